@@ -1,0 +1,1 @@
+//! What we hold: lots, positions, profit and loss.

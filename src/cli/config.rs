@@ -1,0 +1,12 @@
+//! `tezi config`.
+
+use super::Failure;
+
+/// Checks a configuration.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs the verb.
+pub fn run(_args: &Args) -> Result<(), Failure> {
+    Err(Failure::Failed("not built yet".to_owned()))
+}

@@ -1,0 +1,107 @@
+//! The verbs, one file each: what a person types, and what comes back.
+//!
+//! Promises
+//! - stdout is data, stderr is talk; readers take `--json`.
+//! - Every failure ends in one sentence that says what was found, what is allowed and what to do, and in
+//!   the exit code of its class (see [`Failure`]).
+//! - Nothing here sends a live order without `--execute`.
+
+pub mod backtest;
+pub mod config;
+pub mod decode;
+pub mod demo;
+pub mod latency;
+pub mod readings;
+pub mod replay;
+pub mod run;
+pub mod venue;
+
+use clap::{Parser, Subcommand};
+use std::io::Write as _;
+use std::process::ExitCode;
+
+/// A verb's end when it is not success: one sentence and an exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Exit code 1: the operation started and failed.
+    #[error("{0}")]
+    Failed(String),
+    /// Exit code 2: arguments or configuration are wrong; nothing was started.
+    #[error("{0}")]
+    Usage(String),
+    /// Exit code 3: an input file cannot be used.
+    #[error("{0}")]
+    Input(String),
+    /// Exit code 4: the venue or the network refused or was not there; nothing was sent.
+    #[error("{0}")]
+    Venue(String),
+    /// Exit code 130: stopped by the operator.
+    #[error("{0}")]
+    Interrupted(String),
+}
+
+impl Failure {
+    /// The exit code of the class.
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Input(_) => 3,
+            Self::Venue(_) => 4,
+            Self::Interrupted(_) => 130,
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// A tick-to-order engine for traders of Indian futures and options.
+#[derive(Debug, Parser)]
+#[command(name = "tezi", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 arguments or configuration · 3 input file · \
+4 venue or network · 130 interrupted";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Demo(demo::Args),
+    Venue(venue::Args),
+    Run(run::Args),
+    Replay(replay::Args),
+    Backtest(backtest::Args),
+    Readings(readings::Args),
+    Decode(decode::Args),
+    Latency(latency::Args),
+    Config(config::Args),
+}
+
+/// Parses the arguments, runs the verb and returns its exit code.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Demo(args) => demo::run(&args),
+        Verb::Venue(args) => venue::run(&args),
+        Verb::Run(args) => run::run(&args),
+        Verb::Replay(args) => replay::run(&args),
+        Verb::Backtest(args) => backtest::run(&args),
+        Verb::Readings(args) => readings::run(&args),
+        Verb::Decode(args) => decode::run(&args),
+        Verb::Latency(args) => latency::run(&args),
+        Verb::Config(args) => config::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // A closed stderr leaves nobody to tell; the exit code still says it.
+            drop(writeln!(std::io::stderr(), "tezi: {failure}"));
+            ExitCode::from(failure.code())
+        }
+    }
+}

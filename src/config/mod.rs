@@ -1,0 +1,1 @@
+//! TOML in, checked immutable configuration out.

@@ -1,0 +1,1 @@
+//! Everything slower than a tick.

@@ -1,0 +1,1 @@
+//! Runs for every tick, on a pinned thread.

@@ -1,0 +1,1 @@
+//! Numbers from bars and ticks: exact, incremental, without allocation.

@@ -1,0 +1,142 @@
+//! Identities: our dense indices, the broker's numbers, and the tag that ties an order to its intent.
+
+use super::time::Day;
+use std::fmt;
+
+/// Our dense index of an instrument, valid for one run; tables are indexed by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstrumentIx(pub u16);
+
+/// Our dense index of a strategy, in the order of the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StrategyIx(pub u16);
+
+/// The broker's number of an instrument, valid for one day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(pub u32);
+
+/// The broker's number of an order (Kite: up to 19 digits); zero means none yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderId(pub u64);
+
+/// Our id of an order, echoed by the broker: 20 characters, letters and digits only.
+///
+/// A pure function of [`TagParts`], so a replay and a restart name the same order the same way. Twenty
+/// alphanumeric characters is what every supported broker accepts (protocols, order tags).
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(pub [u8; 20]);
+
+/// What a [`Tag`] is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagParts {
+    /// Short fingerprint of the account, so that two accounts never share a tag.
+    pub account: u32,
+    /// Trading day.
+    pub day: Day,
+    /// Intent number within the day.
+    pub intent: u64,
+    /// Leg number within the intent.
+    pub leg: u8,
+    /// Slice number within the leg.
+    pub slice: u16,
+    /// Attempt: grows only after proof that the earlier one never existed.
+    pub attempt: u8,
+}
+
+const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+impl Tag {
+    /// Builds the tag: `TZ`, account (4), day (4), intent (5), leg (1), slice (3), attempt (1).
+    ///
+    /// Fields are base 36 and keep their low digits, so intents repeat only after 60 million a day.
+    #[expect(clippy::arithmetic_side_effects, reason = "`at` counts to 20")]
+    pub fn new(parts: TagParts) -> Self {
+        let mut bytes = *b"TZ000000000000000000";
+        let mut at = 2;
+        let mut field = |mut value: u64, width: usize| {
+            for slot in bytes.iter_mut().skip(at).take(width).rev() {
+                let digit = usize::try_from(value % 36).unwrap_or(0);
+                *slot = DIGITS.get(digit).copied().unwrap_or(b'0');
+                value /= 36;
+            }
+            at += width;
+        };
+        field(u64::from(parts.account), 4);
+        field(u64::from(parts.day.0.unsigned_abs()), 4);
+        field(parts.intent, 5);
+        field(u64::from(parts.leg), 1);
+        field(u64::from(parts.slice), 3);
+        field(u64::from(parts.attempt), 1);
+        Self(bytes)
+    }
+
+    /// Reads a tag echoed by a broker, or `None` when it does not have our shape.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let bytes: [u8; 20] = text.try_into().ok()?;
+        let ours = bytes.starts_with(b"TZ") && bytes.iter().all(u8::is_ascii_alphanumeric);
+        ours.then_some(Self(bytes))
+    }
+
+    /// The tag as text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("")
+    }
+}
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl InstrumentIx {
+    /// The index as a table position.
+    pub const fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl StrategyIx {
+    /// The index as a table position.
+    pub const fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_legal_distinct_and_comes_back() {
+        let parts = TagParts {
+            account: 77,
+            day: Day(20_780),
+            intent: 1,
+            leg: 0,
+            slice: 0,
+            attempt: 0,
+        };
+        let tag = Tag::new(parts);
+        assert_eq!(tag.as_str(), "TZ00250G1800001000000"[..20].to_string().as_str());
+        assert_eq!(Tag::parse(tag.as_str().as_bytes()), Some(tag));
+        for other in [
+            TagParts { account: 78, ..parts },
+            TagParts { day: Day(20_781), ..parts },
+            TagParts { intent: 2, ..parts },
+            TagParts { leg: 1, ..parts },
+            TagParts { slice: 1, ..parts },
+            TagParts { attempt: 1, ..parts },
+        ] {
+            assert_ne!(Tag::new(other), tag);
+        }
+        assert_eq!(Tag::parse(b"strategy one"), None);
+        assert_eq!(Tag::parse(b"TZ0000000000000 0000"), None);
+    }
+}

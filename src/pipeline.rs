@@ -1,0 +1,1 @@
+//! The wiring: rings, threads, start and stop order.

@@ -1,0 +1,1 @@
+//! Starts, pins, idles, times and measures threads.

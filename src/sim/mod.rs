@@ -1,0 +1,1 @@
+//! Pretends to be the market, the broker and time.

@@ -1,0 +1,1 @@
+//! Files of prices and records that are read again later.
