@@ -95,12 +95,7 @@ pub fn decode(bytes: &[u8; RECORD], previous: u32) -> Option<Record> {
     let kind = input.u8();
     input.at = 16;
     let at = Stamp { wall: WallNanos(input.i64()), mono: MonoNanos(input.u64()) };
-    let entry = match kind {
-        1 => Entry::Admitted(read_order(&mut input)?),
-        2 => Entry::Report(read_report(&mut input)?),
-        3 => Entry::Fill(read_fill(&mut input)?),
-        _ => return None,
-    };
+    let entry = read_body(kind, &mut input)?;
     input.at = 120;
     (input.u32() == previous).then_some(Record { sequence, at, entry })
 }
@@ -294,18 +289,20 @@ fn read_fill(input: &mut In<'_>) -> Option<Fill> {
     })
 }
 
-/// Encodes a report into the fixed body used by recordings.
-pub fn report_bytes(report: &Report) -> [u8; BODY] {
-    let mut bytes = [0_u8; BODY];
-    bytes.copy_from_slice(&body(&Entry::Report(*report))[1..]);
-    bytes
+/// Reads what [`body`] wrote, or `None` when it is not an entry.
+pub fn entry_of(body: &[u8; BODY + 1]) -> Option<Entry> {
+    let mut bytes = [0_u8; RECORD];
+    bytes[32..32 + BODY].copy_from_slice(&body[1..]);
+    read_body(body[0], &mut In { bytes: &bytes, at: 32 })
 }
 
-/// Reads what [`report_bytes`] wrote, or `None` when it is not a report.
-pub fn report_of(body: &[u8; BODY]) -> Option<Report> {
-    let mut bytes = [0_u8; RECORD];
-    bytes[32..32 + BODY].copy_from_slice(body);
-    read_report(&mut In { bytes: &bytes, at: 32 })
+fn read_body(kind: u8, input: &mut In<'_>) -> Option<Entry> {
+    Some(match kind {
+        1 => Entry::Admitted(read_order(input)?),
+        2 => Entry::Report(read_report(input)?),
+        3 => Entry::Fill(read_fill(input)?),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

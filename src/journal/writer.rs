@@ -4,16 +4,17 @@ use super::record::{Entry, Record, body, checksum, encode};
 use super::segment::Segment;
 use crate::model::{Order, Stamp};
 use crate::ring::Receiver;
+use crate::rules::Admitted;
 use sha2::{Digest as _, Sha256};
 
-/// Proof that a value is in the journal. Only [`Writer::admit`] makes one, and the gateway's send takes
+/// An admitted order that is in the journal. Only [`Writer::admit`] makes one, and the gateway's send takes
 /// nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Journaled<T>(T);
+pub struct Journaled(Order);
 
-impl<T> Journaled<T> {
-    /// The journalled value.
-    pub const fn get(&self) -> &T {
+impl Journaled {
+    /// The order.
+    pub const fn order(&self) -> &Order {
         &self.0
     }
 }
@@ -62,9 +63,9 @@ impl Writer {
     ///
     /// [`NoRoom`]; the order must not be sent.
     #[inline]
-    pub fn admit(&mut self, order: Order, now: Stamp) -> Result<Journaled<Order>, NoRoom> {
-        self.append(Entry::Admitted(order), now)?;
-        Ok(Journaled(order))
+    pub fn admit(&mut self, order: Admitted, now: Stamp) -> Result<Journaled, NoRoom> {
+        self.append(Entry::Admitted(*order.order()), now)?;
+        Ok(Journaled(*order.order()))
     }
 
     /// Appends an entry.

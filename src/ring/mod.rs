@@ -6,8 +6,10 @@
 //! - Nothing else is shared between hot threads: counters are written by one thread each, on their own
 //!   cache line.
 
+pub mod bytes;
 pub mod lane;
 pub mod latch;
 
+pub use bytes::{ByteReceiver, ByteSender, bytes};
 pub use lane::{Counted, LaneView, Lossless, Receiver, counted, lossless};
 pub use latch::{Beat, StopLatch};
