@@ -78,7 +78,10 @@ impl Count {
 
     /// All faults seen at least once with their counts.
     pub fn seen(&self) -> impl Iterator<Item = (FeedFault, u64)> + '_ {
-        FeedFault::ALL.into_iter().map(|fault| (fault, self.of(fault))).filter(|(_, n)| *n > 0)
+        FeedFault::ALL
+            .into_iter()
+            .map(|fault| (fault, self.of(fault)))
+            .filter(|(_, n)| *n > 0)
     }
 
     /// Sum over all faults.

@@ -124,15 +124,27 @@ mod tests {
             attempt: 0,
         };
         let tag = Tag::new(parts);
-        assert_eq!(tag.as_str(), "TZ00250G1800001000000"[..20].to_string().as_str());
+        assert_eq!(
+            tag.as_str(),
+            "TZ00250G1800001000000"[..20].to_string().as_str()
+        );
         assert_eq!(Tag::parse(tag.as_str().as_bytes()), Some(tag));
         for other in [
-            TagParts { account: 78, ..parts },
-            TagParts { day: Day(20_781), ..parts },
+            TagParts {
+                account: 78,
+                ..parts
+            },
+            TagParts {
+                day: Day(20_781),
+                ..parts
+            },
             TagParts { intent: 2, ..parts },
             TagParts { leg: 1, ..parts },
             TagParts { slice: 1, ..parts },
-            TagParts { attempt: 1, ..parts },
+            TagParts {
+                attempt: 1,
+                ..parts
+            },
         ] {
             assert_ne!(Tag::new(other), tag);
         }

@@ -106,7 +106,11 @@ pub struct Intent {
 impl Intent {
     /// Builds an intent of one or two legs; the first leg goes on the wire first.
     pub const fn new(id: IntentId, signal: Signal, first: Leg, second: Option<Leg>) -> Self {
-        Self { id, signal, legs: [Some(first), second] }
+        Self {
+            id,
+            signal,
+            legs: [Some(first), second],
+        }
     }
 
     /// The legs in wire order.

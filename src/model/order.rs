@@ -79,7 +79,9 @@ impl OrderState {
     pub const fn is_terminal(self) -> bool {
         match self {
             Self::Denied | Self::Filled | Self::Cancelled | Self::Rejected | Self::Expired => true,
-            Self::Admitted | Self::Sending | Self::Acknowledged | Self::Open | Self::Unknown => false,
+            Self::Admitted | Self::Sending | Self::Acknowledged | Self::Open | Self::Unknown => {
+                false
+            }
         }
     }
 }

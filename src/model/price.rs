@@ -56,20 +56,27 @@ impl Price {
     ///
     /// [`PriceFault`] names the byte or the reason; nothing is rounded.
     pub fn parse(text: &[u8]) -> Result<Self, PriceFault> {
-        parse_units(text).map(Self)
+        parse_units(text, 4).map(Self)
     }
 
     /// Returns the price in rupees as the double nearest to the exact decimal.
     ///
     /// Division of two exactly represented integers rounds once, so the result is bit for bit the double
     /// that parsing the decimal text would give (indicators.md, section 7).
-    #[expect(clippy::float_arithmetic, reason = "the one conversion to the indicators' unit")]
+    #[expect(
+        clippy::float_arithmetic,
+        reason = "the one conversion to the indicators' unit"
+    )]
     pub fn rupees(self) -> f64 {
         self.0 as f64 / PER_RUPEE as f64
     }
 
     /// Returns the price nearest to a number of rupees; for generated prices, never for exact input.
-    #[expect(clippy::float_arithmetic, clippy::cast_possible_truncation, reason = "edge of the engine")]
+    #[expect(
+        clippy::float_arithmetic,
+        clippy::cast_possible_truncation,
+        reason = "edge of the engine"
+    )]
     pub fn from_rupees_f64(rupees: f64) -> Self {
         Self((rupees * PER_RUPEE as f64).round() as i64)
     }
@@ -100,7 +107,11 @@ impl Price {
     /// The smallest multiple of `tick` not below the price; the price itself when `tick` is not positive.
     pub const fn ceil_to(self, tick: Self) -> Self {
         let floor = self.floor_to(tick);
-        if floor.0 == self.0 { self } else { floor.saturating_add(tick) }
+        if floor.0 == self.0 {
+            self
+        } else {
+            floor.saturating_add(tick)
+        }
     }
 
     /// True when the price is a whole number of ticks.
@@ -129,7 +140,10 @@ impl Money {
     pub const ZERO: Self = Self(0);
 
     /// Narrows a 128-bit amount, at the end of the range when it does not fit.
-    #[expect(clippy::cast_possible_truncation, reason = "both ends are checked on the line above")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "both ends are checked on the line above"
+    )]
     pub const fn from_wide(wide: i128) -> Self {
         if wide > i64::MAX as i128 {
             Self(i64::MAX)
@@ -146,7 +160,7 @@ impl Money {
     ///
     /// As [`Price::parse`].
     pub fn parse(text: &[u8]) -> Result<Self, PriceFault> {
-        parse_units(text).map(Self)
+        parse_units(text, 4).map(Self)
     }
 
     /// The amount in rupees as the nearest double; for plots and ratios only.
@@ -175,27 +189,39 @@ macro_rules! checked_ops {
     ($type:ty) => {
         impl std::ops::Add for $type {
             type Output = Self;
-            #[expect(clippy::arithmetic_side_effects, reason = "overflow checks are on in release")]
+            #[expect(
+                clippy::arithmetic_side_effects,
+                reason = "overflow checks are on in release"
+            )]
             fn add(self, other: Self) -> Self {
                 Self(self.0 + other.0)
             }
         }
         impl std::ops::Sub for $type {
             type Output = Self;
-            #[expect(clippy::arithmetic_side_effects, reason = "overflow checks are on in release")]
+            #[expect(
+                clippy::arithmetic_side_effects,
+                reason = "overflow checks are on in release"
+            )]
             fn sub(self, other: Self) -> Self {
                 Self(self.0 - other.0)
             }
         }
         impl std::ops::Neg for $type {
             type Output = Self;
-            #[expect(clippy::arithmetic_side_effects, reason = "overflow checks are on in release")]
+            #[expect(
+                clippy::arithmetic_side_effects,
+                reason = "overflow checks are on in release"
+            )]
             fn neg(self) -> Self {
                 Self(-self.0)
             }
         }
         impl std::iter::Sum for $type {
-            #[expect(clippy::arithmetic_side_effects, reason = "overflow checks are on in release")]
+            #[expect(
+                clippy::arithmetic_side_effects,
+                reason = "overflow checks are on in release"
+            )]
             fn sum<I: Iterator<Item = Self>>(items: I) -> Self {
                 items.fold(Self(0), |sum, item| sum + item)
             }
@@ -251,11 +277,23 @@ impl Text {
         if units < 0 {
             push(b'-');
         }
-        self.bytes.get(at..).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or("")
+        self.bytes
+            .get(at..)
+            .and_then(|b| std::str::from_utf8(b).ok())
+            .unwrap_or("")
     }
 }
 
-fn parse_units(text: &[u8]) -> Result<i64, PriceFault> {
+/// Reads a decimal text as whole units of one part in `10^decimals`, exactly; `decimals` is at most 9.
+///
+/// [`Price::parse`] is this with four decimals; files of currency pairs quote five.
+///
+/// # Errors
+///
+/// [`PriceFault`] names the byte or the reason; [`PriceFault::TooFine`] when a digit other than zero
+/// stands behind the last decimal.
+pub fn parse_units(text: &[u8], decimals: u32) -> Result<i64, PriceFault> {
+    let most = decimals.min(9);
     let (negative, digits, skipped) = match text.split_first() {
         Some((b'-', rest)) => (true, rest, 1_usize),
         Some((b'+', rest)) => (false, rest, 1),
@@ -263,13 +301,13 @@ fn parse_units(text: &[u8]) -> Result<i64, PriceFault> {
         None => return Err(PriceFault::Empty),
     };
     let mut units = 0_i64;
-    let mut decimals: Option<u32> = None;
+    let mut places: Option<u32> = None;
     let mut seen = false;
     for (at, &byte) in digits.iter().enumerate() {
-        match (byte, decimals) {
-            (b'.', None) => decimals = Some(0),
-            (b'0', Some(4..)) => {}
-            (b'1'..=b'9', Some(4..)) => return Err(PriceFault::TooFine),
+        match (byte, places) {
+            (b'.', None) => places = Some(0),
+            (b'0', Some(n)) if n >= most => {}
+            (b'1'..=b'9', Some(n)) if n >= most => return Err(PriceFault::TooFine),
             (b'0'..=b'9', _) => {
                 seen = true;
                 let digit = i64::from(byte.wrapping_sub(b'0'));
@@ -277,7 +315,7 @@ fn parse_units(text: &[u8]) -> Result<i64, PriceFault> {
                     .checked_mul(10)
                     .and_then(|u| u.checked_add(digit))
                     .ok_or(PriceFault::Range)?;
-                decimals = decimals.map(|d| d.wrapping_add(1));
+                places = places.map(|n| n.wrapping_add(1));
             }
             _ => return Err(PriceFault::Byte(byte, at.wrapping_add(skipped))),
         }
@@ -285,9 +323,15 @@ fn parse_units(text: &[u8]) -> Result<i64, PriceFault> {
     if !seen {
         return Err(PriceFault::Empty);
     }
-    let missing = 4_u32.wrapping_sub(decimals.unwrap_or(0).min(4));
-    let units = units.checked_mul(10_i64.wrapping_pow(missing)).ok_or(PriceFault::Range)?;
-    Ok(if negative { units.wrapping_neg() } else { units })
+    let missing = most.wrapping_sub(places.unwrap_or(0).min(most));
+    let units = units
+        .checked_mul(10_i64.wrapping_pow(missing))
+        .ok_or(PriceFault::Range)?;
+    Ok(if negative {
+        units.wrapping_neg()
+    } else {
+        units
+    })
 }
 
 #[cfg(test)]
@@ -320,6 +364,8 @@ mod tests {
         assert_eq!(Price::parse(b"NaN"), Err(PriceFault::Byte(b'N', 0)));
         assert_eq!(Price::parse(b"-1.2.3"), Err(PriceFault::Byte(b'.', 4)));
         assert_eq!(Price::parse(b"999999999999999999"), Err(PriceFault::Range));
+        assert_eq!(parse_units(b"1.06994", 5), Ok(106_994));
+        assert_eq!(parse_units(b"1.069941", 5), Err(PriceFault::TooFine));
     }
 
     #[test]
@@ -337,7 +383,10 @@ mod tests {
     fn a_price_in_rupees_is_the_double_of_its_text() {
         for text in ["0.05", "52000.05", "0.0025", "98765.4321", "3999999999.75"] {
             let price = Price::parse(text.as_bytes()).expect("decimal");
-            assert_eq!(price.rupees().to_bits(), text.parse::<f64>().expect("double").to_bits());
+            assert_eq!(
+                price.rupees().to_bits(),
+                text.parse::<f64>().expect("double").to_bits()
+            );
         }
     }
 }

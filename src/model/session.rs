@@ -32,12 +32,20 @@ pub struct Session {
 impl Session {
     /// A session of one window.
     pub const fn single(day: Day, window: Window) -> Self {
-        Self { day, first: window, second: None }
+        Self {
+            day,
+            first: window,
+            second: None,
+        }
     }
 
     /// A session of two windows with a break between them.
     pub const fn split(day: Day, first: Window, second: Window) -> Self {
-        Self { day, first, second: Some(second) }
+        Self {
+            day,
+            first,
+            second: Some(second),
+        }
     }
 
     /// First moment of trading.

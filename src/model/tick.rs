@@ -86,7 +86,13 @@ mod tests {
         merged.merge(&tick(140, 1));
         merged.merge(&tick(90, 2));
         merged.merge(&tick(110, 0));
-        assert_eq!((merged.last, merged.high, merged.low), (Price(110), Price(140), Price(90)));
-        assert_eq!((merged.volume, merged.merged, merged.received), (8, 4, MonoNanos(110)));
+        assert_eq!(
+            (merged.last, merged.high, merged.low),
+            (Price(110), Price(140), Price(90))
+        );
+        assert_eq!(
+            (merged.volume, merged.merged, merged.received),
+            (8, 4, MonoNanos(110))
+        );
     }
 }

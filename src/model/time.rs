@@ -83,7 +83,9 @@ impl MonoNanos {
 impl Day {
     /// Midnight in India at the start of this day, moved by `nanos_of_day`.
     pub fn at(self, nanos_of_day: i64) -> WallNanos {
-        let midnight = i64::from(self.0).saturating_mul(DAY).saturating_sub(IST_OFFSET);
+        let midnight = i64::from(self.0)
+            .saturating_mul(DAY)
+            .saturating_sub(IST_OFFSET);
         WallNanos(midnight.saturating_add(nanos_of_day))
     }
 
@@ -153,20 +155,33 @@ impl fmt::Display for WallNanos {
 /// Writes `HH:MM` of India for a moment.
 pub fn clock_text(wall: WallNanos) -> String {
     let minutes = wall.time_of_day().div_euclid(MINUTE);
-    format!("{:02}:{:02}", minutes.div_euclid(60), minutes.rem_euclid(60))
+    format!(
+        "{:02}:{:02}",
+        minutes.div_euclid(60),
+        minutes.rem_euclid(60)
+    )
 }
 
 /// Reads `HH:MM` or `HH:MM:SS` as nanoseconds since midnight, or `None`.
 pub fn parse_clock(text: &str) -> Option<i64> {
     let mut parts = text.split(':');
-    let mut next = |limit: i64| parts.next()?.parse::<i64>().ok().filter(|v| (0..limit).contains(v));
+    let mut next = |limit: i64| {
+        parts
+            .next()?
+            .parse::<i64>()
+            .ok()
+            .filter(|v| (0..limit).contains(v))
+    };
     let (hour, minute) = (next(24)?, next(60)?);
     let second = match text.matches(':').count() {
         1 => 0,
         2 => next(60)?,
         _ => return None,
     };
-    let seconds = hour.wrapping_mul(3_600).wrapping_add(minute.wrapping_mul(60)).wrapping_add(second);
+    let seconds = hour
+        .wrapping_mul(3_600)
+        .wrapping_add(minute.wrapping_mul(60))
+        .wrapping_add(second);
     Some(seconds.wrapping_mul(SECOND))
 }
 
