@@ -13,6 +13,7 @@
 //! - A bar that is not sound is refused before anything moves.
 
 pub mod atr;
+pub mod bars;
 mod closes;
 pub mod compare;
 pub mod dmi;

@@ -13,7 +13,7 @@ use crate::model::{Count, FeedFault, MonoNanos, Quote, Tick, WallNanos};
 use crate::net::websocket::Received;
 use crate::net::{FeedSocket, NetFault};
 use crate::ring::{ByteSender, Counted, Lossless, Receiver};
-use crate::runtime::{Clock, Hop, Meter, Stage};
+use crate::runtime::{Clock, Meter, Stage};
 use crate::store::tape;
 use crate::venue::{Broker, Cursor, Frame, JsonScratch, OrderUpdate, TextMessage, TokenTable};
 use merge::Merge;
@@ -309,7 +309,7 @@ impl Feed {
                 let why = String::from(why);
                 self.parts.events.push(FeedEvent::VenueError(why));
             }
-            TextMessage::Notice | TextMessage::Unknown => {}
+            TextMessage::Notice(_) | TextMessage::Unknown => {}
             TextMessage::Malformed => self.totals.faults.add(FeedFault::Text),
         }
     }
