@@ -144,6 +144,16 @@ impl Decide {
         })
     }
 
+    /// Takes every outcome that waits; for the end of a run.
+    pub fn take_outcomes(&mut self) -> usize {
+        let mut done = 0;
+        while let Some(entry) = self.parts.outcomes.pop() {
+            self.on_outcome(&entry);
+            done += 1;
+        }
+        done
+    }
+
     /// Takes one tick.
     #[inline]
     pub fn on_tick(&mut self, tick: &Tick) {
@@ -296,11 +306,7 @@ impl Stage for Decide {
         if self.is_stalled() {
             return 0;
         }
-        let mut done = 0;
-        while let Some(entry) = self.parts.outcomes.pop() {
-            self.on_outcome(&entry);
-            done += 1;
-        }
+        let done = self.take_outcomes();
         let mut taken = 0;
         while taken < BATCH
             && self.held.is_empty()
