@@ -114,10 +114,14 @@ impl BankPlan {
 
     /// The slot of a series `back` bars ago.
     pub fn slot(&mut self, series: Series, back: u16) -> Slot {
-        let at = self.slots.iter().position(|slot| *slot == (series, back)).unwrap_or_else(|| {
-            self.slots.push((series, back));
-            self.slots.len() - 1
-        });
+        let at = self
+            .slots
+            .iter()
+            .position(|slot| *slot == (series, back))
+            .unwrap_or_else(|| {
+                self.slots.push((series, back));
+                self.slots.len() - 1
+            });
         Slot(u16::try_from(at).unwrap_or(u16::MAX))
     }
 
