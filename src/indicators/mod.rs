@@ -13,6 +13,7 @@
 //! - A bar that is not sound is refused before anything moves.
 
 pub mod atr;
+pub mod bank;
 pub mod bars;
 mod closes;
 pub mod compare;
@@ -30,6 +31,7 @@ mod state;
 pub mod suite;
 pub mod supertrend;
 
+pub use bank::{BankPlan, LevelSpec, PriceLevel, Series, Slot};
 pub use compare::{Cmp, EPS};
 pub use input::{BarFault, Ohlc, Prices, Scale};
 pub use params::{Params, Thresholds};
