@@ -13,7 +13,6 @@ use super::evaluate::{Evaluate, Occasion, Skip, StrategyPlan, Verdict};
 use crate::journal::Entry;
 use crate::model::{Action, Bar, InstrumentIx, Intent, Stamp, StrategyIx, Tick, WallNanos};
 use crate::ring::{ByteSender, Counted, Lossless, Receiver};
-use crate::rules::strategy::Moment;
 use crate::runtime::{Clock, Meter, Stage};
 use crate::store::tape;
 use sha2::{Digest as _, Sha256};
@@ -169,7 +168,10 @@ impl Decide {
                 self.close(unit, &bar, tick);
             }
             let strategy = self.compute.units()[unit].strategy;
-            if folded.is_forming && self.evaluate.wants_ticks(strategy) {
+            let close = self.close_of(unit);
+            if folded.is_forming
+                && self.evaluate.wants_tick(strategy, tick.exchange_time, close)
+            {
                 self.look(unit, strategy, tick);
             }
         }
@@ -207,7 +209,7 @@ impl Decide {
     fn close(&mut self, unit: usize, bar: &Bar, tick: &Tick) {
         self.totals.bars = self.totals.bars.wrapping_add(1);
         let Unit { strategy, instrument, .. } = self.compute.units()[unit];
-        let conditions = self.decide(unit, strategy, Moment::BarClose, bar, tick);
+        let conditions = self.decide(unit, strategy, true, bar, tick);
         if self.compute.unit(unit).commit(bar) {
             self.evaluate.refresh(strategy, self.compute.units()[unit].bank());
         } else {
@@ -221,8 +223,14 @@ impl Decide {
     #[inline]
     fn look(&mut self, unit: usize, strategy: StrategyIx, tick: &Tick) {
         if let Some(bar) = self.compute.units()[unit].forming().copied() {
-            self.decide(unit, strategy, Moment::Tick, &bar, tick);
+            self.decide(unit, strategy, false, &bar, tick);
         }
+    }
+
+    /// Close of the session a unit is in.
+    #[inline]
+    fn close_of(&self, unit: usize) -> WallNanos {
+        self.compute.units()[unit].session().map_or(WallNanos(i64::MAX), |session| session.close())
     }
 
     #[inline]
@@ -230,15 +238,17 @@ impl Decide {
         &mut self,
         unit: usize,
         strategy: StrategyIx,
-        moment: Moment,
+        bar_closes: bool,
         bar: &Bar,
         tick: &Tick,
     ) -> u32 {
-        let close = self.compute.units()[unit].session().map_or(WallNanos(i64::MAX), |s| s.close());
-        self.compute.unit(unit).peek(bar);
+        let close = self.close_of(unit);
+        if bar_closes || self.evaluate.needs_slots(strategy) {
+            self.compute.unit(unit).peek(bar);
+        }
         let compute = &self.compute;
         let slots = compute.units()[unit].bank().slots();
-        let occasion = Occasion { moment, slots, bar, tick, close };
+        let occasion = Occasion { bar_closes, slots, bar, tick, close };
         let (verdict, conditions) =
             self.evaluate.evaluate(strategy, &occasion, |instrument| compute.latest(instrument));
         match verdict {
