@@ -3,11 +3,7 @@
 //! `cargo bench --bench decode`. Frames hold 500 full packets of different instruments (93 002 bytes),
 //! the largest a busy connection sends; "per packet" figures are the time shown divided by 500.
 
-#![expect(
-    missing_docs,
-    clippy::unwrap_used,
-    reason = "criterion's macros and fixed test data"
-)]
+#![expect(clippy::unwrap_used, reason = "fixed test data")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -50,7 +46,7 @@ fn feed_benches(c: &mut Criterion) {
         b.iter(|| Packet::decode(black_box(&body)).unwrap());
     });
     group.bench_function("read quote", |b| {
-        b.iter(|| quote(black_box(&body)).unwrap())
+        b.iter(|| quote(black_box(&body)).unwrap());
     });
     group.finish();
 

@@ -3,6 +3,13 @@
 //! Needs the fixtures of the shared material (`TEZI_SHARED`, or `../shared` beside the repository); a test
 //! that does not find them says so. The hostile-byte properties need nothing.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests, outside the test functions clippy recognises"
+)]
+
 use proptest::prelude::*;
 use std::path::PathBuf;
 use tezi::cli::decode::decode_frames;
@@ -224,6 +231,97 @@ fn the_bare_quote_packet_decodes_to_its_known_values_and_its_json() {
             "{field}"
         );
     }
+}
+
+/// Runs the program on bytes from standard input; exit code, stdout, stderr.
+fn decode_verb(options: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tezi"))
+        .args(["decode", "--broker", "kite"])
+        .args(options)
+        .arg("-")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // A program that refuses its arguments does not wait for the input.
+    drop(child.stdin.take().expect("piped").write_all(input));
+    let output = child.wait_with_output().expect("the program ends");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn the_verb_reads_every_encoding_and_drops_only_bad_frames() {
+    const LTP: &str = "0001 0008 000d8001 0000997f";
+    let raw = [0, 1, 0, 8, 0, 13, 128, 1, 0, 0, 0x99, 0x7F];
+    let (code, once, talk) = decode_verb(&["--hex"], LTP.as_bytes());
+    assert_eq!((code, talk.as_str()), (Some(0), ""));
+    assert_eq!(decode_verb(&[], &raw).1, once);
+    assert_eq!(
+        decode_verb(&["--raw"], &[raw, raw].concat()).1,
+        once.repeat(2)
+    );
+    assert_eq!(decode_verb(&["--raw", "--packet"], &raw[4..]).1, once);
+    assert_eq!(
+        decode_verb(&["--base64"], b"AAEACAANgAEAAJl/\r\n\nAAEACAANgAEAAJl/").1,
+        once.repeat(2)
+    );
+    assert_eq!(
+        decode_verb(&["--base64", "--packet"], b"AA2AAQAAmX8=").1,
+        once
+    );
+
+    let mixed = format!("{LTP}\nzz\n0001 0008 00\n01\n{LTP}\n");
+    let (code, ticks, talk) = decode_verb(&["--hex"], mixed.as_bytes());
+    assert_eq!((code, ticks), (Some(0), once.repeat(2)));
+    assert!(talk.contains("line 2: not hexadecimal"), "{talk}");
+    assert!(
+        talk.contains("line 3: dropped: truncated at byte 4: found 1 bytes, expected 8"),
+        "{talk}"
+    );
+    assert!(
+        talk.contains("2 ticks from 3 frames (1 heartbeats); dropped 2 frames"),
+        "{talk}"
+    );
+}
+
+#[test]
+fn the_verb_exits_with_three_when_nothing_can_be_decoded() {
+    for (options, input) in [
+        (&["--raw"][..], &b""[..]),
+        (&["--raw"], &[0, 1, 0, 8, 0]),
+        (&["--raw"], &[0, 1, 0, 3, 1, 2, 3]),
+        (&["--raw"], &[0, 1, 0, 8, 0, 13, 128, 11, 0, 0, 0, 1]),
+        (&["--raw", "--packet"], &[1, 2, 3]),
+        (&["--hex"], b"\n\n"),
+        (&["--base64"], b"not base64!"),
+    ] {
+        let (code, ticks, talk) = decode_verb(options, input);
+        assert_eq!(
+            (code, ticks.as_str()),
+            (Some(3), ""),
+            "{options:?} {input:?}"
+        );
+        assert!(talk.contains("tezi: "), "{talk}");
+    }
+    assert_eq!(
+        decode_verb(&["--raw"], &[0]).0,
+        Some(0),
+        "a heartbeat is sound"
+    );
+    assert_eq!(
+        decode_verb(&["--raw"], &[0, 0]).0,
+        Some(0),
+        "so is an empty container"
+    );
+    assert_eq!(decode_verb(&["--raw", "--hex"], &[0]).0, Some(2));
 }
 
 #[test]
@@ -543,7 +641,11 @@ fn a_frame_at_the_limit_is_read_and_one_byte_more_is_not() {
     let mut frame = 17_u16.to_be_bytes().to_vec();
     let bytes = FRAME_MAX - 2 - 17 * 2;
     for at in 0..17 {
-        let length = if at < 16 { bytes / 17 } else { bytes - 16 * (bytes / 17) };
+        let length = if at < 16 {
+            bytes / 17
+        } else {
+            bytes - 16 * (bytes / 17)
+        };
         frame.extend_from_slice(&u16::try_from(length).expect("16 bits").to_be_bytes());
         frame.resize(frame.len() + length, 7);
     }
