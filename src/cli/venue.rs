@@ -1,6 +1,7 @@
 //! `tezi venue`: the simulated broker as a process of its own.
 
 use super::Failure;
+use crate::config::MarketRules;
 use crate::model::Day;
 use crate::sim::settings::{Credentials, Limits, Origin};
 use crate::sim::{Pace, Server, Settings, SimError};
@@ -54,7 +55,10 @@ pub struct Args {
     /// The day of the seeded market.
     #[arg(long, default_value = "2026-11-23", value_parser = day)]
     day: Day,
-    /// Underlyings: BANKNIFTY, NIFTY.
+    /// Market rules (sessions, holidays, lots, freeze) instead of the ones shipped.
+    #[arg(long, value_name = "TOML")]
+    market: Option<PathBuf>,
+    /// Underlyings, as the market rules name them: BANKNIFTY, NIFTY, FINNIFTY, ...
     #[arg(long, value_delimiter = ',', default_value = "BANKNIFTY")]
     underlying: Vec<String>,
     /// Play this price file (any layout `tezi readings` takes) as the index instead of a seeded market.
@@ -158,7 +162,17 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
             Origin::Tape(read_prices(path).map_err(|error| Failure::Input(error.to_string()))?)
         }
     };
+    let rules = match &args.market {
+        None => MarketRules::embedded(),
+        Some(path) => {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Failure::Input(format!("{name}: {error}")))?;
+            MarketRules::parse(&name, &text).map_err(|error| Failure::Usage(error.to_string()))?
+        }
+    };
     Ok(Settings {
+        rules,
         port: args.port,
         plain: args.plain,
         spin: args.spin,

@@ -1,6 +1,7 @@
 //! Everything one run of the simulated venue can be told.
 
 use super::clock::Pace;
+use crate::config::MarketRules;
 use crate::model::{Day, Price};
 use crate::store::PriceFile;
 use std::path::PathBuf;
@@ -80,6 +81,8 @@ pub struct Settings {
     pub seed: u64,
     /// The seeded day.
     pub day: Day,
+    /// Sessions, holidays and contracts.
+    pub rules: MarketRules,
     /// Underlyings, by name.
     pub underlyings: Vec<String>,
     /// Where prices come from.
