@@ -13,7 +13,8 @@
 //! lanes are the same in both. Start order: gateway's side first, so that nothing is produced before its
 //! consumer exists; stop order: upstream first, then what still waits in lanes is taken by hand.
 
-// pub mod arm;
+pub mod arm;
+pub mod replay;
 
 use crate::control::dial::{Dialled, Dialler, DiallerParts, Want};
 use crate::hot::decide::{Decide, DecideEvent, DecideParts};
@@ -29,7 +30,7 @@ use crate::runtime::{
     meter,
 };
 use crate::venue::TokenTable;
-// use arm::Armoury;
+use arm::Armoury;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
 use std::path::PathBuf;
 

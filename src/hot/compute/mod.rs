@@ -118,6 +118,11 @@ impl Unit {
         self.bars.session()
     }
 
+    /// Length of its bars.
+    pub const fn timeframe(&self) -> Timeframe {
+        self.bars.timeframe()
+    }
+
     /// What was counted and not folded.
     pub const fn unfolded(&self) -> Unfolded {
         self.bars.unfolded

@@ -1,5 +1,7 @@
 //! `tezi run`.
 
+mod console;
+
 use super::Failure;
 
 /// Runs the engine against the venue or broker of a configuration.
