@@ -3,7 +3,8 @@
 use super::Failure;
 use crate::config::MarketRules;
 use crate::model::Day;
-use crate::sim::settings::{Credentials, Limits, Origin};
+use crate::model::Price;
+use crate::sim::settings::{Credentials, Limits, Origin, Trigger};
 use crate::sim::{Pace, Server, Settings, SimError};
 use crate::store::read_prices;
 use serde_json::Value;
@@ -121,6 +122,34 @@ pub struct Args {
     /// Access token that is valid from the start, until a login replaces it.
     #[arg(long, default_value = "simulated")]
     access_token: String,
+    /// Measure instead of playing a market: send this many trigger frames and time the orders they cause.
+    ///
+    /// A trigger is a frame with the near future at the other one of two prices. It leaves --pause-us after
+    /// the round before is complete; the first one 0.3 s after the future is subscribed (or after
+    /// POST /sim/start with --start-on-connect=false). Orders are filled at once, without limits.
+    #[arg(long, value_name = "ROUNDS")]
+    trigger: Option<u64>,
+    /// Microseconds between the end of a round and the next trigger.
+    #[arg(long, default_value_t = 300, requires = "trigger")]
+    pause_us: u64,
+    /// Packets in a trigger frame; the others repeat what else is subscribed.
+    #[arg(long, default_value_t = 1, requires = "trigger", value_parser = clap::value_parser!(u16).range(1..=2000))]
+    packets: u16,
+    /// Put the future first in the frame instead of last.
+    #[arg(long, requires = "trigger")]
+    future_first: bool,
+    /// The two prices of the future in turn.
+    #[arg(long, default_value = "51900,52100", value_parser = price, value_delimiter = ',', requires = "trigger")]
+    trigger_prices: Vec<Price>,
+    /// Rounds at the start that are answered but not recorded.
+    #[arg(long, default_value_t = 0, requires = "trigger")]
+    warm_up: u64,
+    /// Orders expected after each trigger.
+    #[arg(long, default_value_t = 2, requires = "trigger", value_parser = clap::value_parser!(u8).range(1..=8))]
+    legs: u8,
+    /// Write the figures here as JSON, and the histograms beside it as an HdrHistogram log (.hlog).
+    #[arg(long, value_name = "FILE", requires = "trigger")]
+    latency_out: Option<PathBuf>,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -128,6 +157,31 @@ pub struct Args {
 
 fn day(text: &str) -> Result<Day, String> {
     Day::parse(text).ok_or_else(|| format!("{text:?} is not a date such as 2026-11-23"))
+}
+
+fn price(text: &str) -> Result<Price, String> {
+    Price::parse(text.as_bytes()).map_err(|fault| format!("{text:?}: {fault}"))
+}
+
+fn trigger(args: &Args) -> Result<Option<Trigger>, Failure> {
+    let Some(rounds) = args.trigger else {
+        return Ok(None);
+    };
+    let &[low, high] = args.trigger_prices.as_slice() else {
+        return Err(Failure::Usage(
+            "--trigger-prices takes two prices, low and high".to_owned(),
+        ));
+    };
+    Ok(Some(Trigger {
+        rounds,
+        pause_us: args.pause_us,
+        packets: args.packets,
+        future_last: !args.future_first,
+        prices: (low, high),
+        warm_up: args.warm_up,
+        legs: args.legs,
+        out: args.latency_out.clone(),
+    }))
 }
 
 fn percent(text: &str) -> Result<f64, String> {
@@ -205,7 +259,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
             access_token: args.access_token.clone(),
             user_id: "SIM001".to_owned(),
         },
-        trigger: None,
+        trigger: trigger(args)?,
     })
 }
 

@@ -5,16 +5,19 @@
 //! by the clients: each ticker connection is sent WebSocket pings with the step's number, and the market
 //! stays within a bounded lead of the oldest unanswered one.
 
+mod publish;
+mod talk;
+mod trigger;
+
 use super::account::{Account, Meter};
 use super::certificate;
 use super::clock::{self, Clock, Pace};
 use super::desk::{Desk, Moment};
-use super::http::{self, Answer, Parsed};
 use super::market::Market;
-use super::packet::{Container, Mode, Packet};
+use super::packet::{Container, Mode};
 use super::rest::World;
-use super::settings::Settings;
-use super::truth::{Arrival, Truth};
+use super::settings::{Limits, Settings};
+use super::truth::Truth;
 use super::wire::Wire;
 use crate::model::WallNanos;
 use mio::net::TcpListener;
@@ -22,21 +25,17 @@ use mio::{Events, Interest, Poll, Token};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tungstenite::handshake::derive_accept_key;
-use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
-use tungstenite::{Bytes, Message};
+use trigger::Rounds;
+use tungstenite::protocol::WebSocket;
 
-/// A backlog above which a connection gets the latest prices later instead of every price now.
-const CONFLATE_ABOVE: usize = 256 * 1024;
 /// A backlog above which a client is given up.
 const BACKLOG_MAX: usize = 64 * 1024 * 1024;
-const HEARTBEAT_NS: u64 = 1_000_000_000;
 /// A client that has not answered a ping for this long no longer holds the market.
 const PING_PATIENCE_NS: u64 = 2_000_000_000;
 /// Steps made before the sockets are looked at again.
@@ -110,6 +109,7 @@ pub struct Server {
     moved: Vec<usize>,
     frame: Container,
     ended_ns: Option<u64>,
+    rounds: Rounds,
     logged_orders: Vec<usize>,
     logged_fills: usize,
 }
@@ -145,8 +145,17 @@ impl Server {
         let world = World {
             desk: Desk::new(&settings),
             account: Account::new(settings.credentials.clone(), settings.seed),
-            meter: Meter::new(settings.limits),
-            clock: Clock::new(settings.pace, market.now()),
+            meter: Meter::new(match settings.trigger {
+                Some(_) => Limits::Off,
+                None => settings.limits,
+            }),
+            clock: Clock::new(
+                settings.pace,
+                match settings.trigger {
+                    Some(_) => market.now().offset(trigger::START_AFTER_OPEN),
+                    None => market.now(),
+                },
+            ),
             market,
             truth,
             seed: settings.seed,
@@ -163,6 +172,7 @@ impl Server {
             moved: Vec::new(),
             frame: Container::default(),
             ended_ns: None,
+            rounds: Rounds::new()?,
             logged_orders: Vec::new(),
             logged_fills: 0,
             settings,
@@ -201,6 +211,12 @@ impl Server {
             "first_nanos": self.world.market.now().0,
             "open_nanos": session.map(|s| s.open().0),
             "close_nanos": session.map(|s| s.close().0),
+            "trigger": self.settings.trigger.as_ref().map(|trigger| json!({
+                "low": trigger.prices.0.rupees(),
+                "high": trigger.prices.1.rupees(),
+                "rounds": trigger.rounds,
+                "warm_up": trigger.warm_up,
+            })),
         })
     }
 
@@ -226,15 +242,11 @@ impl Server {
         self.first_step();
         while !stop.load(Ordering::Relaxed) && !self.world.stop {
             self.wait(&mut events)?;
-            let ready: Vec<Token> = events.iter().map(mio::event::Event::token).collect();
-            for token in ready {
-                if token == LISTENER {
-                    self.accept();
-                } else {
-                    self.attend(token.0 - 1);
-                }
+            self.hear(&events);
+            match &self.settings.trigger {
+                Some(_) => self.measure(stop)?,
+                None => self.advance(),
             }
-            self.advance();
             self.beat();
             self.push_all();
             self.keep_log();
@@ -251,7 +263,23 @@ impl Server {
         }
         let now = self.moment();
         self.farewell();
-        Ok(self.world.summary(now))
+        let mut summary = self.world.summary(now);
+        if let (Some(fields), Some(trigger)) = (summary.as_object_mut(), &self.settings.trigger) {
+            fields.insert("latency".to_owned(), self.latency(trigger));
+        }
+        Ok(summary)
+    }
+
+    /// Accepts and reads whoever is ready.
+    fn hear(&mut self, events: &Events) {
+        let ready: Vec<Token> = events.iter().map(mio::event::Event::token).collect();
+        for token in ready {
+            if token == LISTENER {
+                self.accept();
+            } else {
+                self.attend(token.0 - 1);
+            }
+        }
     }
 
     fn has_finished(&self) -> bool {
@@ -330,23 +358,6 @@ impl Server {
         }
     }
 
-    /// Reads what a client sent and answers it.
-    fn attend(&mut self, at: usize) {
-        let Some(mut client) = self.clients.get_mut(at).and_then(Option::take) else {
-            return;
-        };
-        let alive = match &mut client.talk {
-            Talk::Http { .. } => self.serve(&mut client),
-            Talk::Ticker(ticker) => self.listen(ticker),
-            Talk::Gone => false,
-        };
-        if alive {
-            self.clients[at] = Some(client);
-        } else {
-            self.release(client);
-        }
-    }
-
     fn release(&mut self, mut client: Client) {
         let wire = match &mut client.talk {
             Talk::Http { wire, .. } => wire,
@@ -356,236 +367,6 @@ impl Server {
         wire.close();
         // A socket that is already gone cannot be deregistered; dropping it does the same.
         drop(self.poll.registry().deregister(wire.socket_mut()));
-    }
-
-    fn serve(&mut self, client: &mut Client) -> bool {
-        let Talk::Http {
-            wire,
-            input,
-            first_ns,
-        } = &mut client.talk
-        else {
-            return false;
-        };
-        let mut open = true;
-        let mut chunk = [0_u8; 16 * 1024];
-        loop {
-            match wire.read(&mut chunk) {
-                Ok(0) => {
-                    open = false;
-                    break;
-                }
-                Ok(n) => {
-                    if input.is_empty() {
-                        *first_ns = clock::mono_ns();
-                    }
-                    input.extend_from_slice(&chunk[..n]);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => {
-                    // A failed handshake leaves its alert to be sent.
-                    drop(wire.push());
-                    return false;
-                }
-            }
-        }
-        let read_ns = clock::mono_ns();
-        while !client.closing {
-            let request = match http::parse(input) {
-                Parsed::Partial => break,
-                Parsed::Bad(status, words) => {
-                    self.world.truth.tally.bad_requests += 1;
-                    let body = json!({ "status": "error", "message": words, "error_type": "InputException" });
-                    drop(wire.write_all(&Answer::json(status, &body).bytes(false)));
-                    client.closing = true;
-                    break;
-                }
-                Parsed::Request(request) => request,
-            };
-            input.drain(..request.length);
-            if request.upgrade_key.is_some() {
-                return self.upgrade(client, &request, read_ns);
-            }
-            let real = clock::mono_ns();
-            let now = Moment {
-                market: self.world.clock.now(real),
-                real,
-            };
-            let outcome = self.world.answer(&request, now, client.number);
-            if !request.path.starts_with("/sim/") {
-                self.world.truth.arrive(Arrival {
-                    connection: client.number,
-                    method: request.method.clone(),
-                    path: request.path.clone(),
-                    status: outcome.answer.status,
-                    first_ns: *first_ns,
-                    mono_ns: read_ns,
-                    market: now.market,
-                    tag: request.form.get("tag").map(str::to_owned),
-                    order_id: outcome.order_id,
-                    error: outcome.error,
-                });
-            }
-            *first_ns = read_ns;
-            client.closing = !request.keep_alive;
-            drop(wire.write_all(&outcome.answer.bytes(request.keep_alive)));
-            if wire.push().is_err() {
-                return false;
-            }
-            self.world.desk.advance(&mut self.world.market, now);
-        }
-        wire.push().is_ok() && open && !(client.closing && wire.backlog() == 0)
-    }
-
-    /// Turns a connection into a ticker connection.
-    fn upgrade(&mut self, client: &mut Client, request: &http::Request, read_ns: u64) -> bool {
-        let key = request.query.get("api_key").unwrap_or("");
-        let token = request.query.get("access_token").unwrap_or("");
-        let known = self.world.account.knows(key, token);
-        self.world.truth.arrive(Arrival {
-            connection: client.number,
-            method: "GET".to_owned(),
-            path: "ticker".to_owned(),
-            status: if known { 101 } else { 403 },
-            first_ns: read_ns,
-            mono_ns: read_ns,
-            market: self.world.market.now(),
-            tag: None,
-            order_id: None,
-            error: (!known).then(|| "wrong api_key or access_token".to_owned()),
-        });
-        let Talk::Http {
-            mut wire, input, ..
-        } = std::mem::replace(&mut client.talk, Talk::Gone)
-        else {
-            return false;
-        };
-        if !known {
-            let body = json!({
-                "status": "error",
-                "message": "Incorrect `api_key` or `access_token`.",
-                "error_type": "TokenException",
-            });
-            drop(wire.write_all(&Answer::json(403, &body).bytes(false)));
-            wire.close();
-            return false;
-        }
-        let accept = derive_accept_key(request.upgrade_key.as_deref().unwrap_or("").as_bytes());
-        let head = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: {accept}\r\n\r\n"
-        );
-        drop(wire.write_all(head.as_bytes()));
-        if wire.push().is_err() {
-            return false;
-        }
-        let config = WebSocketConfig::default()
-            .read_buffer_size(4 * 1024)
-            .write_buffer_size(0)
-            .max_message_size(Some(1 << 20))
-            .max_frame_size(Some(1 << 20));
-        let socket = WebSocket::from_partially_read(wire, input, Role::Server, Some(config));
-        self.world.truth.tally.ticker += 1;
-        let real = clock::mono_ns();
-        client.talk = Talk::Ticker(Box::new(Ticker {
-            socket,
-            modes: HashMap::new(),
-            late: Vec::new(),
-            sent_ns: real,
-            pinged: (0, real, WallNanos(0)),
-            answered: 0,
-        }));
-        match &mut client.talk {
-            Talk::Ticker(ticker) => self.listen(ticker),
-            _ => false,
-        }
-    }
-
-    /// Reads what a ticker client says.
-    fn listen(&mut self, ticker: &mut Ticker) -> bool {
-        loop {
-            match ticker.socket.read() {
-                Ok(Message::Text(text)) => self.control(ticker, text.as_str()),
-                Ok(Message::Binary(bytes)) => {
-                    // The official Python client sends its control messages as text, some others do not.
-                    let text = String::from_utf8_lossy(&bytes).into_owned();
-                    self.control(ticker, &text);
-                }
-                Ok(Message::Pong(bytes)) => {
-                    if let Ok(number) = <[u8; 8]>::try_from(bytes.as_ref()) {
-                        ticker.answered = u64::from_be_bytes(number).max(ticker.answered);
-                    }
-                }
-                Ok(Message::Close(_)) => {
-                    drop(ticker.socket.flush());
-                    drop(ticker.socket.get_mut().push());
-                    return false;
-                }
-                Ok(Message::Ping(_) | Message::Frame(_)) => {
-                    // The answer to a ping is queued by the reader and leaves with the next flush.
-                    drop(ticker.socket.flush());
-                }
-                Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
-                    break;
-                }
-                Err(_) => return false,
-            }
-        }
-        ticker.socket.get_mut().push().is_ok()
-    }
-
-    fn control(&mut self, ticker: &mut Ticker, text: &str) {
-        let message: Value = serde_json::from_str(text).unwrap_or(Value::Null);
-        let tokens = |value: &Value| -> Vec<u32> {
-            let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
-            list.iter()
-                .filter_map(Value::as_u64)
-                .filter_map(|t| u32::try_from(t).ok())
-                .collect()
-        };
-        let (mode, list) = match (message["a"].as_str(), &message["v"]) {
-            (Some("subscribe"), list) => (Some(None), tokens(list)),
-            (Some("unsubscribe"), list) => (None, tokens(list)),
-            (Some("mode"), pair) => match pair[0].as_str().and_then(Mode::parse) {
-                Some(mode) => (Some(Some(mode)), tokens(&pair[1])),
-                None => return self.complain(ticker, "Invalid mode"),
-            },
-            _ => return self.complain(ticker, "Invalid message"),
-        };
-        let mut fresh = Vec::new();
-        let mut surplus = false;
-        for token in list {
-            let Some(ix) = self.world.market.by_token(token) else {
-                continue;
-            };
-            match mode {
-                None => drop(ticker.modes.remove(&ix)),
-                Some(_) if ticker.modes.len() >= TOKENS_MAX && !ticker.modes.contains_key(&ix) => {
-                    surplus = true;
-                }
-                Some(mode) => {
-                    let old = ticker.modes.get(&ix).copied();
-                    ticker.modes.insert(ix, mode.or(old).unwrap_or(Mode::Quote));
-                    self.world.market.watch(ix);
-                    self.world.market.settle(ix);
-                    fresh.push(ix);
-                }
-            }
-        }
-        if surplus {
-            self.complain(ticker, "Subscription limit of 3000 instruments exceeded");
-        }
-        fresh.retain(|ix| self.world.market.books[*ix].updates > 0);
-        send_prices(&mut self.world, &mut self.frame, ticker, &fresh);
-        if !ticker.modes.is_empty() && self.settings.start_on_connect {
-            self.world.clock.start(clock::mono_ns());
-        }
-    }
-
-    fn complain(&mut self, ticker: &mut Ticker, words: &str) {
-        say(ticker, &json!({ "type": "error", "data": words }));
-        self.world.truth.tally.bad_requests += 1;
     }
 
     fn tickers(&mut self) -> impl Iterator<Item = &mut Ticker> {
@@ -687,89 +468,6 @@ impl Server {
         self.ended_ns = Some(real);
     }
 
-    /// One frame of what moved to everyone who wants it.
-    fn publish(&mut self, moved: &[usize]) {
-        let mut frame = std::mem::take(&mut self.frame);
-        for client in self.clients.iter_mut().flatten() {
-            let Talk::Ticker(ticker) = &mut client.talk else {
-                continue;
-            };
-            let wanted: Vec<usize> = moved
-                .iter()
-                .copied()
-                .filter(|ix| ticker.modes.contains_key(ix))
-                .collect();
-            if wanted.is_empty() {
-                continue;
-            }
-            if ticker.socket.get_ref().backlog() > CONFLATE_ABOVE {
-                for ix in wanted {
-                    if ticker.late.contains(&ix) {
-                        self.world.truth.tally.conflated += 1;
-                    } else {
-                        ticker.late.push(ix);
-                    }
-                }
-                continue;
-            }
-            send_prices(&mut self.world, &mut frame, ticker, &wanted);
-        }
-        self.frame = frame;
-    }
-
-    /// Pings clients once per half the lead, so that the market stays within it.
-    fn pace_clients(&mut self, at: WallNanos) {
-        let gap = i64::from(self.settings.lead_ms) * 1_000_000;
-        let (number, real) = (self.world.market.steps(), clock::mono_ns());
-        for ticker in self.tickers().filter(|ticker| !ticker.modes.is_empty()) {
-            if at.since(ticker.pinged.2) >= gap {
-                let bytes = Bytes::copy_from_slice(&number.to_be_bytes());
-                drop(ticker.socket.write(Message::Ping(bytes)));
-                ticker.pinged = (number, real, at);
-            }
-            drop(ticker.socket.get_mut().push());
-        }
-    }
-
-    /// Order messages to every ticker connection.
-    fn deliver(&mut self) {
-        for row in std::mem::take(&mut self.world.desk.outbox) {
-            let message = json!({ "type": "order", "data": row });
-            self.world.truth.line("order", &message["data"]);
-            for ticker in self.tickers() {
-                say(ticker, &message);
-                ticker.sent_ns = clock::mono_ns();
-            }
-            self.world.truth.tally.postbacks += 1;
-        }
-    }
-
-    /// A byte now and then where nothing else was sent, and late prices where there is room again.
-    fn beat(&mut self) {
-        let real = clock::mono_ns();
-        let mut frame = std::mem::take(&mut self.frame);
-        for client in self.clients.iter_mut().flatten() {
-            let Talk::Ticker(ticker) = &mut client.talk else {
-                continue;
-            };
-            let backlog = ticker.socket.get_ref().backlog();
-            if !ticker.late.is_empty() && backlog < CONFLATE_ABOVE / 2 {
-                let late = std::mem::take(&mut ticker.late);
-                send_prices(&mut self.world, &mut frame, ticker, &late);
-            }
-            if real.saturating_sub(ticker.sent_ns) > HEARTBEAT_NS {
-                drop(
-                    ticker
-                        .socket
-                        .write(Message::Binary(Bytes::from_static(&[0]))),
-                );
-                ticker.sent_ns = real;
-                self.world.truth.tally.heartbeats += 1;
-            }
-        }
-        self.frame = frame;
-    }
-
     fn push_all(&mut self) {
         for at in 0..self.clients.len() {
             let Some(client) = &mut self.clients[at] else {
@@ -819,33 +517,6 @@ impl Server {
         self.keep_log();
         drop(self.world.truth.flush());
     }
-}
-
-/// Sends the latest prices of some instruments as one frame.
-fn send_prices(world: &mut World, frame: &mut Container, ticker: &mut Ticker, wanted: &[usize]) {
-    frame.clear();
-    for ix in wanted {
-        let Some(mode) = ticker.modes.get(ix) else {
-            continue;
-        };
-        let packet = Packet::of(&world.market.rows[*ix], &world.market.books[*ix]);
-        frame.add(packet.bytes(*mode));
-    }
-    if frame.count() == 0 {
-        return;
-    }
-    world.truth.tally.frames += 1;
-    world.truth.tally.packets += u64::from(frame.count());
-    drop(
-        ticker
-            .socket
-            .write(Message::Binary(Bytes::copy_from_slice(frame.bytes()))),
-    );
-    ticker.sent_ns = clock::mono_ns();
-}
-
-fn say(ticker: &mut Ticker, message: &Value) {
-    drop(ticker.socket.write(Message::text(message.to_string())));
 }
 
 /// Writes a file so that a reader sees all of it or none.
