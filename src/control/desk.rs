@@ -106,6 +106,20 @@ impl Desk {
         Ok(desk)
     }
 
+    /// A second desk on the same session, with a connection of its own.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self {
+            broker: self.broker,
+            url: self.url.clone(),
+            tls: Arc::clone(&self.tls),
+            auth: self.auth.clone(),
+            account: self.account.clone(),
+            connection: None,
+            json: JsonScratch::new(),
+        }
+    }
+
     /// The broker.
     pub const fn broker(&self) -> Broker {
         self.broker

@@ -231,12 +231,12 @@ fn option<C: Code>(value: Option<C>) -> u8 {
     value.map_or(0, Code::code)
 }
 
-fn read_option<C: Code>(code: u8) -> Option<Option<C>> {
+/// Zero is none; a code of no variant is an error.
+fn read_option<C: Code>(code: u8) -> Result<Option<C>, ()> {
     if code == 0 {
-        Some(None)
-    } else {
-        C::of(code).map(Some)
+        return Ok(None);
     }
+    C::of(code).map(Some).ok_or(())
 }
 
 #[inline]

@@ -14,7 +14,10 @@
 //! consumer exists; stop order: upstream first, then what still waits in lanes is taken by hand.
 
 pub mod arm;
+pub mod header;
 pub mod replay;
+
+pub use header::{parse_tape_header, tape_header_text};
 
 use crate::control::dial::{Dialled, Dialler, DiallerParts, Want};
 use crate::hot::decide::{Decide, DecideEvent, DecideParts};
