@@ -4,8 +4,8 @@
 //! is left is the cost no engine can avoid. It spins like the engine does and reads replies as rarely.
 
 use super::super::Failure;
-use crate::control::desk::TIMEOUT;
 use crate::control::Desk;
+use crate::control::desk::TIMEOUT;
 use crate::model::{Instrument, Price, Qty, Side, Tag, Token};
 use crate::net::websocket::Received;
 use crate::net::{FeedSocket, HttpConnection, Incoming};
@@ -53,12 +53,15 @@ impl Floor {
                     Product::Nrml,
                 )
                 .map_err(|e| venue(&e))?;
-            legs.push(Leg { connection, request, owes: 0 });
+            legs.push(Leg {
+                connection,
+                request,
+                owes: 0,
+            });
         }
         let qty = self.legs.first().map_or(Qty(1), |contract| contract.lot);
         let url = self.desk.feed_url(&self.ticker).map_err(|e| venue(&e))?;
-        let mut feed =
-            FeedSocket::connect(&url, &self.tls, &[], TIMEOUT).map_err(|e| venue(&e))?;
+        let mut feed = FeedSocket::connect(&url, &self.tls, &[], TIMEOUT).map_err(|e| venue(&e))?;
         for message in Broker::Kite.subscribe_messages(&[self.trigger], Mode::Full) {
             feed.send_text(&message).map_err(|e| venue(&e))?;
         }
@@ -91,4 +94,3 @@ impl Floor {
         Ok(())
     }
 }
-

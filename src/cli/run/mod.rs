@@ -115,8 +115,11 @@ fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
         .map_err(|e| Failure::Input(format!("{name}: {e}; a venue's ready file is expected")))?;
     let field = |key: &str| {
         let text = ready.get(key).and_then(Value::as_str);
-        text.map(str::to_owned)
-            .ok_or_else(|| Failure::Input(format!("{name}: no text {key:?}; is it a venue's ready file?")))
+        text.map(str::to_owned).ok_or_else(|| {
+            Failure::Input(format!(
+                "{name}: no text {key:?}; is it a venue's ready file?"
+            ))
+        })
     };
     config.venue.rest = field("rest")?;
     config.venue.ticker = field("ticker")?;
@@ -125,7 +128,10 @@ fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
         request_token: Secret::new(field("request_token")?),
         api_secret: Secret::new(field("api_secret")?),
     };
-    config.venue.ca_file = ready.get("ca_file").and_then(Value::as_str).map(PathBuf::from);
+    config.venue.ca_file = ready
+        .get("ca_file")
+        .and_then(Value::as_str)
+        .map(PathBuf::from);
     Ok(())
 }
 
@@ -167,7 +173,9 @@ struct Prepared {
 fn arm_failure(fault: &arm::ArmFault) -> Failure {
     match fault {
         arm::ArmFault::Desk(_) | arm::ArmFault::Net(_) => Failure::Venue(fault.to_string()),
-        arm::ArmFault::Template { .. } | arm::ArmFault::Unfit(_) => Failure::Usage(fault.to_string()),
+        arm::ArmFault::Template { .. } | arm::ArmFault::Unfit(_) => {
+            Failure::Usage(fault.to_string())
+        }
         arm::ArmFault::Prices(_) => Failure::Input(fault.to_string()),
     }
 }
@@ -195,13 +203,23 @@ fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure> {
         conditions: assembly
             .strategies
             .iter()
-            .map(|plan| plan.strategy.conditions.iter().map(|c| c.name.clone()).collect())
+            .map(|plan| {
+                plan.strategy
+                    .conditions
+                    .iter()
+                    .map(|c| c.name.clone())
+                    .collect()
+            })
             .collect(),
     };
-    let sessions = assembly.strategies.iter().zip(&assembly.units).filter_map(|(_, unit)| {
-        let row = instruments.get(unit.instrument)?;
-        config.market.session(row.exchange, day)
-    });
+    let sessions = assembly
+        .strategies
+        .iter()
+        .zip(&assembly.units)
+        .filter_map(|(_, unit)| {
+            let row = instruments.get(unit.instrument)?;
+            config.market.session(row.exchange, day)
+        });
     let sessions: Vec<_> = sessions.collect();
     let journal = config.engine.data_dir.join("journal");
     std::fs::create_dir_all(&journal)
@@ -273,7 +291,11 @@ fn market_time(config: &Config, desk: &mut Desk) -> Result<(MarketTime, WallNano
     }
     let clock = sim_clock(desk)?;
     let speed = clock.get("speed").and_then(Value::as_f64).unwrap_or(0.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped on this line")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped on this line"
+    )]
     let speed_milli = (speed * 1_000.0).clamp(0.0, 1e12) as u64;
     let now = clock.get("market_nanos").and_then(Value::as_i64);
     let now = now.ok_or_else(|| {
@@ -283,9 +305,12 @@ fn market_time(config: &Config, desk: &mut Desk) -> Result<(MarketTime, WallNano
 }
 
 fn sim_clock(desk: &mut Desk) -> Result<Value, Failure> {
-    let reply = desk.get("/sim/clock").map_err(|e| Failure::Venue(e.to_string()))?;
-    serde_json::from_slice(&reply.body)
-        .map_err(|_| Failure::Venue("the venue has no /sim/clock; is venue.simulated right?".to_owned()))
+    let reply = desk
+        .get("/sim/clock")
+        .map_err(|e| Failure::Venue(e.to_string()))?;
+    serde_json::from_slice(&reply.body).map_err(|_| {
+        Failure::Venue("the venue has no /sim/clock; is venue.simulated right?".to_owned())
+    })
 }
 
 fn new_segment(
@@ -293,7 +318,15 @@ fn new_segment(
     header: &TapeHeader,
     number: u32,
 ) -> Result<(Segment, File), Failure> {
-    let path = folder.join(format!("{}-{}-{number:03}.tzj", header.day, header.intent_base));
+    // Real time and process as well: a simulated day is played more than once.
+    let real = Clock::start(&MarketTime::Real).now().wall.secs();
+    let run = format!(
+        "{}-{}-{real}-{}",
+        header.day,
+        header.intent_base,
+        std::process::id()
+    );
+    let path = folder.join(format!("{run}-{number:03}.tzj"));
     Segment::create(&path).map_err(|e| {
         Failure::Failed(format!(
             "journal {}: {e}; a journal is never overwritten, and its disk needs room for 8 MiB",
@@ -340,6 +373,7 @@ struct Control {
     synced: u64,
     links: usize,
     connections: usize,
+    close_grace_ns: u64,
     feed_failures: u32,
     asked_sim: crate::model::MonoNanos,
     progress: Option<ProgressBar>,
@@ -352,11 +386,7 @@ const PERIOD: Duration = Duration::from_millis(5);
 const FEED_FAILURES_MAX: u32 = 5;
 
 impl Control {
-    fn start(
-        prepared: Prepared,
-        args: &Args,
-        console: &mut Console<'_>,
-    ) -> Result<Self, Failure> {
+    fn start(prepared: Prepared, args: &Args, console: &mut Console<'_>) -> Result<Self, Failure> {
         for line in &prepared.topology {
             console.line("topology", line, &json!({ "text": line }));
         }
@@ -374,9 +404,10 @@ impl Control {
         );
         let tape = match &args.record {
             Some(path) => {
-                let failed = |e: std::io::Error| Failure::Failed(format!("{}: {e}", path.display()));
-                let mut tape =
-                    TapeWriter::create(path, &tape_header_text(&prepared.header)).map_err(failed)?;
+                let failed =
+                    |e: std::io::Error| Failure::Failed(format!("{}: {e}", path.display()));
+                let mut tape = TapeWriter::create(path, &tape_header_text(&prepared.header))
+                    .map_err(failed)?;
                 for (unit, bars) in &prepared.history {
                     for bar in bars {
                         tape.warmup(*unit, bar).map_err(failed)?;
@@ -388,6 +419,7 @@ impl Control {
         };
         let progress = progress(args, prepared.day_open, prepared.day_end);
         let connections = prepared.armoury.settings.connections;
+        let close_grace_ns = prepared.armoury.settings.close_grace_ns;
         let engine = crate::pipeline::start(prepared.armoury, prepared.start)?;
         Ok(Self {
             engine,
@@ -404,6 +436,7 @@ impl Control {
             synced: 0,
             links: 0,
             connections,
+            close_grace_ns,
             feed_failures: 0,
             asked_sim: crate::model::MonoNanos(0),
             progress,
@@ -440,12 +473,11 @@ impl Control {
     fn turn(&mut self, console: &mut Console<'_>) -> Result<Option<End>, Failure> {
         let mut end = None;
         let progress = self.progress.clone();
-        let speak = |console: &mut Console<'_>, say: &mut dyn FnMut(&mut Console<'_>)| {
-            match &progress {
+        let speak =
+            |console: &mut Console<'_>, say: &mut dyn FnMut(&mut Console<'_>)| match &progress {
                 Some(bar) => bar.suspend(|| say(console)),
                 None => say(console),
-            }
-        };
+            };
         while let Ok(news) = self.engine.outlets.dialled.try_recv() {
             match &news {
                 Dialled::Up(Want::OrderConnection, _) => {
@@ -513,7 +545,11 @@ impl Control {
 
     /// Syncs the journal behind the hot thread and keeps one segment prepared ahead of it.
     fn sync(&mut self) -> Result<(), Failure> {
-        let written = self.engine.lanes.last().map_or(0, crate::ring::LaneView::pushed);
+        let written = self
+            .engine
+            .lanes
+            .last()
+            .map_or(0, crate::ring::LaneView::pushed);
         if written != self.synced {
             self.synced = written;
             for file in &self.files {
@@ -533,7 +569,9 @@ impl Control {
     }
 
     fn drain_recorders(&mut self) -> Result<(), Failure> {
-        let Some(tape) = &mut self.tape else { return Ok(()) };
+        let Some(tape) = &mut self.tape else {
+            return Ok(());
+        };
         for recorder in &mut self.engine.outlets.recorders {
             recorder.drain(&mut self.scratch);
             tape.push(&self.scratch)?;
@@ -545,7 +583,10 @@ impl Control {
     /// True when the day is over: by the clock, or because the simulated venue says so.
     fn is_over(&mut self) -> Option<End> {
         let now = self.engine.clock.now();
-        if self.day_end.is_some_and(|close| now.wall >= close.offset(5_000_000_000)) {
+        if self
+            .day_end
+            .is_some_and(|close| now.wall >= close.offset(5_000_000_000))
+        {
             return Some(End::Closed);
         }
         const ASK_NS: u64 = 250_000_000;
@@ -560,16 +601,22 @@ impl Control {
     }
 
     /// Lets working orders settle, stops the engine, and says what came of the day.
-    fn finish(
-        mut self,
-        end: End,
-        args: &Args,
-        console: &mut Console<'_>,
-    ) -> Result<(), Failure> {
-        let patience = if end == End::Interrupted { 1_000_000_000 } else { 5_000_000_000 };
+    fn finish(mut self, end: End, args: &Args, console: &mut Console<'_>) -> Result<(), Failure> {
+        let patience = if end == End::Interrupted {
+            1_000_000_000
+        } else {
+            5_000_000_000
+        };
         let until = self.engine.clock.mono().plus(patience);
-        // A quiet moment first: updates of the last fills are still on their way.
-        let quiet = self.engine.clock.mono().plus(200_000_000);
+        // A quiet moment first: the clock closes the last bars, updates of the last fills are on their way.
+        let mut quiet = self.engine.clock.mono().plus(200_000_000);
+        if matches!(end, End::Closed | End::VenueEnded) {
+            quiet = quiet.plus(self.close_grace_ns);
+            if let Some(close) = self.day_end {
+                let now = self.engine.clock.mono();
+                self.engine.clock.observe(close.offset(2_000_000_000), now);
+            }
+        }
         while self.engine.clock.mono() < quiet
             || (self.open.count() > 0 && self.engine.clock.mono() < until)
         {
@@ -599,7 +646,9 @@ impl Control {
             }
             let dropped: u64 = stopped.outlets.recorders.iter().map(|r| r.dropped()).sum();
             if dropped > 0 {
-                console.say(&format!("ALARM the recorder lost {dropped} records; a replay will differ"));
+                console.say(&format!(
+                    "ALARM the recorder lost {dropped} records; a replay will differ"
+                ));
             }
             tape.finish(&digests.to_string())?;
         }
@@ -618,7 +667,9 @@ impl Control {
         }
         match end {
             End::Interrupted => Err(Failure::Interrupted("stopped by the operator".to_owned())),
-            End::SessionDead => Err(Failure::Venue("the session is dead; log in again".to_owned())),
+            End::SessionDead => Err(Failure::Venue(
+                "the session is dead; log in again".to_owned(),
+            )),
             End::VenueGone => Err(Failure::Venue("the venue is gone".to_owned())),
             End::Closed | End::VenueEnded if agrees => Ok(()),
             End::Closed | End::VenueEnded => Err(Failure::Failed(
@@ -628,17 +679,16 @@ impl Control {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the control loop of a verb, not a hot thread")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the control loop of a verb, not a hot thread"
+)]
 fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
 /// A bar over the trading day, on a terminal only.
-fn progress(
-    args: &Args,
-    open: Option<WallNanos>,
-    close: Option<WallNanos>,
-) -> Option<ProgressBar> {
+fn progress(args: &Args, open: Option<WallNanos>, close: Option<WallNanos>) -> Option<ProgressBar> {
     if args.json || !std::io::stderr().is_terminal() {
         return None;
     }
@@ -648,4 +698,3 @@ fn progress(
     bar.set_style(style);
     Some(bar)
 }
-
