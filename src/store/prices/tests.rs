@@ -1,6 +1,7 @@
 //! Every layout, every bad row, both sides of the one percent, and the real files.
 
 use super::*;
+use crate::model::time::SECOND;
 use std::path::PathBuf;
 
 fn read(text: &str) -> Result<PriceFile, PriceFileError> {
