@@ -34,8 +34,10 @@ pub fn read(files: &[PathBuf]) -> Result<Journal, JournalFault> {
     let mut journal = Journal::default();
     let mut previous = 0;
     for file in files {
-        let bytes = std::fs::read(file)
-            .map_err(|source| JournalFault::Unreadable { file: file.display().to_string(), source })?;
+        let bytes = std::fs::read(file).map_err(|source| JournalFault::Unreadable {
+            file: file.display().to_string(),
+            source,
+        })?;
         if !read_segment(file, &bytes, &mut previous, &mut journal) {
             break;
         }
@@ -50,28 +52,24 @@ fn read_segment(file: &Path, bytes: &[u8], previous: &mut u32, journal: &mut Jou
         }
         let record = <&[u8; RECORD]>::try_from(chunk).ok();
         let sound = record.and_then(|bytes| Some((decode(bytes, *previous)?, checksum(bytes))));
-        match sound {
-            Some((record, crc)) => {
-                *previous = crc;
-                journal.records.push(record);
-            }
-            None => {
-                journal.torn = Some(format!(
-                    "{}: record at byte {} is torn or changed; the {} records before it are sound",
-                    file.display(),
-                    number * RECORD,
-                    journal.records.len()
-                ));
-                return false;
-            }
-        }
+        let Some((record, crc)) = sound else {
+            journal.torn = Some(format!(
+                "{}: record at byte {} is torn or changed; the {} records before it are sound",
+                file.display(),
+                number * RECORD,
+                journal.records.len()
+            ));
+            return false;
+        };
+        *previous = crc;
+        journal.records.push(record);
     }
     true
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{encode, tests::entries};
+    use crate::journal::record::{encode, tests::entries};
     use super::*;
     use crate::model::Stamp;
 
@@ -82,7 +80,11 @@ mod tests {
         let mut bytes = Vec::new();
         let mut previous = 0;
         for sequence in 1..=4 {
-            let record = Record { sequence, at: Stamp::default(), entry: entries()[0] };
+            let record = Record {
+                sequence,
+                at: Stamp::default(),
+                entry: entries()[0],
+            };
             let encoded = encode(&record, previous);
             previous = checksum(&encoded);
             bytes.extend_from_slice(&encoded);

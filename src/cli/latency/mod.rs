@@ -1,5 +1,7 @@
 //! `tezi latency`.
 
+mod floor;
+
 use super::Failure;
 
 /// Measures tick to order, end to end, beside a floor client.
