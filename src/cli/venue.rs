@@ -95,6 +95,9 @@ pub struct Args {
     /// Stop after the last price.
     #[arg(long)]
     exit_at_end: bool,
+    /// With --exit-at-end: milliseconds ticker clients have to leave before they are disconnected.
+    #[arg(long, default_value_t = 2000)]
+    linger_ms: u32,
     /// Milliseconds an order takes to the exchange.
     #[arg(long, default_value_t = 0)]
     latency_ms: u32,
@@ -247,6 +250,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
         lead_ms: args.lead_ms,
         start_on_connect: args.start_on_connect,
         exit_at_end: args.exit_at_end,
+        linger_ms: args.linger_ms,
         latency_ms: args.latency_ms,
         partial_percent: args.partial_percent,
         reject_percent: args.reject_percent,

@@ -79,6 +79,9 @@ pub(crate) struct Desk {
     /// Orders the exchange holds.
     working: Vec<usize>,
     tasks: Vec<Task>,
+    /// Rows made since the log last looked, oldest first; only filled when `logs`.
+    pub(crate) noted: Vec<Value>,
+    logs: bool,
     /// Order messages to send, oldest first.
     pub(crate) outbox: Vec<Value>,
     dice: Dice,
@@ -103,6 +106,8 @@ impl Desk {
             positions: Positions::default(),
             working: Vec::new(),
             tasks: Vec::new(),
+            noted: Vec::new(),
+            logs: settings.log.is_some(),
             outbox: Vec::new(),
             dice: Dice::new(settings.seed, 70),
             latency_ns: u64::from(settings.latency_ms) * 1_000_000,
@@ -246,6 +251,9 @@ impl Desk {
     fn note(&mut self, at: usize, status: Status, market: &Market) {
         self.orders[at].status = status;
         let row = self.orders[at].row(market, &self.user);
+        if self.logs {
+            self.noted.push(row.clone());
+        }
         self.orders[at].history.push(row);
     }
 

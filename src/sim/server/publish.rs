@@ -62,7 +62,7 @@ impl Server {
     pub(super) fn deliver(&mut self) {
         for row in std::mem::take(&mut self.world.desk.outbox) {
             let message = json!({ "type": "order", "data": row });
-            self.world.truth.line("order", &message["data"]);
+            self.world.truth.line("message", &message["data"]);
             for ticker in self.tickers() {
                 say(ticker, &message);
                 ticker.sent_ns = clock::mono_ns();

@@ -1,7 +1,7 @@
 //! What clients say: HTTP requests, the WebSocket upgrade, subscriptions.
 
 use super::publish::{say, send_prices};
-use super::{Client, Server, TOKENS_MAX, Talk, Ticker};
+use super::{Client, START_AFTER_NS, Server, TOKENS_MAX, Talk, Ticker};
 use crate::model::WallNanos;
 use crate::sim::clock;
 use crate::sim::desk::Moment;
@@ -254,7 +254,7 @@ impl Server {
         fresh.retain(|ix| self.world.market.books[*ix].updates > 0);
         send_prices(&mut self.world, &mut self.frame, ticker, &fresh);
         if !ticker.modes.is_empty() && self.settings.start_on_connect {
-            self.world.clock.start(clock::mono_ns());
+            self.start_ns = Some(clock::mono_ns() + START_AFTER_NS);
         }
     }
 

@@ -174,11 +174,13 @@ impl Server {
         self.refresh_others(at, future, real);
         self.build(at, future, &trigger);
         // Everything above is done in the pause; what is left of it is waited out here.
-        while mono_ns() < self.rounds.next_ns {
-            if self.rounds.next_ns - mono_ns() > 20_000 {
-                return Ok(());
+        loop {
+            let left = self.rounds.next_ns.saturating_sub(mono_ns());
+            match left {
+                0 => break,
+                1..=20_000 => std::hint::spin_loop(),
+                _ => return Ok(()),
             }
-            std::hint::spin_loop();
         }
         self.round(at, &trigger, stop);
         self.rounds.made += 1;
