@@ -14,6 +14,7 @@
 
 pub mod atr;
 pub mod bank;
+pub mod bars;
 mod closes;
 pub mod compare;
 pub mod dmi;
@@ -35,6 +36,7 @@ pub mod suite;
 pub mod supertrend;
 
 pub use bank::{Bank, LevelSpec};
+pub use bars::{BarBuilder, FoldOutcome, Folded, ShortBar, Timeframe};
 pub use compare::{Cmp, EPS};
 pub use input::{BarFault, Ohlc, Prices, Scale};
 pub use levels::{EntryLevels, PriceLevel};

@@ -1,5 +1,6 @@
 //! Files of prices and records that are read again later.
 
 pub mod prices;
+pub mod tape;
 
 pub use prices::{Counted, Layout, PriceFile, PriceFileError, PriceRow, read_prices};

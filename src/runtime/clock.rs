@@ -1,0 +1,180 @@
+//! The one clock of the engine, passed to whoever may know the time.
+//!
+//! Monotonic time is the processor's time-stamp counter, calibrated by quanta, which falls back to the
+//! operating system's clock where the counter is not invariant. Market time is real time when live; when a
+//! simulated venue plays a day at another speed it follows the exchange times of the feed, running on at
+//! that speed in between; when stepped it is whatever the driver says.
+
+use crate::model::{MonoNanos, Stamp, WallNanos};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+
+/// Where market time comes from.
+#[derive(Clone, Debug)]
+pub enum MarketTime {
+    /// The machine's own wall clock, read once at start and run on by the monotonic clock.
+    Real,
+    /// The exchange times of the feed, running on at this many thousandths of real time in between.
+    Feed {
+        /// Thousandths of real time; 0 stands still between ticks (a tape at full speed).
+        speed_milli: u64,
+    },
+}
+
+#[derive(Debug)]
+enum Source {
+    Counter { clock: quanta::Clock, origin: u64 },
+    Virtual { mono: AtomicU64 },
+}
+
+#[derive(Debug)]
+struct Inner {
+    source: Source,
+    speed_milli: u64,
+    anchor_wall: AtomicI64,
+    anchor_mono: AtomicU64,
+}
+
+/// A cheap handle to the engine's clock.
+#[derive(Clone, Debug)]
+pub struct Clock(Arc<Inner>);
+
+impl Clock {
+    /// Starts the clock of a running engine.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the machine's wall clock"
+    )]
+    pub fn start(market: &MarketTime) -> Self {
+        let clock = quanta::Clock::new();
+        let origin = clock.raw();
+        let (wall, speed_milli) = match market {
+            MarketTime::Real => {
+                let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+                (
+                    since.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)),
+                    1_000,
+                )
+            }
+            MarketTime::Feed { speed_milli } => (0, *speed_milli),
+        };
+        Self(Arc::new(Inner {
+            source: Source::Counter { clock, origin },
+            speed_milli,
+            anchor_wall: AtomicI64::new(wall),
+            anchor_mono: AtomicU64::new(0),
+        }))
+    }
+
+    /// A clock that stands still until [`Clock::step_to`] moves it.
+    pub fn stepped(at: Stamp) -> Self {
+        Self(Arc::new(Inner {
+            source: Source::Virtual {
+                mono: AtomicU64::new(at.mono.0),
+            },
+            speed_milli: 0,
+            anchor_wall: AtomicI64::new(at.wall.0),
+            anchor_mono: AtomicU64::new(0),
+        }))
+    }
+
+    /// Monotonic time since the clock was started: about 10 ns where the counter is usable.
+    #[inline]
+    pub fn mono(&self) -> MonoNanos {
+        match &self.0.source {
+            Source::Counter { clock, origin } => {
+                MonoNanos(clock.delta_as_nanos(*origin, clock.raw()))
+            }
+            Source::Virtual { mono } => MonoNanos(mono.load(Relaxed)),
+        }
+    }
+
+    /// Both clocks at one moment.
+    #[inline]
+    pub fn now(&self) -> Stamp {
+        let mono = self.mono();
+        Stamp {
+            mono,
+            wall: self.wall_at(mono),
+        }
+    }
+
+    /// Market time at a monotonic moment.
+    #[inline]
+    pub fn wall_at(&self, mono: MonoNanos) -> WallNanos {
+        let anchor = WallNanos(self.0.anchor_wall.load(Relaxed));
+        if self.0.speed_milli == 0 {
+            return anchor;
+        }
+        let since = mono.since(MonoNanos(self.0.anchor_mono.load(Relaxed)));
+        let scaled = u128::from(since) * u128::from(self.0.speed_milli) / 1_000;
+        anchor.offset(i64::try_from(scaled).unwrap_or(i64::MAX))
+    }
+
+    /// Moves feed-driven market time to an exchange time just received, never backwards.
+    ///
+    /// Called by the feed stage, the only writer. Does nothing when market time is real.
+    #[inline]
+    pub fn observe(&self, exchange_time: WallNanos, at: MonoNanos) {
+        if exchange_time > self.wall_at(at) {
+            self.0.anchor_wall.store(exchange_time.0, Relaxed);
+            self.0.anchor_mono.store(at.0, Relaxed);
+        }
+    }
+
+    /// Moves a stepped clock. A started clock ignores it.
+    pub fn step_to(&self, at: Stamp) {
+        if let Source::Virtual { mono } = &self.0.source {
+            mono.store(at.mono.0, Relaxed);
+            self.0.anchor_wall.store(at.wall.0, Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn monotonic_time_moves_forward_and_real_time_follows() {
+        let clock = Clock::start(&MarketTime::Real);
+        let first = clock.now();
+        let second = clock.now();
+        assert!(second.mono >= first.mono && second.wall >= first.wall);
+        assert!(first.wall > WallNanos::from_secs(1_700_000_000));
+    }
+
+    #[test]
+    fn a_stepped_clock_shows_only_what_it_was_told() {
+        let clock = Clock::stepped(Stamp {
+            mono: MonoNanos(5),
+            wall: WallNanos(7),
+        });
+        assert_eq!(clock.now(), clock.now());
+        let next = Stamp {
+            mono: MonoNanos(9),
+            wall: WallNanos(11),
+        };
+        clock.step_to(next);
+        assert_eq!(clock.now(), next);
+    }
+
+    #[test]
+    fn feed_time_runs_on_at_its_speed_and_never_goes_back() {
+        let clock = Clock::start(&MarketTime::Feed {
+            speed_milli: 60_000,
+        });
+        let at = clock.mono();
+        clock.observe(WallNanos::from_secs(1_000), at);
+        assert_eq!(clock.wall_at(at), WallNanos::from_secs(1_000));
+        assert_eq!(
+            clock.wall_at(at.plus(1_000_000_000)),
+            WallNanos::from_secs(1_060)
+        );
+        clock.observe(WallNanos::from_secs(1_030), at.plus(1_000_000_000));
+        assert_eq!(
+            clock.wall_at(at.plus(1_000_000_000)),
+            WallNanos::from_secs(1_060)
+        );
+    }
+}
