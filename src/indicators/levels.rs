@@ -7,11 +7,11 @@
 //! `Price(1)` where prices off the grid occur (an index).
 
 use super::compare::Cmp;
+use super::er::Efficiency;
 use super::input::{Ohlc, UNITS_MAX};
 use super::params::Thresholds;
 use super::state::{CloseHalf, Constants, State};
 use super::suite::{Suite, condition, conditions};
-use super::supertrend::trend;
 use crate::model::Price;
 
 /// A condition as a price: true exactly when `close >= at` (`above`), else when `close <= at`.
@@ -186,9 +186,9 @@ impl Suite {
         let (travelled, length) = state.way.fraction(units);
         let carried = state.carried;
         let half = self.half(bar);
-        let line = trend(half.bands, carried.is_up(half.bands, close)).line;
+        let line = carried.trend(half.bands, close).line;
         let body = (units - bar.open() as f64).abs();
-        let straight = super::er::efficiency(travelled / length, length).ratio;
+        let straight = Efficiency::of(travelled / length).ratio;
         let bit = |holds: bool, bit: u8| if holds { bit } else { 0 };
         bit(bar.close() >= levels.rsi, condition::RSI)
             | bit(bar.close() >= levels.ema, condition::EMA)

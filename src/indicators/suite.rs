@@ -20,14 +20,14 @@ use super::closes::Closes;
 use super::compare::Cmp;
 use super::dmi::Dmi;
 use super::donchian::Extremes;
-use super::er::{Efficiency, efficiency};
+use super::er::Efficiency;
 use super::input::{BarFault, Ohlc, Prices, Scale};
 use super::params::{Params, Thresholds};
 use super::roc;
 use super::rsi::Rsi;
 use super::smoother::Ema;
-use super::state::{CloseHalf, Constants, Half, State};
-use super::supertrend::{Carried, SuperTrend, trend};
+use super::state::{CloseHalf, Constants, Half, HighLow, State};
+use super::supertrend::{Carried, SuperTrend, Trend};
 use crate::model::Values;
 
 /// All readings of one instrument and timeframe.
@@ -83,25 +83,26 @@ impl Suite {
             return self.peek_warm(bar);
         }
         if !self.half.is_of(bar) {
-            self.half = Half::of(state, &self.constants, bar);
+            self.half = HighLow::of(state, &self.constants, bar).half;
         }
         let close = CloseHalf::of(state, &self.constants, bar.close());
-        let is_up = state.carried.is_up(self.half.bands, close.close);
-        values(state, &self.half, &close, is_up, bar)
+        let trend = state.carried.trend(self.half.bands, close.close);
+        values(state, &self.half, &close, trend, bar)
     }
 
     /// Closes a bar and returns its readings.
+    ///
+    /// Computes both halves afresh: it is off the decision's path, and writing what would be kept for a
+    /// forming bar only to read it back costs more (`suite/commit`).
     #[inline]
     pub fn commit(&mut self, bar: &Ohlc) -> Values {
         let state = &self.states[self.now & 1];
         if state.warming {
             return self.commit_warm(&self.constants.scale.prices(*bar));
         }
-        if !self.half.is_of(bar) {
-            self.half = Half::of(state, &self.constants, bar);
-        }
+        let high_low = HighLow::of(state, &self.constants, bar);
         let close = CloseHalf::of(state, &self.constants, bar.close());
-        self.commit_halves(&close, bar)
+        self.commit_halves(&high_low, &close, bar)
     }
 
     /// Closes a bar that quotes its own doubles (see [`Prices::quoted`]) and returns its readings.
@@ -111,18 +112,19 @@ impl Suite {
             return self.commit_warm(prices);
         }
         let bar = prices.units;
-        self.half = Half::quoted(state, &self.constants, &bar, [prices.high, prices.low]);
+        let extremes = [prices.high, prices.low];
+        let high_low = HighLow::quoted(state, &self.constants, &bar, extremes);
         let units = bar.close() as f64;
         let close = CloseHalf::quoted(state, &self.constants, units, prices.close);
-        self.commit_halves(&close, &bar)
+        self.commit_halves(&high_low, &close, &bar)
     }
 
     #[inline]
-    fn commit_halves(&mut self, close: &CloseHalf, bar: &Ohlc) -> Values {
+    fn commit_halves(&mut self, high_low: &HighLow, close: &CloseHalf, bar: &Ohlc) -> Values {
         let state = &self.states[self.now & 1];
-        let half = &self.half;
-        let is_up = state.carried.is_up(half.bands, close.close);
-        let values = values(state, half, close, is_up, bar);
+        let bands = high_low.half.bands;
+        let trend = state.carried.trend(bands, close.close);
+        let values = values(state, &high_low.half, close, trend, bar);
         self.closes.push(bar.close());
         let next = State {
             averages: close.averages,
@@ -130,18 +132,18 @@ impl Suite {
             close: close.close,
             way: state.way.next(&self.closes, self.params.er),
             roc_base: roc::base(&self.closes, self.params.roc),
-            channel: self.extremes.push(half.high, half.low),
+            channel: self.extremes.push(high_low.high, high_low.low),
             warming: false,
             count: state.count.wrapping_add(1),
-            carried: Carried::after(half.bands, close.close, is_up),
-            ranges: half.ranges,
-            movements: half.movements,
-            range: half.range,
-            index: half.index,
-            high: half.high,
-            high_units: half.high_units,
-            low: half.low,
-            low_units: half.low_units,
+            carried: Carried::after(bands, close.close, trend.direction),
+            ranges: high_low.ranges,
+            movements: high_low.movements,
+            range: high_low.range,
+            index: high_low.index,
+            high: high_low.high,
+            high_units: high_low.high_units,
+            low: high_low.low,
+            low_units: high_low.low_units,
         };
         self.move_to(next);
         values
@@ -200,7 +202,7 @@ impl Suite {
     #[inline]
     pub(crate) fn half(&mut self, bar: &Ohlc) -> &Half {
         if !self.half.is_of(bar) {
-            self.half = Half::of(&self.states[self.now & 1], &self.constants, bar);
+            self.half = HighLow::of(self.state(), &self.constants, bar).half;
         }
         &self.half
     }
@@ -260,8 +262,7 @@ impl Suite {
 }
 
 #[inline]
-fn values(state: &State, half: &Half, close: &CloseHalf, is_up: bool, bar: &Ohlc) -> Values {
-    let trend = trend(half.bands, is_up);
+fn values(state: &State, half: &Half, close: &CloseHalf, trend: Trend, bar: &Ohlc) -> Values {
     let body = (bar.close() as f64 - bar.open() as f64).abs();
     Values {
         rsi: close.rsi,
@@ -276,7 +277,7 @@ fn values(state: &State, half: &Half, close: &CloseHalf, is_up: bool, bar: &Ohlc
         er_dir: close.er.signed,
         st: trend.line,
         st_dir: trend.direction,
-        atr: half.ranges[0],
+        atr: half.atr,
         roc: close.roc,
         doji: body <= half.body_max,
     }
@@ -306,7 +307,6 @@ impl Warm {
     fn close_half(&mut self, prices: &Prices, state: &State) -> CloseHalf {
         let units = prices.units.close() as f64;
         let (travelled, length) = state.way.fraction(units);
-        let er: Efficiency = efficiency(travelled / length, length);
         CloseHalf {
             close: prices.close,
             rsi: self.rsi.commit(prices),
@@ -315,7 +315,7 @@ impl Warm {
                 self.ema[0].commit(prices.close),
                 self.ema[1].commit(prices.close),
             ],
-            er,
+            er: Efficiency::of(travelled / length),
             roc: roc::numerator(units, state.roc_base) / state.roc_base,
         }
     }

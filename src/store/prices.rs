@@ -111,6 +111,11 @@ pub struct PriceFile {
     pub interval: i64,
     /// The rows that were not used.
     pub skipped: Counted,
+    /// Their numbers in file order, counted from 0 without the header.
+    pub skipped_rows: Vec<u64>,
+    /// Position in [`PriceFile::bars`] and open, high, low, close of the bars whose text is not the decimal
+    /// it meant, as the doubles it says: what a program that read the text as doubles computed with.
+    pub noisy: Vec<(usize, [f64; 4])>,
     /// The bars whose high or low was moved out to their open or close. Recorded index bars do this: 696 of
     /// the 34 300 BANK NIFTY rows of 2018 to 2023 open or close up to a few paise outside their range.
     pub widened: Counted,
@@ -291,6 +296,10 @@ struct Rows {
     day: DayCache,
     rows: u64,
     skipped: Counted,
+    skipped_rows: Vec<u64>,
+    noisy: Vec<(usize, [f64; 4])>,
+    /// The row being read has a price with noise.
+    has_noise: bool,
     widened: Counted,
 }
 
@@ -306,6 +315,9 @@ impl Rows {
             day: None,
             rows: 0,
             skipped: Counted::default(),
+            skipped_rows: Vec::new(),
+            noisy: Vec::new(),
+            has_noise: false,
             widened: Counted::default(),
         }
     }
@@ -318,6 +330,7 @@ impl Rows {
         }
         if let Err(fault) = outcome {
             self.skipped.add(fault, record);
+            self.skipped_rows.push(self.rows.saturating_sub(1));
         }
     }
 
@@ -342,6 +355,7 @@ impl Rows {
 
     fn row(&mut self, record: &ByteRecord) -> Result<(), RowFault> {
         let time = self.time(record)?;
+        self.has_noise = false;
         if self.columns.layout == Layout::Points {
             let price = self.price(record, self.columns.prices[0], "price")?;
             self.follow(time, 0)?;
@@ -367,13 +381,23 @@ impl Rows {
             self.widened.add(RowFault::Outside, record);
             bar.high = bar.high.max(bar.open).max(bar.close);
             bar.low = bar.low.min(bar.open).min(bar.close);
+        } else if self.has_noise {
+            self.noisy.push((self.bars.len(), self.doubles(record)));
         }
         self.bars.push(bar);
         Ok(())
     }
 
+    /// The row's prices as the doubles their texts say; NaN is unreachable after they were read.
+    fn doubles(&self, record: &ByteRecord) -> [f64; 4] {
+        self.columns.prices.map(|at| {
+            let text = record.get(at).and_then(|field| std::str::from_utf8(field).ok());
+            text.and_then(|text| text.trim().parse().ok()).unwrap_or(f64::NAN)
+        })
+    }
+
     fn price(
-        &self,
+        &mut self,
         record: &ByteRecord,
         at: usize,
         column: &'static str,
@@ -383,7 +407,11 @@ impl Rows {
             .ok_or(RowFault::Missing(column))?
             .trim_ascii();
         price::parse_units(field, self.decimals)
-            .or_else(|fault| double_noise(field, self.decimals).ok_or(fault))
+            .or_else(|fault| {
+                let meant = double_noise(field, self.decimals).ok_or(fault)?;
+                self.has_noise = true;
+                Ok(meant)
+            })
             .map(Price)
             .map_err(|fault| RowFault::Price(column, at, fault))
     }
@@ -475,6 +503,8 @@ impl Rows {
             unit: 10_i64.pow(self.decimals),
             interval,
             skipped: self.skipped,
+            skipped_rows: self.skipped_rows,
+            noisy: self.noisy,
             widened: self.widened,
         })
     }
