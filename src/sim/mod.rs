@@ -1,1 +1,3 @@
 //! Pretends to be the market, the broker and time.
+
+pub mod backtest;
