@@ -1,1 +1,15 @@
 //! TOML in, checked immutable configuration out.
+//!
+//! Promises
+//! - Unknown keys are refused; every error names file, line and column, what was found and what is allowed.
+//! - Dated market data (sessions, lots, charges) is data with a source per row, never a constant in code.
+//! - What is checked here is never checked again: the values handed out are final.
+
+pub mod charges;
+pub mod error;
+pub mod market;
+mod texts;
+
+pub use charges::{Charged, Charges, Execution};
+pub use error::ConfigError;
+pub use market::{Contract, MarketRules, Terms};

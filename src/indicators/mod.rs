@@ -1,1 +1,3 @@
 //! Numbers from bars and ticks: exact, incremental, without allocation.
+
+pub mod bars;
