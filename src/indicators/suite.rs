@@ -1,0 +1,371 @@
+//! The nine indicators and the fast EMA of one instrument and timeframe, computed together.
+//!
+//! ```text
+//!   commit(bar)  closes a bar: moves state, returns its readings
+//!   peek(bar)    returns what commit would return, bit for bit, and moves nothing
+//!                 high, low as before? ── yes ──► only the half that depends on the close
+//! ```
+//!
+//! Promises
+//! - Readings equal TradingView's, in its own operation order (indicators.md).
+//! - Nothing is allocated after construction. A reading that is not ready is NaN.
+//! - The last commit can be replaced: two states are kept, and a commit reads one and writes the other,
+//!   so the copy costs nothing.
+//!
+//! While a smoother has no value yet the suite runs on the separate indicators; from then on on the
+//! fused formulas of [`super::state`], which use the same steps in the same order.
+
+use super::atr::Atr;
+use super::closes::Closes;
+use super::compare::Cmp;
+use super::dmi::Dmi;
+use super::donchian::Extremes;
+use super::er::{Efficiency, efficiency};
+use super::input::{BarFault, Ohlc, Prices, Scale};
+use super::params::{Params, Thresholds};
+use super::roc;
+use super::rsi::Rsi;
+use super::smoother::Ema;
+use super::state::{CloseHalf, Constants, Half, State};
+use super::supertrend::{Carried, SuperTrend, trend};
+use crate::model::Values;
+
+/// All readings of one instrument and timeframe.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    states: [State; 2],
+    half: Half,
+    constants: Constants,
+    now: usize,
+    can_replace: bool,
+    extremes: Extremes,
+    closes: Closes,
+    params: Params,
+    warm: Box<[Warm; 2]>,
+}
+
+impl Suite {
+    /// A suite before its first bar; lengths of 0 count as 1.
+    pub fn new(params: &Params, scale: Scale) -> Self {
+        Self {
+            states: [State::START; 2],
+            half: Half::NONE,
+            constants: Constants::new(params, scale),
+            now: 0,
+            can_replace: false,
+            extremes: Extremes::new(params.donchian.max(1)),
+            closes: Closes::new(params.er.max(params.roc).max(1)),
+            params: *params,
+            warm: Box::new([Warm::new(params); 2]),
+        }
+    }
+
+    /// The parameters it was made with.
+    pub const fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Units of its prices.
+    pub const fn scale(&self) -> Scale {
+        self.constants.scale
+    }
+
+    /// Closed bars so far.
+    pub fn committed_bars(&self) -> u64 {
+        self.state().count
+    }
+
+    /// Returns the readings of a forming bar; nothing moves.
+    #[inline]
+    pub fn peek(&mut self, bar: &Ohlc) -> Values {
+        let state = &self.states[self.now & 1];
+        if state.warming {
+            return self.peek_warm(bar);
+        }
+        if !self.half.is_of(bar) {
+            self.half = Half::of(state, &self.constants, bar);
+        }
+        let close = CloseHalf::of(state, &self.constants, bar.close());
+        let is_up = state.carried.is_up(self.half.bands, close.close);
+        values(state, &self.half, &close, is_up, bar)
+    }
+
+    /// Closes a bar and returns its readings.
+    #[inline]
+    pub fn commit(&mut self, bar: &Ohlc) -> Values {
+        let state = &self.states[self.now & 1];
+        if state.warming {
+            return self.commit_warm(&self.constants.scale.prices(*bar));
+        }
+        if !self.half.is_of(bar) {
+            self.half = Half::of(state, &self.constants, bar);
+        }
+        let close = CloseHalf::of(state, &self.constants, bar.close());
+        self.commit_halves(&close, bar)
+    }
+
+    /// Closes a bar that quotes its own doubles (see [`Prices::quoted`]) and returns its readings.
+    pub fn commit_quoted(&mut self, prices: &Prices) -> Values {
+        let state = &self.states[self.now & 1];
+        if state.warming {
+            return self.commit_warm(prices);
+        }
+        let bar = prices.units;
+        self.half = Half::quoted(state, &self.constants, &bar, [prices.high, prices.low]);
+        let units = bar.close() as f64;
+        let close = CloseHalf::quoted(state, &self.constants, units, prices.close);
+        self.commit_halves(&close, &bar)
+    }
+
+    #[inline]
+    fn commit_halves(&mut self, close: &CloseHalf, bar: &Ohlc) -> Values {
+        let state = &self.states[self.now & 1];
+        let half = &self.half;
+        let is_up = state.carried.is_up(half.bands, close.close);
+        let values = values(state, half, close, is_up, bar);
+        self.closes.push(bar.close());
+        let next = State {
+            averages: close.averages,
+            ema: self.constants.ema_state(close.ema),
+            close: close.close,
+            way: state.way.next(&self.closes, self.params.er),
+            roc_base: roc::base(&self.closes, self.params.roc),
+            channel: self.extremes.push(half.high, half.low),
+            warming: false,
+            count: state.count.wrapping_add(1),
+            carried: Carried::after(half.bands, close.close, is_up),
+            ranges: half.ranges,
+            movements: half.movements,
+            range: half.range,
+            index: half.index,
+            high: half.high,
+            high_units: half.high_units,
+            low: half.low,
+            low_units: half.low_units,
+        };
+        self.move_to(next);
+        values
+    }
+
+    /// Replaces the last committed bar by its correction and returns the readings of that.
+    ///
+    /// # Errors
+    ///
+    /// [`BarFault::NothingToReplace`] before the first commit.
+    pub fn replace_last(&mut self, bar: &Ohlc) -> Result<Values, BarFault> {
+        if !self.can_replace {
+            return Err(BarFault::NothingToReplace);
+        }
+        self.closes.undo();
+        self.extremes.undo();
+        self.now ^= 1;
+        self.half.forget();
+        Ok(self.commit(bar))
+    }
+
+    /// What depends on the close only, at any close in units.
+    pub(crate) fn at_close(&self, close_units: i64) -> CloseHalf {
+        let state = self.state();
+        if state.warming {
+            let mut warm = self.warm[self.now & 1];
+            let bar = Ohlc::flat(close_units);
+            return warm.close_half(&self.constants.scale.prices(bar), state);
+        }
+        CloseHalf::of(state, &self.constants, close_units)
+    }
+
+    /// The state after the last commit.
+    pub(crate) fn state(&self) -> &State {
+        &self.states[self.now & 1]
+    }
+
+    /// What does not change.
+    pub(crate) const fn constants(&self) -> &Constants {
+        &self.constants
+    }
+
+    /// The high and low half of a forming bar; the suite must be seeded.
+    #[inline]
+    pub(crate) fn half(&mut self, bar: &Ohlc) -> &Half {
+        if !self.half.is_of(bar) {
+            self.half = Half::of(&self.states[self.now & 1], &self.constants, bar);
+        }
+        &self.half
+    }
+
+    #[inline]
+    fn move_to(&mut self, next: State) {
+        self.now ^= 1;
+        self.states[self.now & 1] = next;
+        self.half.forget();
+        self.can_replace = true;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn peek_warm(&self, bar: &Ohlc) -> Values {
+        let mut warm = self.warm[self.now & 1];
+        warm.values(
+            &self.constants.scale.prices(*bar),
+            self.state(),
+            &self.constants,
+        )
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn commit_warm(&mut self, prices: &Prices) -> Values {
+        let bar = prices.units;
+        let state = *self.state();
+        let mut warm = self.warm[self.now & 1];
+        let values = warm.values(prices, &state, &self.constants);
+        self.closes.push(bar.close());
+        let [range, plus, minus, index] = warm.dmi.averages();
+        let mut next = State {
+            averages: warm.rsi.averages(),
+            ema: self.constants.ema_state(warm.ema.map(|ema| ema.value())),
+            close: prices.close,
+            way: state.way.next(&self.closes, self.params.er),
+            roc_base: roc::base(&self.closes, self.params.roc),
+            channel: self.extremes.push(prices.high, prices.low),
+            warming: true,
+            count: state.count.wrapping_add(1),
+            carried: warm.supertrend.carried(),
+            ranges: [warm.atr.value(), warm.supertrend.range()],
+            movements: [plus, minus],
+            range,
+            index,
+            high: prices.high,
+            high_units: bar.high() as f64,
+            low: prices.low,
+            low_units: bar.low() as f64,
+        };
+        next.warming = !next.is_seeded();
+        self.move_to(next);
+        self.warm[self.now & 1] = warm;
+        values
+    }
+}
+
+#[inline]
+fn values(state: &State, half: &Half, close: &CloseHalf, is_up: bool, bar: &Ohlc) -> Values {
+    let trend = trend(half.bands, is_up);
+    let body = (bar.close() as f64 - bar.open() as f64).abs();
+    Values {
+        rsi: close.rsi,
+        ema_slow: close.ema[0],
+        ema_fast: close.ema[1],
+        dc_upper: state.channel[0],
+        dc_lower: state.channel[1],
+        plus_di: half.plus_di,
+        minus_di: half.minus_di,
+        adx: half.adx,
+        er: close.er.ratio,
+        er_dir: close.er.signed,
+        st: trend.line,
+        st_dir: trend.direction,
+        atr: half.ranges[0],
+        roc: close.roc,
+        doji: body <= half.body_max,
+    }
+}
+
+/// The separate indicators of a suite that is not seeded yet.
+#[derive(Clone, Copy, Debug)]
+struct Warm {
+    rsi: Rsi,
+    ema: [Ema; 2],
+    dmi: Dmi,
+    supertrend: SuperTrend,
+    atr: Atr,
+}
+
+impl Warm {
+    fn new(params: &Params) -> Self {
+        Self {
+            rsi: Rsi::new(params.rsi),
+            ema: [Ema::new(params.ema_slow), Ema::new(params.ema_fast)],
+            dmi: Dmi::new(params.di, params.adx),
+            supertrend: SuperTrend::new(params.supertrend, params.multiplier),
+            atr: Atr::new(params.atr),
+        }
+    }
+
+    fn close_half(&mut self, prices: &Prices, state: &State) -> CloseHalf {
+        let units = prices.units.close() as f64;
+        let (travelled, length) = state.way.fraction(units);
+        let er: Efficiency = efficiency(travelled / length, length);
+        CloseHalf {
+            close: prices.close,
+            rsi: self.rsi.commit(prices),
+            averages: self.rsi.averages(),
+            ema: [
+                self.ema[0].commit(prices.close),
+                self.ema[1].commit(prices.close),
+            ],
+            er,
+            roc: roc::numerator(units, state.roc_base) / state.roc_base,
+        }
+    }
+
+    fn values(&mut self, prices: &Prices, state: &State, constants: &Constants) -> Values {
+        let close = self.close_half(prices, state);
+        let dmi = self.dmi.commit(prices);
+        let trend = self.supertrend.commit(prices);
+        Values {
+            rsi: close.rsi,
+            ema_slow: close.ema[0],
+            ema_fast: close.ema[1],
+            dc_upper: state.channel[0],
+            dc_lower: state.channel[1],
+            plus_di: dmi.plus_di,
+            minus_di: dmi.minus_di,
+            adx: dmi.adx,
+            er: close.er.ratio,
+            er_dir: close.er.signed,
+            st: trend.line,
+            st_dir: trend.direction,
+            atr: self.atr.commit(prices),
+            roc: close.roc,
+            doji: constants.doji.is_doji(&prices.units),
+        }
+    }
+}
+
+/// Bits of the seven conditions, least significant first; all seven are a long entry.
+pub mod condition {
+    /// `rsi > t`
+    pub const RSI: u8 = 1;
+    /// `close > ema_slow`
+    pub const EMA: u8 = 1 << 1;
+    /// `close > dc_upper`
+    pub const DONCHIAN: u8 = 1 << 2;
+    /// `adx < t`
+    pub const ADX: u8 = 1 << 3;
+    /// `er > t`
+    pub const ER: u8 = 1 << 4;
+    /// `close > st`
+    pub const SUPERTREND: u8 = 1 << 5;
+    /// not a doji
+    pub const NOT_DOJI: u8 = 1 << 6;
+    /// All seven.
+    pub const ENTRY: u8 = 127;
+}
+
+/// The seven conditions as bits of [`condition`]; one on a reading that is not ready is false.
+#[inline]
+pub fn conditions(values: &Values, close: f64, thresholds: &Thresholds) -> u8 {
+    let bit = |holds: bool, bit: u8| if holds { bit } else { 0 };
+    bit(
+        Cmp::Gt.holds(values.rsi, thresholds.rsi_above),
+        condition::RSI,
+    ) | bit(Cmp::Gt.holds(close, values.ema_slow), condition::EMA)
+        | bit(Cmp::Gt.holds(close, values.dc_upper), condition::DONCHIAN)
+        | bit(
+            Cmp::Lt.holds(values.adx, thresholds.adx_below),
+            condition::ADX,
+        )
+        | bit(Cmp::Gt.holds(values.er, thresholds.er_above), condition::ER)
+        | bit(Cmp::Gt.holds(close, values.st), condition::SUPERTREND)
+        | bit(!values.doji, condition::NOT_DOJI)
+}
