@@ -73,7 +73,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 arguments or confi
 #[derive(Debug, Subcommand)]
 enum Verb {
     Demo(demo::Args),
-    Venue(venue::Args),
+    Venue(Box<venue::Args>),
     Run(run::Args),
     Replay(replay::Args),
     Backtest(backtest::Args),

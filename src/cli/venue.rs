@@ -1,12 +1,245 @@
-//! `tezi venue`.
+//! `tezi venue`: the simulated broker as a process of its own.
 
 use super::Failure;
+use crate::model::Day;
+use crate::sim::settings::{Credentials, Limits, Origin};
+use crate::sim::{Pace, Server, Settings, SimError};
+use crate::store::read_prices;
+use serde_json::Value;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-/// Serves a simulated broker on loopback.
+const EXAMPLES: &str = "\
+Examples:
+  tezi venue                                       a seeded BANKNIFTY day in real time, TLS, a free port
+  tezi venue --speed 60 --seed 7 --underlying BANKNIFTY,NIFTY
+  tezi venue --tape banknifty-1min-2024.csv --from 2024-08-20 --speed max --exit-at-end
+  tezi venue --plain --port 8901 --latency-ms 20 --partial-percent 30 --reject-percent 2
+
+The first line on stdout names the URLs. Kite's official client works with them:
+  KiteConnect(api_key=\"simulated\", access_token=\"simulated\", root=\"https://127.0.0.1:PORT\")
+  KiteTicker(\"simulated\", \"simulated\", root=\"wss://127.0.0.1:PORT\")
+With TLS, give clients the file of --ca-out as one more root.
+
+Beside the broker's routes: GET /sim/truth (what happened), GET /sim/clock (market time),
+GET /sim/request-token (a fresh one), POST /sim/start, POST /sim/stop.";
+
+/// Serves a simulated broker (Kite's ticker and REST) on loopback.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Port on 127.0.0.1; 0 picks a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Plain sockets instead of TLS.
+    #[arg(long)]
+    plain: bool,
+    /// Busy-poll instead of waiting (one whole core).
+    #[arg(long)]
+    spin: bool,
+    /// Write the certificate authority of this run here (PEM), for clients to add as a root.
+    #[arg(long, value_name = "FILE")]
+    ca_out: Option<PathBuf>,
+    /// Write port, URLs and credentials here as JSON once the venue listens.
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// Append every request, order change and fill here as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Seed of prices, depth and order fates.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The day of the seeded market.
+    #[arg(long, default_value = "2026-11-23", value_parser = day)]
+    day: Day,
+    /// Underlyings: BANKNIFTY, NIFTY.
+    #[arg(long, value_delimiter = ',', default_value = "BANKNIFTY")]
+    underlying: Vec<String>,
+    /// Play this price file (any layout `tezi readings` takes) as the index instead of a seeded market.
+    #[arg(long, value_name = "CSV")]
+    tape: Option<PathBuf>,
+    /// First day of the tape to play; earlier rows are served as history.
+    #[arg(long, value_parser = day, requires = "tape")]
+    from: Option<Day>,
+    /// Last day of the tape to play.
+    #[arg(long, value_parser = day, requires = "tape")]
+    to: Option<Day>,
+    /// Values drawn through each bar of a tape.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(i64).range(4..=3600))]
+    points_per_bar: i64,
+    /// Yearly carry of futures over the index in percent; 0 makes futures follow a tape to the tick.
+    #[arg(long, default_value_t = 6.5)]
+    carry: f64,
+    /// Usual size of a seeded day's move in percent.
+    #[arg(long, default_value_t = 1.1)]
+    daily_percent: f64,
+    /// Strikes listed on each side of the money.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(i64).range(1..=200))]
+    strikes: i64,
+    /// Market seconds per real second, or `max`: as fast as the clients read.
+    #[arg(long, default_value = "1", value_parser = Pace::parse)]
+    speed: Pace,
+    /// At speed max: market milliseconds the venue may be ahead of its clients.
+    #[arg(long, default_value_t = 1000)]
+    lead_ms: u32,
+    /// Wait for the first subscription before the market starts.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    start_on_connect: bool,
+    /// Stop after the last price.
+    #[arg(long)]
+    exit_at_end: bool,
+    /// Milliseconds an order takes to the exchange.
+    #[arg(long, default_value_t = 0)]
+    latency_ms: u32,
+    /// Percent of executions that are partial (orders of two lots or more).
+    #[arg(long, default_value_t = 0.0, value_parser = percent)]
+    partial_percent: f64,
+    /// Percent of orders the exchange refuses.
+    #[arg(long, default_value_t = 0.0, value_parser = percent)]
+    reject_percent: f64,
+    /// Request limits: `orders` (10 a second, 400 a minute, 5000 a day), `all` of the broker's, or `off`.
+    #[arg(long, default_value = "orders", value_parser = limits)]
+    rate_limit: Limits,
+    /// Cash of the account in rupees.
+    #[arg(long, default_value_t = 100_000_000)]
+    cash: i64,
+    /// API key clients use.
+    #[arg(long, default_value = "simulated")]
+    api_key: String,
+    /// API secret clients use.
+    #[arg(long, default_value = "simulated-secret")]
+    api_secret: String,
+    /// Request token, good for one login.
+    #[arg(long, default_value = "simulated-request")]
+    request_token: String,
+    /// Access token that is valid from the start, until a login replaces it.
+    #[arg(long, default_value = "simulated")]
+    access_token: String,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| format!("{text:?} is not a date such as 2026-11-23"))
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
+        _ => Err(format!("{text:?} is not a percentage from 0 to 100")),
+    }
+}
+
+fn limits(text: &str) -> Result<Limits, String> {
+    match text {
+        "off" => Ok(Limits::Off),
+        "orders" => Ok(Limits::Orders),
+        "all" => Ok(Limits::All),
+        _ => Err(format!("{text:?} is none of off, orders, all")),
+    }
+}
+
+impl From<SimError> for Failure {
+    fn from(error: SimError) -> Self {
+        match error {
+            SimError::Settings(_) => Self::Usage(error.to_string()),
+            SimError::System { .. } => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+fn settings(args: &Args) -> Result<Settings, Failure> {
+    let origin = match &args.tape {
+        None => Origin::Seeded,
+        Some(path) => {
+            Origin::Tape(read_prices(path).map_err(|error| Failure::Input(error.to_string()))?)
+        }
+    };
+    Ok(Settings {
+        port: args.port,
+        plain: args.plain,
+        spin: args.spin,
+        ca_out: args.ca_out.clone(),
+        log: args.log.clone(),
+        ready_file: args.ready_file.clone(),
+        seed: args.seed,
+        day: args.day,
+        underlyings: args.underlying.clone(),
+        origin,
+        from: args.from,
+        to: args.to,
+        points_per_bar: args.points_per_bar,
+        carry: args.carry / 100.0,
+        daily_percent: args.daily_percent,
+        strikes: args.strikes,
+        pace: args.speed,
+        lead_ms: args.lead_ms,
+        start_on_connect: args.start_on_connect,
+        exit_at_end: args.exit_at_end,
+        latency_ms: args.latency_ms,
+        partial_percent: args.partial_percent,
+        reject_percent: args.reject_percent,
+        limits: args.rate_limit,
+        cash: args.cash,
+        credentials: Credentials {
+            api_key: args.api_key.clone(),
+            api_secret: args.api_secret.clone(),
+            request_token: args.request_token.clone(),
+            access_token: args.access_token.clone(),
+            user_id: "SIM001".to_owned(),
+        },
+        trigger: None,
+    })
+}
 
 /// Runs the verb.
-pub fn run(_args: &Args) -> Result<(), Failure> {
-    Err(Failure::Failed("not built yet".to_owned()))
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let mut server = Server::new(settings(args)?)?;
+    let ready = server.ready();
+    let mut out = std::io::stdout();
+    if args.json {
+        writeln!(out, "{ready}")?;
+    } else {
+        let text = |key: &str| ready[key].as_str().unwrap_or("").to_owned();
+        writeln!(
+            out,
+            "venue ready: rest {} ticker {} day {}",
+            text("rest"),
+            text("ticker"),
+            text("day")
+        )?;
+    }
+    out.flush()?;
+    let summary = server.run(&stop)?;
+    if args.json {
+        writeln!(out, "{summary}")?;
+    } else {
+        writeln!(out, "{}", sentence(&summary))?;
+    }
+    Ok(())
+}
+
+fn sentence(summary: &Value) -> String {
+    let counters = &summary["counters"];
+    format!(
+        "venue stopped at {}: {} steps, {} frames, {} packets, {} logins, {} requests, {} orders ({} open), \
+         {} fills, P&L {}",
+        summary["market"].as_str().unwrap_or(""),
+        summary["steps"],
+        counters["frames"],
+        counters["packets"],
+        summary["logins"],
+        summary["requests"],
+        summary["orders"],
+        summary["open_orders"],
+        summary["fills"],
+        summary["pnl"],
+    )
 }

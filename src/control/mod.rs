@@ -1,1 +1,6 @@
-//! Everything slower than a tick.
+//! Everything slower than a tick: logging in, keeping connections alive, telling people.
+
+pub mod desk;
+pub mod dial;
+
+pub use desk::{Desk, DeskFault};

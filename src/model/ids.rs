@@ -77,6 +77,22 @@ impl Tag {
         ours.then_some(Self(bytes))
     }
 
+    /// Account and day, the part all tags of one run share.
+    pub fn family(&self) -> &[u8] {
+        self.0.get(..10).unwrap_or_default()
+    }
+
+    /// Intent and leg number read back, or `None` when a digit is not one of ours.
+    pub fn intent_and_leg(&self) -> Option<(u64, u8)> {
+        let digit = |byte: &u8| char::from(*byte).to_digit(36).map(u64::from);
+        let mut intent = 0_u64;
+        for byte in self.0.get(10..15)? {
+            intent = intent.wrapping_mul(36).wrapping_add(digit(byte)?);
+        }
+        let leg = self.0.get(15).and_then(digit)?;
+        Some((intent, u8::try_from(leg).ok()?))
+    }
+
     /// The tag as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("")
@@ -124,10 +140,7 @@ mod tests {
             attempt: 0,
         };
         let tag = Tag::new(parts);
-        assert_eq!(
-            tag.as_str(),
-            "TZ00250G1800001000000"[..20].to_string().as_str()
-        );
+        assert_eq!(tag.as_str(), "TZ00250G180000100000");
         assert_eq!(Tag::parse(tag.as_str().as_bytes()), Some(tag));
         for other in [
             TagParts {
@@ -148,6 +161,9 @@ mod tests {
         ] {
             assert_ne!(Tag::new(other), tag);
         }
+        let far = Tag::new(TagParts { intent: 51_839_999, leg: 1, ..parts });
+        assert_eq!(far.intent_and_leg(), Some((51_839_999, 1)));
+        assert_eq!(far.family(), tag.family());
         assert_eq!(Tag::parse(b"strategy one"), None);
         assert_eq!(Tag::parse(b"TZ0000000000000 0000"), None);
     }

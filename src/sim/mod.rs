@@ -1,3 +1,41 @@
 //! Pretends to be the market, the broker and time.
+//!
+//! ```text
+//!   seeded walk ─┐                       ┌─► ticker: binary packets, order messages
+//!                ├─► market ─► desk ─► server
+//!   price tape ──┘   books     orders    └─► REST: Kite's routes, and /sim/* for tests
+//!                                └─────────► truth: every request, order and fill
+//! ```
+//!
+//! Promises
+//! - Speaks Kite Connect v3 as documented (protocol notes), well enough for the broker's own official
+//!   client to trade against it unmodified.
+//! - The market is a pure function of seed, day and tape: what clients do never moves a price, and the same
+//!   arguments give the same packets.
+//! - Encodes packets on its own, sharing no code with the decoder it is used to check.
+//! - Keeps a truth of its own that tests assert on: arrivals, orders with their history, fills.
+//!
+//! Deliberately absent: other participants who react to our orders, margins as a broker computes them.
 
 pub mod backtest;
+pub mod certificate;
+pub mod clock;
+pub mod settings;
+
+mod account;
+mod desk;
+mod dice;
+mod http;
+mod intake;
+mod market;
+mod order;
+mod packet;
+mod positions;
+mod rest;
+mod server;
+mod truth;
+mod wire;
+
+pub use clock::Pace;
+pub use server::{Server, SimError};
+pub use settings::Settings;

@@ -1,0 +1,351 @@
+//! Frame → Tick: reads the broker's socket, walks packets in place, hands ticks and order updates on.
+//!
+//! Promises
+//! - A frame of 500 packets is walked a batch at a time, so its first trigger leaves while the rest waits.
+//! - A bad frame or packet is dropped and counted; the stream goes on.
+//! - When the consumer lags, ticks of one instrument are merged (extremes and volume survive) and counted;
+//!   order updates are never dropped: the feed stops reading instead.
+//! - A socket that ends, breaks or falls silent is given up and reported; control brings another.
+
+mod merge;
+
+use crate::model::{Count, FeedFault, MonoNanos, Quote, Tick, WallNanos};
+use crate::net::websocket::Received;
+use crate::net::{FeedSocket, NetFault};
+use crate::ring::{ByteSender, Counted, Lossless, Receiver};
+use crate::runtime::{Clock, Meter, Stage};
+use crate::store::tape;
+use crate::venue::{Broker, Cursor, Frame, JsonScratch, OrderUpdate, TextMessage, TokenTable};
+use merge::Merge;
+use std::os::fd::AsRawFd as _;
+use tungstenite::Bytes;
+
+/// Packets walked in one call.
+const BATCH: usize = 32;
+
+/// What the feed tells control.
+#[derive(Debug)]
+pub enum FeedEvent {
+    /// The first tick of a new connection arrived.
+    Live,
+    /// The connection is gone; a new one is wanted.
+    Lost(NetFault),
+    /// The broker sent an error text.
+    VenueError(String),
+}
+
+/// Lanes and tables of a feed.
+#[derive(Debug)]
+pub struct FeedParts {
+    /// The wire.
+    pub broker: Broker,
+    /// Broker numbers of the subscribed instruments.
+    pub tokens: TokenTable,
+    /// Number of instruments.
+    pub instruments: usize,
+    /// Connected, subscribed sockets from control.
+    pub sockets: Receiver<FeedSocket>,
+    /// Ticks to compute.
+    pub ticks: Lossless<Tick>,
+    /// Order updates to the gateway.
+    pub updates: Lossless<OrderUpdate>,
+    /// News to control.
+    pub events: Counted<FeedEvent>,
+    /// Raw frames to the recorder, when recording.
+    pub recorder: Option<ByteSender>,
+    /// Frame read to tick handed on.
+    pub meter: Option<Meter>,
+    /// Longest silence of a socket before it is given up, in nanoseconds.
+    pub silence_ns_max: u64,
+}
+
+/// Counters of a feed, read when it has stopped or by snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedTotals {
+    /// Binary frames read, heartbeats included.
+    pub frames: u64,
+    /// Ticks handed on.
+    pub ticks: u64,
+    /// Ticks merged into a waiting one.
+    pub merged: u64,
+    /// Text messages read.
+    pub texts: u64,
+    /// Order updates handed on.
+    pub updates: u64,
+    /// Connections lost.
+    pub lost: u64,
+    /// Faults by kind.
+    pub faults: Count,
+}
+
+#[derive(Debug)]
+struct Walk {
+    frame: Bytes,
+    cursor: Cursor,
+    received: MonoNanos,
+}
+
+/// The feed stage.
+#[derive(Debug)]
+pub struct Feed {
+    parts: FeedParts,
+    socket: Option<FeedSocket>,
+    registry: Option<mio::Registry>,
+    walk: Option<Walk>,
+    held: Option<OrderUpdate>,
+    merge: Merge,
+    volumes: Vec<u32>,
+    heard: MonoNanos,
+    announced: bool,
+    json: JsonScratch,
+    scratch: Vec<u8>,
+    totals: FeedTotals,
+}
+
+/// Marks an instrument whose day volume is not known yet.
+const NO_VOLUME: u32 = u32::MAX;
+
+impl Feed {
+    /// Builds the stage; everything it needs on the hot path is allocated here.
+    pub fn new(parts: FeedParts) -> Self {
+        let instruments = parts.instruments;
+        Self {
+            parts,
+            socket: None,
+            registry: None,
+            walk: None,
+            held: None,
+            merge: Merge::new(instruments),
+            volumes: vec![NO_VOLUME; instruments],
+            heard: MonoNanos(0),
+            announced: false,
+            json: JsonScratch::new(),
+            scratch: Vec::with_capacity(16 << 10),
+            totals: FeedTotals::default(),
+        }
+    }
+
+    /// Counters so far.
+    pub const fn totals(&self) -> FeedTotals {
+        self.totals
+    }
+
+    /// The meter, for the merge after the thread has ended.
+    pub const fn meter(&self) -> Option<&Meter> {
+        self.parts.meter.as_ref()
+    }
+
+    #[inline]
+    fn take_socket(&mut self, clock: &Clock) {
+        if self.socket.is_none()
+            && let Some(socket) = self.parts.sockets.pop()
+        {
+            if let Some(registry) = &self.registry {
+                let mut source = mio::unix::SourceFd(&socket.as_raw_fd());
+                registry.register(&mut source, mio::Token(0), mio::Interest::READABLE).ok();
+            }
+            self.heard = clock.mono();
+            self.announced = false;
+            self.socket = Some(socket);
+        }
+    }
+
+    #[cold]
+    fn lose(&mut self, why: NetFault) {
+        if let (Some(socket), Some(registry)) = (&self.socket, &self.registry) {
+            registry.deregister(&mut mio::unix::SourceFd(&socket.as_raw_fd())).ok();
+        }
+        self.socket = None;
+        self.totals.lost = self.totals.lost.wrapping_add(1);
+        self.parts.events.push(FeedEvent::Lost(why));
+    }
+
+    /// Reads one message, if there is one.
+    #[inline]
+    fn read(&mut self, clock: &Clock) -> usize {
+        let Some(socket) = &mut self.socket else { return 0 };
+        match socket.receive() {
+            Ok(Received::Nothing) => {
+                self.check_silence(clock);
+                0
+            }
+            Ok(Received::Binary(frame)) => {
+                self.open(frame, clock);
+                1
+            }
+            Ok(Received::Text(text)) => {
+                self.heard = clock.mono();
+                self.text(&text, clock);
+                1
+            }
+            Ok(Received::Control) => {
+                self.heard = clock.mono();
+                1
+            }
+            Err(why) => {
+                self.lose(why);
+                1
+            }
+        }
+    }
+
+    #[inline]
+    fn check_silence(&mut self, clock: &Clock) {
+        let silent_ns = clock.mono().since(self.heard);
+        if silent_ns > self.parts.silence_ns_max {
+            self.lose(NetFault::Broken {
+                host: "feed".to_owned(),
+                why: format!("silent for {} ms though open", silent_ns / 1_000_000),
+            });
+        }
+    }
+
+    #[inline]
+    fn open(&mut self, frame: Bytes, clock: &Clock) {
+        let received = clock.mono();
+        self.heard = received;
+        self.totals.frames = self.totals.frames.wrapping_add(1);
+        match self.parts.broker.open_frame(&frame) {
+            Ok(Frame::Heartbeat) => {}
+            Ok(Frame::Packets(cursor)) => {
+                if let Some(recorder) = &mut self.parts.recorder {
+                    let at = crate::model::Stamp { mono: received, wall: clock.wall_at(received) };
+                    recorder.push(&[&tape::frame_head(at, &frame), &frame]);
+                }
+                self.walk = Some(Walk { frame, cursor, received });
+            }
+            Err(fault) => self.totals.faults.add(fault),
+        }
+    }
+
+    /// Hands on up to a batch of packets of the frame being walked.
+    #[inline]
+    fn advance(&mut self, clock: &Clock) -> usize {
+        let Some(mut walk) = self.walk.take() else { return 0 };
+        let mut done = 0;
+        while done < BATCH {
+            match self.parts.broker.next_quote(&walk.frame, &mut walk.cursor) {
+                None => {
+                    if let Some(meter) = &mut self.parts.meter {
+                        meter.record(walk.received, clock.mono());
+                    }
+                    return done;
+                }
+                Some(Ok(quote)) => self.hand_on(&quote, walk.received, clock),
+                Some(Err(fault)) => self.totals.faults.add(fault),
+            }
+            done += 1;
+        }
+        self.walk = Some(walk);
+        done
+    }
+
+    #[inline]
+    fn hand_on(&mut self, quote: &Quote, received: MonoNanos, clock: &Clock) {
+        let Some(instrument) = self.parts.tokens.get(quote.token) else {
+            self.totals.faults.add(FeedFault::UnknownToken);
+            return;
+        };
+        if quote.last.0 <= 0 {
+            self.totals.faults.add(FeedFault::Price);
+            return;
+        }
+        let exchange_time = if quote.exchange_time == WallNanos(0) {
+            clock.wall_at(received)
+        } else {
+            clock.observe(quote.exchange_time, received);
+            quote.exchange_time
+        };
+        let tick = Tick {
+            last: quote.last,
+            high: quote.last,
+            low: quote.last,
+            bid: quote.bid,
+            ask: quote.ask,
+            exchange_time,
+            received,
+            volume: self.traded(instrument.at(), quote.volume_day),
+            instrument,
+            merged: 1,
+            source: 0,
+        };
+        if !self.announced {
+            self.announced = true;
+            self.parts.events.push(FeedEvent::Live);
+        }
+        self.totals.ticks = self.totals.ticks.wrapping_add(1);
+        if !self.merge.is_empty() || self.parts.ticks.push(tick).is_err() {
+            self.merge.add(&tick);
+            self.totals.merged = self.totals.merged.wrapping_add(1);
+        }
+    }
+
+    /// Units traded since the previous packet. The day total is 32 bits wide on the wire: a large step
+    /// back is a wrap, a small one a correction, which trades nothing.
+    #[inline]
+    fn traded(&mut self, at: usize, day: u32) -> u32 {
+        let Some(seen) = self.volumes.get_mut(at) else { return 0 };
+        let before = std::mem::replace(seen, day);
+        if before == NO_VOLUME {
+            return 0;
+        }
+        let step = day.wrapping_sub(before);
+        if step <= u32::MAX / 2 { step } else { 0 }
+    }
+
+    fn text(&mut self, text: &Bytes, clock: &Clock) {
+        self.totals.texts = self.totals.texts.wrapping_add(1);
+        self.scratch.clear();
+        self.scratch.extend_from_slice(text);
+        match self.parts.broker.text_message(&mut self.scratch, &mut self.json) {
+            TextMessage::OrderUpdate(mut update) => {
+                if update.at == WallNanos(0) {
+                    update.at = clock.now().wall;
+                }
+                self.totals.updates = self.totals.updates.wrapping_add(1);
+                self.held = self.parts.updates.push(update).err();
+            }
+            TextMessage::Error(why) => {
+                let why = String::from(why);
+                self.parts.events.push(FeedEvent::VenueError(why));
+            }
+            TextMessage::Notice(_) | TextMessage::Unknown => {}
+            TextMessage::Malformed => self.totals.faults.add(FeedFault::Text),
+        }
+    }
+}
+
+impl Stage for Feed {
+    fn name(&self) -> &'static str {
+        "feed"
+    }
+
+    fn start(&mut self, sockets: Option<&mio::Registry>) {
+        self.registry = sockets.and_then(|registry| registry.try_clone().ok());
+    }
+
+    #[inline]
+    fn work(&mut self, clock: &Clock) -> usize {
+        self.take_socket(clock);
+        if let Some(meter) = &mut self.parts.meter {
+            meter.publish();
+        }
+        if let Some(update) = self.held.take() {
+            self.held = self.parts.updates.push(update).err();
+            if self.held.is_some() {
+                return 0;
+            }
+        }
+        let mut done = self.merge.drain(&mut self.parts.ticks);
+        if self.walk.is_none() {
+            done += self.read(clock);
+        }
+        done + self.advance(clock)
+    }
+
+    fn stop(&mut self, _clock: &Clock) {
+        if let Some(mut socket) = self.socket.take() {
+            socket.close();
+        }
+    }
+}

@@ -1,0 +1,528 @@
+//! Intent → wire → Report: admits, journals, sends both legs back to back, and tells what became of them.
+//!
+//! ```text
+//!   Intent ──► admit every leg ──► journal every leg ──► send A ──► send B      (one pass, two connections)
+//!                 └► Denied: nothing sent                   └────────┴──► replies, order updates ──► Entry
+//! ```
+//!
+//! Promises
+//! - All legs of an intent are admitted before any is journalled, and journalled before the first byte
+//!   leaves; a leg that is denied denies its intent.
+//! - After the first byte nothing is retried. Without a definite answer the order is `Unknown` and its leg
+//!   is frozen until the venue says something about its tag.
+//! - Everything that becomes known leaves in journal order: to the deciding stage (never dropped) and to
+//!   control (counted).
+
+mod lines;
+mod orders;
+mod parts;
+
+pub use parts::{Armed, GatewayEvent, GatewayParts, GatewayTotals, TradingHours};
+
+use crate::book::OrderRecord;
+use crate::journal::{Entry, Journaled, Writer};
+use crate::model::ids::TagParts;
+use crate::model::{
+    Denial, Intent, Leg, MonoNanos, Order, OrderId, OrderState, Price, Qty, RejectClass, Report,
+    ReportSource, Side, Stamp, Tag, WallNanos,
+};
+use crate::net::Incoming;
+use crate::rules::{Admitted, Facts, admit};
+use crate::runtime::{Clock, Meter, Stage};
+use crate::venue::{JsonScratch, Reply};
+use lines::{Job, Lines};
+use orders::Orders;
+
+/// Intents dispatched in one call.
+const BATCH: usize = 8;
+/// How often live orders are looked through for one that outlived its time.
+const SWEEP_NS: u64 = 10_000_000;
+/// The window of the order budget.
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// The gateway stage.
+#[derive(Debug)]
+pub struct Gateway {
+    parts: GatewayParts,
+    lines: Lines,
+    orders: Orders,
+    sent_at: Vec<MonoNanos>,
+    sent_head: usize,
+    backlog: Vec<Entry>,
+    json: JsonScratch,
+    cancel: Vec<u8>,
+    next_sweep: MonoNanos,
+    session_dead: bool,
+    registry: Option<mio::Registry>,
+    totals: GatewayTotals,
+}
+
+impl Gateway {
+    /// Builds the stage; everything it needs on the hot path is allocated here.
+    pub fn new(parts: GatewayParts) -> Self {
+        let window = usize::try_from(parts.limits.per_second_max.max(1)).unwrap_or(1);
+        Self {
+            lines: Lines::new(parts.connection_count),
+            orders: Orders::new(parts.intent_base),
+            sent_at: vec![MonoNanos(0); window],
+            sent_head: 0,
+            backlog: Vec::with_capacity(256),
+            json: JsonScratch::new(),
+            cancel: Vec::with_capacity(1 << 10),
+            next_sweep: MonoNanos(0),
+            session_dead: false,
+            registry: None,
+            totals: GatewayTotals::default(),
+            parts,
+        }
+    }
+
+    /// Counters so far.
+    pub const fn totals(&self) -> GatewayTotals {
+        self.totals
+    }
+
+    /// Every order of the run, for the summary.
+    pub fn orders(&self) -> impl Iterator<Item = &OrderRecord> {
+        self.orders.iter()
+    }
+
+    /// The journal, for its digest.
+    pub const fn journal(&self) -> &Writer {
+        &self.parts.journal
+    }
+
+    /// First byte, both legs and reply meters, for the merge after the thread has ended.
+    pub const fn meters(&self) -> [&Meter; 3] {
+        [&self.parts.first_byte, &self.parts.both_legs, &self.parts.reply]
+    }
+
+    /// Writes an entry to the journal and hands it on; entries that find no room wait in order.
+    #[inline]
+    fn publish(&mut self, entry: Entry, now: Stamp) {
+        let is_written = matches!(entry, Entry::Admitted(_));
+        if !is_written && self.parts.journal.append(entry, now).is_err() {
+            self.parts.events.push(GatewayEvent::JournalFull);
+        }
+        self.parts.records.push(entry);
+        if !self.backlog.is_empty() || self.parts.outcomes.push(entry).is_err() {
+            self.backlog.push(entry);
+        }
+    }
+
+    /// True when entries still wait for room: nothing more may be read or sent.
+    #[inline]
+    fn is_stalled(&mut self) -> bool {
+        while let Some(entry) = self.backlog.first() {
+            if self.parts.outcomes.push(*entry).is_err() {
+                return true;
+            }
+            self.backlog.remove(0);
+        }
+        false
+    }
+
+    /// Sends the intents whose legs all have an idle connection.
+    #[inline]
+    fn dispatch_waiting(&mut self, clock: &Clock) -> usize {
+        let mut done = 0;
+        while done < BATCH {
+            let Some(intent) = self.parts.intents.peek() else { break };
+            let legs = intent.legs().count();
+            let can_wait = self.lines.connected() >= legs && !self.session_dead;
+            if can_wait && self.lines.idle() < legs {
+                break;
+            }
+            let Some(intent) = self.parts.intents.pop() else { break };
+            self.dispatch(&intent, clock);
+            done += 1;
+        }
+        done
+    }
+
+    fn order(&self, intent: &Intent, number: u8, leg: &Leg) -> Order {
+        let (account, day) = self.parts.family;
+        let parts =
+            TagParts { account, day, intent: intent.id.0, leg: number, slice: 0, attempt: 0 };
+        Order {
+            tag: Tag::new(parts),
+            intent: intent.id,
+            strategy: intent.signal.strategy,
+            action: intent.signal.action,
+            role: leg.role,
+            instrument: leg.instrument,
+            side: leg.side,
+            qty: leg.qty,
+            limit: leg.limit,
+            received: intent.signal.received,
+        }
+    }
+
+    /// Passes one leg through the limits; `ahead` legs of the same intent were passed before it.
+    #[inline]
+    fn check(&self, order: Order, leg: &Leg, ahead: u8, now: Stamp) -> Result<Admitted, Denial> {
+        if self.session_dead || self.lines.idle() <= usize::from(ahead) {
+            return Err(Denial::NoConnection);
+        }
+        let armed = self.parts.armed.get(leg.instrument.at()).ok_or(Denial::NotArmed)?;
+        let facts = Facts {
+            open_orders: self.orders.live().saturating_add(u32::from(ahead)),
+            sent_last_second: self.sent_last_second(ahead, now.mono),
+            data_age_ns: now.mono.since(order.received),
+            in_session: armed.hours.is_open(now.wall),
+            entries_allowed: armed.hours.allows_entry(now.wall),
+            is_frozen: self.orders.is_frozen(order.strategy, order.instrument),
+        };
+        admit(order, leg, &armed.rules, &facts, &self.parts.limits)
+    }
+
+    /// Zero while another order fits the rolling second, the limit itself when it does not: the window
+    /// holds exactly the last `per_second_max` sends, so the entry to be overwritten decides.
+    #[inline]
+    fn sent_last_second(&self, ahead: u8, now: MonoNanos) -> u32 {
+        let ahead = usize::from(ahead);
+        let oldest = self.sent_at[(self.sent_head + ahead) % self.sent_at.len()];
+        let is_recent = oldest != MonoNanos(0) && now.since(oldest) < SECOND_NS;
+        if is_recent || ahead >= self.sent_at.len() { self.parts.limits.per_second_max } else { 0 }
+    }
+
+    /// Admits, journals and sends the legs of one intent, or denies it whole.
+    fn dispatch(&mut self, intent: &Intent, clock: &Clock) {
+        self.totals.intents = self.totals.intents.wrapping_add(1);
+        let now = clock.now();
+        let mut admitted = [None; 2];
+        for ((number, leg), place) in (0_u8..).zip(intent.legs()).zip(&mut admitted) {
+            match self.check(self.order(intent, number, &leg), &leg, number, now) {
+                Ok(leg) => *place = Some(leg),
+                Err(denial) => return self.deny(intent, denial, now),
+            }
+        }
+        let mut journaled: [Option<Journaled>; 2] = [None; 2];
+        for (leg, place) in admitted.iter().flatten().zip(&mut journaled) {
+            match self.parts.journal.admit(*leg, now) {
+                Ok(leg) => *place = Some(leg),
+                Err(_) => return self.deny(intent, Denial::Journal, now),
+            }
+        }
+        let mut is_out = [true; 2];
+        let mut sent = now.mono;
+        for (number, leg) in journaled.iter().flatten().enumerate() {
+            is_out[number] = self.send(leg, clock);
+            sent = clock.mono();
+            if number == 0 {
+                self.parts.first_byte.record(intent.signal.received, sent);
+            }
+        }
+        self.parts.both_legs.record(intent.signal.received, sent);
+        for leg in journaled.iter().flatten() {
+            self.publish(Entry::Admitted(*leg.order()), now);
+        }
+        for (leg, is_out) in journaled.iter().flatten().zip(is_out) {
+            if !is_out {
+                self.report(leg.order().tag, Known::gateway(OrderState::Unknown), clock);
+            }
+        }
+    }
+
+    /// Writes one leg to an idle connection; false when the write broke, so that some bytes may have left.
+    /// Takes nothing that is not journalled.
+    #[inline]
+    fn send(&mut self, journaled: &Journaled, clock: &Clock) -> bool {
+        let order = journaled.order();
+        let slot = self.orders.insert(OrderRecord::new(*order));
+        let now = clock.mono();
+        self.orders.set_sending(slot, now);
+        self.sent_at[self.sent_head] = now;
+        self.sent_head = (self.sent_head + 1) % self.sent_at.len();
+        self.totals.sent = self.totals.sent.wrapping_add(1);
+        let armed = self.parts.armed.get_mut(order.instrument.at());
+        let templates = armed.and_then(|armed| armed.templates.as_mut());
+        // `check` saw an armed contract and enough idle connections in this same call.
+        let (Some(templates), Some(line)) = (templates, self.lines.take_idle()) else {
+            return false;
+        };
+        let template = &mut templates[usize::from(order.side == Side::Sell)];
+        let bytes = template.fill(&order.tag, order.qty, order.limit);
+        let is_out = self.lines.send(line, Job::Place(slot), bytes, now).is_ok();
+        if !is_out {
+            self.lines.finish(line);
+            self.drop_line(line);
+        }
+        is_out
+    }
+
+    #[cold]
+    fn deny(&mut self, intent: &Intent, denial: Denial, now: Stamp) {
+        for (number, leg) in (0_u8..).zip(intent.legs()) {
+            self.totals.denied = self.totals.denied.wrapping_add(1);
+            let report = Report {
+                tag: self.order(intent, number, &leg).tag,
+                order_id: OrderId(0),
+                state: OrderState::Denied,
+                filled: Qty::ZERO,
+                average: Price::ZERO,
+                reject: None,
+                denial: Some(denial),
+                source: ReportSource::Gateway,
+                at: now.wall,
+                received: now.mono,
+            };
+            self.publish(Entry::Report(report), now);
+        }
+    }
+
+    /// Merges what became known of an order and passes on what changed.
+    fn report(&mut self, tag: Tag, known: Known, clock: &Clock) {
+        let now = clock.now();
+        let report = Report {
+            tag,
+            order_id: known.order_id,
+            state: known.state,
+            filled: known.filled,
+            average: known.average,
+            reject: known.reject,
+            denial: None,
+            source: known.source,
+            at: if known.at == WallNanos(0) { now.wall } else { known.at },
+            received: now.mono,
+        };
+        let Some(applied) = self.orders.apply(&report) else {
+            return self.foreign(known.order_id);
+        };
+        if applied.surfaced || applied.illegal.is_some() {
+            self.parts.events.push(GatewayEvent::Contradiction(tag));
+        }
+        if applied.changed && report.state == OrderState::Unknown {
+            self.totals.unknown = self.totals.unknown.wrapping_add(1);
+            self.parts.events.push(GatewayEvent::Unknown(tag));
+        }
+        if applied.changed {
+            self.publish(Entry::Report(report), now);
+        }
+        if let Some(fill) = applied.fill {
+            self.publish(Entry::Fill(fill), now);
+        }
+    }
+
+    #[cold]
+    fn foreign(&mut self, order_id: OrderId) {
+        self.totals.foreign = self.totals.foreign.wrapping_add(1);
+        self.parts.events.push(GatewayEvent::Foreign(order_id));
+    }
+
+    /// Reads order updates of the feed.
+    #[inline]
+    fn read_updates(&mut self, clock: &Clock) -> usize {
+        let mut done = 0;
+        while done < BATCH
+            && let Some(update) = self.parts.updates.pop()
+        {
+            done += 1;
+            let known = Known {
+                order_id: update.order_id,
+                state: update.state,
+                filled: update.filled,
+                average: update.average,
+                reject: update.reject,
+                source: ReportSource::Postback,
+                at: update.at,
+            };
+            match update.tag.or_else(|| self.orders.tag_of(update.order_id)) {
+                Some(tag) => self.report(tag, known, clock),
+                None => self.foreign(update.order_id),
+            }
+        }
+        done
+    }
+
+    /// Reads replies of the connections that owe one, and now and then looks at the idle ones.
+    #[inline]
+    fn read_replies(&mut self, clock: &Clock) -> usize {
+        let mut done = 0;
+        let look_at_idle = self.lines.is_idle_turn();
+        for line in 0..self.lines.count() {
+            if !self.lines.is_due(line, look_at_idle) {
+                continue;
+            }
+            match self.lines.poll(line) {
+                Incoming::Nothing => {
+                    let waited = clock.mono().since(self.lines.last_used(line));
+                    if self.lines.job(line).is_none() || waited <= self.parts.reply_timeout_ns {
+                        continue;
+                    }
+                    self.give_up(line, clock);
+                }
+                Incoming::Reply(reply) => self.take_reply(line, &reply, clock),
+                Incoming::Closed => self.give_up(line, clock),
+            }
+            done += 1;
+        }
+        done
+    }
+
+    fn take_reply(&mut self, line: usize, reply: &crate::net::http::Reply, clock: &Clock) {
+        let job = self.lines.finish(line);
+        let sent = self.lines.last_used(line);
+        let body = self.lines.body(line, reply);
+        let outcome = match job {
+            Some(Job::Warm) if reply.status == 200 => None,
+            _ => Some(self.parts.broker.read_reply(reply.status, body, &mut self.json)),
+        };
+        self.lines.clear(line, clock.mono());
+        if reply.closes {
+            self.drop_line(line);
+        }
+        self.totals.replies = self.totals.replies.wrapping_add(1);
+        if outcome == Some(Reply::Rejected(RejectClass::Session)) {
+            self.session_dead = true;
+            self.parts.events.push(GatewayEvent::SessionDead);
+        }
+        if let (Some(Job::Place(slot)), Some(outcome)) = (job, outcome) {
+            self.parts.reply.record(sent, clock.mono());
+            if let Some(tag) = self.orders.tag(slot) {
+                self.report(tag, Known::reply(outcome), clock);
+            }
+        }
+    }
+
+    /// A connection ended, broke, or did not answer in time: it leaves, and its order is unknown.
+    #[cold]
+    fn give_up(&mut self, line: usize, clock: &Clock) {
+        let job = self.lines.finish(line);
+        self.drop_line(line);
+        if let Some(Job::Place(slot)) = job
+            && let Some(tag) = self.orders.tag(slot)
+        {
+            self.report(tag, Known::gateway(OrderState::Unknown), clock);
+        }
+    }
+
+    #[cold]
+    fn drop_line(&mut self, line: usize) {
+        if self.lines.remove(line, self.registry.as_ref()) {
+            self.parts.events.push(GatewayEvent::ConnectionLost);
+        }
+    }
+
+    /// Cancels orders that outlived their time and warms connections that idled too long.
+    fn sweep(&mut self, now: MonoNanos) -> usize {
+        if now < self.next_sweep {
+            return 0;
+        }
+        self.next_sweep = now.plus(SWEEP_NS);
+        let mut done = 0;
+        while self.parts.order_ttl_ns > 0
+            && let Some((slot, order_id)) = self.orders.overdue(now, self.parts.order_ttl_ns)
+            && let Some(line) = self.lines.take_idle()
+        {
+            let GatewayParts { broker, endpoint, auth, .. } = &self.parts;
+            broker.cancel_request(endpoint, auth, order_id, &mut self.cancel);
+            self.orders.set_cancelling(slot);
+            self.totals.cancels = self.totals.cancels.wrapping_add(1);
+            if self.lines.send(line, Job::Cancel, &self.cancel, now).is_err() {
+                self.lines.finish(line);
+                self.drop_line(line);
+            }
+            done += 1;
+        }
+        // One spare connection at a time, so that legs never wait for warming.
+        if self.lines.idle() > 2
+            && let Some(line) = self.lines.coldest(now, self.parts.warm_after_ns)
+        {
+            if self.lines.send(line, Job::Warm, &self.parts.warm_request, now).is_err() {
+                self.lines.finish(line);
+                self.drop_line(line);
+            }
+            done += 1;
+        }
+        done
+    }
+}
+
+/// What one source says about an order.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    order_id: OrderId,
+    state: OrderState,
+    filled: Qty,
+    average: Price,
+    reject: Option<RejectClass>,
+    source: ReportSource,
+    at: WallNanos,
+}
+
+impl Known {
+    const fn gateway(state: OrderState) -> Self {
+        Self {
+            order_id: OrderId(0),
+            state,
+            filled: Qty::ZERO,
+            average: Price::ZERO,
+            reject: None,
+            source: ReportSource::Gateway,
+            at: WallNanos(0),
+        }
+    }
+
+    const fn reply(reply: Reply) -> Self {
+        let mut known = Self::gateway(OrderState::Unknown);
+        known.source = ReportSource::Reply;
+        match reply {
+            Reply::Acknowledged(order_id) => {
+                known.order_id = order_id;
+                known.state = OrderState::Acknowledged;
+            }
+            Reply::Rejected(class) => {
+                known.state = OrderState::Rejected;
+                known.reject = Some(class);
+            }
+            // Nobody asked for slices: what became of them only the order book can say.
+            Reply::Sliced(_) | Reply::Unknown => {}
+        }
+        known
+    }
+}
+
+impl Stage for Gateway {
+    fn name(&self) -> &'static str {
+        "gateway"
+    }
+
+    fn start(&mut self, sockets: Option<&mio::Registry>) {
+        self.registry = sockets.and_then(|registry| registry.try_clone().ok());
+    }
+
+    #[inline]
+    fn work(&mut self, clock: &Clock) -> usize {
+        if self.is_stalled() {
+            return 0;
+        }
+        let mut done = self.dispatch_waiting(clock);
+        if self.lines.has_room()
+            && let Some(connection) = self.parts.connections.pop()
+        {
+            self.lines.add(connection, self.registry.as_ref(), clock.mono());
+            done += 1;
+        }
+        done += self.read_updates(clock);
+        done += self.read_replies(clock);
+        if done == 0 {
+            done += self.sweep(clock.mono());
+            self.parts.first_byte.publish();
+            self.parts.both_legs.publish();
+            self.parts.reply.publish();
+        }
+        done
+    }
+
+    /// Waits up to two seconds for replies that are still due.
+    fn stop(&mut self, clock: &Clock) {
+        let until = clock.mono().plus(2 * SECOND_NS);
+        while self.lines.is_owed() && clock.mono() < until {
+            self.read_updates(clock);
+            self.read_replies(clock);
+            std::thread::yield_now();
+        }
+        self.is_stalled();
+    }
+}

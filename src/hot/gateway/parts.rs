@@ -1,0 +1,128 @@
+//! What a gateway is made of and what it tells: lanes, tables, settings, counters, news.
+
+use crate::journal::{Entry, Writer};
+use crate::model::{Day, Intent, OrderId, Session, Tag, WallNanos};
+use crate::net::HttpConnection;
+use crate::ring::{Counted, Lossless, Receiver};
+use crate::rules::{ContractRules, Limits};
+use crate::runtime::Meter;
+use crate::venue::{Auth, Broker, Endpoint, OrderUpdate, Template};
+
+/// What the gateway tells control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GatewayEvent {
+    /// A connection left the set; another is wanted.
+    ConnectionLost,
+    /// The broker says the session is dead: nothing more can be sent.
+    SessionDead,
+    /// An order's outcome is not known; its leg is frozen.
+    Unknown(Tag),
+    /// An order thought refused turned out to exist, or a report contradicts what is known.
+    Contradiction(Tag),
+    /// An order of the account that is not ours changed.
+    Foreign(OrderId),
+    /// The journal has no prepared segment left.
+    JournalFull,
+}
+
+/// When an instrument may be traded on the day of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TradingHours {
+    /// Continuous trading; `None` when the segment does not trade on the day.
+    pub session: Option<Session>,
+    /// Entries end this long before the close, in nanoseconds.
+    pub entry_cutoff_ns: i64,
+}
+
+impl TradingHours {
+    /// True inside continuous trading.
+    #[inline]
+    pub fn is_open(&self, now: WallNanos) -> bool {
+        self.session.is_some_and(|session| session.window_at(now).is_some())
+    }
+
+    /// True while entries are still allowed by the time of day.
+    #[inline]
+    pub fn allows_entry(&self, now: WallNanos) -> bool {
+        self.session.is_some_and(|session| now < session.close().offset(-self.entry_cutoff_ns))
+    }
+}
+
+/// A contract the gateway can order: its rules and a pre-encoded request per side.
+#[derive(Clone, Debug)]
+pub struct Armed {
+    /// Tick, lot, largest order.
+    pub rules: ContractRules,
+    /// When it may be traded.
+    pub hours: TradingHours,
+    /// Request to buy and request to sell; `None` for what is only watched.
+    pub templates: Option<Box<[Template; 2]>>,
+}
+
+/// Lanes, tables and settings of a gateway.
+#[derive(Debug)]
+pub struct GatewayParts {
+    /// The wire.
+    pub broker: Broker,
+    /// Where requests go.
+    pub endpoint: Endpoint,
+    /// The session's credentials.
+    pub auth: Auth,
+    /// Contracts by instrument index.
+    pub armed: Vec<Armed>,
+    /// Pre-trade limits.
+    pub limits: Limits,
+    /// Account fingerprint and day that every tag carries.
+    pub family: (u32, Day),
+    /// Number of the last intent before this run.
+    pub intent_base: u64,
+    /// The journal.
+    pub journal: Writer,
+    /// Decisions.
+    pub intents: Receiver<Intent>,
+    /// Order updates of the feed.
+    pub updates: Receiver<OrderUpdate>,
+    /// Everything that became known, to the deciding stage.
+    pub outcomes: Lossless<Entry>,
+    /// The same, to control.
+    pub records: Counted<Entry>,
+    /// News to control.
+    pub events: Counted<GatewayEvent>,
+    /// Warm, authenticated connections from control.
+    pub connections: Receiver<HttpConnection>,
+    /// Connections kept.
+    pub connection_count: usize,
+    /// A request that keeps a connection warm and proves it alive.
+    pub warm_request: Vec<u8>,
+    /// Idle time after which a connection is warmed, in nanoseconds.
+    pub warm_after_ns: u64,
+    /// Time without a reply after which the outcome is unknown, in nanoseconds.
+    pub reply_timeout_ns: u64,
+    /// Time after which a working order is cancelled, in nanoseconds; zero leaves it working.
+    pub order_ttl_ns: u64,
+    /// Frame read → first leg sent.
+    pub first_byte: Meter,
+    /// Frame read → both legs sent.
+    pub both_legs: Meter,
+    /// Order sent → reply read.
+    pub reply: Meter,
+}
+
+/// Counters of a gateway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GatewayTotals {
+    /// Intents dispatched or denied.
+    pub intents: u64,
+    /// Orders sent.
+    pub sent: u64,
+    /// Legs denied.
+    pub denied: u64,
+    /// Orders whose outcome became unknown.
+    pub unknown: u64,
+    /// Replies read.
+    pub replies: u64,
+    /// Cancels sent.
+    pub cancels: u64,
+    /// Order updates that were not about our orders.
+    pub foreign: u64,
+}

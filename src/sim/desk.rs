@@ -1,0 +1,729 @@
+//! The broker's desk and the exchange behind it: orders in, executions and messages out.
+//!
+//! ```text
+//!   place ─► PUT ORDER REQ RECEIVED ─► VALIDATION PENDING ─┬─► REJECTED
+//!                                                          └─► OPEN PENDING ─► OPEN ─┬─► COMPLETE
+//!            (latency passes here)                             TRIGGER PENDING ─┘     ├─► CANCELLED
+//!                                                                                     └─► partial: UPDATE
+//! ```
+//!
+//! Orders match against the depth of the moment: an arriving order takes levels from the best on, what is
+//! left rests and is filled at its own price when the market comes to it. Orders never move the market.
+
+use super::account::sha256_hex;
+use super::dice::Dice;
+use super::intake::{self, Refusal};
+use super::market::Market;
+use super::order::{OrderType, SimOrder, Status, Terms, Validity, number, stamp, stamp_of_day};
+use super::positions::{Execution, Positions, hold};
+use super::settings::Settings;
+use crate::model::time::MINUTE;
+use crate::model::{Kind, Price, Side, WallNanos};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// Modifications the broker allows per order.
+const MODIFICATIONS_MAX: u32 = 25;
+/// Slices of one placement with autoslice.
+const SLICES_MAX: u32 = 10;
+
+/// One execution.
+#[derive(Clone, Debug)]
+pub(crate) struct Trade {
+    pub(crate) id: u64,
+    pub(crate) order: usize,
+    pub(crate) qty: u32,
+    pub(crate) price: Price,
+    pub(crate) at: WallNanos,
+}
+
+/// Both clocks at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) market: WallNanos,
+    pub(crate) real: u64,
+}
+
+enum Work {
+    Validate,
+    Arrive,
+    Amend(Box<Terms>),
+    Cancel,
+}
+
+struct Task {
+    /// Due when either clock says so, so that orders also move while the market stands still.
+    due: Moment,
+    order: usize,
+    work: Work,
+}
+
+/// The fields of a modification; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Change {
+    pub(crate) qty: Option<u32>,
+    pub(crate) price: Option<Price>,
+    pub(crate) trigger: Option<Price>,
+    pub(crate) kind: Option<OrderType>,
+    pub(crate) validity: Option<Validity>,
+    pub(crate) disclosed: Option<u32>,
+    pub(crate) protection: Option<f64>,
+}
+
+/// Orders, executions and positions of the account.
+pub(crate) struct Desk {
+    pub(crate) orders: Vec<SimOrder>,
+    by_id: HashMap<u64, usize>,
+    pub(crate) trades: Vec<Trade>,
+    pub(crate) positions: Positions,
+    /// Orders the exchange holds.
+    working: Vec<usize>,
+    tasks: Vec<Task>,
+    /// Order messages to send, oldest first.
+    pub(crate) outbox: Vec<Value>,
+    dice: Dice,
+    latency_ns: u64,
+    partial_percent: f64,
+    reject_percent: f64,
+    cash: i128,
+    user: String,
+    app: String,
+    secret: String,
+    numbers: u64,
+}
+
+impl Desk {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            orders: Vec::new(),
+            by_id: HashMap::new(),
+            trades: Vec::new(),
+            positions: Positions::default(),
+            working: Vec::new(),
+            tasks: Vec::new(),
+            outbox: Vec::new(),
+            dice: Dice::new(settings.seed, 70),
+            latency_ns: u64::from(settings.latency_ms) * 1_000_000,
+            partial_percent: settings.partial_percent,
+            reject_percent: settings.reject_percent,
+            cash: i128::from(settings.cash) * 10_000,
+            user: settings.credentials.user_id.clone(),
+            app: settings.credentials.api_key.clone(),
+            secret: settings.credentials.api_secret.clone(),
+            numbers: 0,
+        }
+    }
+
+    /// An order number: the day as YYMMDD and nine digits, as the broker builds them.
+    fn number(&mut self, at: WallNanos) -> u64 {
+        self.numbers += 1;
+        let date = at.day().date();
+        let day = i64::from(date.year() % 100) * 10_000
+            + i64::from(date.month()) * 100
+            + i64::from(date.day());
+        u64::try_from(day).unwrap_or(0) * 1_000_000_000 + 100_000_000 + self.numbers
+    }
+
+    /// Takes a placement; the number of the order, and of its slices when it was cut.
+    ///
+    /// # Errors
+    ///
+    /// What the broker refuses at the door.
+    pub(crate) fn place(
+        &mut self,
+        terms: Terms,
+        autoslice: bool,
+        market: &Market,
+        place: (Moment, u64),
+    ) -> Result<(u64, Vec<u64>), Refusal> {
+        let (now, connection) = place;
+        if !market.is_open(now.market) {
+            let text = "Markets are closed right now. Place an after market order (AMO) instead.";
+            return Err(Refusal::order(text));
+        }
+        let most = market.rows[terms.instrument].qty_max.0.max(1);
+        if terms.qty <= most {
+            return Ok((self.enter(terms, Vec::new(), market, place), Vec::new()));
+        }
+        let slices = terms.qty.div_ceil(most);
+        if !autoslice || slices > SLICES_MAX {
+            let text = format!(
+                "Order quantity {} exceeds the freeze limit, at most {most} in one order{}.",
+                terms.qty,
+                if autoslice {
+                    " and 10 slices"
+                } else {
+                    "; use autoslice"
+                }
+            );
+            return Err(Refusal::input(text));
+        }
+        let parent = self.number(now.market);
+        let mut left = terms.qty;
+        let mut children = Vec::new();
+        while left > 0 {
+            let qty = left.min(most);
+            left -= qty;
+            let tags = vec!["autoslice".to_owned(), format!("autoslice:{parent}")];
+            let slice = Terms {
+                qty,
+                ..terms.clone()
+            };
+            children.push(self.enter(slice, tags, market, (now, connection)));
+        }
+        Ok((parent, children))
+    }
+
+    fn enter(
+        &mut self,
+        terms: Terms,
+        tags: Vec<String>,
+        market: &Market,
+        place: (Moment, u64),
+    ) -> u64 {
+        let (now, connection) = place;
+        let id = self.number(now.market);
+        let at = self.orders.len();
+        let tags = terms.tag.iter().cloned().chain(tags).collect();
+        self.orders.push(SimOrder {
+            id,
+            exchange_id: None,
+            waits_for_trigger: terms.kind.has_trigger(),
+            terms,
+            tags,
+            status: Status::PutReceived,
+            message: None,
+            raw: None,
+            filled: 0,
+            cancelled: 0,
+            value: 0,
+            placed_at: now.market,
+            exchange_at: None,
+            updated_at: now.market,
+            modifications: 0,
+            history: Vec::new(),
+            connection,
+        });
+        self.by_id.insert(id, at);
+        self.note(at, Status::PutReceived, market);
+        self.note(at, Status::ValidationPending, market);
+        self.later(at, now, 2, Work::Validate);
+        self.later(at, now, 1, Work::Arrive);
+        id
+    }
+
+    /// Queues work after the latency divided by `share`.
+    fn later(&mut self, order: usize, now: Moment, share: u64, work: Work) {
+        let wait = self.latency_ns / share;
+        let due = Moment {
+            market: now.market.offset(i64::try_from(wait).unwrap_or(0)),
+            real: now.real + wait,
+        };
+        self.tasks.push(Task { due, order, work });
+    }
+
+    /// Sets a status and keeps the row it makes.
+    fn note(&mut self, at: usize, status: Status, market: &Market) {
+        self.orders[at].status = status;
+        let row = self.orders[at].row(market, &self.user);
+        self.orders[at].history.push(row);
+    }
+
+    /// As `note`, and tells the ticker connections; `word` replaces the status in the message.
+    fn announce(&mut self, at: usize, status: Status, word: Option<&str>, market: &Market) {
+        self.note(at, status, market);
+        let order = &self.orders[at];
+        let Some(mut row) = order.history.last().cloned() else {
+            return;
+        };
+        let checksum = sha256_hex(&[&order.id.to_string(), &stamp(order.placed_at), &self.secret]);
+        if let Some(fields) = row.as_object_mut() {
+            if let Some(word) = word {
+                fields.insert("status".to_owned(), json!(word));
+            }
+            fields.insert("user_id".to_owned(), json!(self.user));
+            fields.insert("app_id".to_owned(), json!(self.app));
+            fields.insert("checksum".to_owned(), json!(checksum));
+            fields.insert("unfilled_quantity".to_owned(), json!(order.open_qty()));
+        }
+        self.outbox.push(row);
+    }
+
+    /// Does what is due.
+    pub(crate) fn advance(&mut self, market: &mut Market, now: Moment) {
+        while let Some(at) = self
+            .tasks
+            .iter()
+            .position(|task| task.due.market <= now.market || task.due.real <= now.real)
+        {
+            let task = self.tasks.remove(at);
+            match task.work {
+                Work::Validate => self.validate(task.order, market, now),
+                Work::Arrive => self.arrive(task.order, market, now),
+                Work::Amend(terms) => self.amended(task.order, *terms, market, now),
+                Work::Cancel => self.cancelled(task.order, None, market, now),
+            }
+        }
+    }
+
+    /// Real nanoseconds until work is due.
+    pub(crate) fn wait_ns(&self, real: u64) -> Option<u64> {
+        self.tasks
+            .iter()
+            .map(|task| task.due.real.saturating_sub(real))
+            .min()
+    }
+
+    fn reject(&mut self, at: usize, message: String, raw: String, market: &Market) {
+        self.orders[at].message = Some(message);
+        self.orders[at].raw = Some(raw);
+        self.working.retain(|order| *order != at);
+        self.announce(at, Status::Rejected, None, market);
+    }
+
+    /// The broker's risk checks, whose refusals become rows.
+    fn validate(&mut self, at: usize, market: &mut Market, now: Moment) {
+        if self.orders[at].status.is_final() {
+            return;
+        }
+        market.settle(self.orders[at].terms.instrument);
+        self.orders[at].updated_at = now.market;
+        let terms = &self.orders[at].terms;
+        let fault = off_tick(terms, market)
+            .or_else(|| out_of_band(terms, market))
+            .or_else(|| self.short_of_funds(terms, market));
+        match fault {
+            Some((message, raw)) => self.reject(at, message, raw, market),
+            None => self.note(at, Status::OpenPending, market),
+        }
+    }
+
+    fn short_of_funds(&self, terms: &Terms, market: &Market) -> Option<(String, String)> {
+        let held = self
+            .positions
+            .rows()
+            .iter()
+            .filter(|row| row.instrument == terms.instrument);
+        let net: i64 = held.map(super::positions::Position::net).sum();
+        let after = net + terms.side.sign() * i64::from(terms.qty);
+        if after.abs() <= net.abs() {
+            return None;
+        }
+        let price = if terms.price.0 > 0 {
+            terms.price
+        } else {
+            market.books[terms.instrument].last
+        };
+        let added = hold(market, terms.instrument, after, price)
+            - hold(market, terms.instrument, net, price);
+        let free = self.cash + self.positions.pnl(market) - self.positions.used(market);
+        (added > free).then(|| {
+            let (required, free) = (added as f64 / 10_000.0, free as f64 / 10_000.0);
+            let message = format!(
+                "Insufficient funds. Required margin is {required:.2} but available margin is {free:.2}."
+            );
+            (message, format!("RMS:Margin Exceeds,Required:{required:.2}, Available:{free:.2}"))
+        })
+    }
+
+    /// The order reaches the exchange.
+    fn arrive(&mut self, at: usize, market: &mut Market, now: Moment) {
+        if self.orders[at].status.is_final() {
+            return;
+        }
+        let order = &mut self.orders[at];
+        order.exchange_id = Some(1_100_000_000_000_000 + u64::try_from(at).unwrap_or(0) + 1);
+        order.exchange_at = Some(now.market);
+        order.updated_at = now.market;
+        if self.dice.chance(self.reject_percent) {
+            let message = "17070 : The order was rejected by the exchange (simulated).".to_owned();
+            return self.reject(at, message.clone(), message, market);
+        }
+        self.working.push(at);
+        if self.orders[at].waits_for_trigger {
+            self.announce(at, Status::TriggerPending, None, market);
+        } else {
+            self.protect(at, market);
+            self.announce(at, Status::Open, None, market);
+        }
+        self.work(at, true, market, now);
+    }
+
+    /// Turns a protected market order into the limit order the exchange sees.
+    fn protect(&mut self, at: usize, market: &Market) {
+        let order = &mut self.orders[at];
+        if !order.terms.kind.needs_protection() {
+            return;
+        }
+        let row = &market.rows[order.terms.instrument];
+        let last = market.books[order.terms.instrument].last;
+        let percent = if order.terms.protection < 0.0 {
+            intake::automatic_protection(matches!(row.kind, Kind::Option { .. }), last)
+        } else {
+            order.terms.protection
+        };
+        let room = Price::from_rupees_f64(last.rupees() * percent / 100.0);
+        order.terms.price = match order.terms.side {
+            Side::Buy => last.saturating_add(room).ceil_to(row.tick),
+            Side::Sell => last.saturating_sub(room).floor_to(row.tick).max(row.tick),
+        };
+        order.terms.kind = OrderType::Limit;
+        order.tags.push("mktp".to_owned());
+        order.tags.push(format!("mktp:{percent:.2}"));
+    }
+
+    /// Matches every held order of the instruments that moved.
+    pub(crate) fn follow(&mut self, moved: &[usize], market: &mut Market, now: Moment) {
+        if self.working.is_empty() {
+            return;
+        }
+        let touched: Vec<usize> = self
+            .working
+            .iter()
+            .copied()
+            .filter(|at| moved.contains(&self.orders[*at].terms.instrument))
+            .collect();
+        for at in touched {
+            if let Validity::Ttl(minutes) = self.orders[at].terms.validity
+                && now.market.since(self.orders[at].placed_at) >= i64::from(minutes) * MINUTE
+            {
+                self.cancelled(at, None, market, now);
+                continue;
+            }
+            self.work(at, false, market, now);
+        }
+    }
+
+    /// Matches one order; `fresh` orders get the book's prices, resting ones their own.
+    fn work(&mut self, at: usize, fresh: bool, market: &mut Market, now: Moment) {
+        if self.orders[at].status.is_final() {
+            return;
+        }
+        let mut fresh = fresh;
+        let (instrument, side) = (self.orders[at].terms.instrument, self.orders[at].terms.side);
+        if self.orders[at].waits_for_trigger {
+            let (last, trigger) = (market.books[instrument].last, self.orders[at].terms.trigger);
+            let reached = match side {
+                Side::Buy => last >= trigger,
+                Side::Sell => last <= trigger,
+            };
+            if !reached {
+                return;
+            }
+            self.orders[at].waits_for_trigger = false;
+            self.orders[at].updated_at = now.market;
+            self.protect(at, market);
+            self.announce(at, Status::Open, None, market);
+            fresh = true;
+        }
+        let limit = self.orders[at].terms.price;
+        let wanted = self.wanted(at, market);
+        let had = market.books[instrument].take(side, limit, wanted);
+        for (price, qty) in &had {
+            self.fill(at, *qty, if fresh { *price } else { limit }, now);
+        }
+        self.settle(at, !had.is_empty(), market, now);
+    }
+
+    /// Units to try for: all that is open, or some whole lots of it when chance says so.
+    fn wanted(&mut self, at: usize, market: &Market) -> u32 {
+        let open = self.orders[at].open_qty();
+        let lot = market.rows[self.orders[at].terms.instrument].lot.0.max(1);
+        let lots = open / lot;
+        if lots >= 2 && self.dice.chance(self.partial_percent) {
+            lot * (1 + self.dice.below(lots - 1))
+        } else {
+            open
+        }
+    }
+
+    fn fill(&mut self, at: usize, qty: u32, price: Price, now: Moment) {
+        let order = &mut self.orders[at];
+        order.filled += qty;
+        order.value += i128::from(price.0) * i128::from(qty);
+        order.updated_at = now.market;
+        order.exchange_at = Some(now.market);
+        let terms = &order.terms;
+        self.positions.apply(Execution {
+            instrument: terms.instrument,
+            product: terms.product,
+            side: terms.side,
+            qty,
+            price,
+        });
+        let id = 10_000_001 + u64::try_from(self.trades.len()).unwrap_or(0);
+        self.trades.push(Trade {
+            id,
+            order: at,
+            qty,
+            price,
+            at: now.market,
+        });
+    }
+
+    /// Tells what an attempt to match came to.
+    fn settle(&mut self, at: usize, filled: bool, market: &mut Market, now: Moment) {
+        if self.orders[at].filled == self.orders[at].terms.qty {
+            self.working.retain(|order| *order != at);
+            self.announce(at, Status::Complete, None, market);
+        } else if self.orders[at].terms.validity == Validity::Ioc {
+            self.cancelled(at, None, market, now);
+        } else if filled {
+            let status = self.orders[at].status;
+            let status = if status == Status::CancelPending {
+                status
+            } else {
+                Status::Open
+            };
+            self.announce(at, status, Some("UPDATE"), market);
+        }
+    }
+
+    fn find(&self, id: &str) -> Result<usize, Refusal> {
+        let known = id.parse().ok().and_then(|id: u64| self.by_id.get(&id));
+        known
+            .copied()
+            .ok_or_else(|| Refusal::order("Couldn't find that `order_id`."))
+    }
+
+    fn amendable(&self, id: &str, verb: &str) -> Result<usize, Refusal> {
+        let at = self.find(id)?;
+        let status = self.orders[at].status;
+        match status {
+            Status::Open | Status::TriggerPending => Ok(at),
+            status if status.is_final() => {
+                let text = format!("Order cannot be {verb} as it is already {}.", status.name());
+                Err(Refusal::order(text))
+            }
+            _ => {
+                let text = format!("Order cannot be {verb} as it is being processed. Try later.");
+                Err(Refusal::order(text))
+            }
+        }
+    }
+
+    /// Asks for a modification.
+    ///
+    /// # Errors
+    ///
+    /// When the order is unknown, finished, in motion, modified too often, or would be one that is refused.
+    pub(crate) fn modify(
+        &mut self,
+        id: &str,
+        change: &Change,
+        market: &Market,
+        now: Moment,
+    ) -> Result<u64, Refusal> {
+        let at = self.amendable(id, "modified")?;
+        let order = &self.orders[at];
+        if order.modifications >= MODIFICATIONS_MAX {
+            let text = "Maximum allowed order modifications exceeded. Cancel the order and place it again.";
+            return Err(Refusal::order(text));
+        }
+        let old = &order.terms;
+        let terms = Terms {
+            qty: change.qty.unwrap_or(old.qty),
+            price: change.price.unwrap_or(old.price),
+            trigger: change.trigger.unwrap_or(old.trigger),
+            kind: change.kind.unwrap_or(old.kind),
+            validity: change.validity.unwrap_or(old.validity),
+            disclosed: change.disclosed.unwrap_or(old.disclosed),
+            protection: change.protection.unwrap_or(old.protection),
+            ..old.clone()
+        };
+        intake::check(&terms, market)?;
+        if terms.qty > market.rows[terms.instrument].qty_max.0 || terms.qty <= order.filled {
+            return Err(Refusal::input("Invalid `quantity`."));
+        }
+        let id = order.id;
+        self.orders[at].modifications += 1;
+        self.orders[at].updated_at = now.market;
+        self.note(at, Status::ModifyValidationPending, market);
+        self.note(at, Status::ModifyPending, market);
+        self.later(at, now, 1, Work::Amend(Box::new(terms)));
+        Ok(id)
+    }
+
+    fn amended(&mut self, at: usize, terms: Terms, market: &mut Market, now: Moment) {
+        if self.orders[at].status.is_final() || terms.qty <= self.orders[at].filled {
+            return;
+        }
+        self.orders[at].updated_at = now.market;
+        let resting = if self.orders[at].waits_for_trigger {
+            Status::TriggerPending
+        } else {
+            Status::Open
+        };
+        if let Some((message, raw)) =
+            off_tick(&terms, market).or_else(|| out_of_band(&terms, market))
+        {
+            // The order stays as it was; the row says why.
+            self.orders[at].message = Some(message);
+            self.orders[at].raw = Some(raw);
+            return self.announce(at, resting, Some("UPDATE"), market);
+        }
+        let stop = terms.kind.has_trigger();
+        self.orders[at].waits_for_trigger = stop;
+        self.orders[at].terms = terms;
+        self.note(at, Status::Modified, market);
+        if !stop {
+            self.protect(at, market);
+        }
+        let resting = if stop {
+            Status::TriggerPending
+        } else {
+            Status::Open
+        };
+        self.announce(at, resting, Some("UPDATE"), market);
+        self.work(at, true, market, now);
+    }
+
+    /// Asks for a cancellation.
+    ///
+    /// # Errors
+    ///
+    /// When the order is unknown, finished or in motion.
+    pub(crate) fn cancel(
+        &mut self,
+        id: &str,
+        market: &Market,
+        now: Moment,
+    ) -> Result<u64, Refusal> {
+        let at = self.amendable(id, "cancelled")?;
+        self.note(at, Status::CancelPending, market);
+        self.later(at, now, 1, Work::Cancel);
+        Ok(self.orders[at].id)
+    }
+
+    fn cancelled(&mut self, at: usize, why: Option<&str>, market: &Market, now: Moment) {
+        let order = &mut self.orders[at];
+        if order.status.is_final() {
+            return;
+        }
+        order.cancelled = order.open_qty();
+        order.updated_at = now.market;
+        if let Some(why) = why {
+            order.message = Some(why.to_owned());
+        }
+        self.working.retain(|order| *order != at);
+        self.announce(at, Status::Cancelled, None, market);
+    }
+
+    /// The exchange cancels what is left at the end of its session.
+    pub(crate) fn close(&mut self, market: &Market, now: Moment) {
+        self.tasks.clear();
+        for at in 0..self.orders.len() {
+            self.cancelled(
+                at,
+                Some("Cancelled by the exchange at the end of the session."),
+                market,
+                now,
+            );
+        }
+    }
+
+    /// Orders the exchange holds.
+    pub(crate) fn open_orders(&self) -> usize {
+        self.orders
+            .iter()
+            .filter(|order| !order.status.is_final())
+            .count()
+    }
+
+    /// The order book of the day.
+    pub(crate) fn book(&self, market: &Market) -> Value {
+        self.orders
+            .iter()
+            .map(|order| order.row(market, &self.user))
+            .collect()
+    }
+
+    /// The rows of one order, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the order is unknown.
+    pub(crate) fn history(&self, id: &str) -> Result<Value, Refusal> {
+        Ok(Value::Array(self.orders[self.find(id)?].history.clone()))
+    }
+
+    /// The trades of the day, or of one order.
+    ///
+    /// # Errors
+    ///
+    /// When the order is unknown.
+    pub(crate) fn trades(&self, of: Option<&str>, market: &Market) -> Result<Value, Refusal> {
+        let only = of.map(|id| self.find(id)).transpose()?;
+        let rows = self
+            .trades
+            .iter()
+            .filter(|trade| only.is_none_or(|at| at == trade.order));
+        Ok(rows.map(|trade| self.trade_row(trade, market)).collect())
+    }
+
+    /// One trade with the broker's field names.
+    pub(crate) fn trade_row(&self, trade: &Trade, market: &Market) -> Value {
+        let order = &self.orders[trade.order];
+        let instrument = &market.rows[order.terms.instrument];
+        json!({
+            "trade_id": trade.id.to_string(),
+            "order_id": order.id.to_string(),
+            "exchange_order_id": order.exchange_id.map(|id| id.to_string()),
+            "exchange": instrument.exchange.name(),
+            "tradingsymbol": instrument.symbol,
+            "instrument_token": instrument.token.0,
+            "product": order.terms.product,
+            "average_price": number(trade.price),
+            "quantity": trade.qty,
+            "transaction_type": order.terms.side.name(),
+            "fill_timestamp": stamp(trade.at),
+            "order_timestamp": stamp_of_day(order.placed_at),
+            "exchange_timestamp": stamp(trade.at),
+        })
+    }
+
+    /// Cash, money tied up and profit, in 1/10 000 rupee.
+    pub(crate) fn money(&self, market: &Market) -> (i128, i128, i128) {
+        (
+            self.cash,
+            self.positions.used(market),
+            self.positions.pnl(market),
+        )
+    }
+}
+
+fn off_tick(terms: &Terms, market: &Market) -> Option<(String, String)> {
+    let tick = market.rows[terms.instrument].tick;
+    let wrong = |price: Price| price.0 != 0 && !price.is_on(tick);
+    (wrong(terms.price) || wrong(terms.trigger)).then(|| {
+        let message = format!(
+            "Tick size for this script is {tick}. \
+             Kindly enter price in the multiple of tick size for this script."
+        );
+        (
+            message.clone(),
+            format!("RMS:Rule: Check price in multiple of tick size : {message}"),
+        )
+    })
+}
+
+fn out_of_band(terms: &Terms, market: &Market) -> Option<(String, String)> {
+    let (low, high) = market.band(terms.instrument);
+    let wrong = terms.price.0 != 0 && !(low..=high).contains(&terms.price);
+    (wrong && !terms.kind.needs_protection()).then(|| {
+        let (word, bound) = if terms.price > high {
+            ("higher", high)
+        } else {
+            ("lower", low)
+        };
+        let side = if terms.price > high { "upper" } else { "lower" };
+        let message = format!(
+            "Your order price is {word} than the current {side} circuit limit of {bound}. \
+             Place an order within the daily range."
+        );
+        (
+            message,
+            "RMS:Rule: Check circuit limit including square off order exceeds".to_owned(),
+        )
+    })
+}

@@ -1,0 +1,233 @@
+//! One order as the simulated broker keeps it, and the row clients see.
+
+use super::market::Market;
+use crate::model::{Price, Side, WallNanos};
+use serde_json::{Value, json};
+
+/// Kite's words for where an order is; the open list of the protocol notes, section 5.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    PutReceived,
+    ValidationPending,
+    OpenPending,
+    Open,
+    TriggerPending,
+    ModifyValidationPending,
+    ModifyPending,
+    Modified,
+    CancelPending,
+    Complete,
+    Cancelled,
+    Rejected,
+}
+
+impl Status {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::PutReceived => "PUT ORDER REQ RECEIVED",
+            Self::ValidationPending => "VALIDATION PENDING",
+            Self::OpenPending => "OPEN PENDING",
+            Self::Open => "OPEN",
+            Self::TriggerPending => "TRIGGER PENDING",
+            Self::ModifyValidationPending => "MODIFY VALIDATION PENDING",
+            Self::ModifyPending => "MODIFY PENDING",
+            Self::Modified => "MODIFIED",
+            Self::CancelPending => "CANCEL PENDING",
+            Self::Complete => "COMPLETE",
+            Self::Cancelled => "CANCELLED",
+            Self::Rejected => "REJECTED",
+        }
+    }
+
+    pub(crate) const fn is_final(self) -> bool {
+        matches!(self, Self::Complete | Self::Cancelled | Self::Rejected)
+    }
+}
+
+/// The broker's order types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrderType {
+    Limit,
+    Market,
+    Sl,
+    Slm,
+}
+
+impl OrderType {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "LIMIT" => Self::Limit,
+            "MARKET" => Self::Market,
+            "SL" => Self::Sl,
+            "SL-M" => Self::Slm,
+            _ => return None,
+        })
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Limit => "LIMIT",
+            Self::Market => "MARKET",
+            Self::Sl => "SL",
+            Self::Slm => "SL-M",
+        }
+    }
+
+    pub(crate) const fn has_trigger(self) -> bool {
+        matches!(self, Self::Sl | Self::Slm)
+    }
+
+    pub(crate) const fn needs_protection(self) -> bool {
+        matches!(self, Self::Market | Self::Slm)
+    }
+}
+
+/// How long an order lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Validity {
+    Day,
+    Ioc,
+    /// Minutes.
+    Ttl(u32),
+}
+
+impl Validity {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Day => "DAY",
+            Self::Ioc => "IOC",
+            Self::Ttl(_) => "TTL",
+        }
+    }
+}
+
+/// The fields a client chooses.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Terms {
+    pub(crate) instrument: usize,
+    pub(crate) side: Side,
+    pub(crate) product: &'static str,
+    pub(crate) kind: OrderType,
+    pub(crate) validity: Validity,
+    pub(crate) qty: u32,
+    pub(crate) disclosed: u32,
+    pub(crate) price: Price,
+    pub(crate) trigger: Price,
+    /// Percent; -1 is the broker's own choice, 0 is none.
+    pub(crate) protection: f64,
+    pub(crate) tag: Option<String>,
+}
+
+/// One order.
+#[derive(Clone, Debug)]
+pub(crate) struct SimOrder {
+    pub(crate) id: u64,
+    pub(crate) exchange_id: Option<u64>,
+    pub(crate) terms: Terms,
+    pub(crate) tags: Vec<String>,
+    pub(crate) status: Status,
+    pub(crate) message: Option<String>,
+    pub(crate) raw: Option<String>,
+    pub(crate) filled: u32,
+    pub(crate) cancelled: u32,
+    /// Sum of price times quantity of the fills.
+    pub(crate) value: i128,
+    pub(crate) placed_at: WallNanos,
+    pub(crate) exchange_at: Option<WallNanos>,
+    pub(crate) updated_at: WallNanos,
+    pub(crate) modifications: u32,
+    /// A stop that has not been reached yet.
+    pub(crate) waits_for_trigger: bool,
+    /// Rows as they were after each change.
+    pub(crate) history: Vec<Value>,
+    /// Connection the placement came on.
+    pub(crate) connection: u64,
+}
+
+impl SimOrder {
+    /// Units still to be filled.
+    pub(crate) fn open_qty(&self) -> u32 {
+        if self.status.is_final() {
+            0
+        } else {
+            self.terms.qty.saturating_sub(self.filled)
+        }
+    }
+
+    /// Average price of the fills.
+    pub(crate) fn average(&self) -> Price {
+        let average = self.value.checked_div(i128::from(self.filled)).unwrap_or(0);
+        Price(i64::try_from(average).unwrap_or(0))
+    }
+
+    /// The row of the order book, with the broker's field names.
+    pub(crate) fn row(&self, market: &Market, user: &str) -> Value {
+        let instrument = &market.rows[self.terms.instrument];
+        let pending = if self.status == Status::Complete || self.status == Status::Rejected {
+            0
+        } else {
+            self.terms.qty.saturating_sub(self.filled)
+        };
+        let mut row = json!({
+            "placed_by": user,
+            "order_id": self.id.to_string(),
+            "exchange_order_id": self.exchange_id.map(|id| id.to_string()),
+            "parent_order_id": null,
+            "status": self.status.name(),
+            "status_message": self.message,
+            "status_message_raw": self.raw,
+            "order_timestamp": stamp(self.placed_at),
+            "exchange_update_timestamp": self.exchange_at.map(|_| stamp(self.updated_at)),
+            "exchange_timestamp": self.exchange_at.map(stamp),
+            "variety": "regular",
+            "modified": self.modifications > 0,
+            "exchange": instrument.exchange.name(),
+            "tradingsymbol": instrument.symbol,
+            "instrument_token": instrument.token.0,
+            "order_type": self.terms.kind.name(),
+            "transaction_type": self.terms.side.name(),
+            "validity": self.terms.validity.name(),
+            "validity_ttl": match self.terms.validity { Validity::Ttl(minutes) => minutes, _ => 0 },
+            "product": self.terms.product,
+            "quantity": self.terms.qty,
+            "disclosed_quantity": self.terms.disclosed,
+            "price": number(self.terms.price),
+            "trigger_price": number(self.terms.trigger),
+            "average_price": number(self.average()),
+            "filled_quantity": self.filled,
+            "pending_quantity": pending,
+            "cancelled_quantity": self.cancelled,
+            "market_protection": self.terms.protection,
+            "meta": {},
+            "tag": self.terms.tag,
+            "guid": format!("SIM{:010}", self.id % 10_000_000_000),
+        });
+        if !self.tags.is_empty()
+            && let Some(fields) = row.as_object_mut()
+        {
+            fields.insert("tags".to_owned(), json!(self.tags));
+        }
+        row
+    }
+}
+
+/// `YYYY-MM-DD HH:MM:SS` in India.
+pub(crate) fn stamp(at: WallNanos) -> String {
+    let mut text = at.to_string();
+    text.truncate(19);
+    text
+}
+
+/// `HH:MM:SS` in India.
+pub(crate) fn stamp_of_day(at: WallNanos) -> String {
+    stamp(at).split_off(11)
+}
+
+/// A price as the JSON number brokers send: whole rupees without a decimal point.
+pub(crate) fn number(price: Price) -> Value {
+    if price.0 % 10_000 == 0 {
+        json!(price.0 / 10_000)
+    } else {
+        json!(price.rupees())
+    }
+}

@@ -1,0 +1,608 @@
+//! Kite's REST routes, and `/sim/*` for tests.
+
+use super::account::{Account, Budget, Meter};
+use super::clock::Clock;
+use super::desk::{Change, Desk, Moment};
+use super::http::{Answer, Form, Request};
+use super::intake::{self, Refusal};
+use super::market::Market;
+use super::order::{OrderType, number, stamp};
+use super::truth::Truth;
+use crate::model::time::MINUTE;
+use crate::model::{Day, Instrument, Kind, Price, Side, WallNanos};
+use serde_json::{Map, Value, json};
+
+/// Everything a request can see or change.
+pub(crate) struct World {
+    pub(crate) market: Market,
+    pub(crate) desk: Desk,
+    pub(crate) account: Account,
+    pub(crate) meter: Meter,
+    pub(crate) truth: Truth,
+    pub(crate) clock: Clock,
+    pub(crate) seed: u64,
+    pub(crate) stop: bool,
+}
+
+/// What a request came to: the answer, and what the record keeps of it.
+pub(crate) struct Outcome {
+    pub(crate) answer: Answer,
+    pub(crate) order_id: Option<String>,
+    pub(crate) error: Option<String>,
+}
+
+type Reply = Result<Value, Refusal>;
+
+fn ok(data: &Value) -> Answer {
+    Answer::json(200, &json!({ "status": "success", "data": data }))
+}
+
+fn refused(refusal: &Refusal) -> Answer {
+    let body = json!({
+        "status": "error",
+        "message": refusal.message,
+        "error_type": refusal.class,
+        "data": null,
+    });
+    Answer::json(refusal.status, &body)
+}
+
+fn token_fault() -> Refusal {
+    Refusal {
+        status: 403,
+        class: "TokenException",
+        message: "Incorrect `api_key` or `access_token`.".to_owned(),
+    }
+}
+
+fn no_route(status: u16, message: &str) -> Refusal {
+    Refusal {
+        status,
+        class: "GeneralException",
+        message: message.to_owned(),
+    }
+}
+
+impl World {
+    /// Answers one request.
+    pub(crate) fn answer(&mut self, request: &Request, now: Moment, connection: u64) -> Outcome {
+        let path = request.path.clone();
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        if parts.first() == Some(&"sim") {
+            return Outcome {
+                answer: self.sim(request, &parts, now),
+                order_id: None,
+                error: None,
+            };
+        }
+        if parts.as_slice() == ["connect", "login"] {
+            return Outcome {
+                answer: self.login_page(request),
+                order_id: None,
+                error: None,
+            };
+        }
+        let reply = self.route(request, &parts, (now, connection));
+        let order_id = match (&reply, parts.first(), request.method.as_str()) {
+            (Ok(data), Some(&"orders"), "POST" | "PUT" | "DELETE") => data
+                .get("order_id")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            _ => None,
+        };
+        let error = reply.as_ref().err().map(|refusal| refusal.message.clone());
+        let answer = match reply {
+            Ok(Value::String(csv)) => Answer {
+                status: 200,
+                content_type: "text/csv",
+                location: None,
+                body: csv.into_bytes(),
+            },
+            Ok(data) => ok(&data),
+            Err(refusal) => refused(&refusal),
+        };
+        Outcome {
+            answer,
+            order_id,
+            error,
+        }
+    }
+
+    fn route(&mut self, request: &Request, parts: &[&str], place: (Moment, u64)) -> Reply {
+        let method = request.method.as_str();
+        if parts == ["session", "token"] && method == "POST" {
+            return self.log_in(&request.form, place.0);
+        }
+        if !self.authorized(request.authorization.as_deref()) {
+            return Err(token_fault());
+        }
+        let budget = match (method, parts.first().copied()) {
+            ("POST", Some("orders")) => Budget::Place,
+            ("PUT" | "DELETE", Some("orders")) => Budget::Amend,
+            (_, Some("quote")) => Budget::Quote,
+            (_, Some("instruments")) if parts.len() > 2 => Budget::History,
+            _ => Budget::Other,
+        };
+        if !self.meter.admits(budget) {
+            let message = "Too many requests".to_owned();
+            return Err(Refusal {
+                status: 429,
+                class: "NetworkException",
+                message,
+            });
+        }
+        match (method, parts) {
+            ("DELETE", ["session", "token"]) => self.log_out(&request.query),
+            ("GET", ["user", "profile"]) => Ok(self.profile()),
+            ("GET", ["user", "margins"]) => {
+                Ok(json!({ "equity": self.margins(true), "commodity": self.margins(false) }))
+            }
+            ("GET", ["user", "margins", segment]) => Ok(self.margins(*segment == "equity")),
+            ("GET", ["instruments"]) => Ok(Value::String(self.dump(None))),
+            ("GET", ["instruments", exchange]) => Ok(Value::String(self.dump(Some(exchange)))),
+            ("GET", ["instruments", "historical", token, interval]) => {
+                self.historical(token, interval, &request.query)
+            }
+            ("GET", ["quote"]) => Ok(self.quotes(&request.query, Self::full_quote)),
+            ("GET", ["quote", "ohlc"]) => Ok(self.quotes(&request.query, Self::ohlc_quote)),
+            ("GET", ["quote", "ltp"]) => Ok(self.quotes(&request.query, Self::ltp_quote)),
+            ("POST", ["orders", variety]) => self.place(variety, &request.form, place),
+            ("PUT", ["orders", "regular", id]) => {
+                let change = read_change(&request.form)?;
+                let id = self.desk.modify(id, &change, &self.market, place.0)?;
+                Ok(json!({ "order_id": id.to_string() }))
+            }
+            ("DELETE", ["orders", "regular", id]) => {
+                let id = self.desk.cancel(id, &self.market, place.0)?;
+                Ok(json!({ "order_id": id.to_string() }))
+            }
+            ("GET", ["orders"]) => Ok(self.desk.book(&self.market)),
+            ("GET", ["orders", id]) => self.desk.history(id),
+            ("GET", ["orders", id, "trades"]) => self.desk.trades(Some(id), &self.market),
+            ("GET", ["trades"]) => self.desk.trades(None, &self.market),
+            ("GET", ["portfolio", "positions"]) => Ok(self.desk.positions.json(&self.market)),
+            ("GET", ["portfolio", "holdings"]) => Ok(json!([])),
+            (
+                _,
+                [
+                    "orders" | "trades" | "quote" | "instruments" | "portfolio" | "user"
+                    | "session",
+                    ..,
+                ],
+            ) => Err(no_route(405, "Method not allowed")),
+            _ => Err(no_route(404, "Route not found")),
+        }
+    }
+
+    fn authorized(&self, header: Option<&str>) -> bool {
+        header
+            .and_then(|text| text.strip_prefix("token "))
+            .and_then(|pair| pair.split_once(':'))
+            .is_some_and(|(key, token)| self.account.knows(key, token))
+    }
+
+    fn log_in(&mut self, form: &Form, now: Moment) -> Reply {
+        let field = |name| form.get(name).unwrap_or("");
+        let token =
+            self.account
+                .log_in(field("api_key"), field("request_token"), field("checksum"));
+        let Some(token) = token else {
+            self.truth.logins_refused += 1;
+            return Err(Refusal {
+                status: 403,
+                class: "TokenException",
+                message: "Token is invalid or has expired.".to_owned(),
+            });
+        };
+        self.truth.logins += 1;
+        let mut data = self.profile();
+        if let Some(fields) = data.as_object_mut() {
+            let text = |value: &str| Value::String(value.to_owned());
+            fields.insert("api_key".to_owned(), text(field("api_key")));
+            fields.insert("access_token".to_owned(), Value::String(token));
+            fields.insert("public_token".to_owned(), text("simulatedpublic"));
+            fields.insert("refresh_token".to_owned(), text(""));
+            fields.insert("enctoken".to_owned(), text("simulatedenc"));
+            fields.insert("silo".to_owned(), text(""));
+            fields.insert("login_time".to_owned(), Value::String(stamp(now.market)));
+        }
+        Ok(data)
+    }
+
+    fn log_out(&mut self, query: &Form) -> Reply {
+        let field = |name| query.get(name).unwrap_or("");
+        if self
+            .account
+            .log_out(field("api_key"), field("access_token"))
+        {
+            self.truth.logouts += 1;
+            return Ok(Value::Bool(true));
+        }
+        Err(token_fault())
+    }
+
+    fn profile(&self) -> Value {
+        json!({
+            "user_id": self.account.credentials.user_id,
+            "user_type": "individual",
+            "email": "simulated@localhost",
+            "user_name": "Simulated Trader",
+            "user_shortname": "Simulated",
+            "broker": "ZERODHA",
+            "exchanges": ["NSE", "NFO"],
+            "products": ["NRML", "MIS"],
+            "order_types": ["MARKET", "LIMIT", "SL", "SL-M"],
+            "avatar_url": null,
+            "meta": { "demat_consent": "physical" },
+        })
+    }
+
+    fn margins(&self, equity: bool) -> Value {
+        let rupees = |value: i128| value as f64 / 10_000.0;
+        let (cash, used, pnl) = if equity {
+            self.desk.money(&self.market)
+        } else {
+            (0, 0, 0)
+        };
+        let live = rupees(cash + pnl - used);
+        json!({
+            "enabled": equity,
+            "net": live,
+            "available": {
+                "adhoc_margin": 0,
+                "cash": rupees(cash),
+                "opening_balance": rupees(cash),
+                "live_balance": live,
+                "collateral": 0,
+                "intraday_payin": 0,
+            },
+            "utilised": {
+                "debits": rupees(used - pnl),
+                "exposure": 0,
+                "m2m_realised": 0,
+                "m2m_unrealised": rupees(pnl),
+                "option_premium": 0,
+                "payout": 0,
+                "span": rupees(used),
+                "holding_sales": 0,
+                "turnover": 0,
+                "liquid_collateral": 0,
+                "stock_collateral": 0,
+                "delivery": 0,
+            },
+        })
+    }
+
+    /// The instrument dump: 12 columns, one exchange or all.
+    fn dump(&self, exchange: Option<&str>) -> String {
+        let mut text = String::from(
+            "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,\
+             lot_size,instrument_type,segment,exchange\n",
+        );
+        let rows = self.market.rows.iter();
+        for row in rows.filter(|row| exchange.is_none_or(|name| name == row.exchange.name())) {
+            let (kind, segment, strike) = describe(row);
+            let expiry = row.expiry.map_or(String::new(), |day| day.to_string());
+            let (tick, lot) = if row.is_tradable() {
+                (row.tick, row.lot.0)
+            } else {
+                (Price::ZERO, 0)
+            };
+            let line = format!(
+                "{},{},{},{},0,{},{},{},{},{},{},{}\n",
+                row.token.0,
+                row.token.0 >> 8,
+                row.symbol,
+                row.underlying,
+                expiry,
+                number(strike),
+                number(tick),
+                lot,
+                kind,
+                segment,
+                row.exchange.name()
+            );
+            text.push_str(&line);
+        }
+        text
+    }
+
+    fn quotes(&mut self, query: &Form, form: fn(&Market, usize) -> Value) -> Value {
+        let mut data = Map::new();
+        for key in query.all("i") {
+            let Some((exchange, symbol)) = key.split_once(':') else {
+                continue;
+            };
+            let Some(ix) = self.market.by_symbol(exchange, symbol) else {
+                continue;
+            };
+            self.market.settle(ix);
+            if self.market.books[ix].updates > 0 {
+                data.insert(key.to_owned(), form(&self.market, ix));
+            }
+        }
+        Value::Object(data)
+    }
+
+    fn ltp_quote(market: &Market, ix: usize) -> Value {
+        json!({ "instrument_token": market.rows[ix].token.0, "last_price": number(market.books[ix].last) })
+    }
+
+    fn ohlc_quote(market: &Market, ix: usize) -> Value {
+        let book = &market.books[ix];
+        json!({
+            "instrument_token": market.rows[ix].token.0,
+            "last_price": number(book.last),
+            "ohlc": {
+                "open": number(book.open),
+                "high": number(book.high),
+                "low": number(book.low),
+                "close": number(book.previous),
+            },
+        })
+    }
+
+    fn full_quote(market: &Market, ix: usize) -> Value {
+        let book = &market.books[ix];
+        let (lower, upper) = market.band(ix);
+        let mut quote = Self::ohlc_quote(market, ix);
+        let levels = |side| -> Value {
+            let rows = book.levels(side).iter();
+            rows.map(|level| {
+                json!({ "price": number(level.price), "quantity": level.qty, "orders": level.orders })
+            })
+            .collect()
+        };
+        let Some(fields) = quote.as_object_mut() else {
+            return quote;
+        };
+        fields.insert("timestamp".to_owned(), json!(stamp(book.at)));
+        fields.insert(
+            "net_change".to_owned(),
+            number(book.last.saturating_sub(book.previous)),
+        );
+        if market.rows[ix].is_tradable() {
+            fields.insert("last_trade_time".to_owned(), json!(stamp(book.last_trade)));
+            fields.insert("last_quantity".to_owned(), json!(book.last_qty));
+            fields.insert("buy_quantity".to_owned(), json!(book.waiting(Side::Buy)));
+            fields.insert("sell_quantity".to_owned(), json!(book.waiting(Side::Sell)));
+            fields.insert("volume".to_owned(), json!(book.volume));
+            fields.insert("average_price".to_owned(), number(book.average()));
+            fields.insert("oi".to_owned(), json!(book.oi));
+            fields.insert("oi_day_high".to_owned(), json!(book.oi_high));
+            fields.insert("oi_day_low".to_owned(), json!(book.oi_low));
+            fields.insert("lower_circuit_limit".to_owned(), number(lower));
+            fields.insert("upper_circuit_limit".to_owned(), number(upper));
+            let depth = json!({ "buy": levels(Side::Buy), "sell": levels(Side::Sell) });
+            fields.insert("depth".to_owned(), depth);
+        }
+        quote
+    }
+
+    fn historical(&mut self, token: &str, interval: &str, query: &Form) -> Reply {
+        let ix = token
+            .parse()
+            .ok()
+            .and_then(|token| self.market.by_token(token));
+        let ix = ix.ok_or_else(|| Refusal::input("invalid token"))?;
+        let (minutes, days_max) = match interval {
+            "minute" => (Some(1), 60),
+            "3minute" => (Some(3), 100),
+            "5minute" => (Some(5), 100),
+            "10minute" => (Some(10), 100),
+            "15minute" => (Some(15), 200),
+            "30minute" => (Some(30), 200),
+            "60minute" => (Some(60), 400),
+            "day" => (None, 2_000),
+            _ => return Err(Refusal::input("invalid interval")),
+        };
+        let moment = |name: &str| {
+            query
+                .get(name)
+                .and_then(read_moment)
+                .ok_or_else(|| Refusal::input(format!("invalid {name} date")))
+        };
+        let (from, to) = (moment("from")?, moment("to")?);
+        if to.day().0 - from.day().0 > days_max {
+            return Err(Refusal::input(format!(
+                "interval exceeds max limit: {days_max} days"
+            )));
+        }
+        let oi = query.get("oi") == Some("1");
+        let interest = self.market.books[ix].oi;
+        let bars = self
+            .market
+            .bars(ix, minutes.map(|m: i64| m * MINUTE), (from, to));
+        let candles = bars.iter().map(|bar| {
+            let time = format!("{}+0530", stamp(bar.start).replace(' ', "T"));
+            let mut row = vec![
+                json!(time),
+                number(bar.open),
+                number(bar.high),
+                number(bar.low),
+                number(bar.close),
+                json!(bar.volume),
+            ];
+            if oi {
+                row.push(json!(interest));
+            }
+            Value::Array(row)
+        });
+        Ok(json!({ "candles": candles.collect::<Value>() }))
+    }
+
+    fn place(&mut self, variety: &str, form: &Form, place: (Moment, u64)) -> Reply {
+        let terms = intake::read(variety, form, &self.market)?;
+        self.market.watch(terms.instrument);
+        let autoslice = form.get("autoslice") == Some("true");
+        let (id, children) = self.desk.place(terms, autoslice, &self.market, place)?;
+        if children.is_empty() {
+            return Ok(json!({ "order_id": id.to_string() }));
+        }
+        let children: Value = children
+            .iter()
+            .map(|id| json!({ "order_id": id.to_string() }))
+            .collect();
+        Ok(json!({ "order_id": id.to_string(), "children": children }))
+    }
+
+    /// What the sign-in page does once a person has signed in: back to the app with a request token.
+    fn login_page(&mut self, request: &Request) -> Answer {
+        if request.query.get("api_key") != Some(self.account.credentials.api_key.as_str()) {
+            return refused(&token_fault());
+        }
+        let token = self.account.new_request_token();
+        let to = format!("http://127.0.0.1/?request_token={token}&status=success&action=login");
+        Answer {
+            location: Some(to),
+            ..Answer::json(302, &Value::Null)
+        }
+    }
+
+    fn sim(&mut self, request: &Request, parts: &[&str], now: Moment) -> Answer {
+        match (request.method.as_str(), parts) {
+            ("GET", ["sim", "clock"]) => Answer::json(200, &self.clock_json(now)),
+            ("GET", ["sim", "truth"]) => Answer::json(200, &self.truth_json(now)),
+            ("GET", ["sim", "request-token"]) => {
+                let token = self.account.new_request_token();
+                Answer::json(200, &json!({ "request_token": token }))
+            }
+            ("POST", ["sim", "start"]) => {
+                self.clock.start(now.real);
+                Answer::json(200, &self.clock_json(now))
+            }
+            ("POST", ["sim", "stop"]) => {
+                self.stop = true;
+                Answer::json(200, &json!({ "stopping": true }))
+            }
+            _ => refused(&no_route(404, "Route not found")),
+        }
+    }
+
+    /// The market clock.
+    pub(crate) fn clock_json(&self, now: Moment) -> Value {
+        let session = self.market.session();
+        json!({
+            "market_nanos": now.market.0,
+            "market": now.market.to_string(),
+            "mode": self.clock.pace.name(),
+            "speed": match self.clock.pace {
+                super::clock::Pace::Scaled(factor) => json!(factor),
+                super::clock::Pace::Max => Value::Null,
+            },
+            "running": self.clock.is_running(),
+            "ended": self.clock.has_ended(),
+            "open_nanos": session.map(|s| s.open().0),
+            "close_nanos": session.map(|s| s.close().0),
+        })
+    }
+
+    /// Everything the venue knows to have happened.
+    pub(crate) fn truth_json(&self, now: Moment) -> Value {
+        let orders: Value = self
+            .desk
+            .orders
+            .iter()
+            .map(|order| {
+                let mut row = order.history.last().cloned().unwrap_or(Value::Null);
+                if let Some(fields) = row.as_object_mut() {
+                    fields.insert("conn".to_owned(), json!(order.connection));
+                    fields.insert("placed_nanos".to_owned(), json!(order.placed_at.0));
+                    fields.insert("history".to_owned(), json!(order.history));
+                }
+                row
+            })
+            .collect();
+        let fills: Value = self
+            .desk
+            .trades
+            .iter()
+            .map(|trade| {
+                let mut row = self.desk.trade_row(trade, &self.market);
+                if let Some(fields) = row.as_object_mut() {
+                    fields.insert("market_nanos".to_owned(), json!(trade.at.0));
+                    fields.insert(
+                        "tag".to_owned(),
+                        json!(self.desk.orders[trade.order].terms.tag),
+                    );
+                }
+                row
+            })
+            .collect();
+        json!({
+            "seed": self.seed,
+            "clock": self.clock_json(now),
+            "steps": self.market.steps(),
+            "logins": self.truth.logins,
+            "logins_refused": self.truth.logins_refused,
+            "logouts": self.truth.logouts,
+            "counters": self.truth.tally.json(),
+            "requests": self.truth.requests(),
+            "orders": orders,
+            "fills": fills,
+            "positions": self.desk.positions.json(&self.market)["net"],
+            "pnl": self.desk.positions.pnl(&self.market) as f64 / 10_000.0,
+        })
+    }
+
+    /// A few lines' worth of what happened.
+    pub(crate) fn summary(&self, now: Moment) -> Value {
+        json!({
+            "market": now.market.to_string(),
+            "steps": self.market.steps(),
+            "logins": self.truth.logins,
+            "requests": self.truth.arrivals.len(),
+            "orders": self.desk.orders.len(),
+            "open_orders": self.desk.open_orders(),
+            "fills": self.desk.trades.len(),
+            "pnl": self.desk.positions.pnl(&self.market) as f64 / 10_000.0,
+            "counters": self.truth.tally.json(),
+        })
+    }
+}
+
+fn read_change(form: &Form) -> Result<Change, Refusal> {
+    let kind = match form.get("order_type") {
+        None | Some("") => None,
+        Some(text) => {
+            Some(OrderType::parse(text).ok_or_else(|| Refusal::input("Invalid `order_type`."))?)
+        }
+    };
+    Ok(Change {
+        qty: intake::whole(form, "quantity")?,
+        price: intake::price(form, "price")?,
+        trigger: intake::price(form, "trigger_price")?,
+        kind,
+        validity: intake::validity(form)?,
+        disclosed: intake::whole(form, "disclosed_quantity")?,
+        protection: form
+            .get("market_protection")
+            .map(|_| intake::protection(form))
+            .transpose()?,
+    })
+}
+
+/// `YYYY-MM-DD HH:MM:SS` or `YYYY-MM-DD` in India.
+fn read_moment(text: &str) -> Option<WallNanos> {
+    let (date, clock) = text.split_once([' ', 'T']).unwrap_or((text, "00:00:00"));
+    let of_day = crate::model::time::parse_clock(clock)?;
+    Some(Day::parse(date)?.at(of_day))
+}
+
+/// Type, segment and strike as the dump shows them.
+fn describe(row: &Instrument) -> (&'static str, &'static str, Price) {
+    use crate::model::Right;
+    match row.kind {
+        Kind::Option {
+            right: Right::Call,
+            strike,
+        } => ("CE", "NFO-OPT", strike),
+        Kind::Option {
+            right: Right::Put,
+            strike,
+        } => ("PE", "NFO-OPT", strike),
+        Kind::Future => ("FUT", "NFO-FUT", Price::ZERO),
+        Kind::Index => ("EQ", "INDICES", Price::ZERO),
+        Kind::Equity => ("EQ", "NSE", Price::ZERO),
+    }
+}

@@ -1,0 +1,133 @@
+//! One client's bytes: a plain or TLS socket that never blocks and accepts every write.
+//!
+//! What the kernel does not take at once waits in `pending`; the owner looks at its length before it adds
+//! ticks (which can be conflated) and never before it adds anything else.
+
+use mio::net::TcpStream;
+use rustls::{ServerConfig, ServerConnection};
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
+
+pub(crate) struct Wire {
+    socket: TcpStream,
+    tls: Option<Box<ServerConnection>>,
+    pending: Vec<u8>,
+    sent: usize,
+}
+
+impl Wire {
+    /// Wraps an accepted socket.
+    ///
+    /// # Errors
+    ///
+    /// When the TLS state cannot be made.
+    pub(crate) fn new(socket: TcpStream, tls: Option<&Arc<ServerConfig>>) -> io::Result<Self> {
+        socket.set_nodelay(true)?;
+        let tls = match tls {
+            None => None,
+            Some(config) => {
+                let mut state =
+                    ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+                // A frame of 500 full packets is 93 KB; the default limit of 64 KiB would cut it.
+                state.set_buffer_limit(None);
+                Some(Box::new(state))
+            }
+        };
+        Ok(Self {
+            socket,
+            tls,
+            pending: Vec::new(),
+            sent: 0,
+        })
+    }
+
+    pub(crate) fn socket_mut(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    /// Bytes the kernel has not taken yet.
+    pub(crate) fn backlog(&self) -> usize {
+        self.pending.len() - self.sent
+    }
+
+    /// Hands over as much as the kernel takes.
+    ///
+    /// # Errors
+    ///
+    /// When the peer is gone.
+    pub(crate) fn push(&mut self) -> io::Result<()> {
+        if let Some(tls) = &mut self.tls {
+            while tls.wants_write() {
+                tls.write_tls(&mut self.pending)?;
+            }
+        }
+        while self.sent < self.pending.len() {
+            match self.socket.write(&self.pending[self.sent..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(n) => self.sent += n,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.sent == self.pending.len() {
+            self.pending.clear();
+            self.sent = 0;
+        } else if self.sent > 1 << 20 {
+            self.pending.drain(..self.sent);
+            self.sent = 0;
+        }
+        Ok(())
+    }
+
+    /// Says goodbye on TLS and hands over what is left.
+    pub(crate) fn close(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+        }
+        // The peer may be gone already; closing goes on either way.
+        drop(self.push());
+        drop(self.socket.shutdown(std::net::Shutdown::Write));
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else {
+            return self.socket.read(into);
+        };
+        loop {
+            match tls.reader().read(into) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
+                done => return done,
+            }
+            match tls.read_tls(&mut self.socket) {
+                Ok(0) => return Ok(0),
+                Ok(_) => {
+                    let state = tls.process_new_packets();
+                    while tls.wants_write() {
+                        tls.write_tls(&mut self.pending)?;
+                    }
+                    state.map_err(io::Error::other)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Write for Wire {
+    /// Takes everything; [`Wire::push`] sends it.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => self.pending.extend_from_slice(bytes),
+            Some(tls) => tls.writer().write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

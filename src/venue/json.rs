@@ -1,0 +1,252 @@
+//! JSON of brokers: one scratch per connection, exact numbers, bounded nesting.
+//!
+//! simd-json keeps its working memory in `Buffers` and its result in a tape; both are reused here, so
+//! a reply costs no allocation once the scratch has seen one of its size (low-latency, section 6).
+//! Nesting is limited to 32 (reliability, D4).
+//!
+//! Numbers: integers are exact. A decimal arrives as the double nearest to its text. For a text of at
+//! most four decimals below 2⁵¹/10⁴ rupees, times 10⁴ and rounded gives back the text's own integer: the
+//! double is off by at most one part in 2⁵³, the product by another, together less than one half. What
+//! has more decimals (average prices) is rounded to the nearest 1/10 000 rupee.
+
+use crate::model::price::PER_RUPEE;
+use crate::model::{Money, NetQty, OrderId, Price, Qty, Token};
+use simd_json::prelude::{ValueAsScalar as _, ValueIntoString as _};
+use simd_json::{Buffers, Tape};
+
+pub use simd_json::tape::Value;
+
+/// Deepest nesting accepted.
+pub const DEPTH_MAX: usize = 32;
+
+/// Largest magnitude in rupees whose four decimals survive the double: 2⁵¹ / 10⁴.
+const EXACT_RUPEES_MAX: f64 = 225_179_981_368.524_8;
+
+/// Working memory of the JSON parser, one per connection.
+pub struct JsonScratch {
+    buffers: Buffers,
+    tape: Tape<'static>,
+}
+
+impl Default for JsonScratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for JsonScratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JsonScratch")
+            .field("nodes", &self.tape.0.capacity())
+            .finish_non_exhaustive()
+    }
+}
+
+impl JsonScratch {
+    /// Allocates and warms the scratch for replies and order updates of up to 4 KiB.
+    pub fn new() -> Self {
+        let buffers = Buffers::with_max_depth(16 * 1024, DEPTH_MAX);
+        let mut scratch = Self {
+            buffers,
+            tape: Tape(Vec::with_capacity(1024)),
+        };
+        let mut warm = format!("[{}{{\"a\":[[]]}}]", "\"warm\",0.5,".repeat(340)).into_bytes();
+        scratch.read(&mut warm, |_| ());
+        scratch
+    }
+
+    /// Parses one document and hands its root to `read`; `None` when it is not JSON or too deep.
+    ///
+    /// `bytes` is scratch space afterwards; texts handed out by `read` may borrow from it.
+    pub fn read<'a, R>(
+        &mut self,
+        bytes: &'a mut [u8],
+        read: impl FnOnce(Value<'_, 'a>) -> R,
+    ) -> Option<R> {
+        let mut tape: Tape<'a> = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
+        let parsed = simd_json::fill_tape(bytes, &mut self.buffers, &mut tape).is_ok();
+        let result = parsed.then(|| read(tape.as_value()));
+        self.tape = tape.reset();
+        result
+    }
+}
+
+/// The text of a string value.
+pub fn text<'a>(value: Value<'_, 'a>) -> Option<&'a str> {
+    value.into_string()
+}
+
+/// A number as a price: exact to 1/10 000 rupee, finer decimals rounded to the nearest.
+pub fn price(value: Value<'_, '_>) -> Option<Price> {
+    units(value).map(Price)
+}
+
+/// A number as money: exact to 1/10 000 rupee, finer decimals rounded to the nearest.
+pub fn money(value: Value<'_, '_>) -> Option<Money> {
+    units(value).map(Money)
+}
+
+fn units(value: Value<'_, '_>) -> Option<i64> {
+    if let Some(rupees) = value.as_i64() {
+        return rupees.checked_mul(PER_RUPEE);
+    }
+    let rupees = value.as_f64()?;
+    (rupees.abs() < EXACT_RUPEES_MAX).then(|| Price::from_rupees_f64(rupees).0)
+}
+
+/// A whole number; a decimal with nothing behind the point counts as one.
+pub fn integer(value: Value<'_, '_>) -> Option<i64> {
+    if let Some(whole) = value.as_i64() {
+        return Some(whole);
+    }
+    let units = units(value)?;
+    (units % PER_RUPEE == 0).then_some(units / PER_RUPEE)
+}
+
+/// A whole number of units, not negative.
+pub fn qty(value: Value<'_, '_>) -> Option<Qty> {
+    u32::try_from(integer(value)?).ok().map(Qty)
+}
+
+/// A signed number of units.
+pub fn net_qty(value: Value<'_, '_>) -> Option<NetQty> {
+    integer(value).map(NetQty)
+}
+
+/// An instrument token.
+pub fn token(value: Value<'_, '_>) -> Option<Token> {
+    u32::try_from(integer(value)?).ok().map(Token)
+}
+
+/// An order number, as text or as a whole number.
+pub fn order_id(value: Value<'_, '_>) -> Option<OrderId> {
+    match text(value) {
+        Some(digits) => order_id_text(digits.as_bytes()),
+        None => value.as_u64().filter(|n| *n > 0).map(OrderId),
+    }
+}
+
+/// An order number from its digits; `None` when the digits would not come back the same (a leading zero,
+/// more than 64 bits, anything but digits), because a cancel must name the order exactly.
+pub fn order_id_text(digits: &[u8]) -> Option<OrderId> {
+    if !matches!(digits, [b'1'..=b'9', ..]) {
+        return None;
+    }
+    let mut number = 0_u64;
+    for byte in digits {
+        let digit = byte.checked_sub(b'0').filter(|d| *d <= 9)?;
+        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(OrderId(number))
+}
+
+/// True for JSON's `null`.
+pub fn is_null(value: Value<'_, '_>) -> bool {
+    value.as_null().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn one<R>(text: &str, read: impl FnOnce(Value<'_, '_>) -> R) -> Option<R> {
+        JsonScratch::new().read(&mut text.to_owned().into_bytes(), read)
+    }
+
+    #[test]
+    fn prices_are_exact_as_integer_or_decimal() {
+        for (json, expected) in [
+            ("72", Some(720_000)),
+            ("159.82", Some(1_598_200)),
+            ("0.0025", Some(25)),
+            ("801.78125", Some(8_017_813)),
+            ("-0", Some(0)),
+            ("-3.95", Some(-39_500)),
+            ("1e3", Some(10_000_000)),
+            ("225179981368.5247", Some(2_251_799_813_685_247)),
+            ("1e300", None),
+            ("\"5\"", None),
+            ("null", None),
+            ("true", None),
+        ] {
+            assert_eq!(one(json, price), Some(expected.map(Price)), "{json}");
+        }
+    }
+
+    #[test]
+    fn quantities_are_whole_and_in_range() {
+        assert_eq!(one("150", qty), Some(Some(Qty(150))));
+        assert_eq!(one("150.0", qty), Some(Some(Qty(150))));
+        assert_eq!(one("150.5", qty), Some(None));
+        assert_eq!(one("-1", qty), Some(None));
+        assert_eq!(one("4294967295", qty), Some(Some(Qty(u32::MAX))));
+        assert_eq!(one("4294967296", qty), Some(None));
+    }
+
+    #[test]
+    fn order_numbers_come_back_digit_for_digit_or_not_at_all() {
+        assert_eq!(
+            order_id_text(b"1953341975595868160"),
+            Some(OrderId(1_953_341_975_595_868_160))
+        );
+        for bad in [
+            &b""[..],
+            b"0",
+            b"0123",
+            b"12a",
+            b"18446744073709551616",
+            b" 1",
+        ] {
+            assert_eq!(order_id_text(bad), None, "{bad:?}");
+        }
+        assert_eq!(
+            one("151220000000000", order_id),
+            Some(Some(OrderId(151_220_000_000_000)))
+        );
+    }
+
+    #[test]
+    fn nesting_stops_at_thirty_two() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(one(&nested(DEPTH_MAX - 1), |_| ()).is_some());
+        assert!(one(&nested(DEPTH_MAX + 1), |_| ()).is_none());
+        assert!(one(&nested(100_000), |_| ()).is_none());
+    }
+
+    #[test]
+    fn the_scratch_survives_bad_documents() {
+        let mut scratch = JsonScratch::new();
+        for bad in [
+            "",
+            "{",
+            "{\"a\":}",
+            "nul",
+            "\"\\u12\"",
+            "[1,]",
+            "1e999",
+            "\u{0}",
+        ] {
+            assert!(
+                scratch
+                    .read(&mut bad.to_owned().into_bytes(), |_| ())
+                    .is_none(),
+                "{bad}"
+            );
+        }
+        assert_eq!(scratch.read(&mut b"7".to_vec(), integer), Some(Some(7)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_price_of_four_decimals_survives_the_double(units in -(1_i64 << 51)..(1 << 51)) {
+            let text = Price(units).to_string();
+            prop_assert_eq!(one(&text, price), Some(Some(Price(units))));
+        }
+
+        #[test]
+        fn any_bytes_are_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            JsonScratch::new().read(&mut bytes.clone(), |_| ());
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! The broker's books: orders, trades, positions, holdings, margins (protocols/kite.md 5.4, 6).
+//!
+//! Promise: a book is read whole or not at all. A row that cannot be read fails the book by number and
+//! field, because a reconciler that silently misses a row would act on it (reliability, S6).
+
+use super::faults::{ApiFault, data};
+use super::updates::{order_update, side_of};
+use super::{get, parse_time};
+use crate::model::{Exchange, Money, NetQty, OrderId, Price, Qty, Side, Token, WallNanos};
+use crate::venue::json::{self, Value, text};
+use crate::venue::{Auth, JsonScratch, OrderUpdate, Request};
+
+/// One row of the order book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderRow {
+    /// The row in our words.
+    pub update: OrderUpdate,
+    /// Exchange, as the broker names it.
+    pub exchange: String,
+    /// Trading symbol.
+    pub symbol: String,
+    /// The broker's word for the state.
+    pub status: String,
+    /// Why it was refused or cancelled, in the broker's words.
+    pub message: Option<String>,
+    /// `MIS`, `NRML`, `CNC`, `MTF`, `CO`.
+    pub product: String,
+    /// `LIMIT`, `MARKET`, `SL`, `SL-M`.
+    pub order_type: String,
+    /// `regular`, `amo`, `co`, `iceberg`, `auction`.
+    pub variety: String,
+    /// Units still working.
+    pub pending: Qty,
+    /// Units cancelled.
+    pub cancelled: Qty,
+    /// The order this one is a leg or slice of.
+    pub parent: Option<OrderId>,
+    /// Every tag of the order, ours and others'.
+    pub tags: Vec<String>,
+}
+
+/// One execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TradeRow {
+    /// The exchange's number of the trade.
+    pub trade_id: String,
+    /// The order that was filled.
+    pub order_id: OrderId,
+    /// Exchange, as the broker names it.
+    pub exchange: String,
+    /// Trading symbol.
+    pub symbol: String,
+    /// The broker's number of the instrument.
+    pub token: Token,
+    /// Bought or sold.
+    pub side: Side,
+    /// Units.
+    pub quantity: Qty,
+    /// Price of these units.
+    pub price: Price,
+    /// Exchange time; the time of the fill record where the exchange's is absent.
+    pub at: WallNanos,
+}
+
+/// One position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PositionRow {
+    /// Exchange, as the broker names it.
+    pub exchange: String,
+    /// Trading symbol.
+    pub symbol: String,
+    /// The broker's number of the instrument.
+    pub token: Token,
+    /// `MIS`, `NRML`, `CNC`, `CO`.
+    pub product: String,
+    /// Units held, long positive.
+    pub net: NetQty,
+    /// Units carried over from earlier days.
+    pub overnight: NetQty,
+    /// Units per traded lot where quantities are in lots (MCX), otherwise 1.
+    pub multiplier: i64,
+    /// Average price of what is held.
+    pub average: Price,
+    /// Last price.
+    pub last: Price,
+    /// Units bought.
+    pub bought: Qty,
+    /// Units sold.
+    pub sold: Qty,
+    /// Value bought.
+    pub bought_value: Money,
+    /// Value sold.
+    pub sold_value: Money,
+    /// Profit and loss as the broker reckons it.
+    pub pnl: Money,
+}
+
+/// Both views of the positions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Positions {
+    /// What is held now, earlier days included.
+    pub net: Vec<PositionRow>,
+    /// What today's trades amount to.
+    pub day: Vec<PositionRow>,
+}
+
+/// One share holding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldingRow {
+    /// Exchange, as the broker names it.
+    pub exchange: String,
+    /// Trading symbol.
+    pub symbol: String,
+    /// The broker's number of the instrument.
+    pub token: Token,
+    /// Units delivered.
+    pub quantity: Qty,
+    /// Units bought yesterday, not yet delivered.
+    pub arriving: Qty,
+    /// Average cost.
+    pub average: Price,
+    /// Last price.
+    pub last: Price,
+}
+
+/// Funds of one segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Margins {
+    /// What can be used for new orders.
+    pub net: Money,
+    /// Cash part.
+    pub cash: Money,
+    /// Collateral part.
+    pub collateral: Money,
+    /// What is blocked.
+    pub debits: Money,
+}
+
+/// What one order would block, as the broker reckons it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderMargin {
+    /// Trading symbol.
+    pub symbol: String,
+    /// Margin blocked; zero for a contract note.
+    pub total: Money,
+    /// Charges and taxes of the order.
+    pub charges: Money,
+}
+
+/// Asks for the order book of the day.
+pub fn orders_request(auth: &Auth) -> Request {
+    get(auth, "/orders".to_owned())
+}
+
+/// Asks for the state rows of one order, oldest first.
+pub fn history_request(auth: &Auth, order: OrderId) -> Request {
+    get(auth, format!("/orders/{}", order.0))
+}
+
+/// Asks for the trades of the day.
+pub fn trades_request(auth: &Auth) -> Request {
+    get(auth, "/trades".to_owned())
+}
+
+/// Asks for the trades of one order.
+pub fn order_trades_request(auth: &Auth, order: OrderId) -> Request {
+    get(auth, format!("/orders/{}/trades", order.0))
+}
+
+/// Asks for the positions.
+pub fn positions_request(auth: &Auth) -> Request {
+    get(auth, "/portfolio/positions".to_owned())
+}
+
+/// Asks for the share holdings.
+pub fn holdings_request(auth: &Auth) -> Request {
+    get(auth, "/portfolio/holdings".to_owned())
+}
+
+/// Asks for the funds of the equity segment, which futures and options use too.
+pub fn margins_request(auth: &Auth) -> Request {
+    get(auth, "/user/margins/equity".to_owned())
+}
+
+/// Reads an order book, or the history of one order.
+///
+/// # Errors
+///
+/// [`ApiFault`]; a row that cannot be read fails the whole book.
+pub fn parse_orders(
+    status: u16,
+    body: &mut [u8],
+    json: &mut JsonScratch,
+) -> Result<Vec<OrderRow>, ApiFault> {
+    data(status, body, json, |data| rows(data, "order", order_row))
+}
+
+/// Reads a list of trades.
+///
+/// # Errors
+///
+/// As [`parse_orders`].
+pub fn parse_trades(
+    status: u16,
+    body: &mut [u8],
+    json: &mut JsonScratch,
+) -> Result<Vec<TradeRow>, ApiFault> {
+    data(status, body, json, |data| rows(data, "trade", trade_row))
+}
+
+/// Reads the positions.
+///
+/// # Errors
+///
+/// As [`parse_orders`]; both lists must be there, even if empty.
+pub fn parse_positions(
+    status: u16,
+    body: &mut [u8],
+    json: &mut JsonScratch,
+) -> Result<Positions, ApiFault> {
+    data(status, body, json, |data| {
+        let list = |name: &str| {
+            rows(
+                data.get(name).ok_or_else(|| format!("no `{name}`"))?,
+                name,
+                position_row,
+            )
+        };
+        Ok(Positions {
+            net: list("net")?,
+            day: list("day")?,
+        })
+    })
+}
+
+/// Reads the share holdings.
+///
+/// # Errors
+///
+/// As [`parse_orders`].
+pub fn parse_holdings(
+    status: u16,
+    body: &mut [u8],
+    json: &mut JsonScratch,
+) -> Result<Vec<HoldingRow>, ApiFault> {
+    data(status, body, json, |data| {
+        rows(data, "holding", holding_row)
+    })
+}
+
+/// Reads the funds of one segment.
+///
+/// # Errors
+///
+/// [`ApiFault`], also when a field that decides is missing.
+pub fn parse_margins(
+    status: u16,
+    body: &mut [u8],
+    json: &mut JsonScratch,
+) -> Result<Margins, ApiFault> {
+    data(status, body, json, |data| {
+        let part = |object: &str, name: &str| {
+            need(
+                data.get(object).ok_or_else(|| format!("no `{object}`"))?,
+                name,
+                json::money,
+            )
+        };
+        Ok(Margins {
+            net: need(data, "net", json::money)?,
+            cash: part("available", "cash")?,
+            collateral: part("available", "collateral")?,
+            debits: part("utilised", "debits")?,
+        })
+    })
+}
+
+/// Reads what orders would block and cost: order margins and virtual contract notes.
+///
+/// # Errors
+///
+/// As [`parse_orders`].
+pub fn parse_order_margins(
+    status: u16,
+    body: &mut [u8],
+    json: &mut JsonScratch,
+) -> Result<Vec<OrderMargin>, ApiFault> {
+    data(status, body, json, |data| {
+        rows(data, "order", |row| {
+            let charges = row.get("charges").ok_or("charges")?;
+            Ok(OrderMargin {
+                symbol: word(row, "tradingsymbol")?,
+                total: row.get("total").and_then(json::money).unwrap_or_default(),
+                charges: need(charges, "total", json::money)?,
+            })
+        })
+    })
+}
+
+/// Reads every item of a list; the first that fails names itself.
+fn rows<'t, 'a: 't, R>(
+    list: Value<'t, 'a>,
+    what: &str,
+    read: impl Fn(Value<'t, 'a>) -> Result<R, String>,
+) -> Result<Vec<R>, String> {
+    let items = list
+        .as_array()
+        .ok_or_else(|| format!("{what} list is not a list"))?;
+    let numbered = items.iter().enumerate();
+    numbered
+        .map(|(at, row)| read(row).map_err(|field| format!("{what} row {at}: {field}")))
+        .collect()
+}
+
+fn need<'t, 'a: 't, R>(
+    row: Value<'t, 'a>,
+    name: &str,
+    read: impl Fn(Value<'t, 'a>) -> Option<R>,
+) -> Result<R, String> {
+    row.get(name).and_then(read).ok_or_else(|| name.to_owned())
+}
+
+fn word(row: Value<'_, '_>, name: &str) -> Result<String, String> {
+    row.get(name)
+        .and_then(text)
+        .map(str::to_owned)
+        .ok_or_else(|| name.to_owned())
+}
+
+fn order_row(row: Value<'_, '_>) -> Result<OrderRow, String> {
+    let update = order_update(row)
+        .ok_or("order_id, status, transaction_type, quantity or filled_quantity")?;
+    let optional = |name: &str| row.get(name).and_then(text).map(str::to_owned);
+    let mut tags: Vec<String> = match row.get("tags").and_then(|t| t.as_array()) {
+        Some(items) => items.iter().filter_map(text).map(str::to_owned).collect(),
+        None => Vec::new(),
+    };
+    if let Some(tag) = optional("tag")
+        && !tags.contains(&tag)
+    {
+        tags.insert(0, tag);
+    }
+    Ok(OrderRow {
+        update,
+        exchange: word(row, "exchange")?,
+        symbol: word(row, "tradingsymbol")?,
+        status: word(row, "status")?,
+        message: optional("status_message"),
+        product: optional("product").unwrap_or_default(),
+        order_type: optional("order_type").unwrap_or_default(),
+        variety: optional("variety").unwrap_or_default(),
+        pending: row
+            .get("pending_quantity")
+            .and_then(json::qty)
+            .unwrap_or_default(),
+        cancelled: row
+            .get("cancelled_quantity")
+            .and_then(json::qty)
+            .unwrap_or_default(),
+        parent: row.get("parent_order_id").and_then(json::order_id),
+        tags,
+    })
+}
+
+fn trade_row(row: Value<'_, '_>) -> Result<TradeRow, String> {
+    let time = |name: &str| row.get(name).and_then(text).and_then(parse_time);
+    Ok(TradeRow {
+        trade_id: word(row, "trade_id")?,
+        order_id: need(row, "order_id", json::order_id)?,
+        exchange: word(row, "exchange")?,
+        symbol: word(row, "tradingsymbol")?,
+        token: need(row, "instrument_token", json::token)?,
+        side: need(row, "transaction_type", |v| text(v).and_then(side_of))?,
+        quantity: need(row, "quantity", json::qty)?,
+        price: need(row, "average_price", json::price)?,
+        at: time("exchange_timestamp")
+            .or_else(|| time("fill_timestamp"))
+            .ok_or("exchange_timestamp")?,
+    })
+}
+
+fn position_row(row: Value<'_, '_>) -> Result<PositionRow, String> {
+    Ok(PositionRow {
+        exchange: word(row, "exchange")?,
+        symbol: word(row, "tradingsymbol")?,
+        token: need(row, "instrument_token", json::token)?,
+        product: word(row, "product")?,
+        net: need(row, "quantity", json::net_qty)?,
+        overnight: need(row, "overnight_quantity", json::net_qty)?,
+        multiplier: need(row, "multiplier", json::integer)?,
+        average: need(row, "average_price", json::price)?,
+        last: need(row, "last_price", json::price)?,
+        bought: need(row, "buy_quantity", json::qty)?,
+        sold: need(row, "sell_quantity", json::qty)?,
+        bought_value: need(row, "buy_value", json::money)?,
+        sold_value: need(row, "sell_value", json::money)?,
+        pnl: need(row, "pnl", json::money)?,
+    })
+}
+
+fn holding_row(row: Value<'_, '_>) -> Result<HoldingRow, String> {
+    Ok(HoldingRow {
+        exchange: word(row, "exchange")?,
+        symbol: word(row, "tradingsymbol")?,
+        token: need(row, "instrument_token", json::token)?,
+        quantity: need(row, "quantity", json::qty)?,
+        arriving: need(row, "t1_quantity", json::qty)?,
+        average: need(row, "average_price", json::price)?,
+        last: need(row, "last_price", json::price)?,
+    })
+}
+
+impl OrderRow {
+    /// The exchange as one of ours, or `None` when it is none of them.
+    pub fn exchange(&self) -> Option<Exchange> {
+        Exchange::parse(&self.exchange)
+    }
+}

@@ -1,0 +1,296 @@
+//! Quotes and candles over REST (protocols/kite.md, section 6).
+//!
+//! Keys without data are missing from a quote reply, so callers look rows up by key and never by position.
+
+use super::faults::{ApiFault, data};
+use super::{get, parse_time};
+use crate::model::{Bar, Price, Qty, Token, WallNanos};
+use crate::venue::json::{self, Value, text};
+use crate::venue::request::push_form_value;
+use crate::venue::{Auth, JsonScratch, Request};
+
+/// Keys one full quote call may name.
+pub const QUOTE_KEYS_MAX: usize = 500;
+/// Keys one `ltp` or `ohlc` call may name.
+pub const LTP_KEYS_MAX: usize = 1_000;
+
+/// How much a quote call asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuoteKind {
+    /// Last price.
+    Ltp,
+    /// Last price and the day's open, high, low and the previous close.
+    Ohlc,
+    /// Everything.
+    Full,
+}
+
+/// One instrument's quote; what was not asked for is zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QuoteRow {
+    /// The key asked for: `EXCHANGE:SYMBOL`.
+    pub key: String,
+    /// The broker's number of the instrument.
+    pub token: Token,
+    /// Last price.
+    pub last: Price,
+    /// First price of the day.
+    pub open: Price,
+    /// Highest price of the day.
+    pub high: Price,
+    /// Lowest price of the day.
+    pub low: Price,
+    /// Close of the previous session.
+    pub close: Price,
+    /// Units traded today.
+    pub volume: u64,
+    /// Lowest price the exchange takes.
+    pub lower_circuit: Price,
+    /// Highest price the exchange takes.
+    pub upper_circuit: Price,
+    /// Five bids, best first.
+    pub bids: [DepthRow; 5],
+    /// Five asks, best first.
+    pub asks: [DepthRow; 5],
+    /// Exchange time, zero when not given.
+    pub at: WallNanos,
+}
+
+/// One level of the order book. All zero when absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DepthRow {
+    /// Price.
+    pub price: Price,
+    /// Units.
+    pub quantity: Qty,
+    /// Number of orders.
+    pub orders: u32,
+}
+
+/// Width of a candle as Kite names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interval {
+    /// 1 minute, at most 60 days a call.
+    Minute,
+    /// 3 minutes, at most 100 days a call.
+    Minute3,
+    /// 5 minutes, at most 100 days a call.
+    Minute5,
+    /// 10 minutes, at most 100 days a call.
+    Minute10,
+    /// 15 minutes, at most 200 days a call.
+    Minute15,
+    /// 30 minutes, at most 200 days a call.
+    Minute30,
+    /// 60 minutes, at most 400 days a call.
+    Minute60,
+    /// 1 day, at most 2 000 days a call.
+    Day,
+}
+
+impl Interval {
+    /// The name in the path, the width in nanoseconds, and the most days one call may span.
+    pub const fn facts(self) -> (&'static str, i64, i32) {
+        use crate::model::time::{DAY, MINUTE};
+        match self {
+            Self::Minute => ("minute", MINUTE, 60),
+            Self::Minute3 => ("3minute", 3 * MINUTE, 100),
+            Self::Minute5 => ("5minute", 5 * MINUTE, 100),
+            Self::Minute10 => ("10minute", 10 * MINUTE, 100),
+            Self::Minute15 => ("15minute", 15 * MINUTE, 200),
+            Self::Minute30 => ("30minute", 30 * MINUTE, 200),
+            Self::Minute60 => ("60minute", 60 * MINUTE, 400),
+            Self::Day => ("day", DAY, 2_000),
+        }
+    }
+}
+
+/// Asks for quotes of `keys`, each `EXCHANGE:SYMBOL`.
+pub fn quote_request(auth: &Auth, kind: QuoteKind, keys: &[&str]) -> Request {
+    let mut path = match kind {
+        QuoteKind::Ltp => "/quote/ltp".to_owned(),
+        QuoteKind::Ohlc => "/quote/ohlc".to_owned(),
+        QuoteKind::Full => "/quote".to_owned(),
+    };
+    for (at, key) in keys.iter().enumerate() {
+        path.push_str(if at == 0 { "?i=" } else { "&i=" });
+        push_form_value(&mut path, key);
+    }
+    get(auth, path)
+}
+
+/// Asks for candles from `from` to `to`, both included.
+pub fn candles_request(
+    auth: &Auth,
+    token: Token,
+    interval: Interval,
+    (from, to): (WallNanos, WallNanos),
+) -> Request {
+    let mut path = format!(
+        "/instruments/historical/{}/{}?from=",
+        token.0,
+        interval.facts().0
+    );
+    let stamp = |wall: WallNanos| wall.to_string().get(..19).unwrap_or_default().to_owned();
+    push_form_value(&mut path, &stamp(from));
+    path.push_str("&to=");
+    push_form_value(&mut path, &stamp(to));
+    get(auth, path)
+}
+
+/// Reads a quote reply of any kind.
+///
+/// # Errors
+///
+/// [`ApiFault`], also when a row has no token or last price.
+pub fn parse_quotes(
+    status: u16,
+    body: &mut [u8],
+    json: &mut JsonScratch,
+) -> Result<Vec<QuoteRow>, ApiFault> {
+    data(status, body, json, |data| {
+        let rows = data.as_object().ok_or("`data` is not an object")?;
+        rows.iter().map(|(key, row)| quote_row(key, row)).collect()
+    })
+}
+
+/// Reads candles as bars of `interval`; volume is the fifth number, open interest is ignored.
+///
+/// # Errors
+///
+/// [`ApiFault`], also when a candle is not a time and five numbers, or not a sound bar.
+pub fn parse_candles(
+    status: u16,
+    body: &mut [u8],
+    json: &mut JsonScratch,
+    interval: Interval,
+) -> Result<Vec<Bar>, ApiFault> {
+    data(status, body, json, |data| {
+        let candles = data
+            .get("candles")
+            .and_then(|c| c.as_array())
+            .ok_or("no `candles`")?;
+        let numbered = candles.iter().enumerate();
+        numbered
+            .map(|(at, candle)| bar(candle, interval).ok_or_else(|| format!("candle {at}")))
+            .collect()
+    })
+}
+
+fn quote_row(key: &str, row: Value<'_, '_>) -> Result<QuoteRow, String> {
+    let missing = |name: &str| format!("{key}: {name}");
+    let optional = |name: &str| row.get(name).and_then(json::price).unwrap_or_default();
+    let ohlc = |name: &str| row.get("ohlc")?.get(name).and_then(json::price);
+    let depth = |side: &str| {
+        let mut levels = [DepthRow::default(); 5];
+        if let Some(rows) = row
+            .get("depth")
+            .and_then(|d| d.get(side))
+            .and_then(|s| s.as_array())
+        {
+            for (level, row) in levels.iter_mut().zip(rows.iter()) {
+                *level = depth_row(row);
+            }
+        }
+        levels
+    };
+    let volume = row
+        .get("volume")
+        .and_then(json::integer)
+        .unwrap_or_default();
+    Ok(QuoteRow {
+        key: key.to_owned(),
+        token: row
+            .get("instrument_token")
+            .and_then(json::token)
+            .ok_or_else(|| missing("token"))?,
+        last: row
+            .get("last_price")
+            .and_then(json::price)
+            .ok_or_else(|| missing("last_price"))?,
+        open: ohlc("open").unwrap_or_default(),
+        high: ohlc("high").unwrap_or_default(),
+        low: ohlc("low").unwrap_or_default(),
+        close: ohlc("close").unwrap_or_default(),
+        volume: u64::try_from(volume).unwrap_or(0),
+        lower_circuit: optional("lower_circuit_limit"),
+        upper_circuit: optional("upper_circuit_limit"),
+        bids: depth("buy"),
+        asks: depth("sell"),
+        at: row
+            .get("timestamp")
+            .and_then(text)
+            .and_then(parse_time)
+            .unwrap_or_default(),
+    })
+}
+
+fn depth_row(row: Value<'_, '_>) -> DepthRow {
+    DepthRow {
+        price: row.get("price").and_then(json::price).unwrap_or_default(),
+        quantity: row.get("quantity").and_then(json::qty).unwrap_or_default(),
+        orders: row.get("orders").and_then(json::qty).unwrap_or_default().0,
+    }
+}
+
+fn bar(candle: Value<'_, '_>, interval: Interval) -> Option<Bar> {
+    let fields = candle.as_array()?;
+    let mut fields = fields.iter();
+    let start = parse_time(text(fields.next()?)?)?;
+    let mut price = || fields.next().and_then(json::price);
+    let (open, high, low, close) = (price()?, price()?, price()?, price()?);
+    let volume = u64::try_from(json::integer(fields.next()?)?).ok()?;
+    let end = start.offset(interval.facts().1);
+    let bar = Bar {
+        start,
+        end,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        ticks: 0,
+    };
+    bar.is_sound().then_some(bar)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_name_what_they_ask_for() {
+        let auth = Auth::new("k", "t");
+        let request = quote_request(&auth, QuoteKind::Ltp, &["NSE:NIFTY 50", "NFO:M&M26NOVFUT"]);
+        assert_eq!(
+            request.path,
+            "/quote/ltp?i=NSE%3ANIFTY%2050&i=NFO%3AM%26M26NOVFUT"
+        );
+        let from = parse_time("2017-12-15 09:15:00").expect("time");
+        let to = parse_time("2017-12-15 15:30:00").expect("time");
+        let request = candles_request(&auth, Token(256_265), Interval::Minute15, (from, to));
+        assert_eq!(
+            request.path,
+            "/instruments/historical/256265/15minute?from=2017-12-15%2009%3A15%3A00\
+             &to=2017-12-15%2015%3A30%3A00"
+        );
+    }
+
+    #[test]
+    fn an_unsound_or_short_candle_fails_by_number() {
+        let mut json = JsonScratch::new();
+        for candle in [
+            r#"["2017-12-15T09:15:00+0530",10,9,8,10,1]"#,
+            r#"["2017-12-15T09:15:00+0530",10,11,8,10]"#,
+            r#"["yesterday",10,11,8,10,1]"#,
+            r#"["2017-12-15T09:15:00+0530",10,11,8,null,1]"#,
+        ] {
+            let body = format!(r#"{{"status":"success","data":{{"candles":[{candle}]}}}}"#);
+            let bars = parse_candles(200, &mut body.into_bytes(), &mut json, Interval::Minute);
+            let Err(ApiFault::Unreadable { what, .. }) = bars else {
+                panic!("{candle}")
+            };
+            assert_eq!(what, "candle 0");
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! The day's instrument dump (protocols/kite.md, section 4): CSV in, [`Instrument`]s out.
+//!
+//! Promises
+//! - Columns are found by name, fields may be quoted; a dump without a needed column is refused.
+//! - Rows of exchanges or contract kinds we do not trade are counted as `foreign`; rows that cannot be
+//!   read are counted as `bad`, the first named by line. More than 1 % bad refuses the dump.
+//! - Kite's dump has no freeze quantity. The largest order comes from a function the caller gives,
+//!   normally the market rules; [`ten_lots`] is the cautious stand-in.
+
+use crate::model::{Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right, Token};
+use crate::venue::{Auth, Request};
+
+/// Lots in one order when nobody knows the freeze quantity: below that of every index contract.
+const STAND_IN_LOTS: u32 = 10;
+
+/// What a dump held.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Master {
+    /// The rows that passed the filter; their index is given by the instrument table they go into.
+    pub instruments: Vec<Instrument>,
+    /// Rows read.
+    pub rows: u64,
+    /// Rows of exchanges or kinds we do not know.
+    pub foreign: u64,
+    /// Rows that could not be read.
+    pub bad: u64,
+    /// The first of them: line and reason.
+    pub first_bad: Option<(u64, String)>,
+}
+
+/// Why a dump cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MasterFault {
+    /// A column is missing.
+    #[error("the instrument dump has no column `{0}`")]
+    Column(&'static str),
+    /// No row at all.
+    #[error("the instrument dump has no rows")]
+    Empty,
+    /// Too many rows cannot be read.
+    #[error("{bad} of {rows} rows of the instrument dump cannot be read, first line {line}: {why}")]
+    TooManyBad {
+        /// Rows that cannot be read.
+        bad: u64,
+        /// Rows in all.
+        rows: u64,
+        /// Line of the first.
+        line: u64,
+        /// Its reason.
+        why: String,
+    },
+}
+
+/// What the largest order may be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContractKey<'a> {
+    /// Where it trades.
+    pub exchange: Exchange,
+    /// Name of the underlying.
+    pub underlying: &'a str,
+    /// Future, option, share.
+    pub kind: Kind,
+    /// Units in one lot.
+    pub lot: Qty,
+}
+
+/// The cautious stand-in for an unknown freeze quantity: ten lots, below the freeze quantity of every index
+/// contract (the smallest, in 2026, is 17 lots).
+pub fn ten_lots(contract: &ContractKey<'_>) -> Qty {
+    Qty(contract.lot.0.saturating_mul(STAND_IN_LOTS))
+}
+
+/// Asks for the dump of one exchange, or of all.
+pub fn instruments_request(auth: &Auth, exchange: Option<Exchange>) -> Request {
+    let path = match exchange {
+        Some(exchange) => format!("/instruments/{}", exchange.name()),
+        None => "/instruments".to_owned(),
+    };
+    super::get(auth, path)
+}
+
+/// Columns the dump must have, in our order.
+const COLUMNS: [&str; 10] = [
+    "instrument_token",
+    "tradingsymbol",
+    "name",
+    "expiry",
+    "strike",
+    "tick_size",
+    "lot_size",
+    "instrument_type",
+    "segment",
+    "exchange",
+];
+
+/// Reads a dump and keeps the rows `keep` wants; a whole dump has more rows than an index can number.
+///
+/// # Errors
+///
+/// [`MasterFault`] when a column is missing, there is no row, or more than 1 % cannot be read.
+pub fn parse_instruments(
+    csv: &[u8],
+    keep: impl Fn(&Instrument) -> bool,
+    qty_max: impl Fn(&ContractKey<'_>) -> Qty,
+) -> Result<Master, MasterFault> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(csv);
+    let header = reader.byte_headers().cloned().unwrap_or_default();
+    let mut columns = [0_usize; COLUMNS.len()];
+    for (at, name) in columns.iter_mut().zip(COLUMNS) {
+        let found = header
+            .iter()
+            .position(|h| h.trim_ascii() == name.as_bytes());
+        *at = found.ok_or(MasterFault::Column(name))?;
+    }
+
+    let mut master = Master::default();
+    let mut record = csv::ByteRecord::new();
+    loop {
+        let line = reader.position().line();
+        let outcome = match reader.read_byte_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) => {
+                let field = |at: usize| {
+                    let bytes = record.get(at).unwrap_or_default();
+                    std::str::from_utf8(bytes).unwrap_or_default().trim()
+                };
+                instrument(columns.map(field), &qty_max)
+            }
+            Err(error) => Err(Reason::Bad(error.to_string())),
+        };
+        master.rows = master.rows.saturating_add(1);
+        match outcome {
+            Ok(row) if keep(&row) => master.instruments.push(row),
+            Ok(_) => {}
+            Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
+            Err(Reason::Bad(why)) => {
+                master.bad = master.bad.saturating_add(1);
+                master.first_bad.get_or_insert((line, why));
+            }
+        }
+    }
+    if master.rows == 0 {
+        return Err(MasterFault::Empty);
+    }
+    match master.first_bad {
+        Some((line, why)) if master.bad.saturating_mul(100) > master.rows => {
+            Err(MasterFault::TooManyBad {
+                bad: master.bad,
+                rows: master.rows,
+                line,
+                why,
+            })
+        }
+        first_bad => Ok(Master {
+            first_bad,
+            ..master
+        }),
+    }
+}
+
+enum Reason {
+    Foreign,
+    Bad(String),
+}
+
+fn instrument(
+    fields: [&str; COLUMNS.len()],
+    qty_max: impl Fn(&ContractKey<'_>) -> Qty,
+) -> Result<Instrument, Reason> {
+    let [
+        token,
+        symbol,
+        name,
+        expiry,
+        strike,
+        tick,
+        lot,
+        kind,
+        segment,
+        exchange,
+    ] = fields;
+    let bad = |column: &str, value: &str| Reason::Bad(format!("{column} is `{value}`"));
+    let exchange = Exchange::parse(exchange).ok_or(Reason::Foreign)?;
+    let price =
+        |column: &str, text: &str| Price::parse(text.as_bytes()).map_err(|_| bad(column, text));
+    let kind = match (segment, kind) {
+        ("INDICES", _) => Kind::Index,
+        (_, "EQ") => Kind::Equity,
+        (_, "FUT") => Kind::Future,
+        (_, "CE") => Kind::Option {
+            right: Right::Call,
+            strike: price("strike", strike)?,
+        },
+        (_, "PE") => Kind::Option {
+            right: Right::Put,
+            strike: price("strike", strike)?,
+        },
+        _ => return Err(Reason::Foreign),
+    };
+    let dated = matches!(kind, Kind::Future | Kind::Option { .. });
+    let expiry = match (dated, expiry) {
+        (false, _) => None,
+        (true, text) => Some(Day::parse(text).ok_or_else(|| bad("expiry", text))?),
+    };
+    let (token, tick, lot) = (
+        token
+            .parse()
+            .map(Token)
+            .map_err(|_| bad("instrument_token", token))?,
+        price("tick_size", tick)?,
+        lot.parse().map(Qty).map_err(|_| bad("lot_size", lot))?,
+    );
+    if symbol.is_empty() {
+        return Err(bad("tradingsymbol", symbol));
+    }
+    if kind != Kind::Index && (tick <= Price::ZERO || lot == Qty::ZERO) {
+        return Err(Reason::Bad(format!(
+            "tick_size is {tick}, lot_size is {lot}"
+        )));
+    }
+    let underlying = match (dated, name) {
+        (false, _) => symbol,
+        (true, "") => leading_name(symbol),
+        (true, name) => name,
+    };
+    let key = ContractKey {
+        exchange,
+        underlying,
+        kind,
+        lot,
+    };
+    let qty_max = if kind == Kind::Index {
+        Qty::ZERO
+    } else {
+        qty_max(&key)
+    };
+    Ok(Instrument {
+        ix: InstrumentIx(0),
+        token,
+        exchange,
+        symbol: symbol.to_owned(),
+        underlying: underlying.to_owned(),
+        kind,
+        expiry,
+        tick,
+        lot,
+        qty_max,
+    })
+}
+
+/// The part of a derivative's symbol before its year, for dumps that leave the name blank.
+fn leading_name(symbol: &str) -> &str {
+    let digit = symbol.bytes().skip(1).position(|b| b.is_ascii_digit());
+    digit
+        .and_then(|at| symbol.get(..at.saturating_add(1)))
+        .unwrap_or(symbol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,\
+                        tick_size,lot_size,instrument_type,segment,exchange\n";
+
+    fn read(rows: &str) -> Result<Master, MasterFault> {
+        parse_instruments(format!("{HEAD}{rows}").as_bytes(), |_| true, ten_lots)
+    }
+
+    #[test]
+    fn every_kind_of_row_is_read() {
+        let master = read(
+            "256265,1001,NIFTY 50,NIFTY 50,0,,0,0,0,EQ,INDICES,NSE\n\
+             779521,3045,SBIN,STATE BANK OF INDIA,0.0,,0.0,0.05,1,EQ,NSE,NSE\n\
+             13368834,52222,BANKNIFTY26NOVFUT,\"BANKNIFTY\",0.0,2026-11-24,0,0.2,35,FUT,NFO-FUT,NFO\n\
+             10189826,39804,NIFTY26N1724400CE,NIFTY,12.3,2026-11-17,24400,0.05,75,CE,NFO-OPT,NFO\n\
+             10190082,39805,RELIANCE26NOV187.5PE,,12.3,2026-11-24,187.5,0.05,500,PE,NFO-OPT,NFO\n\
+             1,1,GIFT,,0,,0,0,0,EQ,INDICES,NSEIX\n\
+             2,1,ODD,,0,,0,0.05,1,BOND,NSE,NSE\n",
+        )
+        .expect("a dump");
+        assert_eq!((master.rows, master.foreign, master.bad), (7, 2, 0));
+        let [index, share, future, call, put] = master.instruments.as_slice() else {
+            panic!("five rows");
+        };
+        assert_eq!(
+            (index.kind, index.underlying.as_str()),
+            (Kind::Index, "NIFTY 50")
+        );
+        assert_eq!(
+            (share.kind, share.underlying.as_str()),
+            (Kind::Equity, "SBIN")
+        );
+        assert_eq!(
+            (future.kind, future.lot, future.qty_max),
+            (Kind::Future, Qty(35), Qty(350))
+        );
+        assert_eq!(future.expiry, Day::from_ymd(2026, 11, 24));
+        let strike = Price::from_rupees(24_400);
+        assert_eq!(
+            call.kind,
+            Kind::Option {
+                right: Right::Call,
+                strike
+            }
+        );
+        assert_eq!((call.underlying.as_str(), call.tick), ("NIFTY", Price(500)));
+        let strike = Price(1_875_000);
+        assert_eq!(
+            put.kind,
+            Kind::Option {
+                right: Right::Put,
+                strike
+            }
+        );
+        assert_eq!(put.underlying, "RELIANCE");
+    }
+
+    #[test]
+    fn quoted_names_keep_their_commas() {
+        let row = "5,1,ABC,\"A, B & \"\"C\"\"\",0,,0,0.05,1,EQ,NSE,NSE\n";
+        assert_eq!(read(row).expect("a dump").instruments.len(), 1);
+    }
+
+    #[test]
+    fn the_caller_decides_what_to_keep_and_how_large_an_order_may_be() {
+        let rows = "1,1,A,A,0,,0,0.05,1,EQ,NSE,NSE\n2,1,B,B,0,,0,0.05,7,EQ,NSE,NSE\n";
+        let master = parse_instruments(
+            format!("{HEAD}{rows}").as_bytes(),
+            |row| row.symbol == "B",
+            |key| Qty(key.lot.0 * 3),
+        )
+        .expect("a dump");
+        assert_eq!((master.rows, master.instruments.len()), (2, 1));
+        assert_eq!(master.instruments[0].qty_max, Qty(21));
+    }
+
+    #[test]
+    fn one_bad_row_in_a_hundred_is_named_and_two_refuse_the_dump() {
+        let good = "1,1,A,A,0,,0,0.05,1,EQ,NSE,NSE\n";
+        let bad = "x,1,A,A,0,,0,0.05,1,EQ,NSE,NSE\n";
+        let master = read(&format!("{}{bad}", good.repeat(99))).expect("one per cent");
+        assert_eq!(master.bad, 1);
+        assert_eq!(
+            master.first_bad,
+            Some((101, "instrument_token is `x`".to_owned()))
+        );
+        let fault = read(&format!("{}{bad}{bad}", good.repeat(98)));
+        assert!(matches!(
+            fault,
+            Err(MasterFault::TooManyBad {
+                bad: 2,
+                rows: 100,
+                line: 100,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn a_dump_without_rows_or_columns_is_refused() {
+        assert_eq!(read(""), Err(MasterFault::Empty));
+        let fault = parse_instruments(b"a,b\n1,2\n", |_| true, ten_lots);
+        assert_eq!(fault, Err(MasterFault::Column("instrument_token")));
+        let fault = parse_instruments(b"", |_| true, ten_lots);
+        assert_eq!(fault, Err(MasterFault::Column("instrument_token")));
+    }
+
+    #[test]
+    fn fields_that_decide_are_checked() {
+        for row in [
+            "1,1,A,A,0,,0,0,1,EQ,NSE,NSE\n",
+            "1,1,A,A,0,,0,0.05,0,EQ,NSE,NSE\n",
+            "1,1,A,A,0,soon,0,0.05,1,FUT,NFO-FUT,NFO\n",
+            "1,1,A,A,0,2026-11-24,x,0.05,1,CE,NFO-OPT,NFO\n",
+            "1,1,,A,0,,0,0.05,1,EQ,NSE,NSE\n",
+            "4294967296,1,A,A,0,,0,0.05,1,EQ,NSE,NSE\n",
+            "1,1\n",
+        ] {
+            let outcome = read(row);
+            let foreign = outcome.as_ref().is_ok_and(|m| m.foreign == 1);
+            assert!(
+                foreign || matches!(outcome, Err(MasterFault::TooManyBad { .. })),
+                "{row}"
+            );
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Login, profile and the ticker's address (protocols/kite.md, section 2).
+//!
+//! Promise: a token, secret or checksum leaves this file only inside a [`Request`] or a [`Secret`], both of
+//! which print without it.
+
+use super::faults::{ApiFault, data};
+use super::{get, headers, parse_time};
+use crate::model::{Secret, WallNanos};
+use crate::venue::json::{Value, text};
+use crate::venue::request::{form, push_form_value};
+use crate::venue::{Auth, JsonScratch, Request};
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
+/// The proof that a login belongs to this application, one for one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The day's token.
+    pub access_token: Secret,
+    /// The account, for example `AB1234`.
+    pub user_id: String,
+    /// When it began; zero when not given.
+    pub login_time: WallNanos,
+}
+
+/// Who is logged in, and what the account may trade.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// The account, for example `AB1234`.
+    pub user_id: String,
+    /// The person.
+    pub user_name: String,
+    /// Exchanges enabled, for example `NFO`.
+    pub exchanges: Vec<String>,
+    /// Products enabled, for example `NRML`.
+    pub products: Vec<String>,
+}
+
+/// Trades the one-time request token of a login page for a session.
+pub fn session_request(api_key: &str, request_token: &str, api_secret: &Secret) -> Request {
+    let mut hash = Sha256::new();
+    for part in [api_key, request_token, api_secret.expose()] {
+        hash.update(part.as_bytes());
+    }
+    let checksum = HEXLOWER.encode(&hash.finalize());
+    let fields = [
+        ("api_key", api_key),
+        ("request_token", request_token),
+        ("checksum", checksum.as_str()),
+    ];
+    let mut headers = headers(None);
+    headers.push((
+        "Content-Type".to_owned(),
+        "application/x-www-form-urlencoded".to_owned(),
+    ));
+    Request {
+        method: "POST",
+        path: "/session/token".to_owned(),
+        headers,
+        body: form(&fields).into_bytes(),
+    }
+}
+
+/// Ends the session of an access token.
+pub fn logout_request(auth: &Auth) -> Request {
+    let path = format!("/session/token?{}", credentials(auth));
+    Request {
+        method: "DELETE",
+        path,
+        headers: headers(Some(auth)),
+        body: Vec::new(),
+    }
+}
+
+/// The cheapest call that proves a session is alive.
+pub fn profile_request(auth: &Auth) -> Request {
+    get(auth, "/user/profile".to_owned())
+}
+
+/// Path and query of the ticker's handshake; a secret, because the token is part of it.
+pub fn ticker_path(auth: &Auth) -> Secret {
+    Secret::new(format!("/?{}", credentials(auth)))
+}
+
+fn credentials(auth: &Auth) -> String {
+    form(&[
+        ("api_key", auth.api_key.expose()),
+        ("access_token", auth.access_token.expose()),
+    ])
+}
+
+/// The page on which a person logs in; it redirects with the request token.
+pub fn login_url(api_key: &str) -> String {
+    let mut url = "https://kite.zerodha.com/connect/login?v=3&api_key=".to_owned();
+    push_form_value(&mut url, api_key);
+    url
+}
+
+/// Reads the reply to [`session_request`].
+///
+/// # Errors
+///
+/// [`ApiFault`], also when the token is missing or empty.
+pub fn parse_session(
+    status: u16,
+    body: &mut [u8],
+    json: &mut JsonScratch,
+) -> Result<Session, ApiFault> {
+    data(status, body, json, |data| {
+        let token = field(data, "access_token").filter(|t| !t.is_empty());
+        Ok(Session {
+            access_token: Secret::new(token.ok_or("no access_token")?.to_owned()),
+            user_id: field(data, "user_id").ok_or("no user_id")?.to_owned(),
+            login_time: field(data, "login_time")
+                .and_then(parse_time)
+                .unwrap_or_default(),
+        })
+    })
+}
+
+/// Reads the reply to [`profile_request`].
+///
+/// # Errors
+///
+/// [`ApiFault`], also when the account is missing.
+pub fn parse_profile(
+    status: u16,
+    body: &mut [u8],
+    json: &mut JsonScratch,
+) -> Result<Profile, ApiFault> {
+    data(status, body, json, |data| {
+        let list = |name: &str| match data.get(name).and_then(|v| v.as_array()) {
+            Some(items) => items.iter().filter_map(text).map(str::to_owned).collect(),
+            None => Vec::new(),
+        };
+        Ok(Profile {
+            user_id: field(data, "user_id").ok_or("no user_id")?.to_owned(),
+            user_name: field(data, "user_name").unwrap_or_default().to_owned(),
+            exchanges: list("exchanges"),
+            products: list("products"),
+        })
+    })
+}
+
+/// Reads replies whose `data` is just `true`: logout, product conversion.
+///
+/// # Errors
+///
+/// [`ApiFault`], also when `data` is anything else.
+pub fn parse_done(status: u16, body: &mut [u8], json: &mut JsonScratch) -> Result<(), ApiFault> {
+    use simd_json::prelude::ValueAsScalar as _;
+    data(status, body, json, |data| match data.as_bool() {
+        Some(true) => Ok(()),
+        _ => Err("`data` is not true".to_owned()),
+    })
+}
+
+fn field<'a>(data: Value<'_, 'a>, name: &str) -> Option<&'a str> {
+    data.get(name).and_then(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checksum_is_the_hash_of_key_token_and_secret() {
+        let secret = Secret::new("secret".to_owned());
+        let request = session_request("key", "token", &secret);
+        let body = String::from_utf8(request.body.clone()).expect("ascii");
+        // printf keytokensecret | sha256sum
+        let sum = "08a03d928417ea4085557933d3b187ff2a3515b039d6054dbd230c95d978a17a";
+        assert_eq!(
+            body,
+            format!("api_key=key&request_token=token&checksum={sum}")
+        );
+        let shown = format!("{request:?}");
+        assert!(!shown.contains("=token") && !shown.contains(sum));
+    }
+
+    #[test]
+    fn the_ticker_path_carries_both_and_never_prints() {
+        let auth = Auth::new("k ey", "t0p");
+        let path = ticker_path(&auth);
+        assert_eq!(path.expose(), "/?api_key=k%20ey&access_token=t0p");
+        assert_eq!(format!("{path:?} {path}"), "*** ***");
+        assert!(!format!("{:?}", logout_request(&auth)).contains("t0p"));
+        assert!(!format!("{auth:?}").contains("t0p"));
+    }
+
+    #[test]
+    fn a_session_without_a_token_is_no_session() {
+        let mut json = JsonScratch::new();
+        for body in [
+            r#"{"status":"success","data":{"user_id":"AB1234"}}"#,
+            r#"{"status":"success","data":{"user_id":"AB1234","access_token":""}}"#,
+        ] {
+            let result = parse_session(200, &mut body.to_owned().into_bytes(), &mut json);
+            assert!(
+                matches!(result, Err(ApiFault::Unreadable { .. })),
+                "{result:?}"
+            );
+        }
+    }
+}

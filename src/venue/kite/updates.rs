@@ -1,0 +1,247 @@
+//! Text messages of the ticker and the order rows they share with the books (protocols/kite.md 3.2, 5.4).
+//!
+//! Promises
+//! - A status word that is not in the table below is `Unknown`: ask again. It is never a fill or a failure.
+//! - `COMPLETE` counts as filled only when the filled quantity says so too.
+//! - A row without number, side, quantity or filled quantity is malformed: counted, never guessed.
+
+use super::parse_time;
+use crate::model::{OrderId, OrderState, Price, Qty, RejectClass, Side, Tag, Token, WallNanos};
+use crate::venue::json::{self, Value};
+use crate::venue::{JsonScratch, OrderUpdate, TextMessage};
+
+/// Reads one text message of the ticker; `bytes` is scratch space afterwards.
+pub fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a> {
+    let message = json.read(bytes, |root| {
+        let Some(kind) = root.get("type").and_then(json::text) else {
+            return TextMessage::Malformed;
+        };
+        let data = root.get("data");
+        let words = || data.and_then(json::text).unwrap_or_default();
+        match kind {
+            "order" => data
+                .and_then(order_update)
+                .map_or(TextMessage::Malformed, TextMessage::OrderUpdate),
+            "error" => TextMessage::Error(words()),
+            "message" => TextMessage::Notice(words()),
+            _ => TextMessage::Unknown,
+        }
+    });
+    message.unwrap_or(TextMessage::Malformed)
+}
+
+/// What a status word says about an order's life.
+///
+/// `UPDATE` is a modification or a partial fill of a working order. A partial fill has no word of its
+/// own: look at the filled quantity. Words not listed are `Unknown`, because the list is open.
+pub fn state_of(status: &str, filled: Qty, quantity: Qty) -> OrderState {
+    match status {
+        "COMPLETE" if filled >= quantity && filled > Qty::ZERO => OrderState::Filled,
+        "CANCELLED" => OrderState::Cancelled,
+        "REJECTED" => OrderState::Rejected,
+        "OPEN"
+        | "TRIGGER PENDING"
+        | "UPDATE"
+        | "MODIFIED"
+        | "MODIFY PENDING"
+        | "MODIFY VALIDATION PENDING"
+        | "CANCEL PENDING" => OrderState::Open,
+        "PUT ORDER REQ RECEIVED" | "VALIDATION PENDING" | "OPEN PENDING" | "AMO REQ RECEIVED" => {
+            OrderState::Acknowledged
+        }
+        _ => OrderState::Unknown,
+    }
+}
+
+/// Reads an order row in one pass over its keys; `None` when a field that decides is missing.
+pub fn order_update(row: Value<'_, '_>) -> Option<OrderUpdate> {
+    let mut order_id: Option<OrderId> = None;
+    let mut status: Option<&str> = None;
+    let mut side: Option<Side> = None;
+    let mut quantity: Option<Qty> = None;
+    let mut filled: Option<Qty> = None;
+    let mut average = Price::ZERO;
+    let mut limit = Price::ZERO;
+    let mut token = Token(0);
+    let mut tag: Option<Tag> = None;
+    let mut at = WallNanos(0);
+    for (key, value) in &row.as_object()? {
+        match key {
+            "order_id" => order_id = json::order_id(value),
+            "status" => status = json::text(value),
+            "transaction_type" => side = json::text(value).and_then(side_of),
+            "quantity" => quantity = json::qty(value),
+            "filled_quantity" => filled = json::qty(value),
+            "average_price" => average = json::price(value).unwrap_or_default(),
+            "price" => limit = json::price(value).unwrap_or_default(),
+            "instrument_token" => token = json::token(value).unwrap_or_default(),
+            "tag" => tag = tag.or_else(|| tag_of(value)),
+            // `tag` may be null while `tags` names it.
+            "tags" => {
+                tag = tag.or_else(|| value.as_array()?.iter().find_map(tag_of));
+            }
+            "order_timestamp" | "exchange_timestamp" | "exchange_update_timestamp" => {
+                at = json::text(value)
+                    .and_then(parse_time)
+                    .map_or(at, |time| at.max(time));
+            }
+            _ => {}
+        }
+    }
+    let (quantity, filled) = (quantity?, filled?);
+    let state = state_of(status?, filled, quantity);
+    Some(OrderUpdate {
+        tag,
+        order_id: order_id?,
+        state,
+        filled,
+        quantity,
+        average,
+        limit,
+        token,
+        side: side?,
+        // The reason is prose ("Insufficient funds …"), and prose is not matched on.
+        reject: (state == OrderState::Rejected).then_some(RejectClass::Order),
+        at,
+    })
+}
+
+/// Reads `BUY` or `SELL`.
+pub fn side_of(text: &str) -> Option<Side> {
+    match text {
+        "BUY" => Some(Side::Buy),
+        "SELL" => Some(Side::Sell),
+        _ => None,
+    }
+}
+
+fn tag_of(value: Value<'_, '_>) -> Option<Tag> {
+    Tag::parse(json::text(value)?.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: &str = r#"{"order_id":"1953341975595868160","status":"OPEN","transaction_type":"SELL",
+        "quantity":75,"filled_quantity":25,"average_price":101.05,"price":101,"instrument_token":10189826,
+        "tag":null,"tags":["desk 4","TZ00250G180000100000"],"order_timestamp":"2022-06-16 15:57:44",
+        "exchange_timestamp":null,"exchange_update_timestamp":"2022-06-16 15:57:45","meta":{"a":[1]}}"#;
+
+    fn read(message: &str) -> TextMessage<'static> {
+        let bytes = Box::leak(message.to_owned().into_bytes().into_boxed_slice());
+        text_message(bytes, &mut JsonScratch::new())
+    }
+
+    #[test]
+    fn an_order_postback_becomes_an_update() {
+        let TextMessage::OrderUpdate(update) = read(&format!(r#"{{"type":"order","data":{ROW}}}"#))
+        else {
+            panic!("an update");
+        };
+        assert_eq!(update.order_id, OrderId(1_953_341_975_595_868_160));
+        assert_eq!(update.tag, Tag::parse(b"TZ00250G180000100000"));
+        assert_eq!((update.filled, update.quantity), (Qty(25), Qty(75)));
+        assert_eq!(
+            (update.average, update.limit),
+            (Price(1_010_500), Price(1_010_000))
+        );
+        assert_eq!((update.state, update.side), (OrderState::Open, Side::Sell));
+        assert_eq!(update.at, WallNanos::from_secs(1_655_375_265));
+        assert_eq!((update.token, update.reject), (Token(10_189_826), None));
+    }
+
+    #[test]
+    fn other_messages_are_told_apart() {
+        assert_eq!(
+            read(r#"{"type":"error","data":"too many"}"#),
+            TextMessage::Error("too many")
+        );
+        assert_eq!(
+            read(r#"{"type":"message","data":"hi"}"#),
+            TextMessage::Notice("hi")
+        );
+        assert_eq!(
+            read(r#"{"type":"instruments_meta","data":{}}"#),
+            TextMessage::Unknown
+        );
+        for bad in [
+            "",
+            "{",
+            "[]",
+            "7",
+            r#"{"data":{}}"#,
+            r#"{"type":7}"#,
+            r#"{"type":"order"}"#,
+        ] {
+            assert_eq!(read(bad), TextMessage::Malformed, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_row_without_a_deciding_field_is_malformed() {
+        for (field, broken) in [
+            (
+                "\"order_id\":\"1953341975595868160\"",
+                "\"order_id\":\"0012\"",
+            ),
+            ("\"status\":\"OPEN\"", "\"status\":null"),
+            (
+                "\"transaction_type\":\"SELL\"",
+                "\"transaction_type\":\"HOLD\"",
+            ),
+            ("\"quantity\":75", "\"quantity\":-75"),
+            ("\"filled_quantity\":25", "\"filled_quantity\":\"25\""),
+        ] {
+            let row = ROW.replace(field, broken);
+            assert_ne!(row, ROW);
+            let message = format!(r#"{{"type":"order","data":{row}}}"#);
+            assert_eq!(read(&message), TextMessage::Malformed, "{broken}");
+        }
+    }
+
+    #[test]
+    fn every_documented_word_has_its_state_and_others_are_unknown() {
+        let table = [
+            ("COMPLETE", OrderState::Filled),
+            ("CANCELLED", OrderState::Cancelled),
+            ("REJECTED", OrderState::Rejected),
+            ("OPEN", OrderState::Open),
+            ("TRIGGER PENDING", OrderState::Open),
+            ("UPDATE", OrderState::Open),
+            ("MODIFIED", OrderState::Open),
+            ("MODIFY PENDING", OrderState::Open),
+            ("MODIFY VALIDATION PENDING", OrderState::Open),
+            ("CANCEL PENDING", OrderState::Open),
+            ("PUT ORDER REQ RECEIVED", OrderState::Acknowledged),
+            ("VALIDATION PENDING", OrderState::Acknowledged),
+            ("OPEN PENDING", OrderState::Acknowledged),
+            ("AMO REQ RECEIVED", OrderState::Acknowledged),
+        ];
+        for (word, state) in table {
+            assert_eq!(state_of(word, Qty(75), Qty(75)), state, "{word}");
+        }
+        for word in [
+            "",
+            "complete",
+            "FILLED",
+            "LAPSED",
+            "EXPIRED",
+            "COMPLETED",
+            "OPEN ",
+        ] {
+            assert_eq!(
+                state_of(word, Qty(75), Qty(75)),
+                OrderState::Unknown,
+                "{word}"
+            );
+        }
+    }
+
+    #[test]
+    fn complete_without_the_quantity_is_not_believed() {
+        assert_eq!(state_of("COMPLETE", Qty(74), Qty(75)), OrderState::Unknown);
+        assert_eq!(state_of("COMPLETE", Qty(0), Qty(0)), OrderState::Unknown);
+        assert_eq!(state_of("COMPLETE", Qty(75), Qty(75)), OrderState::Filled);
+    }
+}

@@ -1,0 +1,70 @@
+//! What a broker tells us about an order, in our words.
+
+use crate::model::{OrderId, OrderState, Price, Qty, RejectClass, Side, Tag, Token, WallNanos};
+
+/// One statement about one order: a feed update or a row of an order book. Quantities are cumulative,
+/// so a statement may be repeated or late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderUpdate {
+    /// Our tag, when the order carries one of our shape.
+    pub tag: Option<Tag>,
+    /// The broker's number.
+    pub order_id: OrderId,
+    /// State as far as the broker's word for it is known; `Unknown` means: ask again.
+    pub state: OrderState,
+    /// Units filled so far.
+    pub filled: Qty,
+    /// Units ordered.
+    pub quantity: Qty,
+    /// Average price of the filled units, to the nearest 1/10 000 rupee; zero when none.
+    pub average: Price,
+    /// Limit price, zero for a market order.
+    pub limit: Price,
+    /// The broker's number of the instrument, zero when not given.
+    pub token: Token,
+    /// Bought or sold.
+    pub side: Side,
+    /// What a refusal means, for `Rejected`.
+    pub reject: Option<RejectClass>,
+    /// Latest exchange or broker time in the statement, zero when it has none.
+    pub at: WallNanos,
+}
+
+/// The outcome of a place, modify or cancel request as far as its reply proves one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The broker's system took the request; says nothing about the exchange.
+    Acknowledged(OrderId),
+    /// The broker cut the order into several, some of which it may have refused.
+    Sliced(Slices),
+    /// Refused, by a meaning on the list of definitive refusals.
+    Rejected(RejectClass),
+    /// Anything else: the order may or may not exist.
+    Unknown,
+}
+
+/// The outcome of an order the broker cut into slices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slices {
+    /// Number of the parent order, where the reply names one, otherwise of the first accepted slice.
+    pub first: OrderId,
+    /// Slices accepted.
+    pub accepted: u16,
+    /// Slices refused, or without a readable outcome.
+    pub refused: u16,
+}
+
+/// A text message of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextMessage<'a> {
+    /// An order of the account changed.
+    OrderUpdate(OrderUpdate),
+    /// The broker complains, for example about too many tokens.
+    Error(&'a str),
+    /// The broker has something to say to its customers.
+    Notice(&'a str),
+    /// A well-formed message of a type nobody documented; ignored.
+    Unknown,
+    /// Not the JSON it should be; counted as [`crate::model::FeedFault::Text`].
+    Malformed,
+}
