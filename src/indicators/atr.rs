@@ -66,6 +66,6 @@ mod tests {
             atr.commit(&Scale::new(1).prices(bar))
         });
         assert!(values[0].is_nan());
-        assert_eq!(values[1..], [(5.0 + 10.0) / 2.0, (7.5 + 11.0) / 2.0]);
+        assert_eq!(values[1..], [7.5, 9.25]);
     }
 }

@@ -13,6 +13,7 @@
 //! - A bar that is not sound is refused before anything moves.
 
 pub mod atr;
+pub mod bank;
 pub mod bars;
 mod closes;
 pub mod compare;
@@ -21,16 +22,24 @@ pub mod doji;
 pub mod donchian;
 pub mod ema;
 pub mod er;
+mod extra;
 pub mod input;
+pub mod levels;
 pub mod params;
+pub mod plan;
 pub mod roc;
 pub mod rsi;
+pub mod series;
 pub mod smoother;
 mod state;
 pub mod suite;
 pub mod supertrend;
 
+pub use bank::{Bank, LevelSpec};
 pub use compare::{Cmp, EPS};
 pub use input::{BarFault, Ohlc, Prices, Scale};
+pub use levels::{EntryLevels, PriceLevel};
 pub use params::{Params, Thresholds};
+pub use plan::{BankPlan, Slot};
+pub use series::Series;
 pub use suite::{Suite, conditions};

@@ -73,11 +73,6 @@ impl Constants {
         [ema[0] * self.ema_keep[0], ema[1] * self.ema_keep[1]]
     }
 
-    /// Weights of the newest close in the slow and the fast EMA.
-    pub(crate) const fn ema_rate(&self) -> [f64; 2] {
-        self.ema_rate
-    }
-
     /// Length of the RSI.
     pub(crate) const fn rsi_length(&self) -> f64 {
         self.rsi.n

@@ -37,7 +37,7 @@ pub struct Suite {
     half: Half,
     constants: Constants,
     now: usize,
-    can_replace: bool,
+    can_undo: bool,
     extremes: Extremes,
     closes: Closes,
     params: Params,
@@ -52,7 +52,7 @@ impl Suite {
             half: Half::NONE,
             constants: Constants::new(params, scale),
             now: 0,
-            can_replace: false,
+            can_undo: false,
             extremes: Extremes::new(params.donchian.max(1)),
             closes: Closes::new(params.er.max(params.roc).max(1)),
             params: *params,
@@ -153,14 +153,21 @@ impl Suite {
     ///
     /// [`BarFault::NothingToReplace`] before the first commit.
     pub fn replace_last(&mut self, bar: &Ohlc) -> Result<Values, BarFault> {
-        if !self.can_replace {
+        self.undo()?;
+        Ok(self.commit(bar))
+    }
+
+    /// Takes the last commit back; one state is kept, so once between two commits.
+    pub(crate) fn undo(&mut self) -> Result<(), BarFault> {
+        if !self.can_undo {
             return Err(BarFault::NothingToReplace);
         }
         self.closes.undo();
         self.extremes.undo();
         self.now ^= 1;
         self.half.forget();
-        Ok(self.commit(bar))
+        self.can_undo = false;
+        Ok(())
     }
 
     /// What depends on the close only, at any close in units.
@@ -172,6 +179,11 @@ impl Suite {
             return warm.close_half(&self.constants.scale.prices(bar), state);
         }
         CloseHalf::of(state, &self.constants, close_units)
+    }
+
+    /// Last closed bar's close in units, 0 before the first.
+    pub(crate) fn last_close(&self) -> i64 {
+        self.closes.get(0).unwrap_or(0)
     }
 
     /// The state after the last commit.
@@ -198,7 +210,7 @@ impl Suite {
         self.now ^= 1;
         self.states[self.now & 1] = next;
         self.half.forget();
-        self.can_replace = true;
+        self.can_undo = true;
     }
 
     #[cold]

@@ -2,7 +2,12 @@
 //!
 //! `cargo test --test indicators -- --nocapture` prints how many files and cells were compared.
 
+mod bank;
 mod fixtures;
+mod laws;
+mod market;
+mod model;
+mod tradingview;
 
 use fixtures::{COLUMNS, Table, assert_same, compare, csv_files, folder, reading, units};
 use std::path::PathBuf;
@@ -102,5 +107,3 @@ fn every_fixture_file_is_reproduced_ticks_included() {
 fn market_quotes_are_reproduced() {
     check_folder("skender", 2);
 }
-
-mod tradingview;
