@@ -67,14 +67,24 @@ pub(crate) fn dates(bars: &[Bar], labels: usize) -> Vec<(usize, String)> {
         Period::Months(12),
         Period::Months(24),
     ];
-    let apart = bars.len() / labels.max(1);
+    let apart = bars.len() / labels.max(1) / 2;
     PERIODS
         .iter()
         .map(|period| period.starts(bars))
-        .find(|starts| {
-            starts.len() <= labels && starts.windows(2).all(|w| w[1].0 - w[0].0 >= apart / 2)
-        })
+        .find(|starts| starts.len() <= labels)
+        .map(|starts| keep_apart(starts, apart))
         .unwrap_or_default()
+}
+
+/// Drops a label that would touch the one before it: a short week, a first day with one bar.
+fn keep_apart(starts: Vec<(usize, String)>, apart: usize) -> Vec<(usize, String)> {
+    let mut kept: Vec<(usize, String)> = Vec::with_capacity(starts.len());
+    for start in starts {
+        if kept.last().is_none_or(|last| start.0 - last.0 > apart) {
+            kept.push(start);
+        }
+    }
+    kept
 }
 
 #[derive(Clone, Copy)]
@@ -107,7 +117,7 @@ impl Period {
                 let of_day = wall.time_of_day() / crate::model::time::MINUTE;
                 i64::from(day.0) * 1_440 + of_day / minutes * minutes
             }
-            // Day 4 of 1970 was a Monday... the fifth: weeks begin on Mondays.
+            // 1970 began on a Thursday: three days later a week begins on Monday.
             Self::Days(days) => i64::from((day.0 + 3).div_euclid(days)),
             Self::Months(months) => {
                 let date = day.date();

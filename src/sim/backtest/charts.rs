@@ -129,7 +129,7 @@ impl Grid<'_> {
             .label_style((FONT, 12).into_font().color(&MUTED))
             .x_label_formatter(&named)
             .y_label_formatter(&|value| (self.label)(*value))
-            .set_tick_mark_size(LabelAreaPosition::Left, 0)
+            .set_tick_mark_size(LabelAreaPosition::Left, 5)
             .set_tick_mark_size(LabelAreaPosition::Bottom, 4)
             .draw()
             .map_err(fault)?;
@@ -143,7 +143,7 @@ pub(crate) fn equity(outcome: &Outcome) -> Drawn {
     let all = outcome.equity.iter().chain(&hold).map(|m| m.rupees());
     let grid = Grid {
         x: span(outcome.bars.len()),
-        dates: labels(outcome, &outcome.bars, 9),
+        dates: labels(outcome, &outcome.bars, 12),
         y: Axis::around(all.chain([0.0]), 5.0),
         label: &rupees::axis,
     };
@@ -169,7 +169,7 @@ pub(crate) fn drawdown(outcome: &Outcome) -> Drawn {
     let depth = underwater(&outcome.equity);
     let grid = Grid {
         x: span(outcome.bars.len()),
-        dates: labels(outcome, &outcome.bars, 9),
+        dates: labels(outcome, &outcome.bars, 12),
         y: Axis::around(depth.iter().map(|m| m.rupees()).chain([0.0]), 3.0),
         label: &rupees::axis,
     };
@@ -197,7 +197,7 @@ pub(crate) fn price(outcome: &Outcome, range: &Range<usize>) -> Drawn {
         .chain(marks.iter().map(|m| m.price.rupees()));
     let grid = Grid {
         x: span(bars.len()),
-        dates: labels(outcome, bars, 9),
+        dates: labels(outcome, bars, 12),
         y: Axis::around(prices, 6.0),
         label: &price_label,
     };
@@ -250,7 +250,7 @@ pub(crate) fn close_up(outcome: &Outcome, trade: &Trade) -> Drawn {
     let prices = bars.iter().flat_map(|b| [b.high.rupees(), b.low.rupees()]);
     let grid = Grid {
         x: -1.0..bars.len() as f64,
-        dates: labels(outcome, bars, 6),
+        dates: labels(outcome, bars, 7),
         y: Axis::around(prices.chain(marks.iter().map(|m| m.price.rupees())), 5.0),
         label: &price_label,
     };
@@ -310,7 +310,7 @@ pub(crate) fn distribution(trades: &[Trade]) -> Drawn {
             .label_style((FONT, 12).into_font().color(&MUTED))
             .x_label_formatter(&|v| rupees::axis(*v))
             .y_label_formatter(&|v| format!("{v:.0}"))
-            .set_tick_mark_size(LabelAreaPosition::Left, 0)
+            .set_tick_mark_size(LabelAreaPosition::Left, 5)
             .draw()
             .map_err(fault)?;
         let gap = step * 0.06;

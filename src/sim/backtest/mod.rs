@@ -9,6 +9,7 @@
 
 mod axis;
 pub mod charts;
+pub mod files;
 pub mod outcome;
 pub mod paper;
 pub mod play;

@@ -114,7 +114,7 @@ fn tiles(page: &mut String, outcome: &Outcome) {
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     page.push_str("<section class=\"tiles\">\n");
     let note = format!(
-        "gross {} − charges {}",
+        "gross {}<br>charges {}",
         rupees::whole(s.gross),
         rupees::whole(s.charges)
     );
@@ -145,7 +145,7 @@ fn tiles(page: &mut String, outcome: &Outcome) {
         .profit_factor()
         .map_or_else(|| "–".to_owned(), |f| format!("{f:.2}"));
     let note = format!(
-        "won {} / lost {}",
+        "won {}<br>lost {}",
         rupees::whole(s.won),
         rupees::whole(-s.lost)
     );
@@ -293,7 +293,7 @@ fn month_cell(page: &mut String, money: Money, largest: u64) {
     let text = if money == Money::ZERO {
         "·".to_owned()
     } else {
-        rupees::signed(money).replace('₹', "")
+        bare(rupees::signed(money))
     };
     put!(
         page,
@@ -352,7 +352,10 @@ fn when(outcome: &Outcome, wall: WallNanos, bar: usize) -> String {
 
 fn trades(page: &mut String, outcome: &Outcome) {
     let all = &outcome.trades;
-    put!(page, "<section>\n<h2>All trades</h2>\n");
+    put!(
+        page,
+        "<section>\n<h2>All trades</h2>\n<p class=\"key\">amounts in rupees; best and worst are before charges</p>\n"
+    );
     if all.is_empty() {
         page.push_str(
             "<p>No trade: the entry rule never held after the warm-up.</p>\n</section>\n",
@@ -382,6 +385,11 @@ fn trades(page: &mut String, outcome: &Outcome) {
     page.push_str("</tbody></table></div>\n</section>\n");
 }
 
+/// Without the sign: the column's head has it.
+fn bare(text: String) -> String {
+    text.replace('₹', "")
+}
+
 fn trade_row(page: &mut String, outcome: &Outcome, (number, trade): (usize, &Trade), sum: Money) {
     put!(
         page,
@@ -394,13 +402,13 @@ fn trade_row(page: &mut String, outcome: &Outcome, (number, trade): (usize, &Tra
         rupees::grouped(u64::from(trade.qty.0)),
         trade.entries,
         trade.bars(),
-        rupees::whole(trade.best),
-        rupees::whole(trade.worst),
-        rupees::whole(trade.gross),
-        rupees::whole(trade.charges),
+        bare(rupees::whole(trade.best)),
+        bare(rupees::whole(trade.worst)),
+        bare(rupees::whole(trade.gross)),
+        bare(rupees::whole(trade.charges)),
         tone(trade.net()),
-        rupees::signed(trade.net()),
-        rupees::whole(sum),
+        bare(rupees::signed(trade.net())),
+        bare(rupees::whole(sum)),
         trade.end.name(),
     );
 }

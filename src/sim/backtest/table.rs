@@ -9,7 +9,7 @@ pub fn figures(outcome: &Outcome) -> Vec<(String, String)> {
     let s = &outcome.statistics;
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     let none = || "–".to_owned();
-    let day = |wall: WallNanos| wall.day().to_string();
+    let day = |wall: WallNanos| wall.day().date().strftime("%-d %b %Y").to_string();
     let warm_up = outcome.warm_up.min(outcome.bars.len());
     let mut rows = vec![
         ("bars", rupees::grouped(outcome.bars.len() as u64)),
