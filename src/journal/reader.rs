@@ -34,8 +34,10 @@ pub fn read(files: &[PathBuf]) -> Result<Journal, JournalFault> {
     let mut journal = Journal::default();
     let mut previous = 0;
     for file in files {
-        let bytes = std::fs::read(file)
-            .map_err(|source| JournalFault::Unreadable { file: file.display().to_string(), source })?;
+        let bytes = std::fs::read(file).map_err(|source| JournalFault::Unreadable {
+            file: file.display().to_string(),
+            source,
+        })?;
         if !read_segment(file, &bytes, &mut previous, &mut journal) {
             break;
         }
@@ -82,7 +84,11 @@ mod tests {
         let mut bytes = Vec::new();
         let mut previous = 0;
         for sequence in 1..=4 {
-            let record = Record { sequence, at: Stamp::default(), entry: entries()[0] };
+            let record = Record {
+                sequence,
+                at: Stamp::default(),
+                entry: entries()[0],
+            };
             let encoded = encode(&record, previous);
             previous = checksum(&encoded);
             bytes.extend_from_slice(&encoded);

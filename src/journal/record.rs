@@ -51,7 +51,10 @@ impl Entry {
 #[inline]
 pub fn encode(record: &Record, previous: u32) -> [u8; RECORD] {
     let mut bytes = [0_u8; RECORD];
-    let mut out = Out { bytes: &mut bytes, at: 0 };
+    let mut out = Out {
+        bytes: &mut bytes,
+        at: 0,
+    };
     out.put(record.sequence.to_le_bytes());
     out.put([record.entry.kind(), VERSION]);
     out.at = 16;
@@ -77,7 +80,10 @@ pub fn checksum(bytes: &[u8; RECORD]) -> u32 {
 /// Writes the body of an entry alone: what two runs compare, because it carries no time of ours.
 pub fn body(entry: &Entry) -> [u8; BODY + 1] {
     let mut bytes = [0_u8; RECORD];
-    let mut out = Out { bytes: &mut bytes, at: 32 };
+    let mut out = Out {
+        bytes: &mut bytes,
+        at: 32,
+    };
     write_body(entry, &mut out);
     let mut body = [0_u8; BODY + 1];
     body[0] = entry.kind();
@@ -94,10 +100,17 @@ pub fn decode(bytes: &[u8; RECORD], previous: u32) -> Option<Record> {
     let sequence = input.u64();
     let kind = input.u8();
     input.at = 16;
-    let at = Stamp { wall: WallNanos(input.i64()), mono: MonoNanos(input.u64()) };
+    let at = Stamp {
+        wall: WallNanos(input.i64()),
+        mono: MonoNanos(input.u64()),
+    };
     let entry = read_body(kind, &mut input)?;
     input.at = 120;
-    (input.u32() == previous).then_some(Record { sequence, at, entry })
+    (input.u32() == previous).then_some(Record {
+        sequence,
+        at,
+        entry,
+    })
 }
 
 struct Out<'a> {
@@ -157,9 +170,19 @@ trait Code: Sized {
     fn of(code: u8) -> Option<Self>;
 }
 
-code!(Action, Action::Entry = 1, Action::Pyramid = 2, Action::Exit = 3);
+code!(
+    Action,
+    Action::Entry = 1,
+    Action::Pyramid = 2,
+    Action::Exit = 3
+);
 code!(Side, Side::Buy = 1, Side::Sell = 2);
-code!(LegRole, LegRole::Call = 1, LegRole::Put = 2, LegRole::Outright = 3);
+code!(
+    LegRole,
+    LegRole::Call = 1,
+    LegRole::Put = 2,
+    LegRole::Outright = 3
+);
 code!(
     OrderState,
     OrderState::Denied = 1,
@@ -209,7 +232,11 @@ fn option<C: Code>(value: Option<C>) -> u8 {
 }
 
 fn read_option<C: Code>(code: u8) -> Option<Option<C>> {
-    if code == 0 { Some(None) } else { C::of(code).map(Some) }
+    if code == 0 {
+        Some(None)
+    } else {
+        C::of(code).map(Some)
+    }
 }
 
 #[inline]
@@ -293,7 +320,13 @@ fn read_fill(input: &mut In<'_>) -> Option<Fill> {
 pub fn entry_of(body: &[u8; BODY + 1]) -> Option<Entry> {
     let mut bytes = [0_u8; RECORD];
     bytes[32..32 + BODY].copy_from_slice(&body[1..]);
-    read_body(body[0], &mut In { bytes: &bytes, at: 32 })
+    read_body(
+        body[0],
+        &mut In {
+            bytes: &bytes,
+            at: 32,
+        },
+    )
 }
 
 fn read_body(kind: u8, input: &mut In<'_>) -> Option<Entry> {
@@ -343,13 +376,21 @@ pub(crate) mod tests {
             price: Price(77),
             at: WallNanos(3),
         };
-        vec![Entry::Admitted(order), Entry::Report(report), Entry::Fill(fill)]
+        vec![
+            Entry::Admitted(order),
+            Entry::Report(report),
+            Entry::Fill(fill),
+        ]
     }
 
     #[test]
     fn every_entry_comes_back_and_every_changed_byte_is_noticed() {
         for entry in entries() {
-            let record = Record { sequence: 3, at: Stamp::default(), entry };
+            let record = Record {
+                sequence: 3,
+                at: Stamp::default(),
+                entry,
+            };
             let bytes = encode(&record, 99);
             assert_eq!(decode(&bytes, 99), Some(record));
             assert_eq!(decode(&bytes, 98), None, "wrong predecessor");

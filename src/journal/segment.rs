@@ -24,13 +24,20 @@ impl Segment {
     ///
     /// When the file exists already or the disk has no room.
     pub fn create(path: &Path) -> io::Result<(Self, File)> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)?;
         // Writing zeros allocates the blocks now: a full disk shows here, not as a fault on the hot path.
         let zeros = vec![0_u8; 1 << 20];
         for _ in 0..SEGMENT_BYTES / zeros.len() {
             io::Write::write_all(&mut &file, &zeros)?;
         }
-        #[expect(unsafe_code, reason = "a shared file mapping is what makes a journal store cost 8 ns")]
+        #[expect(
+            unsafe_code,
+            reason = "a shared file mapping is what makes a journal store cost 8 ns"
+        )]
         // SAFETY: the file was created above with `create_new`, has its full length, and is written by no
         // one but this mapping; control only calls `sync_data` on its own handle.
         let mut map = unsafe { MmapOptions::new().len(SEGMENT_BYTES).map_mut(&file)? };
@@ -39,7 +46,14 @@ impl Segment {
                 *first = std::hint::black_box(0);
             }
         }
-        Ok((Self { map, path: path.to_owned(), used: 0 }, file))
+        Ok((
+            Self {
+                map,
+                path: path.to_owned(),
+                used: 0,
+            },
+            file,
+        ))
     }
 
     /// Stores a record. Returns false when the segment is full.

@@ -30,7 +30,10 @@ pub struct Writer {
 
 #[derive(Debug)]
 enum Sink {
-    Segment { current: Segment, prepared: Receiver<Segment> },
+    Segment {
+        current: Segment,
+        prepared: Receiver<Segment>,
+    },
     /// Stepped runs keep no file: only the digest of what would have been written.
     Digest,
 }
@@ -42,12 +45,22 @@ pub struct NoRoom;
 impl Writer {
     /// Starts with a fresh segment.
     pub const fn new(current: Segment, prepared: Receiver<Segment>) -> Self {
-        Self { sink: Sink::Segment { current, prepared }, next: 1, previous: 0, digest: None }
+        Self {
+            sink: Sink::Segment { current, prepared },
+            next: 1,
+            previous: 0,
+            digest: None,
+        }
     }
 
     /// A writer that only digests, for replay and tests.
     pub fn digesting() -> Self {
-        Self { sink: Sink::Digest, next: 1, previous: 0, digest: Some(Sha256::new()) }
+        Self {
+            sink: Sink::Digest,
+            next: 1,
+            previous: 0,
+            digest: Some(Sha256::new()),
+        }
     }
 
     /// Also digests every entry, so that a run can be compared with its replay.
@@ -75,7 +88,11 @@ impl Writer {
     /// [`NoRoom`]; nothing was written.
     #[inline]
     pub fn append(&mut self, entry: Entry, now: Stamp) -> Result<(), NoRoom> {
-        let record = Record { sequence: self.next, at: now, entry };
+        let record = Record {
+            sequence: self.next,
+            at: now,
+            entry,
+        };
         let bytes = encode(&record, self.previous);
         if let Sink::Segment { current, prepared } = &mut self.sink
             && !current.store(&bytes)
@@ -121,7 +138,8 @@ mod tests {
         let first = dir.path().join("a.tzj");
         let second = dir.path().join("b.tzj");
         let (segment, _) = Segment::create(&first).expect("segment");
-        tx.push(Segment::create(&second).expect("segment").0).expect("room");
+        tx.push(Segment::create(&second).expect("segment").0)
+            .expect("room");
         let mut writer = Writer::new(segment, rx);
         let per_segment = super::super::segment::SEGMENT_BYTES / 128;
         let mut expected = Vec::new();
@@ -132,8 +150,17 @@ mod tests {
         }
         let found = read(&[first, second]).expect("sound journal");
         assert_eq!(found.records.len(), expected.len());
-        assert!(found.records.iter().zip(&expected).all(|(a, b)| a.entry == *b));
-        assert_eq!(found.records.last().map(|r| r.sequence), Some(writer.written()));
+        assert!(
+            found
+                .records
+                .iter()
+                .zip(&expected)
+                .all(|(a, b)| a.entry == *b)
+        );
+        assert_eq!(
+            found.records.last().map(|r| r.sequence),
+            Some(writer.written())
+        );
         assert!(found.torn.is_none());
     }
 
@@ -150,6 +177,9 @@ mod tests {
         }
         assert_eq!(writer.append(entry, Stamp::default()), Err(NoRoom));
         assert_eq!(read(&[path]).expect("sound").records.len(), written);
-        assert!(Segment::create(&dir.path().join("a.tzj")).is_err(), "an existing journal is kept");
+        assert!(
+            Segment::create(&dir.path().join("a.tzj")).is_err(),
+            "an existing journal is kept"
+        );
     }
 }

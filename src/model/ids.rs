@@ -161,7 +161,11 @@ mod tests {
         ] {
             assert_ne!(Tag::new(other), tag);
         }
-        let far = Tag::new(TagParts { intent: 51_839_999, leg: 1, ..parts });
+        let far = Tag::new(TagParts {
+            intent: 51_839_999,
+            leg: 1,
+            ..parts
+        });
         assert_eq!(far.intent_and_leg(), Some((51_839_999, 1)));
         assert_eq!(far.family(), tag.family());
         assert_eq!(Tag::parse(b"strategy one"), None);

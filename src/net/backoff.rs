@@ -15,12 +15,17 @@ const CAP_MS: u64 = 30_000;
 impl Backoff {
     /// Starts at the shortest wait; `seed` chooses the jitter.
     pub const fn new(seed: u64) -> Self {
-        Self { attempt: 0, state: seed | 1 }
+        Self {
+            attempt: 0,
+            state: seed | 1,
+        }
     }
 
     /// The next wait.
     pub fn next_wait(&mut self) -> Duration {
-        let full = FIRST_MS.saturating_mul(1 << self.attempt.min(16)).min(CAP_MS);
+        let full = FIRST_MS
+            .saturating_mul(1 << self.attempt.min(16))
+            .min(CAP_MS);
         self.attempt = self.attempt.saturating_add(1);
         // xorshift: jitter needs no quality, only difference.
         self.state ^= self.state << 13;

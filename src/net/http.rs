@@ -82,7 +82,9 @@ impl HttpConnection {
     ///
     /// When the operating system refuses.
     pub fn set_hot(&mut self) -> Result<(), NetFault> {
-        self.stream.set_nonblocking(true).map_err(|e| self.broken(&e.to_string()))
+        self.stream
+            .set_nonblocking(true)
+            .map_err(|e| self.broken(&e.to_string()))
     }
 
     /// Sends a whole request in one write. What the kernel does not take at once is kept and sent by
@@ -158,12 +160,17 @@ impl HttpConnection {
     ///
     /// [`NetFault::Broken`]; the outcome of the request is then unknown.
     pub fn call(&mut self, request: &[u8]) -> Result<Response, NetFault> {
-        self.send(request).map_err(|e| self.broken(&e.to_string()))?;
+        self.send(request)
+            .map_err(|e| self.broken(&e.to_string()))?;
         match self.poll() {
             Incoming::Reply(reply) => {
                 let body = self.body(&reply).to_vec();
                 self.next();
-                Ok(Response { status: reply.status, body, closes: reply.closes })
+                Ok(Response {
+                    status: reply.status,
+                    body,
+                    closes: reply.closes,
+                })
             }
             Incoming::Nothing => Err(self.broken("no reply within the time limit")),
             Incoming::Closed => Err(self.broken("the connection ended before a whole reply")),
@@ -188,7 +195,10 @@ impl HttpConnection {
 
     #[cold]
     fn broken(&self, why: &str) -> NetFault {
-        NetFault::Broken { host: self.host.clone(), why: why.to_owned() }
+        NetFault::Broken {
+            host: self.host.clone(),
+            why: why.to_owned(),
+        }
     }
 }
 
@@ -219,7 +229,9 @@ fn parse(bytes: &mut [u8]) -> Parsed {
     let mut closes = response.version == Some(0);
     for header in response.headers.iter() {
         if header.name.eq_ignore_ascii_case("content-length") {
-            let value = std::str::from_utf8(header.value).ok().and_then(|v| v.trim().parse().ok());
+            let value = std::str::from_utf8(header.value)
+                .ok()
+                .and_then(|v| v.trim().parse().ok());
             match (value, length) {
                 (Some(value), None) => length = Some(value),
                 _ => return Parsed::Nonsense,
@@ -232,9 +244,11 @@ fn parse(bytes: &mut [u8]) -> Parsed {
     }
     if chunked {
         return match join_chunks(bytes.get_mut(head..).unwrap_or_default()) {
-            Ok(Some(length)) => {
-                Parsed::Whole(Reply { status, closes, body: head..head.saturating_add(length) })
-            }
+            Ok(Some(length)) => Parsed::Whole(Reply {
+                status,
+                closes,
+                body: head..head.saturating_add(length),
+            }),
             Ok(None) => Parsed::Partial,
             Err(()) => Parsed::Nonsense,
         };
@@ -251,7 +265,11 @@ fn parse(bytes: &mut [u8]) -> Parsed {
     if bytes.len() < end {
         return Parsed::Partial;
     }
-    Parsed::Whole(Reply { status, closes, body: head..end })
+    Parsed::Whole(Reply {
+        status,
+        closes,
+        body: head..end,
+    })
 }
 
 /// Returns the joined length once the last chunk is there. Until then nothing is moved.
@@ -309,7 +327,10 @@ mod tests {
         let text = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
         assert_eq!(whole(text), Some((200, "hello".into(), false)));
         for cut in 0..text.len() {
-            assert!(matches!(parse(&mut text.as_bytes()[..cut].to_vec()), Parsed::Partial), "{cut}");
+            assert!(
+                matches!(parse(&mut text.as_bytes()[..cut].to_vec()), Parsed::Partial),
+                "{cut}"
+            );
         }
     }
 
@@ -319,7 +340,10 @@ mod tests {
                     5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
         assert_eq!(whole(text), Some((429, "hello world".into(), true)));
         for cut in 0..text.len() {
-            assert!(matches!(parse(&mut text.as_bytes()[..cut].to_vec()), Parsed::Partial), "{cut}");
+            assert!(
+                matches!(parse(&mut text.as_bytes()[..cut].to_vec()), Parsed::Partial),
+                "{cut}"
+            );
         }
     }
 
@@ -333,7 +357,10 @@ mod tests {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             "SMTP ready\r\n\r\n",
         ] {
-            assert!(matches!(parse(&mut bad.as_bytes().to_vec()), Parsed::Nonsense), "{bad}");
+            assert!(
+                matches!(parse(&mut bad.as_bytes().to_vec()), Parsed::Nonsense),
+                "{bad}"
+            );
         }
     }
 }

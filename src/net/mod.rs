@@ -46,8 +46,10 @@ pub enum NetFault {
         source: io::Error,
     },
     /// The TLS handshake failed; the certificate is the usual reason.
-    #[error("TLS with {host} failed: {source}; the certificate must be valid for this host and issued by \
-             a known root (venue.ca_file adds one)")]
+    #[error(
+        "TLS with {host} failed: {source}; the certificate must be valid for this host and issued by \
+             a known root (venue.ca_file adds one)"
+    )]
     Tls {
         /// Host and port.
         host: String,

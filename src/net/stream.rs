@@ -30,7 +30,10 @@ impl Stream {
         timeout: Duration,
     ) -> Result<Self, NetFault> {
         let host = url.authority();
-        let connect = |source| NetFault::Connect { host: host.clone(), source };
+        let connect = |source| NetFault::Connect {
+            host: host.clone(),
+            source,
+        };
         let socket = TcpStream::connect_timeout(&url.resolve()?, timeout).map_err(connect)?;
         socket.set_nodelay(true).map_err(connect)?;
         socket.set_read_timeout(Some(timeout)).map_err(connect)?;
@@ -38,7 +41,10 @@ impl Stream {
         if !url.is_tls {
             return Ok(Self::Plain(socket));
         }
-        let broken = |source| NetFault::Tls { host: host.clone(), source };
+        let broken = |source| NetFault::Tls {
+            host: host.clone(),
+            source,
+        };
         let name = ServerName::try_from(url.host.clone())
             .map_err(|e| broken(io::Error::new(io::ErrorKind::InvalidInput, e)))?;
         let session = ClientConnection::new(Arc::clone(tls), name)

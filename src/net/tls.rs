@@ -15,14 +15,21 @@ use std::sync::Arc;
 ///
 /// [`NetFault::Roots`] when a file of roots is missing, empty or not PEM.
 pub fn client_config(extra: Option<&Path>) -> Result<Arc<ClientConfig>, NetFault> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
     if let Some(file) = extra {
-        let bad = |why: String| NetFault::Roots { file: file.display().to_string(), why };
+        let bad = |why: String| NetFault::Roots {
+            file: file.display().to_string(),
+            why,
+        };
         let certificates = CertificateDer::pem_file_iter(file)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|e| bad(format!("{e}; a PEM file of certificates is expected")))?;
         if certificates.is_empty() {
-            return Err(bad("no certificate in it; a PEM file of certificates is expected".to_owned()));
+            return Err(bad(
+                "no certificate in it; a PEM file of certificates is expected".to_owned(),
+            ));
         }
         for certificate in certificates {
             roots.add(certificate).map_err(|e| bad(e.to_string()))?;
@@ -40,7 +47,10 @@ pub fn client_config(extra: Option<&Path>) -> Result<Arc<ClientConfig>, NetFault
     });
     let config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
-        .map_err(|e| NetFault::Roots { file: "tls".to_owned(), why: e.to_string() })?
+        .map_err(|e| NetFault::Roots {
+            file: "tls".to_owned(),
+            why: e.to_string(),
+        })?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))
@@ -52,7 +62,9 @@ mod tests {
 
     #[test]
     fn a_missing_or_empty_root_file_is_named() {
-        let missing = client_config(Some(Path::new("no/such/root.pem"))).err().map(|e| e.to_string());
+        let missing = client_config(Some(Path::new("no/such/root.pem")))
+            .err()
+            .map(|e| e.to_string());
         assert!(missing.is_some_and(|text| text.contains("no/such/root.pem")));
         let dir = tempfile::tempdir().expect("dir");
         let empty = dir.path().join("empty.pem");

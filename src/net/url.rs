@@ -26,37 +26,61 @@ impl Url {
     /// machine.
     pub fn parse(text: &str) -> Result<Self, NetFault> {
         let shown = text.split('?').next().unwrap_or("").to_owned();
-        let bad = |why| NetFault::Url { url: shown.clone(), why };
+        let bad = |why| NetFault::Url {
+            url: shown.clone(),
+            why,
+        };
         let (scheme, rest) = text
             .split_once("://")
             .ok_or_else(|| bad("an address such as https://api.kite.trade is expected"))?;
         let is_tls = match scheme {
             "https" | "wss" => true,
             "http" | "ws" => false,
-            _ => return Err(bad("scheme must be https or wss (http and ws on this machine only)")),
+            _ => {
+                return Err(bad(
+                    "scheme must be https or wss (http and ws on this machine only)",
+                ));
+            }
         };
         let split = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(split);
         let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) => {
-                (host, port.parse().map_err(|_| bad("the port must be a number up to 65535"))?)
-            }
+            Some((host, port)) => (
+                host,
+                port.parse()
+                    .map_err(|_| bad("the port must be a number up to 65535"))?,
+            ),
             None => (authority, if is_tls { 443 } else { 80 }),
         };
         if host.is_empty() || host.contains('@') {
             return Err(bad("a host is expected after the scheme"));
         }
         if !is_tls && !matches!(host, "127.0.0.1" | "localhost") {
-            return Err(bad("plain http and ws are for 127.0.0.1 only; use https or wss"));
+            return Err(bad(
+                "plain http and ws are for 127.0.0.1 only; use https or wss",
+            ));
         }
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Ok(Self { is_tls, host: host.to_owned(), port, path })
+        let path = if path.starts_with('/') {
+            path.to_owned()
+        } else {
+            format!("/{path}")
+        };
+        Ok(Self {
+            is_tls,
+            host: host.to_owned(),
+            port,
+            path,
+        })
     }
 
     /// Host and port, as for a `Host` header.
     pub fn authority(&self) -> String {
         let own = if self.is_tls { 443 } else { 80 };
-        if self.port == own { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+        if self.port == own {
+            self.host.clone()
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 
     /// The first address of the host.
@@ -93,11 +117,17 @@ mod tests {
     #[test]
     fn addresses_are_read_and_queries_are_never_shown() {
         let url = Url::parse("wss://ws.kite.trade?api_key=k&access_token=t").expect("address");
-        assert_eq!((url.host.as_str(), url.port, url.is_tls), ("ws.kite.trade", 443, true));
+        assert_eq!(
+            (url.host.as_str(), url.port, url.is_tls),
+            ("ws.kite.trade", 443, true)
+        );
         assert_eq!(url.path, "/?api_key=k&access_token=t");
         assert_eq!(format!("{url} {url:?}"), "ws.kite.trade/ ws.kite.trade/");
         let local = Url::parse("http://127.0.0.1:8080/x").expect("address");
-        assert_eq!((local.authority().as_str(), local.path.as_str()), ("127.0.0.1:8080", "/x"));
+        assert_eq!(
+            (local.authority().as_str(), local.path.as_str()),
+            ("127.0.0.1:8080", "/x")
+        );
     }
 
     #[test]

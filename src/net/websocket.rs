@@ -47,7 +47,10 @@ impl FeedSocket {
     ) -> Result<Self, NetFault> {
         let host = url.authority();
         let stream = Stream::connect(url, tls, timeout)?;
-        let broken = |why: String| NetFault::Broken { host: host.clone(), why };
+        let broken = |why: String| NetFault::Broken {
+            host: host.clone(),
+            why,
+        };
         let scheme = if url.is_tls { "wss" } else { "ws" };
         let mut request = tungstenite::http::Request::builder()
             .uri(format!("{scheme}://{host}{}", url.path))
@@ -55,27 +58,43 @@ impl FeedSocket {
             .header("Connection", "Upgrade")
             .header("Upgrade", "websocket")
             .header("Sec-WebSocket-Version", "13")
-            .header("Sec-WebSocket-Key", tungstenite::handshake::client::generate_key());
+            .header(
+                "Sec-WebSocket-Key",
+                tungstenite::handshake::client::generate_key(),
+            );
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let request = request.body(()).map_err(|_| broken("address or header is not valid HTTP".into()))?;
+        let request = request
+            .body(())
+            .map_err(|_| broken("address or header is not valid HTTP".into()))?;
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .max_message_size(Some(MESSAGE_MAX))
             .max_frame_size(Some(MESSAGE_MAX));
         match tungstenite::client::client_with_config(request, stream, Some(config)) {
             Ok((socket, _)) => {
-                socket.get_ref().set_nonblocking(true).map_err(|e| broken(e.to_string()))?;
+                socket
+                    .get_ref()
+                    .set_nonblocking(true)
+                    .map_err(|e| broken(e.to_string()))?;
                 Ok(Self { socket, host })
             }
             Err(HandshakeError::Failure(tungstenite::Error::Http(response))) => {
                 let status = response.status().as_u16();
-                let hint = if status == 403 { "; the session is dead, log in again" } else { "" };
+                let hint = if status == 403 {
+                    "; the session is dead, log in again"
+                } else {
+                    ""
+                };
                 Err(NetFault::Refused { host, status, hint })
             }
-            Err(HandshakeError::Failure(error)) => Err(broken(format!("WebSocket handshake: {error}"))),
-            Err(HandshakeError::Interrupted(_)) => Err(broken("WebSocket handshake timed out".into())),
+            Err(HandshakeError::Failure(error)) => {
+                Err(broken(format!("WebSocket handshake: {error}")))
+            }
+            Err(HandshakeError::Interrupted(_)) => {
+                Err(broken("WebSocket handshake timed out".into()))
+            }
         }
     }
 
@@ -108,13 +127,13 @@ impl FeedSocket {
 
     /// Says goodbye; the connection is not usable afterwards.
     pub fn close(&mut self) {
-        self.socket.close(None).and_then(|()| self.socket.flush()).ok();
+        self.socket
+            .close(None)
+            .and_then(|()| self.socket.flush())
+            .ok();
     }
 
-    fn settle(
-        &self,
-        outcome: Result<Received, tungstenite::Error>,
-    ) -> Result<Received, NetFault> {
+    fn settle(&self, outcome: Result<Received, tungstenite::Error>) -> Result<Received, NetFault> {
         match outcome {
             Ok(received) => Ok(received),
             Err(tungstenite::Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => {
@@ -126,7 +145,10 @@ impl FeedSocket {
 
     #[cold]
     fn broken(&self, error: &tungstenite::Error) -> NetFault {
-        NetFault::Broken { host: self.host.clone(), why: error.to_string() }
+        NetFault::Broken {
+            host: self.host.clone(),
+            why: error.to_string(),
+        }
     }
 }
 

@@ -21,8 +21,17 @@ pub struct ByteReceiver {
 pub fn bytes(capacity: usize) -> (ByteSender, ByteReceiver) {
     let (producer, consumer) = rtrb::RingBuffer::new(capacity);
     let dropped = Arc::new(AtomicU64::new(0));
-    let sender = ByteSender { ring: producer, dropped: Arc::clone(&dropped) };
-    (sender, ByteReceiver { ring: consumer, dropped })
+    let sender = ByteSender {
+        ring: producer,
+        dropped: Arc::clone(&dropped),
+    };
+    (
+        sender,
+        ByteReceiver {
+            ring: consumer,
+            dropped,
+        },
+    )
 }
 
 impl ByteSender {
@@ -54,7 +63,9 @@ impl ByteReceiver {
     /// Moves everything waiting to the end of `into` and returns how many bytes that was.
     pub fn drain(&mut self, into: &mut Vec<u8>) -> usize {
         let waiting = self.ring.slots();
-        let Ok(chunk) = self.ring.read_chunk(waiting) else { return 0 };
+        let Ok(chunk) = self.ring.read_chunk(waiting) else {
+            return 0;
+        };
         let (first, second) = chunk.as_slices();
         into.extend_from_slice(first);
         into.extend_from_slice(second);

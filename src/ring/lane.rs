@@ -92,7 +92,15 @@ pub fn lossless<T>(
         policy,
         counters: Arc::clone(&counters),
     };
-    (Lossless { ring: producer, counters, pushed: 0 }, Receiver { ring: consumer }, view)
+    (
+        Lossless {
+            ring: producer,
+            counters,
+            pushed: 0,
+        },
+        Receiver { ring: consumer },
+        view,
+    )
 }
 
 /// Opens a lane that drops and counts when full.
@@ -135,7 +143,9 @@ impl<T> Lossless<T> {
     #[cold]
     fn refuse(&self) {
         let refused = self.counters.refused.load(Relaxed);
-        self.counters.refused.store(refused.wrapping_add(1), Relaxed);
+        self.counters
+            .refused
+            .store(refused.wrapping_add(1), Relaxed);
     }
 }
 
@@ -179,7 +189,10 @@ mod tests {
     #[test]
     fn a_full_lossless_lane_hands_the_value_back_and_counts() {
         let (mut tx, mut rx, view) = lossless("a → b", 2, Policy::Stall);
-        assert_eq!((tx.push(1), tx.push(2), tx.push(3)), (Ok(()), Ok(()), Err(3)));
+        assert_eq!(
+            (tx.push(1), tx.push(2), tx.push(3)),
+            (Ok(()), Ok(()), Err(3))
+        );
         assert_eq!((view.pushed(), view.refused()), (2, 1));
         assert_eq!((rx.pop(), rx.pop(), rx.pop()), (Some(1), Some(2), None));
         assert_eq!(tx.push(3), Ok(()));

@@ -95,7 +95,10 @@ pub fn admit(
     if !order.limit.is_on(contract.tick) {
         return Err(Denial::OffTick);
     }
-    let band = leg.reference.basis_points(limits.band_basis_points).saturating_add(contract.tick);
+    let band = leg
+        .reference
+        .basis_points(limits.band_basis_points)
+        .saturating_add(contract.tick);
     if order.limit.0 <= 0 || leg.reference.0 <= 0 || order.limit.distance(leg.reference) > band {
         return Err(Denial::OutsideBand);
     }
@@ -144,9 +147,7 @@ pub fn protected_limit(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        InstrumentIx, IntentId, LegRole, MonoNanos, Side, StrategyIx, Tag,
-    };
+    use crate::model::{InstrumentIx, IntentId, LegRole, MonoNanos, Side, StrategyIx, Tag};
 
     const LIMITS: Limits = Limits {
         open_orders_max: 4,
@@ -210,24 +211,70 @@ mod tests {
         };
         assert_eq!(entry(&|_, _, _, _| {}), Ok(()));
         assert_eq!(entry(&|o, _, _, _| o.qty = Qty(600)), Ok(()));
-        assert_eq!(entry(&|o, _, _, _| o.qty = Qty(630)), Err(Denial::AboveFreeze));
-        assert_eq!(entry(&|o, _, _, _| o.qty = Qty(0)), Err(Denial::NotWholeLots));
-        assert_eq!(entry(&|o, _, _, _| o.qty = Qty(31)), Err(Denial::NotWholeLots));
-        assert_eq!(entry(&|o, _, _, _| o.limit = Price(1_020_001)), Err(Denial::OffTick));
-        assert_eq!(entry(&|o, _, _, _| o.limit = Price(1_050_500)), Ok(()), "band plus one tick");
-        assert_eq!(entry(&|o, _, _, _| o.limit = Price(1_051_000)), Err(Denial::OutsideBand));
-        assert_eq!(entry(&|o, _, _, _| o.limit = Price(0)), Err(Denial::OutsideBand));
-        assert_eq!(entry(&|_, l, _, _| l.reference = Price(0)), Err(Denial::OutsideBand));
+        assert_eq!(
+            entry(&|o, _, _, _| o.qty = Qty(630)),
+            Err(Denial::AboveFreeze)
+        );
+        assert_eq!(
+            entry(&|o, _, _, _| o.qty = Qty(0)),
+            Err(Denial::NotWholeLots)
+        );
+        assert_eq!(
+            entry(&|o, _, _, _| o.qty = Qty(31)),
+            Err(Denial::NotWholeLots)
+        );
+        assert_eq!(
+            entry(&|o, _, _, _| o.limit = Price(1_020_001)),
+            Err(Denial::OffTick)
+        );
+        assert_eq!(
+            entry(&|o, _, _, _| o.limit = Price(1_050_500)),
+            Ok(()),
+            "band plus one tick"
+        );
+        assert_eq!(
+            entry(&|o, _, _, _| o.limit = Price(1_051_000)),
+            Err(Denial::OutsideBand)
+        );
+        assert_eq!(
+            entry(&|o, _, _, _| o.limit = Price(0)),
+            Err(Denial::OutsideBand)
+        );
+        assert_eq!(
+            entry(&|_, l, _, _| l.reference = Price(0)),
+            Err(Denial::OutsideBand)
+        );
         assert_eq!(entry(&|_, _, _, f| f.open_orders = 3), Ok(()));
-        assert_eq!(entry(&|_, _, _, f| f.open_orders = 4), Err(Denial::OpenOrders));
+        assert_eq!(
+            entry(&|_, _, _, f| f.open_orders = 4),
+            Err(Denial::OpenOrders)
+        );
         assert_eq!(entry(&|_, _, _, f| f.data_age_ns = 5_000_000_000), Ok(()));
-        assert_eq!(entry(&|_, _, _, f| f.data_age_ns = 5_000_000_001), Err(Denial::StaleData));
+        assert_eq!(
+            entry(&|_, _, _, f| f.data_age_ns = 5_000_000_001),
+            Err(Denial::StaleData)
+        );
         assert_eq!(entry(&|_, _, _, f| f.sent_last_second = 8), Ok(()));
-        assert_eq!(entry(&|_, _, _, f| f.sent_last_second = 9), Err(Denial::Budget));
-        assert_eq!(entry(&|_, _, _, f| f.in_session = false), Err(Denial::OutsideSession));
-        assert_eq!(entry(&|_, _, _, f| f.entries_allowed = false), Err(Denial::OutsideSession));
-        assert_eq!(entry(&|_, _, _, f| f.is_frozen = true), Err(Denial::LegFrozen));
-        assert_eq!(entry(&|_, _, c, _| c.is_armed = false), Err(Denial::NotArmed));
+        assert_eq!(
+            entry(&|_, _, _, f| f.sent_last_second = 9),
+            Err(Denial::Budget)
+        );
+        assert_eq!(
+            entry(&|_, _, _, f| f.in_session = false),
+            Err(Denial::OutsideSession)
+        );
+        assert_eq!(
+            entry(&|_, _, _, f| f.entries_allowed = false),
+            Err(Denial::OutsideSession)
+        );
+        assert_eq!(
+            entry(&|_, _, _, f| f.is_frozen = true),
+            Err(Denial::LegFrozen)
+        );
+        assert_eq!(
+            entry(&|_, _, c, _| c.is_armed = false),
+            Err(Denial::NotArmed)
+        );
     }
 
     #[test]
@@ -244,8 +291,14 @@ mod tests {
     fn a_protected_limit_goes_outward_to_the_tick() {
         let tick = Price(500);
         let at = Price::parse(b"100.03").expect("price");
-        assert_eq!(protected_limit(at, Side::Buy, 200, tick).to_string(), "102.05");
-        assert_eq!(protected_limit(at, Side::Sell, 200, tick).to_string(), "98.00");
+        assert_eq!(
+            protected_limit(at, Side::Buy, 200, tick).to_string(),
+            "102.05"
+        );
+        assert_eq!(
+            protected_limit(at, Side::Sell, 200, tick).to_string(),
+            "98.00"
+        );
         assert_eq!(protected_limit(Price(500), Side::Sell, 5_000, tick), tick);
     }
 }

@@ -41,14 +41,20 @@ pub struct Clock(Arc<Inner>);
 
 impl Clock {
     /// Starts the clock of a running engine.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's wall clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the machine's wall clock"
+    )]
     pub fn start(market: &MarketTime) -> Self {
         let clock = quanta::Clock::new();
         let origin = clock.raw();
         let (wall, speed_milli) = match market {
             MarketTime::Real => {
                 let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-                (since.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)), 1_000)
+                (
+                    since.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)),
+                    1_000,
+                )
             }
             MarketTime::Feed { speed_milli } => (0, *speed_milli),
         };
@@ -63,7 +69,9 @@ impl Clock {
     /// A clock that stands still until [`Clock::step_to`] moves it.
     pub fn stepped(at: Stamp) -> Self {
         Self(Arc::new(Inner {
-            source: Source::Virtual { mono: AtomicU64::new(at.mono.0) },
+            source: Source::Virtual {
+                mono: AtomicU64::new(at.mono.0),
+            },
             speed_milli: 0,
             anchor_wall: AtomicI64::new(at.wall.0),
             anchor_mono: AtomicU64::new(0),
@@ -85,7 +93,10 @@ impl Clock {
     #[inline]
     pub fn now(&self) -> Stamp {
         let mono = self.mono();
-        Stamp { mono, wall: self.wall_at(mono) }
+        Stamp {
+            mono,
+            wall: self.wall_at(mono),
+        }
     }
 
     /// Market time at a monotonic moment.
@@ -135,21 +146,35 @@ mod tests {
 
     #[test]
     fn a_stepped_clock_shows_only_what_it_was_told() {
-        let clock = Clock::stepped(Stamp { mono: MonoNanos(5), wall: WallNanos(7) });
+        let clock = Clock::stepped(Stamp {
+            mono: MonoNanos(5),
+            wall: WallNanos(7),
+        });
         assert_eq!(clock.now(), clock.now());
-        let next = Stamp { mono: MonoNanos(9), wall: WallNanos(11) };
+        let next = Stamp {
+            mono: MonoNanos(9),
+            wall: WallNanos(11),
+        };
         clock.step_to(next);
         assert_eq!(clock.now(), next);
     }
 
     #[test]
     fn feed_time_runs_on_at_its_speed_and_never_goes_back() {
-        let clock = Clock::start(&MarketTime::Feed { speed_milli: 60_000 });
+        let clock = Clock::start(&MarketTime::Feed {
+            speed_milli: 60_000,
+        });
         let at = clock.mono();
         clock.observe(WallNanos::from_secs(1_000), at);
         assert_eq!(clock.wall_at(at), WallNanos::from_secs(1_000));
-        assert_eq!(clock.wall_at(at.plus(1_000_000_000)), WallNanos::from_secs(1_060));
+        assert_eq!(
+            clock.wall_at(at.plus(1_000_000_000)),
+            WallNanos::from_secs(1_060)
+        );
         clock.observe(WallNanos::from_secs(1_030), at.plus(1_000_000_000));
-        assert_eq!(clock.wall_at(at.plus(1_000_000_000)), WallNanos::from_secs(1_060));
+        assert_eq!(
+            clock.wall_at(at.plus(1_000_000_000)),
+            WallNanos::from_secs(1_060)
+        );
     }
 }

@@ -53,7 +53,12 @@ impl Idle {
             IdleMode::Park => Some((mio::Poll::new()?, mio::Events::with_capacity(64))),
             IdleMode::Spin | IdleMode::Yield => None,
         };
-        Ok(Self { mode, backoff: Backoff::new(), park: PARK_MIN, poll })
+        Ok(Self {
+            mode,
+            backoff: Backoff::new(),
+            park: PARK_MIN,
+            poll,
+        })
     }
 
     /// Where stages register sockets that should wake a parked thread.

@@ -36,7 +36,9 @@ impl<S> Running<S> {
     ///
     /// The stage's name when its thread panicked.
     pub fn join(self) -> Result<S, String> {
-        self.handle.join().map_err(|_| format!("stage {} panicked", self.name))
+        self.handle
+            .join()
+            .map_err(|_| format!("stage {} panicked", self.name))
     }
 }
 
@@ -83,8 +85,14 @@ pub fn launch<S: Stage + 'static>(mut stage: S, how: Launch) -> std::io::Result<
         beat.publish(cycles.wrapping_add(1), work);
         stage
     };
-    let handle = std::thread::Builder::new().name(format!("tezi-{name}")).spawn(body)?;
-    Ok(Running { name, beat: shown, handle })
+    let handle = std::thread::Builder::new()
+        .name(format!("tezi-{name}"))
+        .spawn(body)?;
+    Ok(Running {
+        name,
+        beat: shown,
+        handle,
+    })
 }
 
 #[cfg(test)]
@@ -111,7 +119,12 @@ mod tests {
         for idle in [IdleMode::Spin, IdleMode::Yield, IdleMode::Park] {
             let stop = StopLatch::default();
             let clock = Clock::start(&MarketTime::Real);
-            let how = Launch { core: None, idle, stop: stop.clone(), clock };
+            let how = Launch {
+                core: None,
+                idle,
+                stop: stop.clone(),
+                clock,
+            };
             let running = launch(Counter(0, false), how).expect("thread");
             while running.beat.work() < 10 {
                 std::thread::yield_now();

@@ -25,8 +25,13 @@ pub enum Hop {
 
 impl Hop {
     /// Every hop in order.
-    pub const ALL: [Self; 5] =
-        [Self::Decode, Self::Decide, Self::FirstByte, Self::BothLegs, Self::Reply];
+    pub const ALL: [Self; 5] = [
+        Self::Decode,
+        Self::Decide,
+        Self::FirstByte,
+        Self::BothLegs,
+        Self::Reply,
+    ];
 
     /// The words shown to people.
     pub const fn name(self) -> &'static str {
@@ -82,8 +87,13 @@ pub fn meter(hop: Hop) -> (Meter, MeterReader) {
         empty: empty_rx,
         asked: Arc::clone(&asked),
     };
-    let reader =
-        MeterReader { hop, merged: histogram(), full: full_rx, empty: empty_tx, asked };
+    let reader = MeterReader {
+        hop,
+        merged: histogram(),
+        full: full_rx,
+        empty: empty_tx,
+        asked,
+    };
     (writer, reader)
 }
 

@@ -41,7 +41,11 @@ pub struct Placement {
 
 /// Cores this process may run on.
 pub fn cores() -> Vec<usize> {
-    core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect()
+    core_affinity::get_core_ids()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|core| core.id)
+        .collect()
 }
 
 /// Chooses topology and cores.
@@ -59,7 +63,11 @@ pub fn place(
     idle: Option<IdleMode>,
     wanted: &[usize],
 ) -> Result<Placement, String> {
-    let chosen = topology.unwrap_or(if available.len() >= 4 { Topology::Split } else { Topology::Fused });
+    let chosen = topology.unwrap_or(if available.len() >= 4 {
+        Topology::Split
+    } else {
+        Topology::Fused
+    });
     let threads = if chosen == Topology::Split { 3 } else { 1 };
     let owns = available.len() > threads;
     let idle = idle.unwrap_or(if owns { IdleMode::Spin } else { IdleMode::Park });
@@ -87,7 +95,13 @@ pub fn place(
         wanted.iter().copied().take(threads).collect()
     } else if owns && chosen != Topology::Stepped {
         // The last cores: interrupts and housekeeping favour the first.
-        available.iter().rev().take(threads).rev().copied().collect()
+        available
+            .iter()
+            .rev()
+            .take(threads)
+            .rev()
+            .copied()
+            .collect()
     } else {
         Vec::new()
     };
@@ -97,9 +111,18 @@ pub fn place(
         available.len(),
         threads,
         if threads == 1 { "" } else { "s" },
-        if topology.is_some() { "as configured" } else { "chosen automatically" }
+        if topology.is_some() {
+            "as configured"
+        } else {
+            "chosen automatically"
+        }
     );
-    Ok(Placement { topology: chosen, idle, cores, reason })
+    Ok(Placement {
+        topology: chosen,
+        idle,
+        cores,
+        reason,
+    })
 }
 
 #[cfg(test)]
@@ -109,11 +132,20 @@ mod tests {
     #[test]
     fn the_choice_follows_the_cores() {
         let auto = |n: usize| place(&(0..n).collect::<Vec<_>>(), None, None, &[]).expect("fits");
-        assert_eq!((auto(1).topology, auto(1).idle), (Topology::Fused, IdleMode::Park));
-        assert_eq!((auto(2).topology, auto(2).idle), (Topology::Fused, IdleMode::Spin));
+        assert_eq!(
+            (auto(1).topology, auto(1).idle),
+            (Topology::Fused, IdleMode::Park)
+        );
+        assert_eq!(
+            (auto(2).topology, auto(2).idle),
+            (Topology::Fused, IdleMode::Spin)
+        );
         assert_eq!(auto(2).cores, vec![1]);
         assert_eq!(auto(3).topology, Topology::Fused);
-        assert_eq!((auto(4).topology, auto(4).cores), (Topology::Split, vec![1, 2, 3]));
+        assert_eq!(
+            (auto(4).topology, auto(4).cores),
+            (Topology::Split, vec![1, 2, 3])
+        );
     }
 
     #[test]

@@ -41,7 +41,13 @@ const STUCK_NS: u64 = 500_000_000;
 impl Watchdog {
     /// Adds a stage.
     pub fn watch(&mut self, name: &'static str, beat: Beat, now: MonoNanos) {
-        self.watched.push(Watched { name, beat, cycles: 0, since: now, reported: false });
+        self.watched.push(Watched {
+            name,
+            beat,
+            cycles: 0,
+            since: now,
+            reported: false,
+        });
     }
 
     /// Looks at every stage and reports each change once.
@@ -58,7 +64,10 @@ impl Watchdog {
             } else if now.since(stage.since) >= STUCK_NS && !stage.reported {
                 stage.reported = true;
                 let for_ms = now.since(stage.since) / 1_000_000;
-                barks.push(Bark::Stuck { stage: stage.name, for_ms });
+                barks.push(Bark::Stuck {
+                    stage: stage.name,
+                    for_ms,
+                });
             }
         }
         barks
@@ -77,10 +86,16 @@ mod tests {
         beat.publish(1, 0);
         assert!(dog.check(MonoNanos(1)).is_empty());
         assert!(dog.check(MonoNanos(STUCK_NS)).is_empty());
-        let stuck = Bark::Stuck { stage: "gateway", for_ms: 500 };
+        let stuck = Bark::Stuck {
+            stage: "gateway",
+            for_ms: 500,
+        };
         assert_eq!(dog.check(MonoNanos(STUCK_NS + 1)), vec![stuck]);
         assert!(dog.check(MonoNanos(STUCK_NS * 3)).is_empty());
         beat.publish(2, 0);
-        assert_eq!(dog.check(MonoNanos(STUCK_NS * 4)), vec![Bark::Alive { stage: "gateway" }]);
+        assert_eq!(
+            dog.check(MonoNanos(STUCK_NS * 4)),
+            vec![Bark::Alive { stage: "gateway" }]
+        );
     }
 }

@@ -133,7 +133,10 @@ impl TapeWriter {
     pub fn create(path: &Path, header: &str) -> io::Result<Self> {
         let mut file = File::create(path)?;
         file.write_all(MAGIC)?;
-        let mut writer = Self { file, block: Vec::with_capacity(BLOCK_MAX) };
+        let mut writer = Self {
+            file,
+            block: Vec::with_capacity(BLOCK_MAX),
+        };
         writer.push(&text_record(HEADER, header))?;
         Ok(writer)
     }
@@ -146,7 +149,14 @@ impl TapeWriter {
     pub fn warmup(&mut self, unit: u16, bar: &Bar) -> io::Result<()> {
         let mut record = head(WARMUP, 62).to_vec();
         record.extend_from_slice(&unit.to_le_bytes());
-        for value in [bar.start.0, bar.end.0, bar.open.0, bar.high.0, bar.low.0, bar.close.0] {
+        for value in [
+            bar.start.0,
+            bar.end.0,
+            bar.open.0,
+            bar.high.0,
+            bar.low.0,
+            bar.close.0,
+        ] {
             record.extend_from_slice(&value.to_le_bytes());
         }
         record.extend_from_slice(&bar.volume.to_le_bytes());
@@ -211,7 +221,9 @@ pub enum TapeFault {
         source: io::Error,
     },
     /// The file is something else.
-    #[error("{file}: not a tezi recording (it does not begin with TEZITAPE1); record one with tezi run --record")]
+    #[error(
+        "{file}: not a tezi recording (it does not begin with TEZITAPE1); record one with tezi run --record"
+    )]
     NotATape {
         /// The file.
         file: String,
@@ -232,7 +244,10 @@ impl TapeReader {
     /// True when the file begins like a recording.
     pub fn is_tape(path: &Path) -> bool {
         let mut magic = [0; MAGIC.len()];
-        File::open(path).and_then(|mut f| f.read_exact(&mut magic)).is_ok() && &magic == MAGIC
+        File::open(path)
+            .and_then(|mut f| f.read_exact(&mut magic))
+            .is_ok()
+            && &magic == MAGIC
     }
 
     /// Opens a recording.
@@ -242,14 +257,23 @@ impl TapeReader {
     /// [`TapeFault`] when it is missing or something else.
     pub fn open(path: &Path) -> Result<Self, TapeFault> {
         let name = path.display().to_string();
-        let file = File::open(path)
-            .map_err(|source| TapeFault::Unreadable { file: name.clone(), source })?;
+        let file = File::open(path).map_err(|source| TapeFault::Unreadable {
+            file: name.clone(),
+            source,
+        })?;
         if !Self::is_tape(path) {
             return Err(TapeFault::NotATape { file: name });
         }
         let mut file = BufReader::with_capacity(BLOCK_MAX, file);
-        file.seek_relative(10).map_err(|source| TapeFault::Unreadable { file: name, source })?;
-        Ok(Self { file, pending: Vec::new(), at: 0, torn: None, read: MAGIC.len() as u64 })
+        file.seek_relative(10)
+            .map_err(|source| TapeFault::Unreadable { file: name, source })?;
+        Ok(Self {
+            file,
+            pending: Vec::new(),
+            at: 0,
+            torn: None,
+            read: MAGIC.len() as u64,
+        })
     }
 
     /// Where the recording was cut, in words; `None` when all of it was sound.
@@ -264,7 +288,11 @@ impl TapeReader {
             Err(_) => return false,
         }
         let place = self.read;
-        let cut = |why: &str| Some(format!("block at byte {place}: {why}; what comes before it is sound"));
+        let cut = |why: &str| {
+            Some(format!(
+                "block at byte {place}: {why}; what comes before it is sound"
+            ))
+        };
         if self.file.read_exact(&mut head[1..]).is_err() {
             self.torn = cut("torn in its head");
             return false;
@@ -341,7 +369,10 @@ impl In<'_> {
         self.i64().map(Price)
     }
     fn stamp(&mut self) -> Option<Stamp> {
-        Some(Stamp { wall: WallNanos(self.i64()?), mono: MonoNanos(self.u64()?) })
+        Some(Stamp {
+            wall: WallNanos(self.i64()?),
+            mono: MonoNanos(self.u64()?),
+        })
     }
 }
 
@@ -379,7 +410,10 @@ fn decode(kind: u8, payload: &[u8]) -> Option<TapeRecord> {
         }),
         CLOCK => TapeRecord::Clock(input.stamp()?),
         OUTCOME => TapeRecord::Outcome(entry_of(payload.try_into().ok()?)?),
-        FRAME => TapeRecord::Frame { at: input.stamp()?, bytes: input.0.to_vec() },
+        FRAME => TapeRecord::Frame {
+            at: input.stamp()?,
+            bytes: input.0.to_vec(),
+        },
         _ => return None,
     })
 }
@@ -399,7 +433,10 @@ mod tests {
             instrument: InstrumentIx(4),
             ..Tick::default()
         };
-        let stamp = Stamp { mono: MonoNanos(77), wall: WallNanos(-1) };
+        let stamp = Stamp {
+            mono: MonoNanos(77),
+            wall: WallNanos(-1),
+        };
         let entry = Entry::Fill(Fill {
             tag: Tag(*b"TZ0025G18X0001000000"),
             strategy: StrategyIx(3),
@@ -420,7 +457,10 @@ mod tests {
             TapeRecord::Tick(tick),
             TapeRecord::Clock(stamp),
             TapeRecord::Outcome(entry),
-            TapeRecord::Frame { at: stamp, bytes: frame },
+            TapeRecord::Frame {
+                at: stamp,
+                bytes: frame,
+            },
         ];
         (bytes, records)
     }
@@ -430,7 +470,12 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let path = dir.path().join("day.tape");
         let (bytes, records) = sample();
-        let bar = Bar { open: Price(1), ticks: 5, volume: 6, ..Bar::default() };
+        let bar = Bar {
+            open: Price(1),
+            ticks: 5,
+            volume: 6,
+            ..Bar::default()
+        };
         let mut writer = TapeWriter::create(&path, "{}").expect("create");
         writer.warmup(2, &bar).expect("write");
         for _ in 0..20 {
@@ -467,6 +512,8 @@ mod tests {
         let path = dir.path().join("prices.csv");
         std::fs::write(&path, "Time,Open\n").expect("write");
         let text = TapeReader::open(&path).err().map(|e| e.to_string());
-        assert!(text.is_some_and(|t| t.contains("prices.csv") && t.contains("not a tezi recording")));
+        assert!(
+            text.is_some_and(|t| t.contains("prices.csv") && t.contains("not a tezi recording"))
+        );
     }
 }

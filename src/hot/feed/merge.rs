@@ -29,7 +29,9 @@ impl Merge {
 
     /// Keeps a tick that found no room.
     pub(super) fn add(&mut self, tick: &Tick) {
-        let Some(slot) = self.slots.get_mut(tick.instrument.at()) else { return };
+        let Some(slot) = self.slots.get_mut(tick.instrument.at()) else {
+            return;
+        };
         if let Some(kept) = slot {
             kept.merge(tick);
             return;
@@ -84,7 +86,10 @@ mod tests {
         }
         assert_eq!(merge.drain(&mut tx), 2);
         let first = rx.pop().expect("tick");
-        assert_eq!((first.instrument.0, first.last.0, first.high.0, first.low.0), (2, 20, 30, 10));
+        assert_eq!(
+            (first.instrument.0, first.last.0, first.high.0, first.low.0),
+            (2, 20, 30, 10)
+        );
         assert_eq!(first.merged, 3);
         assert_eq!(merge.drain(&mut tx), 1);
         assert_eq!(rx.pop().map(|t| (t.instrument.0, t.low.0)), Some((0, 3)));

@@ -142,7 +142,9 @@ impl Feed {
         {
             if let Some(registry) = &self.registry {
                 let mut source = mio::unix::SourceFd(&socket.as_raw_fd());
-                registry.register(&mut source, mio::Token(0), mio::Interest::READABLE).ok();
+                registry
+                    .register(&mut source, mio::Token(0), mio::Interest::READABLE)
+                    .ok();
             }
             self.heard = clock.mono();
             self.announced = false;
@@ -153,7 +155,9 @@ impl Feed {
     #[cold]
     fn lose(&mut self, why: NetFault) {
         if let (Some(socket), Some(registry)) = (&self.socket, &self.registry) {
-            registry.deregister(&mut mio::unix::SourceFd(&socket.as_raw_fd())).ok();
+            registry
+                .deregister(&mut mio::unix::SourceFd(&socket.as_raw_fd()))
+                .ok();
         }
         self.socket = None;
         self.totals.lost = self.totals.lost.wrapping_add(1);
@@ -163,7 +167,9 @@ impl Feed {
     /// Reads one message, if there is one.
     #[inline]
     fn read(&mut self, clock: &Clock) -> usize {
-        let Some(socket) = &mut self.socket else { return 0 };
+        let Some(socket) = &mut self.socket else {
+            return 0;
+        };
         match socket.receive() {
             Ok(Received::Nothing) => {
                 self.check_silence(clock);
@@ -209,10 +215,17 @@ impl Feed {
             Ok(Frame::Heartbeat) => {}
             Ok(Frame::Packets(cursor)) => {
                 if let Some(recorder) = &mut self.parts.recorder {
-                    let at = crate::model::Stamp { mono: received, wall: clock.wall_at(received) };
+                    let at = crate::model::Stamp {
+                        mono: received,
+                        wall: clock.wall_at(received),
+                    };
                     recorder.push(&[&tape::frame_head(at, &frame), &frame]);
                 }
-                self.walk = Some(Walk { frame, cursor, received });
+                self.walk = Some(Walk {
+                    frame,
+                    cursor,
+                    received,
+                });
             }
             Err(fault) => self.totals.faults.add(fault),
         }
@@ -221,7 +234,9 @@ impl Feed {
     /// Hands on up to a batch of packets of the frame being walked.
     #[inline]
     fn advance(&mut self, clock: &Clock) -> usize {
-        let Some(mut walk) = self.walk.take() else { return 0 };
+        let Some(mut walk) = self.walk.take() else {
+            return 0;
+        };
         let mut done = 0;
         while done < BATCH {
             match self.parts.broker.next_quote(&walk.frame, &mut walk.cursor) {
@@ -284,7 +299,9 @@ impl Feed {
     /// back is a wrap, a small one a correction, which trades nothing.
     #[inline]
     fn traded(&mut self, at: usize, day: u32) -> u32 {
-        let Some(seen) = self.volumes.get_mut(at) else { return 0 };
+        let Some(seen) = self.volumes.get_mut(at) else {
+            return 0;
+        };
         let before = std::mem::replace(seen, day);
         if before == NO_VOLUME {
             return 0;
@@ -297,7 +314,11 @@ impl Feed {
         self.totals.texts = self.totals.texts.wrapping_add(1);
         self.scratch.clear();
         self.scratch.extend_from_slice(text);
-        match self.parts.broker.text_message(&mut self.scratch, &mut self.json) {
+        match self
+            .parts
+            .broker
+            .text_message(&mut self.scratch, &mut self.json)
+        {
             TextMessage::OrderUpdate(mut update) => {
                 if update.at == WallNanos(0) {
                     update.at = clock.now().wall;

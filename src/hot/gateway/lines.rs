@@ -37,8 +37,15 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn new(count: usize) -> Self {
-        let line = || Line { connection: None, job: None, last_used: MonoNanos(0) };
-        Self { lines: (0..count).map(|_| line()).collect(), turn: 0 }
+        let line = || Line {
+            connection: None,
+            job: None,
+            last_used: MonoNanos(0),
+        };
+        Self {
+            lines: (0..count).map(|_| line()).collect(),
+            turn: 0,
+        }
     }
 
     pub(super) const fn count(&self) -> usize {
@@ -47,7 +54,10 @@ impl Lines {
 
     #[inline]
     pub(super) fn connected(&self) -> usize {
-        self.lines.iter().filter(|line| line.connection.is_some()).count()
+        self.lines
+            .iter()
+            .filter(|line| line.connection.is_some())
+            .count()
     }
 
     #[inline]
@@ -69,26 +79,40 @@ impl Lines {
         registry: Option<&mio::Registry>,
         now: MonoNanos,
     ) {
-        let Some((at, line)) =
-            self.lines.iter_mut().enumerate().find(|(_, line)| line.connection.is_none())
+        let Some((at, line)) = self
+            .lines
+            .iter_mut()
+            .enumerate()
+            .find(|(_, line)| line.connection.is_none())
         else {
             return;
         };
         if let Some(registry) = registry {
             let mut source = mio::unix::SourceFd(&connection.as_raw_fd());
-            registry.register(&mut source, mio::Token(at + 1), mio::Interest::READABLE).ok();
+            registry
+                .register(&mut source, mio::Token(at + 1), mio::Interest::READABLE)
+                .ok();
         }
-        *line = Line { connection: Some(connection), job: None, last_used: now };
+        *line = Line {
+            connection: Some(connection),
+            job: None,
+            last_used: now,
+        };
     }
 
     /// Drops a connection; false when there was none.
     pub(super) fn remove(&mut self, at: usize, registry: Option<&mio::Registry>) -> bool {
-        let Some(connection) = self.lines.get_mut(at).and_then(|line| line.connection.take())
+        let Some(connection) = self
+            .lines
+            .get_mut(at)
+            .and_then(|line| line.connection.take())
         else {
             return false;
         };
         if let Some(registry) = registry {
-            registry.deregister(&mut mio::unix::SourceFd(&connection.as_raw_fd())).ok();
+            registry
+                .deregister(&mut mio::unix::SourceFd(&connection.as_raw_fd()))
+                .ok();
         }
         true
     }
@@ -96,13 +120,22 @@ impl Lines {
     /// The idle connection used last: the warmest.
     #[inline]
     pub(super) fn take_idle(&self) -> Option<usize> {
-        let idle = self.lines.iter().enumerate().filter(|(_, line)| line.is_idle());
-        idle.max_by_key(|(_, line)| line.last_used).map(|(at, _)| at)
+        let idle = self
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.is_idle());
+        idle.max_by_key(|(_, line)| line.last_used)
+            .map(|(at, _)| at)
     }
 
     /// The idle connection that has not been used for `after_ns`, longest first.
     pub(super) fn coldest(&self, now: MonoNanos, after_ns: u64) -> Option<usize> {
-        let idle = self.lines.iter().enumerate().filter(|(_, line)| line.is_idle());
+        let idle = self
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.is_idle());
         let (at, line) = idle.min_by_key(|(_, line)| line.last_used)?;
         (now.since(line.last_used) >= after_ns).then_some(at)
     }
@@ -118,7 +151,10 @@ impl Lines {
         let line = self.lines.get_mut(at).ok_or(io::ErrorKind::NotConnected)?;
         line.job = Some(job);
         line.last_used = now;
-        line.connection.as_mut().ok_or(io::ErrorKind::NotConnected)?.send(bytes)
+        line.connection
+            .as_mut()
+            .ok_or(io::ErrorKind::NotConnected)?
+            .send(bytes)
     }
 
     /// Counts cycles; true in the cycle in which idle connections are looked at too.
@@ -138,8 +174,12 @@ impl Lines {
     /// Looks at a connection. Bytes on an idle one mean it must go.
     #[inline]
     pub(super) fn poll(&mut self, at: usize) -> Incoming {
-        let Some(line) = self.lines.get_mut(at) else { return Incoming::Nothing };
-        let Some(connection) = &mut line.connection else { return Incoming::Nothing };
+        let Some(line) = self.lines.get_mut(at) else {
+            return Incoming::Nothing;
+        };
+        let Some(connection) = &mut line.connection else {
+            return Incoming::Nothing;
+        };
         match connection.poll() {
             Incoming::Reply(_) if line.job.is_none() => Incoming::Closed,
             other => other,
@@ -151,7 +191,9 @@ impl Lines {
     }
 
     pub(super) fn last_used(&self, at: usize) -> MonoNanos {
-        self.lines.get(at).map_or(MonoNanos(0), |line| line.last_used)
+        self.lines
+            .get(at)
+            .map_or(MonoNanos(0), |line| line.last_used)
     }
 
     /// Takes the job of a connection whose reply has come or never will.
@@ -160,7 +202,10 @@ impl Lines {
     }
 
     pub(super) fn body(&mut self, at: usize, reply: &Reply) -> &mut [u8] {
-        let connection = self.lines.get_mut(at).and_then(|line| line.connection.as_mut());
+        let connection = self
+            .lines
+            .get_mut(at)
+            .and_then(|line| line.connection.as_mut());
         connection.map_or_else(Default::default, |connection| connection.body(reply))
     }
 

@@ -94,7 +94,11 @@ impl Gateway {
 
     /// First byte, both legs and reply meters, for the merge after the thread has ended.
     pub const fn meters(&self) -> [&Meter; 3] {
-        [&self.parts.first_byte, &self.parts.both_legs, &self.parts.reply]
+        [
+            &self.parts.first_byte,
+            &self.parts.both_legs,
+            &self.parts.reply,
+        ]
     }
 
     /// Writes an entry to the journal and hands it on; entries that find no room wait in order.
@@ -127,13 +131,17 @@ impl Gateway {
     fn dispatch_waiting(&mut self, clock: &Clock) -> usize {
         let mut done = 0;
         while done < BATCH {
-            let Some(intent) = self.parts.intents.peek() else { break };
+            let Some(intent) = self.parts.intents.peek() else {
+                break;
+            };
             let legs = intent.legs().count();
             let can_wait = self.lines.connected() >= legs && !self.session_dead;
             if can_wait && self.lines.idle() < legs {
                 break;
             }
-            let Some(intent) = self.parts.intents.pop() else { break };
+            let Some(intent) = self.parts.intents.pop() else {
+                break;
+            };
             self.dispatch(&intent, clock);
             done += 1;
         }
@@ -142,8 +150,14 @@ impl Gateway {
 
     fn order(&self, intent: &Intent, number: u8, leg: &Leg) -> Order {
         let (account, day) = self.parts.family;
-        let parts =
-            TagParts { account, day, intent: intent.id.0, leg: number, slice: 0, attempt: 0 };
+        let parts = TagParts {
+            account,
+            day,
+            intent: intent.id.0,
+            leg: number,
+            slice: 0,
+            attempt: 0,
+        };
         Order {
             tag: Tag::new(parts),
             intent: intent.id,
@@ -164,7 +178,11 @@ impl Gateway {
         if self.session_dead || self.lines.idle() <= usize::from(ahead) {
             return Err(Denial::NoConnection);
         }
-        let armed = self.parts.armed.get(leg.instrument.at()).ok_or(Denial::NotArmed)?;
+        let armed = self
+            .parts
+            .armed
+            .get(leg.instrument.at())
+            .ok_or(Denial::NotArmed)?;
         let facts = Facts {
             open_orders: self.orders.live().saturating_add(u32::from(ahead)),
             sent_last_second: self.sent_last_second(ahead, now.mono),
@@ -183,7 +201,11 @@ impl Gateway {
         let ahead = usize::from(ahead);
         let oldest = self.sent_at[(self.sent_head + ahead) % self.sent_at.len()];
         let is_recent = oldest != MonoNanos(0) && now.since(oldest) < SECOND_NS;
-        if is_recent || ahead >= self.sent_at.len() { self.parts.limits.per_second_max } else { 0 }
+        if is_recent || ahead >= self.sent_at.len() {
+            self.parts.limits.per_second_max
+        } else {
+            0
+        }
     }
 
     /// Admits, journals and sends the legs of one intent, or denies it whole.
@@ -283,7 +305,11 @@ impl Gateway {
             reject: known.reject,
             denial: None,
             source: known.source,
-            at: if known.at == WallNanos(0) { now.wall } else { known.at },
+            at: if known.at == WallNanos(0) {
+                now.wall
+            } else {
+                known.at
+            },
             received: now.mono,
         };
         let Some(applied) = self.orders.apply(&report) else {
@@ -366,7 +392,11 @@ impl Gateway {
         let body = self.lines.body(line, reply);
         let outcome = match job {
             Some(Job::Warm) if reply.status == 200 => None,
-            _ => Some(self.parts.broker.read_reply(reply.status, body, &mut self.json)),
+            _ => Some(
+                self.parts
+                    .broker
+                    .read_reply(reply.status, body, &mut self.json),
+            ),
         };
         self.lines.clear(line, clock.mono());
         if reply.closes {
@@ -415,11 +445,20 @@ impl Gateway {
             && let Some((slot, order_id)) = self.orders.overdue(now, self.parts.order_ttl_ns)
             && let Some(line) = self.lines.take_idle()
         {
-            let GatewayParts { broker, endpoint, auth, .. } = &self.parts;
+            let GatewayParts {
+                broker,
+                endpoint,
+                auth,
+                ..
+            } = &self.parts;
             broker.cancel_request(endpoint, auth, order_id, &mut self.cancel);
             self.orders.set_cancelling(slot);
             self.totals.cancels = self.totals.cancels.wrapping_add(1);
-            if self.lines.send(line, Job::Cancel, &self.cancel, now).is_err() {
+            if self
+                .lines
+                .send(line, Job::Cancel, &self.cancel, now)
+                .is_err()
+            {
                 self.lines.finish(line);
                 self.drop_line(line);
             }
@@ -429,7 +468,11 @@ impl Gateway {
         if self.lines.idle() > 2
             && let Some(line) = self.lines.coldest(now, self.parts.warm_after_ns)
         {
-            if self.lines.send(line, Job::Warm, &self.parts.warm_request, now).is_err() {
+            if self
+                .lines
+                .send(line, Job::Warm, &self.parts.warm_request, now)
+                .is_err()
+            {
                 self.lines.finish(line);
                 self.drop_line(line);
             }
@@ -501,7 +544,8 @@ impl Stage for Gateway {
         if self.lines.has_room()
             && let Some(connection) = self.parts.connections.pop()
         {
-            self.lines.add(connection, self.registry.as_ref(), clock.mono());
+            self.lines
+                .add(connection, self.registry.as_ref(), clock.mono());
             done += 1;
         }
         done += self.read_updates(clock);

@@ -56,7 +56,11 @@ impl Orders {
             self.places[row][leg] = slot.0;
         }
         self.records.push(record);
-        self.live.push(Live { slot, sent: MonoNanos(0), is_cancelling: false });
+        self.live.push(Live {
+            slot,
+            sent: MonoNanos(0),
+            is_cancelling: false,
+        });
         slot
     }
 
@@ -75,7 +79,9 @@ impl Orders {
     }
 
     pub(super) fn tag(&self, slot: Slot) -> Option<Tag> {
-        self.records.get(slot.0 as usize).map(|record| record.order.tag)
+        self.records
+            .get(slot.0 as usize)
+            .map(|record| record.order.tag)
     }
 
     /// The tag of an unfinished order by the broker's number, for updates that do not echo tags.
@@ -112,7 +118,11 @@ impl Orders {
         match self.live.iter().position(|live| live.slot == slot) {
             Some(at) if is_over => drop(self.live.swap_remove(at)),
             None if !is_over => {
-                self.live.push(Live { slot, sent: report.received, is_cancelling: false });
+                self.live.push(Live {
+                    slot,
+                    sent: report.received,
+                    is_cancelling: false,
+                });
             }
             _ => {}
         }
@@ -133,10 +143,13 @@ impl Orders {
     /// True when an order of this strategy and instrument has no known outcome.
     #[inline]
     pub(super) fn is_frozen(&self, strategy: StrategyIx, instrument: InstrumentIx) -> bool {
-        self.live.iter().filter_map(|live| self.records.get(live.slot.0 as usize)).any(|record| {
-            record.state == OrderState::Unknown
-                && record.order.strategy == strategy
-                && record.order.instrument == instrument
-        })
+        self.live
+            .iter()
+            .filter_map(|live| self.records.get(live.slot.0 as usize))
+            .any(|record| {
+                record.state == OrderState::Unknown
+                    && record.order.strategy == strategy
+                    && record.order.instrument == instrument
+            })
     }
 }

@@ -38,13 +38,15 @@ impl TradingHours {
     /// True inside continuous trading.
     #[inline]
     pub fn is_open(&self, now: WallNanos) -> bool {
-        self.session.is_some_and(|session| session.window_at(now).is_some())
+        self.session
+            .is_some_and(|session| session.window_at(now).is_some())
     }
 
     /// True while entries are still allowed by the time of day.
     #[inline]
     pub fn allows_entry(&self, now: WallNanos) -> bool {
-        self.session.is_some_and(|session| now < session.close().offset(-self.entry_cutoff_ns))
+        self.session
+            .is_some_and(|session| now < session.close().offset(-self.entry_cutoff_ns))
     }
 }
 

@@ -1,0 +1,325 @@
+//! The deciding stage: compute and evaluate on one thread, between the feed and the gateway.
+//!
+//! ```text
+//!   ticks ────┐
+//!   outcomes ─┼──► Decide ──► intents
+//!   clock ────┘       └────► events (for people), recorder (for replay)
+//! ```
+//!
+//! Outcomes are taken before ticks in every cycle, so a decision always knows what the gateway knew.
+
+use super::compute::{Compute, Unit};
+use super::evaluate::{Evaluate, Occasion, Skip, StrategyPlan, Verdict};
+use crate::journal::Entry;
+use crate::model::{Action, Bar, InstrumentIx, Intent, Stamp, StrategyIx, Tick, WallNanos};
+use crate::ring::{ByteSender, Counted, Lossless, Receiver};
+use crate::rules::strategy::Moment;
+use crate::runtime::{Clock, Meter, Stage};
+use crate::store::tape;
+use sha2::{Digest as _, Sha256};
+
+/// Ticks taken in one call.
+const BATCH: usize = 32;
+/// Exchange time has whole seconds: a bar is closed by the clock only when ticks of its last second had
+/// that long to arrive.
+const SECOND_NS: i64 = 1_000_000_000;
+
+/// What the deciding stage tells control.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum DecideEvent {
+    /// A bar closed.
+    Bar {
+        /// Position of the unit.
+        unit: u16,
+        /// Its strategy.
+        strategy: StrategyIx,
+        /// Its instrument.
+        instrument: InstrumentIx,
+        /// The bar.
+        bar: Bar,
+        /// The strategy's named conditions as bits.
+        conditions: u32,
+    },
+    /// Legs are on their way to the gateway.
+    Intent(Intent),
+    /// Something was wanted that could not be done.
+    Skipped(StrategyIx, Action, Skip),
+    /// A bar was not sound and left out.
+    BadBar(InstrumentIx),
+}
+
+/// Lanes and settings of the deciding stage.
+#[derive(Debug)]
+pub struct DecideParts {
+    /// Ticks of the feed.
+    pub ticks: Receiver<Tick>,
+    /// What became known of orders.
+    pub outcomes: Receiver<Entry>,
+    /// Decisions to the gateway.
+    pub intents: Lossless<Intent>,
+    /// News to control.
+    pub events: Counted<DecideEvent>,
+    /// Every input in its order, when recording.
+    pub recorder: Option<ByteSender>,
+    /// Frame read → decision.
+    pub meter: Meter,
+    /// How long after its end the clock closes a bar, in nanoseconds of real time.
+    pub close_grace_ns: u64,
+}
+
+/// Counters of the deciding stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DecideTotals {
+    /// Ticks taken.
+    pub ticks: u64,
+    /// Bars closed, over all units.
+    pub bars: u64,
+    /// Of them, closed by the clock.
+    pub bars_by_clock: u64,
+    /// Intents by action: ENTRY, PYRAMID, EXIT.
+    pub intents: [u64; 3],
+    /// Signals that became no intent.
+    pub skipped: u64,
+}
+
+/// The deciding stage.
+#[derive(Debug)]
+pub struct Decide {
+    parts: DecideParts,
+    compute: Compute,
+    evaluate: Evaluate,
+    held: Vec<Intent>,
+    digest: Option<Sha256>,
+    totals: DecideTotals,
+}
+
+impl Decide {
+    /// Builds the stage.
+    pub fn new(
+        parts: DecideParts,
+        units: Vec<Unit>,
+        strategies: Vec<StrategyPlan>,
+        instruments: usize,
+        intent_base: u64,
+    ) -> Self {
+        let digest = Some(Sha256::new());
+        let mut evaluate = Evaluate::new(strategies, instruments, intent_base);
+        for unit in &units {
+            evaluate.refresh(unit.strategy, unit.bank());
+        }
+        Self {
+            parts,
+            compute: Compute::new(units, instruments),
+            evaluate,
+            held: Vec::with_capacity(64),
+            digest,
+            totals: DecideTotals::default(),
+        }
+    }
+
+    /// Counters so far.
+    pub const fn totals(&self) -> DecideTotals {
+        self.totals
+    }
+
+    /// Bars and indicators.
+    pub const fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
+    /// Positions.
+    pub const fn evaluate(&self) -> &Evaluate {
+        &self.evaluate
+    }
+
+    /// The meter, for the merge after the thread has ended.
+    pub const fn meter(&self) -> &Meter {
+        &self.parts.meter
+    }
+
+    /// Digest of every intent so far, without times of ours, as hex.
+    pub fn digest(&self) -> String {
+        self.digest.as_ref().map_or_else(String::new, |digest| {
+            data_encoding::HEXLOWER.encode(&digest.clone().finalize())
+        })
+    }
+
+    /// Takes one tick.
+    #[inline]
+    pub fn on_tick(&mut self, tick: &Tick) {
+        self.totals.ticks = self.totals.ticks.wrapping_add(1);
+        if let Some(recorder) = &mut self.parts.recorder {
+            recorder.push(&[&tape::tick_record(tick)]);
+        }
+        self.compute.remember(tick);
+        for position in self.compute.watching(tick.instrument) {
+            let unit = self.compute.watcher(position);
+            let folded = self.compute.fold(unit, tick);
+            if let Some(bar) = folded.closed {
+                self.close(unit, &bar, tick);
+            }
+            let strategy = self.compute.units()[unit].strategy;
+            if folded.is_forming && self.evaluate.wants_ticks(strategy) {
+                self.look(unit, strategy, tick);
+            }
+        }
+    }
+
+    /// Takes what became known of an order.
+    #[inline]
+    pub fn on_outcome(&mut self, entry: &Entry) {
+        if let Some(recorder) = &mut self.parts.recorder {
+            recorder.push(&[&tape::outcome_record(entry)]);
+        }
+        self.evaluate.apply(entry);
+    }
+
+    /// Closes bars whose interval ended by `due.wall` though no tick said so.
+    #[cold]
+    pub fn on_clock(&mut self, due: Stamp) {
+        if let Some(recorder) = &mut self.parts.recorder {
+            recorder.push(&[&tape::clock_record(due)]);
+        }
+        for unit in 0..self.compute.units().len() {
+            if let Some(bar) = self.compute.close_due(unit, due.wall) {
+                self.totals.bars_by_clock = self.totals.bars_by_clock.wrapping_add(1);
+                let instrument = self.compute.units()[unit].instrument;
+                let mut tick = self.compute.latest(instrument);
+                tick.received = due.mono;
+                tick.exchange_time = due.wall;
+                self.close(unit, &bar, &tick);
+            }
+        }
+        self.compute.reset_due();
+    }
+
+    /// Decides on a closed bar, then moves the indicators past it.
+    fn close(&mut self, unit: usize, bar: &Bar, tick: &Tick) {
+        self.totals.bars = self.totals.bars.wrapping_add(1);
+        let Unit { strategy, instrument, .. } = self.compute.units()[unit];
+        let conditions = self.decide(unit, strategy, Moment::BarClose, bar, tick);
+        if self.compute.unit(unit).commit(bar) {
+            self.evaluate.refresh(strategy, self.compute.units()[unit].bank());
+        } else {
+            self.parts.events.push(DecideEvent::BadBar(instrument));
+        }
+        let unit = u16::try_from(unit).unwrap_or(u16::MAX);
+        self.parts.events.push(DecideEvent::Bar { unit, strategy, instrument, bar: *bar, conditions });
+    }
+
+    /// Decides on the forming bar.
+    #[inline]
+    fn look(&mut self, unit: usize, strategy: StrategyIx, tick: &Tick) {
+        if let Some(bar) = self.compute.units()[unit].forming().copied() {
+            self.decide(unit, strategy, Moment::Tick, &bar, tick);
+        }
+    }
+
+    #[inline]
+    fn decide(
+        &mut self,
+        unit: usize,
+        strategy: StrategyIx,
+        moment: Moment,
+        bar: &Bar,
+        tick: &Tick,
+    ) -> u32 {
+        let close = self.compute.units()[unit].session().map_or(WallNanos(i64::MAX), |s| s.close());
+        self.compute.unit(unit).peek(bar);
+        let compute = &self.compute;
+        let slots = compute.units()[unit].bank().slots();
+        let occasion = Occasion { moment, slots, bar, tick, close };
+        let (verdict, conditions) =
+            self.evaluate.evaluate(strategy, &occasion, |instrument| compute.latest(instrument));
+        match verdict {
+            Verdict::Nothing => {}
+            Verdict::Wanted(intent) => self.hand_on(intent),
+            Verdict::Skipped(action, skip) => {
+                self.totals.skipped = self.totals.skipped.wrapping_add(1);
+                self.parts.events.push(DecideEvent::Skipped(strategy, action, skip));
+            }
+        }
+        conditions
+    }
+
+    fn hand_on(&mut self, intent: Intent) {
+        if let Some(digest) = &mut self.digest {
+            digest_intent(digest, &intent);
+        }
+        let count = &mut self.totals.intents[intent.signal.action as usize];
+        *count = count.wrapping_add(1);
+        self.parts.events.push(DecideEvent::Intent(intent));
+        if !self.held.is_empty() || self.parts.intents.push(intent).is_err() {
+            self.held.push(intent);
+        }
+    }
+
+    /// True while intents wait for room in their lane: nothing more is taken in until they have left.
+    #[inline]
+    fn is_stalled(&mut self) -> bool {
+        while let Some(intent) = self.held.first() {
+            if self.parts.intents.push(*intent).is_err() {
+                return true;
+            }
+            self.held.remove(0);
+        }
+        false
+    }
+}
+
+/// Everything an intent says except our own receive stamps.
+fn digest_intent(digest: &mut Sha256, intent: &Intent) {
+    let signal = &intent.signal;
+    digest.update(intent.id.0.to_le_bytes());
+    digest.update([signal.action as u8]);
+    digest.update(signal.strategy.0.to_le_bytes());
+    digest.update(signal.instrument.0.to_le_bytes());
+    digest.update(signal.price.0.to_le_bytes());
+    digest.update(signal.conditions.to_le_bytes());
+    digest.update(signal.at.0.to_le_bytes());
+    for leg in intent.legs() {
+        digest.update(leg.instrument.0.to_le_bytes());
+        digest.update([leg.role as u8, leg.side as u8, u8::from(leg.reduces)]);
+        digest.update(leg.qty.0.to_le_bytes());
+        digest.update(leg.limit.0.to_le_bytes());
+        digest.update(leg.reference.0.to_le_bytes());
+    }
+}
+
+impl Stage for Decide {
+    fn name(&self) -> &'static str {
+        "decide"
+    }
+
+    #[inline]
+    fn work(&mut self, clock: &Clock) -> usize {
+        if self.is_stalled() {
+            return 0;
+        }
+        let mut done = 0;
+        while let Some(entry) = self.parts.outcomes.pop() {
+            self.on_outcome(&entry);
+            done += 1;
+        }
+        let mut taken = 0;
+        while taken < BATCH
+            && self.held.is_empty()
+            && let Some(tick) = self.parts.ticks.pop()
+        {
+            self.on_tick(&tick);
+            self.parts.meter.record(tick.received, clock.mono());
+            taken += 1;
+        }
+        if taken == 0 && self.held.is_empty() {
+            let mono = clock.mono();
+            let earlier = crate::model::MonoNanos(mono.0.saturating_sub(self.parts.close_grace_ns));
+            let wall = clock.wall_at(earlier).offset(-SECOND_NS);
+            if self.compute.is_due(wall) {
+                self.on_clock(Stamp { mono, wall });
+                taken += 1;
+            }
+            self.parts.meter.publish();
+        }
+        done + taken
+    }
+}

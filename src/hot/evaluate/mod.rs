@@ -1,0 +1,337 @@
+//! Reading → Intent: conditions, exits, duplicate suppression, and what each strategy holds.
+//!
+//! Promises
+//! - A strategy with an order whose end is not known decides nothing: no second order for one leg.
+//! - EXIT beats PYRAMID beats ENTRY; an exit closes what is held, never more.
+//! - What is decided depends on the inputs alone: ticks, outcomes and clock moments in their order.
+
+pub mod legs;
+
+use crate::book::Book;
+use crate::journal::Entry;
+use crate::model::{
+    Action, Bar, Intent, IntentId, Leg, OrderState, Price, Signal, StrategyIx, Tag, Tick,
+};
+use crate::rules::conditions::Context;
+use crate::rules::strategy::{Decision, Moment, Strategy};
+use legs::{Sizing, Trade, Wanted, price};
+
+/// A strategy with everything it needs to trade.
+#[derive(Debug)]
+pub struct StrategyPlan {
+    /// The compiled rules.
+    pub strategy: Strategy,
+    /// What it trades.
+    pub trade: Trade,
+    /// How legs are sized and priced.
+    pub sizing: Sizing,
+    /// Largest number of additions to a position.
+    pub pyramids_max: u32,
+    /// Price step of the watched instrument.
+    pub tick: Price,
+    /// Price step of each instrument it may trade.
+    pub leg_ticks: Vec<Price>,
+    /// Entries end this long before the close of the watched instrument's session, in nanoseconds.
+    pub entry_cutoff_ns: i64,
+    /// The end-of-day window begins this long before that close, in nanoseconds.
+    pub eod_window_ns: i64,
+    /// Oldest quote an entry leg may be priced from, in nanoseconds.
+    pub quote_age_ns_max: u64,
+}
+
+/// Why a signal became no intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// A leg has no price, or its quote is too old for an entry.
+    NoQuote,
+    /// No strike of the chain is near enough.
+    NoStrike,
+    /// The configured number of additions is reached.
+    PyramidsDone,
+    /// Too close to the close for an entry.
+    TooLate,
+    /// Nothing is held that an exit could close.
+    Flat,
+}
+
+impl Skip {
+    /// The words shown to people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoQuote => "no fresh price for a leg",
+            Self::NoStrike => "no strike near the price",
+            Self::PyramidsDone => "additions used up",
+            Self::TooLate => "too close to the close",
+            Self::Flat => "nothing to close",
+        }
+    }
+}
+
+/// What an evaluation came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing is wanted.
+    Nothing,
+    /// Legs are wanted.
+    Wanted(Intent),
+    /// Something is wanted that cannot be done.
+    Skipped(Action, Skip),
+}
+
+#[derive(Debug)]
+struct Run {
+    plan: StrategyPlan,
+    /// Orders whose end is not known yet.
+    working: u32,
+    last_entry: Option<Price>,
+    pyramids: u32,
+    /// Set by a refusal: no further attempt within the same bar.
+    rests: bool,
+}
+
+/// One intent of the run: whose it is, what for, and which of its legs are not over.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    strategy: StrategyIx,
+    action: Action,
+    price: Price,
+    is_over: [bool; 2],
+}
+
+/// All strategies, their positions and their open intents.
+#[derive(Debug)]
+pub struct Evaluate {
+    runs: Vec<Run>,
+    book: Book,
+    sent: Vec<Sent>,
+    base: u64,
+}
+
+/// Where in the day an evaluation takes place.
+#[derive(Clone, Copy, Debug)]
+pub struct Occasion<'a> {
+    /// Bar close or tick.
+    pub moment: Moment,
+    /// The readings.
+    pub slots: &'a [f64],
+    /// The bar they belong to: closed, or forming.
+    pub bar: &'a Bar,
+    /// The tick that caused it.
+    pub tick: &'a Tick,
+    /// Close of the session, in market time.
+    pub close: crate::model::WallNanos,
+}
+
+impl Evaluate {
+    /// Starts with empty books; intents are numbered from `base + 1`.
+    pub fn new(plans: Vec<StrategyPlan>, instruments: usize, base: u64) -> Self {
+        let strategies = plans.len();
+        let run = |plan| Run { plan, working: 0, last_entry: None, pyramids: 0, rests: false };
+        Self {
+            runs: plans.into_iter().map(run).collect(),
+            book: Book::new(strategies, instruments),
+            sent: Vec::with_capacity(4_096),
+            base,
+        }
+    }
+
+    /// What is held.
+    pub const fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// True when a strategy looks at every tick, at least some of the day.
+    #[inline]
+    pub fn wants_ticks(&self, strategy: StrategyIx) -> bool {
+        self.runs.get(strategy.at()).is_some_and(|run| run.plan.strategy.wants_ticks())
+    }
+
+    /// Recomputes what stays fixed while the next bar forms; called after each commit.
+    #[inline]
+    pub fn refresh(&mut self, strategy: StrategyIx, bank: &crate::indicators::bank::Bank) {
+        if let Some(run) = self.runs.get_mut(strategy.at()) {
+            let tick = run.plan.tick;
+            run.plan.strategy.refresh(bank, tick);
+            run.rests = false;
+        }
+    }
+
+    /// Decides for one strategy.
+    #[inline]
+    pub fn evaluate(
+        &mut self,
+        strategy: StrategyIx,
+        occasion: &Occasion<'_>,
+        latest: impl Fn(crate::model::InstrumentIx) -> Tick,
+    ) -> (Verdict, u32) {
+        let Some(run) = self.runs.get(strategy.at()) else { return (Verdict::Nothing, 0) };
+        let at = occasion.tick.exchange_time;
+        let context = Context {
+            last_entry: run.last_entry,
+            in_position: self.book.legs(strategy).next().is_some(),
+            eod_window: at >= occasion.close.offset(-run.plan.eod_window_ns),
+        };
+        let close = occasion.bar.close;
+        let decided =
+            run.plan.strategy.decide(occasion.moment, occasion.slots, occasion.bar, &context);
+        let conditions = decided.conditions;
+        let Some(action) = decided.action else { return (Verdict::Nothing, conditions) };
+        if run.working > 0 || run.rests {
+            return (Verdict::Nothing, conditions);
+        }
+        let decision = Decision { action: Some(action), conditions };
+        match self.legs(strategy, action, occasion, &latest) {
+            Ok([Some(first), second]) => {
+                let id = IntentId(self.base + self.sent.len() as u64 + 1);
+                let signal = Signal {
+                    action,
+                    strategy,
+                    instrument: occasion.tick.instrument,
+                    price: close,
+                    conditions: decision.conditions,
+                    at,
+                    received: occasion.tick.received,
+                };
+                let intent = Intent::new(id, signal, first, second);
+                self.note(&intent);
+                (Verdict::Wanted(intent), conditions)
+            }
+            Ok([None, _]) => (Verdict::Skipped(action, Skip::Flat), conditions),
+            Err(skip) => (Verdict::Skipped(action, skip), conditions),
+        }
+    }
+
+    /// Chooses and prices the legs of an action.
+    fn legs(
+        &self,
+        strategy: StrategyIx,
+        action: Action,
+        occasion: &Occasion<'_>,
+        latest: &impl Fn(crate::model::InstrumentIx) -> Tick,
+    ) -> Result<[Option<Leg>; 2], Skip> {
+        let Some(run) = self.runs.get(strategy.at()) else { return Ok([None, None]) };
+        let plan = &run.plan;
+        let is_exit = action == Action::Exit;
+        if !is_exit && occasion.tick.exchange_time >= occasion.close.offset(-plan.entry_cutoff_ns) {
+            return Err(Skip::TooLate);
+        }
+        if action == Action::Pyramid && run.pyramids >= plan.pyramids_max {
+            return Err(Skip::PyramidsDone);
+        }
+        let wanted = match action {
+            Action::Entry => {
+                let legs = plan.trade.open(occasion.bar.close, plan.sizing.qty);
+                if legs[0].is_none() {
+                    return Err(Skip::NoStrike);
+                }
+                legs
+            }
+            Action::Pyramid => self.held(strategy, |held, role| Wanted {
+                qty: plan.sizing.qty,
+                reduces: false,
+                side: held.opposite(),
+                ..role
+            }),
+            Action::Exit => self.held(strategy, |_, closing| closing),
+        };
+        let mut legs = [None; 2];
+        for (place, wanted) in legs.iter_mut().zip(wanted) {
+            let Some(wanted) = wanted else { continue };
+            let quote = latest(wanted.instrument);
+            let age = occasion.tick.received.since(quote.received);
+            if !is_exit && (quote.merged == 0 || age > plan.quote_age_ns_max) {
+                return Err(Skip::NoQuote);
+            }
+            let step = plan.leg_ticks.get(wanted.instrument.at()).copied().unwrap_or(plan.tick);
+            *place = Some(price(&wanted, &quote, &plan.sizing, step).ok_or(Skip::NoQuote)?);
+        }
+        Ok(legs)
+    }
+
+    /// The legs that are held, short ones first: the leg whose loss has no bound is closed first. The
+    /// closure gets the closing side's opposite (the held side) and the closing leg.
+    fn held(
+        &self,
+        strategy: StrategyIx,
+        make: impl Fn(crate::model::Side, Wanted) -> Wanted,
+    ) -> [Option<Wanted>; 2] {
+        let Some(run) = self.runs.get(strategy.at()) else { return [None, None] };
+        let mut legs = [None; 2];
+        for is_short_turn in [true, false] {
+            for position in self.book.legs(strategy) {
+                if (position.net().0 < 0) == is_short_turn
+                    && let Some(place) = legs.iter_mut().find(|leg| leg.is_none())
+                {
+                    let closing = run.plan.trade.close(position.instrument(), position.net());
+                    *place = Some(make(closing.side, closing));
+                }
+            }
+        }
+        legs
+    }
+
+    fn note(&mut self, intent: &Intent) {
+        let legs = intent.legs().count();
+        self.sent.push(Sent {
+            strategy: intent.signal.strategy,
+            action: intent.signal.action,
+            price: intent.signal.price,
+            is_over: [false, legs < 2],
+        });
+        if let Some(run) = self.runs.get_mut(intent.signal.strategy.at()) {
+            run.working += u32::try_from(legs).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// Takes what became known of an order.
+    #[inline]
+    pub fn apply(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Admitted(_) => {}
+            Entry::Fill(fill) => {
+                self.book.apply(fill);
+                self.settle_fill(fill.tag);
+            }
+            Entry::Report(report) => {
+                if report.state.is_terminal() {
+                    self.end_leg(report.tag, report.state);
+                }
+            }
+        }
+    }
+
+    fn find(&self, tag: Tag) -> Option<(usize, usize)> {
+        let (intent, leg) = tag.intent_and_leg()?;
+        let row = usize::try_from(intent.checked_sub(self.base)?.checked_sub(1)?).ok()?;
+        (row < self.sent.len() && leg < 2).then_some((row, usize::from(leg)))
+    }
+
+    fn settle_fill(&mut self, tag: Tag) {
+        let Some((row, _)) = self.find(tag) else { return };
+        let Sent { strategy, action, price, .. } = self.sent[row];
+        let is_flat = self.book.legs(strategy).next().is_none();
+        let Some(run) = self.runs.get_mut(strategy.at()) else { return };
+        if is_flat {
+            run.last_entry = None;
+            run.pyramids = 0;
+        } else if action != Action::Exit {
+            run.last_entry = Some(price);
+        }
+    }
+
+    fn end_leg(&mut self, tag: Tag, state: OrderState) {
+        let Some((row, leg)) = self.find(tag) else { return };
+        let sent = &mut self.sent[row];
+        if std::mem::replace(&mut sent.is_over[leg], true) {
+            return;
+        }
+        let Some(run) = self.runs.get_mut(sent.strategy.at()) else { return };
+        run.working = run.working.saturating_sub(1);
+        let is_refused = state != OrderState::Filled;
+        run.rests |= is_refused;
+        let is_last = sent.is_over == [true, true];
+        if is_last && sent.action == Action::Pyramid && !is_refused {
+            run.pyramids += 1;
+        }
+    }
+}
