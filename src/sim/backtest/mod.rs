@@ -14,6 +14,7 @@ pub mod outcome;
 pub mod paper;
 pub mod play;
 pub mod report;
+pub mod runner;
 pub mod rupees;
 pub mod sources;
 pub mod statistics;

@@ -10,6 +10,20 @@ use crate::model::{Bar, Day, Exchange, MonoNanos, Price, Tick, WallNanos};
 use crate::store::prices::{Layout, PriceFile, PriceFileError, PriceRow, read_prices};
 use std::path::PathBuf;
 
+/// What a strategy that decides while a bar forms sees, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A row was folded.
+    Row {
+        /// The row's own prices; all four the same for a point.
+        row: Bar,
+        /// The bar it belongs to, as far as it has formed.
+        forming: Bar,
+    },
+    /// A bar closed.
+    Close(Bar),
+}
+
 /// How rows become bars.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape<'a> {
@@ -21,6 +35,8 @@ pub struct Shape<'a> {
     pub timeframe: Timeframe,
     /// What becomes of a short last interval.
     pub short: ShortBar,
+    /// True to keep every row for a strategy that decides while a bar forms.
+    pub keep_rows: bool,
 }
 
 /// Bars of a run with an account of every row that is not in them.
@@ -28,6 +44,8 @@ pub struct Shape<'a> {
 pub struct Loaded {
     /// The bars in order.
     pub bars: Vec<Bar>,
+    /// Rows and bars in order, when they were asked for.
+    pub steps: Vec<Step>,
     /// Rows read and used by the reader.
     pub rows: u64,
     /// Days with a session and at least one price in it.
@@ -120,6 +138,18 @@ pub fn load(files: &[PathBuf], shape: &Shape<'_>) -> Result<Loaded, SourceError>
                 return Err(SourceError::Timeless { file: name });
             }
             let rows = file.len() as u64;
+            if shape.keep_rows {
+                let step = |&bar: &Bar| {
+                    [
+                        Step::Row {
+                            row: bar,
+                            forming: bar,
+                        },
+                        Step::Close(bar),
+                    ]
+                };
+                folding.loaded.steps = file.bars.iter().flat_map(step).collect();
+            }
             return Ok(Loaded {
                 bars: file.bars,
                 rows,
@@ -225,16 +255,37 @@ impl<'a> Folding<'a> {
             self.loaded.closed_days += 1;
             return;
         }
-        let folded = match row {
-            PriceRow::Bar(bar) => self.builder.fold_bar(bar),
-            PriceRow::Point { time, price } => self.builder.fold(&point(*time, *price)),
+        let (part, folded) = match row {
+            PriceRow::Bar(bar) => (*bar, self.builder.fold_bar(bar)),
+            PriceRow::Point { time, price } => (
+                flat(*time, *price),
+                self.builder.fold(&point(*time, *price)),
+            ),
         };
-        self.loaded.bars.extend(folded.closed);
-        if matches!(folded.outcome, FoldOutcome::Opened | FoldOutcome::Extended)
-            && self.used_day != Some(time.day())
+        let is_in = matches!(folded.outcome, FoldOutcome::Opened | FoldOutcome::Extended);
+        let completed = folded
+            .closed
+            .filter(|bar| is_in && bar.start <= part.start && part.start < bar.end);
+        if completed.is_none() {
+            self.close(folded.closed);
+        }
+        if is_in
+            && self.shape.keep_rows
+            && let Some(forming) = completed.or(self.builder.forming().copied())
         {
+            self.loaded.steps.push(Step::Row { row: part, forming });
+        }
+        self.close(completed);
+        if is_in && self.used_day != Some(time.day()) {
             self.used_day = Some(time.day());
             self.loaded.days += 1;
+        }
+    }
+
+    fn close(&mut self, bar: Option<Bar>) {
+        self.loaded.bars.extend(bar);
+        if self.shape.keep_rows {
+            self.loaded.steps.extend(bar.map(Step::Close));
         }
     }
 
@@ -247,16 +298,16 @@ impl<'a> Folding<'a> {
         }
         let session = self.shape.market.session(self.shape.exchange, day);
         if let Some(session) = session {
-            self.loaded.bars.extend(self.builder.set_session(session));
+            let closed = self.builder.set_session(session);
+            self.close(closed);
         }
         self.day = Some((day, session.is_some()));
         session.is_some()
     }
 
     fn finish(mut self) -> Result<Loaded, SourceError> {
-        self.loaded
-            .bars
-            .extend(self.builder.close_due(WallNanos(i64::MAX)));
+        let closed = self.builder.close_due(WallNanos(i64::MAX));
+        self.close(closed);
         self.loaded.unfolded = self.builder.unfolded;
         match self.first {
             Some(first) if self.loaded.bars.is_empty() => Err(SourceError::NoBar {
@@ -266,6 +317,20 @@ impl<'a> Folding<'a> {
             }),
             _ => Ok(self.loaded),
         }
+    }
+}
+
+/// A point as a bar of one nanosecond.
+fn flat(time: WallNanos, price: Price) -> Bar {
+    Bar {
+        start: time,
+        end: time.offset(1),
+        open: price,
+        high: price,
+        low: price,
+        close: price,
+        volume: 0,
+        ticks: 1,
     }
 }
 
