@@ -250,6 +250,11 @@ impl MarketRules {
         self.contract.iter().map(|rows| rows.underlying.as_str())
     }
 
+    /// The names of their indices.
+    pub fn indices(&self) -> impl Iterator<Item = &str> {
+        self.contract.iter().map(|rows| rows.index.as_str())
+    }
+
     /// The underlying whose index has this name, such as `NIFTY BANK`.
     pub fn underlying_of_index(&self, index: &str) -> Option<&str> {
         let rows = self.contract.iter().find(|rows| rows.index == index)?;

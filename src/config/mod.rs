@@ -8,8 +8,17 @@
 pub mod charges;
 pub mod error;
 pub mod market;
+pub mod run;
+mod secrets;
+mod section;
+pub mod strategy;
 mod texts;
 
 pub use charges::{Charged, Charges, Execution};
 pub use error::ConfigError;
 pub use market::{Contract, MarketRules, Terms};
+pub use run::{
+    BarsConfig, Config, ConfigErrors, EngineConfig, FeedConfig, IdleChoice, LimitsConfig,
+    LoginConfig, TopologyChoice, VenueConfig, WarmupConfig, WarmupSource,
+};
+pub use strategy::{InstrumentRef, LegConfig, LegsConfig, StrategyConfig, TradeConfig};

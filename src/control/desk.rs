@@ -92,13 +92,17 @@ impl Desk {
                 desk.auth = Auth::new(api_key, token.expose());
                 desk.account = desk.profile()?.user_id;
             }
-            Login::RequestToken { request_token, api_secret } => {
-                let request =
-                    session::session_request(api_key, request_token.expose(), api_secret);
+            Login::RequestToken {
+                request_token,
+                api_secret,
+            } => {
+                let request = session::session_request(api_key, request_token.expose(), api_secret);
                 let mut reply = desk.call(&request)?;
-                let session =
-                    session::parse_session(reply.status, &mut reply.body, &mut desk.json)
-                        .map_err(|source| DeskFault::Api { what: "login", source })?;
+                let session = session::parse_session(reply.status, &mut reply.body, &mut desk.json)
+                    .map_err(|source| DeskFault::Api {
+                        what: "login",
+                        source,
+                    })?;
                 desk.auth = Auth::new(api_key, session.access_token.expose());
                 desk.account = session.user_id;
             }
@@ -133,7 +137,9 @@ impl Desk {
     /// [`NetFault::Url`] when the configured address is not one.
     pub fn feed_url(&self, ticker: &str) -> Result<Url, NetFault> {
         let mut url = Url::parse(ticker)?;
-        session::ticker_path(&self.auth).expose().clone_into(&mut url.path);
+        session::ticker_path(&self.auth)
+            .expose()
+            .clone_into(&mut url.path);
         Ok(url)
     }
 
@@ -152,8 +158,12 @@ impl Desk {
     pub fn order_connection(&self) -> Result<HttpConnection, DeskFault> {
         let mut connection = HttpConnection::connect(&self.url, &self.tls, TIMEOUT)?;
         let mut reply = connection.call(&self.warm_request())?;
-        session::parse_profile(reply.status, &mut reply.body, &mut JsonScratch::new())
-            .map_err(|source| DeskFault::Api { what: "order connection", source })?;
+        session::parse_profile(reply.status, &mut reply.body, &mut JsonScratch::new()).map_err(
+            |source| DeskFault::Api {
+                what: "order connection",
+                source,
+            },
+        )?;
         connection.set_hot()?;
         Ok(connection)
     }
@@ -165,8 +175,12 @@ impl Desk {
     /// [`DeskFault`].
     pub fn profile(&mut self) -> Result<session::Profile, DeskFault> {
         let mut reply = self.call(&session::profile_request(&self.auth))?;
-        session::parse_profile(reply.status, &mut reply.body, &mut self.json)
-            .map_err(|source| DeskFault::Api { what: "profile", source })
+        session::parse_profile(reply.status, &mut reply.body, &mut self.json).map_err(|source| {
+            DeskFault::Api {
+                what: "profile",
+                source,
+            }
+        })
     }
 
     /// The instruments of one exchange that `keep` wants.
@@ -182,8 +196,13 @@ impl Desk {
     ) -> Result<Vec<Instrument>, DeskFault> {
         let reply = self.call(&master::instruments_request(&self.auth, Some(exchange)))?;
         if reply.status != 200 {
-            let source = ApiFault::Unavailable { status: reply.status };
-            return Err(DeskFault::Api { what: "instruments", source });
+            let source = ApiFault::Unavailable {
+                status: reply.status,
+            };
+            return Err(DeskFault::Api {
+                what: "instruments",
+                source,
+            });
         }
         let found = master::parse_instruments(&reply.body, keep, qty_max)
             .map_err(|source| DeskFault::Master { exchange, source })?;
@@ -204,8 +223,12 @@ impl Desk {
         let interval = market::Interval::Minute;
         let request = market::candles_request(&self.auth, token, interval, (from, to));
         let mut reply = self.call(&request)?;
-        market::parse_candles(reply.status, &mut reply.body, &mut self.json, interval)
-            .map_err(|source| DeskFault::Api { what: "history", source })
+        market::parse_candles(reply.status, &mut reply.body, &mut self.json, interval).map_err(
+            |source| DeskFault::Api {
+                what: "history",
+                source,
+            },
+        )
     }
 
     /// The account's positions as the broker sees them.
@@ -215,8 +238,12 @@ impl Desk {
     /// [`DeskFault`].
     pub fn positions(&mut self) -> Result<books::Positions, DeskFault> {
         let mut reply = self.call(&books::positions_request(&self.auth))?;
-        books::parse_positions(reply.status, &mut reply.body, &mut self.json)
-            .map_err(|source| DeskFault::Api { what: "positions", source })
+        books::parse_positions(reply.status, &mut reply.body, &mut self.json).map_err(|source| {
+            DeskFault::Api {
+                what: "positions",
+                source,
+            }
+        })
     }
 
     /// Reads a plain path, for the simulated venue's own pages.
@@ -254,4 +281,3 @@ impl Desk {
         Ok(response)
     }
 }
-

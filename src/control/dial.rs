@@ -58,7 +58,11 @@ struct Pending {
 
 impl Pending {
     const fn new(seed: u64) -> Self {
-        Self { wanted: 0, due: MonoNanos(0), backoff: Backoff::new(seed) }
+        Self {
+            wanted: 0,
+            due: MonoNanos(0),
+            backoff: Backoff::new(seed),
+        }
     }
 }
 
@@ -118,7 +122,11 @@ impl Dialler {
         let url = self.desk.feed_url(&self.ticker)?;
         let headers = [("X-Kite-Version".to_owned(), "3".to_owned())];
         let mut socket = FeedSocket::connect(&url, &self.tls, &headers, TIMEOUT)?;
-        for message in self.desk.broker().subscribe_messages(&self.tokens, self.mode) {
+        for message in self
+            .desk
+            .broker()
+            .subscribe_messages(&self.tokens, self.mode)
+        {
             socket.send_text(&message)?;
         }
         Ok(socket)
@@ -131,7 +139,9 @@ impl Dialler {
 
     fn attempt(&mut self, want: Want, now: MonoNanos) {
         let outcome = match want {
-            Want::Feed => self.dial_feed().map(|socket| self.feeds.push(socket).is_ok()),
+            Want::Feed => self
+                .dial_feed()
+                .map(|socket| self.feeds.push(socket).is_ok()),
             Want::OrderConnection => {
                 let opened = self.desk.order_connection();
                 opened.map(|connection| self.connections.push(connection).is_ok())
@@ -168,7 +178,10 @@ fn is_session_dead(fault: &DeskFault) -> bool {
     matches!(
         fault,
         DeskFault::Net(NetFault::Refused { status: 403, .. })
-            | DeskFault::Api { source: ApiFault::Session { .. }, .. }
+            | DeskFault::Api {
+                source: ApiFault::Session { .. },
+                ..
+            }
     )
 }
 

@@ -36,6 +36,7 @@ pub mod suite;
 pub mod supertrend;
 
 pub use bank::{Bank, LevelSpec};
+pub use bars::{BarBuilder, FoldOutcome, Folded, ShortBar, Timeframe};
 pub use compare::{Cmp, EPS};
 pub use input::{BarFault, Ohlc, Prices, Scale};
 pub use levels::{EntryLevels, PriceLevel};

@@ -66,3 +66,6 @@ pub fn compile(
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod bank_tests;

@@ -4,7 +4,8 @@ use super::error::ConditionError;
 use super::fold::{Number, Truth};
 use super::names::{Names, series_text};
 use super::program::{DEPTH_MAX, Op, Program, Shape};
-use crate::indicators::{BankPlan, Cmp, LevelSpec, Series};
+use crate::indicators::{Bank, BankPlan, Cmp, LevelSpec, PriceLevel, Series};
+use crate::model::Price;
 
 /// The price levels that the programs of one instrument and timeframe compare the close with.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,26 @@ impl LevelPlan {
     /// The levels in the order of [`super::Inputs::levels`]; the bank gives each its price at a bar's close.
     pub fn specs(&self) -> &[LevelSpec] {
         &self.specs
+    }
+
+    /// Number of levels.
+    pub fn len(&self) -> usize {
+        self.specs.len()
+    }
+
+    /// True when no comparison became a level.
+    pub fn is_empty(&self) -> bool {
+        self.specs.is_empty()
+    }
+
+    /// Writes each level's price as of the bank's last closed bar, in order; after every commit.
+    ///
+    /// A level whose reading is not ready holds at no price. `tick` is the grid of the closes: `Price(1)`
+    /// for an index, whose values lie on no grid.
+    pub fn refresh(&self, bank: &Bank, tick: Price, levels: &mut [PriceLevel]) {
+        for (spec, level) in self.specs.iter().zip(levels) {
+            *level = bank.level(spec, tick).unwrap_or(PriceLevel::never(true));
+        }
     }
 
     fn add(&mut self, spec: LevelSpec) -> u16 {

@@ -127,13 +127,8 @@ impl Program {
 
 #[inline]
 fn level_holds(level: u16, inputs: &Inputs<'_>) -> bool {
-    inputs.levels.get(usize::from(level)).is_some_and(|level| {
-        if level.above {
-            inputs.close >= level.at
-        } else {
-            inputs.close <= level.at
-        }
-    })
+    let level = inputs.levels.get(usize::from(level));
+    level.is_some_and(|level| level.holds(inputs.close))
 }
 
 /// One pass over the operations; jumps go forward only, so it ends.

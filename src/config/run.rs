@@ -1,0 +1,583 @@
+//! The configuration of a run: TOML in, checked values out.
+//!
+//! Promises
+//! - [`Config::load`] names everything that is wrong with a file at once; what it returns needs no further
+//!   check.
+//! - Simulation is the default. A venue that is not simulated needs its account named, and a simulated one
+//!   is on this machine.
+//! - Secrets come from files only their owner can read, and print as `***`.
+
+use super::charges::Charges;
+use super::error::ConfigError;
+use super::market::MarketRules;
+use super::secrets;
+use super::section::{Found, Section, Source};
+use super::strategy::{self, StrategyConfig};
+use crate::indicators::ShortBar;
+use crate::model::{Lots, Secret};
+use crate::rules::Limits;
+use crate::venue::{Broker, Mode, Product};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Fewest bars of history a strategy may trade on (indicators.md, section 5).
+pub const WARMUP_MIN: i64 = 1_000;
+
+/// Everything a run needs, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it came from.
+    pub file: PathBuf,
+    /// Threads and directories.
+    pub engine: EngineConfig,
+    /// The broker.
+    pub venue: VenueConfig,
+    /// Market data.
+    pub feed: FeedConfig,
+    /// What stands in front of every order.
+    pub limits: LimitsConfig,
+    /// History.
+    pub warmup: WarmupConfig,
+    /// Bars.
+    pub bars: BarsConfig,
+    /// Strategies, in the order of the file.
+    pub strategies: Vec<StrategyConfig>,
+    /// Sessions and contracts.
+    pub market: MarketRules,
+    /// What orders cost.
+    pub charges: Charges,
+}
+
+/// How stages are spread over threads; `Auto` leaves it to the cores there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopologyChoice {
+    /// From the number of cores.
+    Auto,
+    /// One thread a stage.
+    Split,
+    /// One thread for all stages.
+    Fused,
+    /// One thread under a virtual clock.
+    Stepped,
+}
+
+/// How a thread waits; `Auto` leaves it to the cores there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdleChoice {
+    /// From the number of cores.
+    Auto,
+    /// Busy.
+    Spin,
+    /// Busy, then yielding the core.
+    Yield,
+    /// Busy, then asleep on its sockets.
+    Park,
+}
+
+/// Threads and directories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// How stages are spread over threads.
+    pub topology: TopologyChoice,
+    /// How threads wait.
+    pub idle: IdleChoice,
+    /// Cores of the hot threads in pipeline order; empty leaves them to the program.
+    pub cores: Vec<usize>,
+    /// Journal, recordings, reports.
+    pub data_dir: PathBuf,
+}
+
+/// The broker.
+#[derive(Clone, Debug)]
+pub struct VenueConfig {
+    /// Which broker's wire.
+    pub broker: Broker,
+    /// Its name in records.
+    pub name: String,
+    /// Address of the order interface.
+    pub rest: String,
+    /// Address of the ticker.
+    pub ticker: String,
+    /// One more root certificate, for the simulated venue.
+    pub ca_file: Option<PathBuf>,
+    /// The application's key.
+    pub api_key: String,
+    /// How a session is obtained.
+    pub login: LoginConfig,
+    /// The account a live run must find itself in; `None` for a simulated venue that does not care.
+    pub account: Option<String>,
+    /// How positions are carried.
+    pub product: Product,
+    /// Order connections kept warm.
+    pub connections: usize,
+    /// True when the venue is ours and no money moves.
+    pub simulated: bool,
+}
+
+/// How a session is obtained.
+#[derive(Clone, Debug)]
+pub enum LoginConfig {
+    /// A token that is ready to use.
+    AccessToken(Secret),
+    /// The one-time token of the broker's login page and the application's secret.
+    RequestToken {
+        /// From the redirect of the login page.
+        request_token: Secret,
+        /// The application's secret.
+        api_secret: Secret,
+    },
+}
+
+/// Market data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedConfig {
+    /// How much of an instrument is sent.
+    pub mode: Mode,
+    /// Oldest data an entry may be based on, nanoseconds.
+    pub data_age_ns_max: u64,
+    /// Oldest quote an entry leg may be priced from, nanoseconds.
+    pub quote_age_ns_max: u64,
+}
+
+/// What stands in front of every order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Orders open or unconfirmed at once.
+    pub open_orders_max: u32,
+    /// Orders in any rolling second.
+    pub per_second_max: u32,
+    /// Widest distance of a limit price from its reference, in 1/100 of one percent.
+    pub band_basis_points: i64,
+    /// Most lots of one leg.
+    pub lots_max: Lots,
+    /// Entries end this long before the close of the session, nanoseconds.
+    pub entry_cutoff_ns: i64,
+}
+
+/// Where history comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WarmupSource {
+    /// Asked of the venue.
+    Venue,
+    /// Read from a price file.
+    File(PathBuf),
+}
+
+/// History before the first decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WarmupConfig {
+    /// Bars to load.
+    pub bars: usize,
+    /// From where.
+    pub source: WarmupSource,
+}
+
+/// Bars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BarsConfig {
+    /// What becomes of a short last bar.
+    pub short: ShortBar,
+    /// Wait for late ticks after the end of a bar before the clock closes it, nanoseconds.
+    pub close_grace_ns: i64,
+}
+
+/// Everything that is wrong with a file, in its order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(pub Vec<ConfigError>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, error) in self.0.iter().enumerate() {
+            let end = if at == 0 { "" } else { "\n" };
+            write!(f, "{end}{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+impl LimitsConfig {
+    /// The limits the gateway applies.
+    pub const fn rules(&self, feed: &FeedConfig) -> Limits {
+        Limits {
+            open_orders_max: self.open_orders_max,
+            band_basis_points: self.band_basis_points,
+            data_age_ns_max: feed.data_age_ns_max,
+            per_second_max: self.per_second_max,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file and the files it names; relative paths are relative to the file.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`]: everything that is wrong, each with file, line and column.
+    pub fn load(file: &Path) -> Result<Self, ConfigErrors> {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            ConfigErrors(vec![ConfigError::whole(
+                &name,
+                format!("cannot be read: {error}"),
+            )])
+        })?;
+        Self::parse(file, &text)
+    }
+
+    /// Reads a text as if it stood in `file`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigErrors> {
+        let name = file.display().to_string();
+        let source = Source::new(&name, text);
+        let table = toml::de::DeTable::parse(text)
+            .map_err(|error| ConfigErrors(vec![ConfigError::toml(&name, text, &error)]))?;
+        let root = Section::root(&source, table.get_ref());
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let config = Self::read(root, file, folder);
+        let faults = source.faults();
+        match config {
+            Some(config) if faults.is_empty() => Ok(config),
+            _ => Err(ConfigErrors(faults)),
+        }
+    }
+
+    /// `None` only after a fault was noted.
+    fn read(root: Section<'_>, file: &Path, folder: &Path) -> Option<Self> {
+        let engine_section = root.section("engine");
+        let market = tables(
+            &engine_section,
+            "market",
+            folder,
+            MarketRules::embedded,
+            MarketRules::parse,
+        );
+        let charges = tables(
+            &engine_section,
+            "charges",
+            folder,
+            Charges::embedded,
+            Charges::parse,
+        );
+        let engine = engine(engine_section, folder);
+        let venue = venue(root.section("venue"), folder);
+        let feed = feed(root.section("feed"));
+        let limits = limits(root.section("limits"));
+        let warmup = warmup(root.section("warmup"), folder);
+        let bars = bars(root.section("bars"));
+        let sections = root.sections("strategy");
+        if sections.is_empty() {
+            root.source().fault(
+                &(0..0),
+                "no strategy: at least one [[strategy]] is expected",
+            );
+        }
+        let around = strategy::Around {
+            market: &market,
+            limits: &limits,
+            warmup_bars: warmup.bars,
+        };
+        let strategies = strategy::read(sections, &around);
+        root.finish();
+        Some(Self {
+            file: file.to_owned(),
+            engine,
+            venue: venue?,
+            feed,
+            limits,
+            warmup,
+            bars,
+            strategies,
+            market,
+            charges,
+        })
+    }
+}
+
+/// A table of dated data: the embedded one, or a file that replaces it.
+fn tables<T>(
+    section: &Section<'_>,
+    key: &'static str,
+    folder: &Path,
+    embedded: impl Fn() -> T,
+    parse: impl Fn(&str, &str) -> Result<T, ConfigError>,
+) -> T {
+    let Some(found) = section.text(key) else {
+        return embedded();
+    };
+    let path = folder.join(&found.value);
+    let name = path.display().to_string();
+    let read = std::fs::read_to_string(&path)
+        .map_err(|error| ConfigError::whole(&name, format!("cannot be read: {error}")))
+        .and_then(|text| parse(&name, &text));
+    read.unwrap_or_else(|error| {
+        section.wrong(key, &found.span, &error.to_string());
+        embedded()
+    })
+}
+
+fn engine(section: Section<'_>, folder: &Path) -> EngineConfig {
+    let topologies = [
+        ("auto", TopologyChoice::Auto),
+        ("split", TopologyChoice::Split),
+        ("fused", TopologyChoice::Fused),
+        ("stepped", TopologyChoice::Stepped),
+    ];
+    let idles = [
+        ("auto", IdleChoice::Auto),
+        ("spin", IdleChoice::Spin),
+        ("yield", IdleChoice::Yield),
+        ("park", IdleChoice::Park),
+    ];
+    let cores = section.integers("cores", 0..=1_023);
+    let engine = EngineConfig {
+        topology: section.choice("topology", &topologies, TopologyChoice::Auto),
+        idle: section.choice("idle", &idles, IdleChoice::Auto),
+        cores: cores
+            .into_iter()
+            .filter_map(|core| usize::try_from(core).ok())
+            .collect(),
+        data_dir: folder.join(
+            section
+                .text("data_dir")
+                .map_or("data".to_owned(), |found| found.value),
+        ),
+    };
+    section.finish();
+    engine
+}
+
+fn venue(section: Section<'_>, folder: &Path) -> Option<VenueConfig> {
+    if !section.is_present() {
+        section.source().fault(
+            &(0..0),
+            "no venue: a [venue] table is expected; see config/run.toml",
+        );
+        return None;
+    }
+    let simulated = section.truth("simulated", true);
+    let broker = section.choice("kind", &[("kite", Broker::Kite)], Broker::Kite);
+    let products = [("NRML", Product::Nrml), ("MIS", Product::Mis)];
+    let (rest, ticker) = addresses(&section, simulated);
+    let account = section.text("account").map(|found| found.value);
+    if !simulated && account.is_none() {
+        section.missing(
+            "account",
+            "a venue with real money needs the account's id, such as \"AB1234\"",
+        );
+    }
+    let venue = VenueConfig {
+        broker,
+        name: section
+            .text("name")
+            .map_or("kite".to_owned(), |found| found.value),
+        rest,
+        ticker,
+        ca_file: section
+            .text("ca_file")
+            .map(|found| folder.join(found.value)),
+        api_key: api_key(&section, simulated),
+        login: login(&section, simulated, folder)?,
+        account,
+        product: section.choice("product", &products, Product::Nrml),
+        connections: whole(section.integer("connections", 1..=16, 4)),
+        simulated,
+    };
+    section.finish();
+    Some(venue)
+}
+
+/// Kite's own addresses unless others are given; a simulated venue is on this machine.
+fn addresses(section: &Section<'_>, simulated: bool) -> (String, String) {
+    let address = |key: &'static str, schemes: [&str; 2], real: &str| {
+        let Some(found) = section.text(key) else {
+            if simulated {
+                let wanted = format!(
+                    "the address `tezi venue` printed, such as \"{}127.0.0.1:8900\"",
+                    schemes[0]
+                );
+                section.missing(key, &wanted);
+            }
+            return real.to_owned();
+        };
+        let [secure, plain] = schemes;
+        let host = |scheme: &str| {
+            let rest = found.value.strip_prefix(scheme)?;
+            let authority = rest.split(['/', '?']).next().unwrap_or("");
+            Some(
+                authority
+                    .rsplit_once(':')
+                    .map_or(authority, |(host, _)| host)
+                    .to_owned(),
+            )
+        };
+        let is_local = |host: &str| matches!(host, "127.0.0.1" | "localhost");
+        match (host(secure), host(plain)) {
+            (None, None) => section.wrong(
+                key,
+                &found.span,
+                &format!("an address that begins with {secure} is expected"),
+            ),
+            (None, Some(host)) if !is_local(&host) => {
+                section.wrong(
+                    key,
+                    &found.span,
+                    &format!("{plain} is for 127.0.0.1 only; use {secure}"),
+                );
+            }
+            (Some(host), _) | (None, Some(host)) if simulated && !is_local(&host) => section.wrong(
+                key,
+                &found.span,
+                "a simulated venue is on 127.0.0.1; for a real broker say simulated = false",
+            ),
+            _ => {}
+        }
+        found.value
+    };
+    let rest = address("rest", ["https://", "http://"], "https://api.kite.trade");
+    let ticker = address("ticker", ["wss://", "ws://"], "wss://ws.kite.trade");
+    (rest, ticker)
+}
+
+fn api_key(section: &Section<'_>, simulated: bool) -> String {
+    match section.text("api_key") {
+        Some(found)
+            if found.value.chars().all(|c| c.is_ascii_alphanumeric())
+                && !found.value.is_empty() =>
+        {
+            found.value
+        }
+        Some(found) => {
+            section.wrong("api_key", &found.span, "letters and digits are expected");
+            String::new()
+        }
+        None if simulated => "simulated".to_owned(),
+        None => {
+            section.missing("api_key", "the key of your Kite Connect application");
+            String::new()
+        }
+    }
+}
+
+fn login(section: &Section<'_>, simulated: bool, folder: &Path) -> Option<LoginConfig> {
+    let secret = |key: &'static str| {
+        section.text(key).map(|found| {
+            secrets::read(&folder.join(&found.value)).unwrap_or_else(|message| {
+                section.source().fault(&found.span, message);
+                Secret::new(String::new())
+            })
+        })
+    };
+    let inline = |found: Option<Found<String>>| found.map(|found| Secret::new(found.value));
+    let access_file = secret("access_token_file");
+    let access = section.text("access_token");
+    if let Some(found) = &access
+        && !simulated
+    {
+        let message = "[venue] access_token: a real token does not belong in this file; use access_token_file";
+        section.source().fault(&found.span, message);
+    }
+    let request = inline(section.text("request_token"));
+    let api_secret = secret("api_secret_file");
+    match (access_file.or(inline(access)), request, api_secret) {
+        (Some(token), None, None) => Some(LoginConfig::AccessToken(token)),
+        (None, Some(request_token), Some(api_secret)) => Some(LoginConfig::RequestToken {
+            request_token,
+            api_secret,
+        }),
+        (None, None, None) if simulated => Some(LoginConfig::AccessToken(Secret::new(
+            "simulated".to_owned(),
+        ))),
+        _ => {
+            let message =
+                "[venue] needs either access_token_file, or request_token and api_secret_file";
+            section.source().fault(&section.span(), message);
+            None
+        }
+    }
+}
+
+fn feed(section: Section<'_>) -> FeedConfig {
+    let modes = [
+        ("full", Mode::Full),
+        ("quote", Mode::Quote),
+        ("ltp", Mode::Ltp),
+    ];
+    let millis =
+        |key: &'static str| whole(section.integer(key, 100..=600_000, 5_000)) as u64 * 1_000_000;
+    let feed = FeedConfig {
+        mode: section.choice("mode", &modes, Mode::Full),
+        data_age_ns_max: millis("data_age_ms"),
+        quote_age_ns_max: millis("quote_age_ms"),
+    };
+    section.finish();
+    feed
+}
+
+fn limits(section: Section<'_>) -> LimitsConfig {
+    let small = |key: &'static str, range, default| {
+        u32::try_from(section.integer(key, range, default)).unwrap_or(0)
+    };
+    let minutes = section.integer("no_entry_before_close_min", 0..=360, 10);
+    let limits = LimitsConfig {
+        open_orders_max: small("open_orders", 1..=1_000, 20),
+        per_second_max: small("orders_per_second", 1..=10, 9),
+        band_basis_points: section.basis_points("price_band_percent", 1..=4_000, 500),
+        lots_max: Lots(small("lots_max", 1..=10_000, 20)),
+        entry_cutoff_ns: minutes.saturating_mul(crate::model::time::MINUTE),
+    };
+    section.finish();
+    limits
+}
+
+fn warmup(section: Section<'_>, folder: &Path) -> WarmupConfig {
+    let bars = whole(section.integer("bars", WARMUP_MIN..=20_000, 2_000));
+    let from_file = section.choice("source", &[("venue", false), ("file", true)], false);
+    let file = section.text("file");
+    let source = match (from_file, file) {
+        (true, Some(found)) => WarmupSource::File(folder.join(found.value)),
+        (true, None) => {
+            section.missing("file", "source = \"file\" needs the price file to read");
+            WarmupSource::Venue
+        }
+        (false, Some(found)) => {
+            section.wrong(
+                "file",
+                &found.span,
+                "this file is read only with source = \"file\"",
+            );
+            WarmupSource::Venue
+        }
+        (false, None) => WarmupSource::Venue,
+    };
+    section.finish();
+    WarmupConfig { bars, source }
+}
+
+fn bars(section: Section<'_>) -> BarsConfig {
+    let policies = [
+        ("keep", ShortBar::Keep),
+        ("merge", ShortBar::Merge),
+        ("drop", ShortBar::Drop),
+    ];
+    let bars = BarsConfig {
+        short: section.choice("short_last", &policies, ShortBar::Keep),
+        close_grace_ns: section
+            .integer("close_grace_ms", 0..=60_000, 1_000)
+            .saturating_mul(1_000_000),
+    };
+    section.finish();
+    bars
+}
+
+/// A number whose range was checked to be that of a size.
+fn whole(number: i64) -> usize {
+    usize::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

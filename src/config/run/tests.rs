@@ -1,0 +1,496 @@
+//! The shipped files, every kind of wrong key with its place, and the rules that keep money safe.
+
+use super::super::strategy::{InstrumentRef, LegConfig, LegsConfig};
+use super::*;
+use crate::model::Side;
+use std::fmt::Write as _;
+
+const RUN: &str = include_str!("../../../config/run.toml");
+const DEMO: &str = include_str!("../../../config/demo.toml");
+
+fn parsed(text: &str) -> Result<Config, ConfigErrors> {
+    Config::parse(Path::new("conf/run.toml"), text)
+}
+
+/// What is wrong with a text; the whole configuration is no help when nothing is.
+fn refused(text: &str, why: &str) -> ConfigErrors {
+    match parsed(text) {
+        Ok(_) => panic!("accepted: {why}"),
+        Err(errors) => errors,
+    }
+}
+
+/// The errors of the shipped file with one part replaced.
+fn wrong(part: &str, by: &str) -> String {
+    assert!(RUN.contains(part), "{part} is not in config/run.toml");
+    refused(&RUN.replacen(part, by, 1), by).to_string()
+}
+
+fn line_of(part: &str) -> usize {
+    RUN.lines()
+        .position(|line| line.starts_with(part))
+        .expect(part)
+        + 1
+}
+
+#[test]
+fn the_shipped_run_is_the_strategy_of_the_design() {
+    let config = parsed(RUN).expect("config/run.toml");
+    assert!(config.venue.simulated);
+    assert_eq!(config.venue.rest, "https://127.0.0.1:8900");
+    assert_eq!(
+        config.venue.ca_file,
+        Some(PathBuf::from("conf/../data/venue-ca.pem"))
+    );
+    assert_eq!((config.warmup.bars, config.venue.connections), (2_000, 4));
+    let strategy = &config.strategies[0];
+    assert_eq!(
+        strategy.instruments,
+        [InstrumentRef::NearestFuture("BANKNIFTY".to_owned())]
+    );
+    assert_eq!(strategy.timeframe.to_string(), "75m");
+    let is_level = |(name, program): (&str, &crate::rules::conditions::Program)| {
+        (name.to_owned(), program.is_price_level())
+    };
+    let levels: Vec<(String, bool)> = strategy.strategy.programs().map(is_level).collect();
+    let expected = [
+        ("rsi_condition", true),
+        ("ema_condition", true),
+        ("dc_condition", true),
+        ("adx_condition", false),
+        ("er_condition", false),
+        ("st_condition", false),
+        ("not_doji", false),
+        ("entry", false),
+        ("exit", false),
+        ("pyramid", false),
+    ];
+    assert_eq!(
+        levels,
+        expected.map(|(name, level)| (name.to_owned(), level))
+    );
+    assert_eq!(strategy.bank.bars_needed(), 200);
+    assert_eq!(strategy.trade.pyramid_max, 3);
+    assert_eq!(
+        strategy.trade.legs,
+        LegsConfig::Options {
+            call: LegConfig {
+                side: Side::Buy,
+                offset: 0
+            },
+            put: LegConfig {
+                side: Side::Sell,
+                offset: 0
+            },
+        }
+    );
+}
+
+#[test]
+fn the_shipped_demo_trades_both_legs_on_short_bars() {
+    let config = parsed(DEMO).expect("config/demo.toml");
+    assert_eq!(config.strategies[0].timeframe.to_string(), "1m");
+    assert!(matches!(
+        config.strategies[0].trade.legs,
+        LegsConfig::Options { .. }
+    ));
+    let rules = config.limits.rules(&config.feed);
+    assert_eq!(
+        (rules.per_second_max, rules.data_age_ns_max),
+        (9, 60_000_000_000)
+    );
+}
+
+#[test]
+fn the_defaults_are_those_the_example_shows() {
+    let shown = parsed(RUN).expect("run");
+    let bare: String = RUN
+        .lines()
+        .skip_while(|line| !line.starts_with("[venue]"))
+        .filter(|line| {
+            let keys = [
+                "rest",
+                "ticker",
+                "[",
+                "name ",
+                "instruments",
+                "timeframe",
+                "call",
+                "put",
+                "entry",
+                "exit",
+            ];
+            keys.iter().any(|key| line.starts_with(key))
+                || line.contains("_condition =")
+                || line.starts_with("not_doji")
+        })
+        .fold(String::new(), |mut text, line| {
+            writeln!(text, "{line}").expect("memory");
+            text
+        });
+    let bare = parsed(&bare).expect("only what is required");
+    assert_eq!(
+        (bare.feed, bare.limits, bare.bars),
+        (shown.feed, shown.limits, shown.bars)
+    );
+    assert_eq!(bare.warmup, shown.warmup);
+    assert_eq!(
+        (bare.engine.topology, bare.engine.idle),
+        (shown.engine.topology, shown.engine.idle)
+    );
+    assert_eq!(
+        (bare.venue.product, bare.venue.connections),
+        (shown.venue.product, shown.venue.connections)
+    );
+    assert_eq!(bare.venue.api_key, "simulated");
+    assert_eq!(
+        bare.strategies[0].trade.underlying.as_deref(),
+        Some("BANKNIFTY")
+    );
+    assert_eq!(
+        bare.strategies[0].eod_window_ns,
+        shown.strategies[0].eod_window_ns
+    );
+}
+
+#[test]
+fn a_wrong_key_is_named_with_its_place_and_what_is_allowed() {
+    for (part, by, place, says) in [
+        (
+            "topology = \"auto\"",
+            "topolgy = \"auto\"",
+            "topology",
+            "unknown key `topolgy` in [engine]: did you mean `topology`?",
+        ),
+        (
+            "topology = \"auto\"",
+            "topology = \"spilt\"",
+            "topology",
+            "[engine] topology = \"spilt\": did you mean `split`? Allowed: auto, split, fused, stepped",
+        ),
+        (
+            "idle     = \"auto\"",
+            "idle     = 3",
+            "idle",
+            "[engine] idle = 3: a text in quotes is expected",
+        ),
+        (
+            "cores    = []",
+            "cores    = [-1]",
+            "cores",
+            "[engine] cores = [-1]: a list of whole numbers from 0 to 1023",
+        ),
+        (
+            "connections = 4",
+            "connections = 17",
+            "connections",
+            "[venue] connections = 17: a whole number from 1 to 16",
+        ),
+        (
+            "connections = 4",
+            "connections = \"4\"",
+            "connections",
+            "[venue] connections = \"4\": a whole number",
+        ),
+        (
+            "simulated = true",
+            "simulated = \"yes\"",
+            "simulated",
+            "[venue] simulated = \"yes\": true or false is expected",
+        ),
+        (
+            "product     = \"NRML\"",
+            "product     = \"CNC\"",
+            "product",
+            "allowed: NRML, MIS",
+        ),
+        (
+            "kind      = \"kite\"",
+            "kind      = \"kit\"",
+            "kind",
+            "did you mean `kite`?",
+        ),
+        (
+            "ticker    = \"wss://127.0.0.1:8900\"",
+            "ticker    = \"https://127.0.0.1:8900\"",
+            "ticker",
+            "begins with wss://",
+        ),
+        (
+            "mode         = \"full\"",
+            "mode         = \"ful\"",
+            "mode",
+            "did you mean `full`? Allowed: full, quote, ltp",
+        ),
+        (
+            "data_age_ms  = 5000",
+            "data_age_ms  = 99",
+            "data_age_ms",
+            "[feed] data_age_ms = 99: a whole number from 100 to 600000",
+        ),
+        (
+            "price_band_percent  = 5",
+            "price_band_percent  = 5.001",
+            "price_band_percent",
+            "a percentage from 0.01 to 40 with at most two decimals",
+        ),
+        (
+            "bars   = 2000",
+            "bars   = 999",
+            "bars ",
+            "[warmup] bars = 999: a whole number from 1000 to 20000",
+        ),
+        (
+            "source = \"venue\"",
+            "source = \"file\"",
+            "[warmup]",
+            "[warmup] file is missing",
+        ),
+        (
+            "short_last     = \"keep\"",
+            "short_last     = \"kep\"",
+            "short_last",
+            "did you mean `keep`?",
+        ),
+        (
+            "timeframe   = \"75m\"",
+            "timeframe   = \"75min\"",
+            "timeframe",
+            "a timeframe is a whole number and a unit",
+        ),
+        (
+            "instruments = [\"BANKNIFTY-FUT\"]",
+            "instruments = [\"BANKNIFY-FUT\"]",
+            "instruments",
+            "did you mean `BANKNIFTY`?",
+        ),
+        (
+            "instruments = [\"BANKNIFTY-FUT\"]",
+            "instruments = [\"Nifty Bank\"]",
+            "instruments",
+            "did you mean `NIFTY BANK`?",
+        ),
+        (
+            "instruments = [\"BANKNIFTY-FUT\"]",
+            "instruments = []",
+            "[[strategy]]",
+            "instruments is empty",
+        ),
+        (
+            "evaluate = \"bar_close\"",
+            "evaluate = \"bar close\"",
+            "evaluate",
+            "did you mean `bar_close`?",
+        ),
+        (
+            "lots               = 1",
+            "lots               = 21",
+            "lots  ",
+            "a whole number from 1 to 20",
+        ),
+        (
+            "protection_percent = 2",
+            "protection_percent = 5.01",
+            "protection_percent",
+            "a percentage from 0.01 to 5 ",
+        ),
+        (
+            "strike = \"atm\" }\nput",
+            "strike = \"atm2\" }\nput",
+            "call",
+            "\"atm\" or \"atm\" with up to 50 strikes",
+        ),
+        (
+            "side = \"sell\"",
+            "side = \"short\"",
+            "put",
+            "allowed: buy, sell",
+        ),
+        (
+            "put  = {",
+            "# put  = {",
+            "[strategy.trade]",
+            "[strategy.trade] needs call and put",
+        ),
+        (
+            "underlying         = \"BANKNIFTY\"",
+            "underlying         = \"BANKNIFTYY\"",
+            "underlying",
+            "did you mean `BANKNIFTY`?",
+        ),
+    ] {
+        let found = wrong(part, by);
+        assert!(found.contains(says), "{by}: {found}");
+        let line = format!("conf/run.toml:{}:", line_of(place));
+        assert!(found.starts_with(&line), "{by}: expected {line} in {found}");
+    }
+}
+
+#[test]
+fn an_expression_is_wrong_where_it_stands_in_the_file() {
+    let column = RUN
+        .lines()
+        .find(|line| line.starts_with("ema_condition"))
+        .expect("line")
+        .find("ema(")
+        .expect("ema");
+    assert_eq!(
+        wrong("close > ema(200)", "close > emma(200)"),
+        format!(
+            "conf/run.toml:{}:{}: condition ema_condition: unknown name `emma`; did you mean `ema`?\n    \
+             close > emma(200)\n            ^^^^",
+            line_of("ema_condition"),
+            column + 1
+        )
+    );
+    let found = wrong(
+        "entry    = \"all conditions\"",
+        "entry    = \"\"\"\nall conditions and\n  clos > 1\"\"\"",
+    );
+    let line = line_of("entry") + 2;
+    assert!(
+        found.starts_with(&format!(
+            "conf/run.toml:{line}:3: rule entry: unknown name `clos`"
+        )),
+        "{found}"
+    );
+    let found = wrong("not_doji      =", "close         =");
+    assert!(
+        found.contains("condition name `close` is a word of the language"),
+        "{found}"
+    );
+}
+
+#[test]
+fn history_must_reach_for_the_longest_expression() {
+    let long = RUN.replacen("close > ema(200)", "close > ema(1000)[1000]", 1);
+    assert!(parsed(&long).is_ok(), "2000 bars are just enough");
+    let short = long.replacen("bars   = 2000", "bars   = 1999", 1);
+    let found = refused(&short, "one too few").to_string();
+    assert!(
+        found.contains("its expressions need 2000 bars of history, [warmup] bars loads 1999"),
+        "{found}"
+    );
+}
+
+#[test]
+fn everything_wrong_is_named_at_once_in_the_order_of_the_file() {
+    let text = RUN
+        .replacen("connections = 4", "connections = 0", 1)
+        .replacen("topology = \"auto\"", "topology = \"a\"", 1)
+        .replacen("rsi(6) > 70", "rsi(6)", 1);
+    let errors = refused(&text, "three").0;
+    let lines: Vec<u32> = errors.iter().map(|error| error.line).collect();
+    let expected = ["topology", "connections", "rsi_condition"]
+        .map(|part| u32::try_from(line_of(part)).expect("line"));
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn broken_toml_and_missing_tables_are_errors_too() {
+    let broken = wrong("[engine]", "[engine");
+    assert!(
+        broken.starts_with(&format!("conf/run.toml:{}:", line_of("[engine]"))),
+        "{broken}"
+    );
+    let empty = refused("", "empty").to_string();
+    assert!(
+        empty.contains("no venue") && empty.contains("no strategy"),
+        "{empty}"
+    );
+    let absent = Config::load(Path::new("/nonexistent.toml"))
+        .expect_err("absent")
+        .to_string();
+    assert!(
+        absent.starts_with("/nonexistent.toml: cannot be read"),
+        "{absent}"
+    );
+    assert!(
+        wrong("[feed]", "[fed]").contains("unknown key `fed` in the file: did you mean `feed`?")
+    );
+    assert!(wrong("[feed]", "feed = 1\n[x]").contains("unknown key `x`"));
+    let twice = format!(
+        "{RUN}\n{}",
+        &RUN[RUN.find("[[strategy]]").expect("strategy")..]
+    );
+    assert!(
+        refused(&twice, "twice")
+            .to_string()
+            .contains("name = \"trend\" is used twice")
+    );
+}
+
+#[test]
+fn a_simulated_venue_is_here_and_a_real_one_names_its_account() {
+    let elsewhere = wrong(
+        "rest      = \"https://127.0.0.1:8900\"",
+        "rest      = \"https://api.kite.trade\"",
+    );
+    assert!(
+        elsewhere.contains("a simulated venue is on 127.0.0.1"),
+        "{elsewhere}"
+    );
+    let plain = wrong(
+        "rest      = \"https://127.0.0.1:8900\"",
+        "rest      = \"http://api.kite.trade\"",
+    );
+    assert!(plain.contains("http:// is for 127.0.0.1 only"), "{plain}");
+    let real = wrong("simulated = true ", "simulated = false");
+    assert!(real.contains("[venue] account is missing"), "{real}");
+    assert!(
+        real.contains("a real token does not belong in this file"),
+        "{real}"
+    );
+    let both = wrong("# account ", "request_token = \"x\"\n# account");
+    assert!(
+        both.contains("needs either access_token_file, or request_token and api_secret_file"),
+        "{both}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_file_is_for_its_owner_only_and_never_shown() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("folder");
+    let secret = folder.path().join("token");
+    let file = folder.path().join("run.toml");
+    let text = RUN.replacen(
+        "access_token = \"simulated\"",
+        "access_token_file = \"token\"",
+        1,
+    );
+    std::fs::write(&file, &text).expect("write");
+    let load = |content: &str, mode: u32| {
+        std::fs::write(&secret, content).expect("write");
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(mode)).expect("mode");
+        Config::load(&file)
+    };
+    let config = load("s3cr3t\n", 0o600).expect("owner only");
+    let LoginConfig::AccessToken(token) = &config.venue.login else {
+        panic!("a token")
+    };
+    assert_eq!(token.expose(), "s3cr3t");
+    assert!(!format!("{config:?}").contains("s3cr3t"));
+    for mode in [0o640, 0o604, 0o620] {
+        let error = load("s3cr3t\n", mode).expect_err("too open").to_string();
+        assert!(
+            error.contains(&format!("has mode {mode:03o}")) && error.contains("chmod 600"),
+            "{error}"
+        );
+    }
+    assert!(
+        load("\n", 0o600)
+            .expect_err("empty")
+            .to_string()
+            .contains("exactly one word")
+    );
+    assert!(load("two words", 0o600).is_err());
+    std::fs::remove_file(&secret).expect("remove");
+    assert!(
+        Config::load(&file)
+            .expect_err("absent")
+            .to_string()
+            .contains("cannot be read")
+    );
+}
