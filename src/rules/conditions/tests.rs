@@ -444,11 +444,12 @@ fn a_program_that_is_a_level_compares_the_close_alone() {
 #[test]
 fn the_plan_reads_as_sentences() {
     let explained = |text: &str| program(text).expect(text).explain().join("\n");
-    assert_eq!(
-        explained("rsi(6) > 70"),
-        "price level: rsi(6) > 70 is one integer comparison a tick; its price is set at bar close"
-    );
+    assert_eq!(explained("rsi(6) > 70"), "price level of rsi(6) > 70");
     assert_eq!(explained("all conditions"), "first and second");
+    let kind = |text: &str| program(text).expect(text).kind();
+    assert_eq!(kind("not rsi(6) > 70"), "price level");
+    assert_eq!(kind("second"), "condition bits");
+    assert_eq!(kind("second and rsi(6) > 70"), "evaluated");
     assert_eq!(
         explained("first and close > last_entry + 0.5 * atr(10)"),
         " 0  first\n 1  when false, go to 9\n 2  take close\n 3  take last_entry\n 4  take 0.5\n 5  take atr(10)\n \
