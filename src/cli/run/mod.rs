@@ -4,6 +4,8 @@ pub(in crate::cli) mod console;
 mod settle;
 mod summary;
 
+pub(in crate::cli) use summary::{latency_head, latency_line, micros, write_log};
+
 use super::Failure;
 use crate::config::{Config, LoginConfig};
 use crate::control::Desk;
