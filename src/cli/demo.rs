@@ -54,7 +54,7 @@ pub struct Args {
 }
 
 /// A child process that does not outlive the demo.
-struct Guarded(Child);
+pub(super) struct Guarded(pub(super) Child);
 
 impl Drop for Guarded {
     fn drop(&mut self) {
@@ -155,7 +155,7 @@ fn play(args: &Args, folder: &Path, interrupted: &AtomicBool) -> Result<(), Fail
 }
 
 #[expect(clippy::disallowed_methods, reason = "a verb waiting for its child processes")]
-fn pause() {
+pub(super) fn pause() {
     std::thread::sleep(Duration::from_millis(20));
 }
 
@@ -163,7 +163,7 @@ fn say(text: &str) -> Result<(), Failure> {
     writeln!(std::io::stdout(), "{text}").map_err(Failure::from)
 }
 
-fn ask_to_stop(child: &Child) {
+pub(super) fn ask_to_stop(child: &Child) {
     let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
     if let Some(pid) = pid {
         rustix::process::kill_process(pid, rustix::process::Signal::INT).ok();
@@ -173,7 +173,7 @@ fn ask_to_stop(child: &Child) {
 /// Waits for the file a venue writes once it listens.
 #[expect(clippy::disallowed_methods, reason = "a verb waiting for its child process")]
 pub(super) fn wait_ready(
-    venue: &mut impl AsMut<Child>,
+    venue: &mut Guarded,
     file: &Path,
     interrupted: &AtomicBool,
 ) -> Result<Value, Failure> {
@@ -184,7 +184,7 @@ pub(super) fn wait_ready(
         {
             return Ok(ready);
         }
-        if let Some(status) = venue.as_mut().try_wait()? {
+        if let Some(status) = venue.0.try_wait()? {
             return Err(Failure::Venue(format!("the simulated venue ended at once: {status}")));
         }
         if interrupted.load(Ordering::Relaxed) {
@@ -197,14 +197,8 @@ pub(super) fn wait_ready(
     }
 }
 
-impl AsMut<Child> for Guarded {
-    fn as_mut(&mut self) -> &mut Child {
-        &mut self.0
-    }
-}
-
 /// Reads a page of a simulated venue.
-pub(super) fn venue_page(ready: &Value, path: &str) -> Result<Value, Failure> {
+fn venue_page(ready: &Value, path: &str) -> Result<Value, Failure> {
     let venue = |e: &dyn std::fmt::Display| Failure::Venue(e.to_string());
     let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
     let ca = ready["ca_file"].as_str().map(PathBuf::from);

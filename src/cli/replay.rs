@@ -63,7 +63,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             .collect(),
     };
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut console = Console { names, out: &mut out, json: args.json, bars: true };
+    let mut console = Console { names, out: &mut out, json: args.json, bars: true, quiet: false };
     let found = replay::replay(&header, assembly, &mut tape, |event: &DecideEvent| {
         if args.events {
             console.decide(event);

@@ -68,6 +68,9 @@ pub struct Args {
     /// Say nothing about single bars.
     #[arg(long)]
     no_bars: bool,
+    /// Print the start, the summary and alarms only.
+    #[arg(long)]
+    quiet: bool,
     /// Write the latency histograms here, one HdrHistogram log per hop.
     #[arg(long, value_name = "DIR")]
     histograms: Option<PathBuf>,
@@ -88,6 +91,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         out: &mut stdout,
         json: args.json,
         bars: !args.no_bars,
+        quiet: args.quiet,
     };
     let mut control = Control::start(prepared, args, &mut console)?;
     let end = control.watch(&interrupted, &mut console)?;
@@ -108,8 +112,19 @@ fn load(args: &Args) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// Takes what a simulated venue wrote when it was ready.
-fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
+/// What a simulated venue wrote when it was ready.
+#[derive(Debug)]
+pub(in crate::cli) struct Ready {
+    pub(in crate::cli) rest: String,
+    pub(in crate::cli) ticker: String,
+    pub(in crate::cli) ca_file: Option<PathBuf>,
+    pub(in crate::cli) api_key: String,
+    pub(in crate::cli) request_token: Secret,
+    pub(in crate::cli) api_secret: Secret,
+}
+
+/// Reads a venue's ready file.
+pub(in crate::cli) fn take_ready_file(path: &Path) -> Result<Ready, Failure> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure::Input(format!("{name}: {e}; start tezi venue --ready-file first")))?;
@@ -117,23 +132,29 @@ fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
         .map_err(|e| Failure::Input(format!("{name}: {e}; a venue's ready file is expected")))?;
     let field = |key: &str| {
         let text = ready.get(key).and_then(Value::as_str);
-        text.map(str::to_owned).ok_or_else(|| {
-            Failure::Input(format!(
-                "{name}: no text {key:?}; is it a venue's ready file?"
-            ))
-        })
+        let missing = || format!("{name}: no text {key:?}; is it a venue's ready file?");
+        text.map(str::to_owned).ok_or_else(|| Failure::Input(missing()))
     };
-    config.venue.rest = field("rest")?;
-    config.venue.ticker = field("ticker")?;
-    config.venue.api_key = field("api_key")?;
-    config.venue.login = LoginConfig::RequestToken {
+    Ok(Ready {
+        rest: field("rest")?,
+        ticker: field("ticker")?,
+        ca_file: ready.get("ca_file").and_then(Value::as_str).map(PathBuf::from),
+        api_key: field("api_key")?,
         request_token: Secret::new(field("request_token")?),
         api_secret: Secret::new(field("api_secret")?),
+    })
+}
+
+fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
+    let ready = take_ready_file(path)?;
+    config.venue.rest = ready.rest;
+    config.venue.ticker = ready.ticker;
+    config.venue.api_key = ready.api_key;
+    config.venue.login = LoginConfig::RequestToken {
+        request_token: ready.request_token,
+        api_secret: ready.api_secret,
     };
-    config.venue.ca_file = ready
-        .get("ca_file")
-        .and_then(Value::as_str)
-        .map(PathBuf::from);
+    config.venue.ca_file = ready.ca_file;
     Ok(())
 }
 
