@@ -7,10 +7,12 @@
 //! ```
 //!
 //! Promises
-//! - Nothing is allocated after construction; a plan of the shipped strategy runs on the suite alone.
-//! - A bar that is not sound is refused before anything moves; a forming one reads "not ready" everywhere.
-//! - [`Bank::level`] decides exactly what the comparison of the slots would decide, on every price of the
-//!   tick grid.
+//! - Nothing is allocated after construction; a plan of the shipped strategy runs on the suite
+//!   alone.
+//! - A bar that is not sound is refused before anything moves; a forming one reads "not ready"
+//!   everywhere.
+//! - [`Bank::level`] decides exactly what the comparison of the slots would decide, on every price
+//!   of the tick grid.
 
 use super::compare::Cmp;
 use super::extra::{Extra, History, Outputs};
@@ -50,7 +52,8 @@ impl LevelSpec {
 }
 
 impl BankPlan {
-    /// True when the comparison can become a price level: it then turns at most once as the close rises.
+    /// True when the comparison can become a price level: it then turns at most once as the close
+    /// rises.
     pub fn level_kind(&self, spec: &LevelSpec) -> bool {
         let (slot, cmp) = spec.parts();
         can_be_level(self.shape(slot), spec) && !matches!(cmp, Cmp::Eq | Cmp::Ne)
@@ -95,7 +98,8 @@ impl Bank {
         Self::with_scale(plan, Scale::PRICE)
     }
 
-    /// A bank whose bars carry another unit, such as 1/100 000 for currencies quoted with five decimals.
+    /// A bank whose bars carry another unit, such as 1/100 000 for currencies quoted with five
+    /// decimals.
     pub fn with_scale(plan: &BankPlan, scale: Scale) -> Self {
         let placed = plan.extras.iter().map(|extra| Placed {
             extra: Extra::new(extra.kind),
@@ -211,8 +215,8 @@ impl Bank {
 
     /// The comparison as a price on the `tick` grid, constant until the next commit.
     ///
-    /// `None` when it cannot be one (see [`BankPlan::level_kind`]) or the slot is not ready. Prices off
-    /// the grid are not asked about: use a tick of `Price(1)` where they occur.
+    /// `None` when it cannot be one (see [`BankPlan::level_kind`]) or the slot is not ready. Prices
+    /// off the grid are not asked about: use a tick of `Price(1)` where they occur.
     pub fn level(&self, level: &LevelSpec, tick: Price) -> Option<PriceLevel> {
         let (slot, cmp) = level.parts();
         let shape = *self.shapes.get(slot.at())?;
@@ -257,12 +261,14 @@ impl Bank {
                 roc_guess(state.roc_base, value) / self.suite.scale().per_rupee()
             }
             (LevelSpec::SlotVsValue { .. }, fixed::CLOSE) => value,
-            // An average moves with the close; starting from its own value is near enough for the search.
+            // An average moves with the close; starting from its own value is near enough for the
+            // search.
             _ => self.value_at(slot, self.suite.last_close()),
         }
     }
 
-    /// The slot's value while a bar forms whose close is `units`; only for slots that depend on nothing else.
+    /// The slot's value while a bar forms whose close is `units`; only for slots that depend on
+    /// nothing else.
     fn value_at(&self, slot: Slot, units: i64) -> f64 {
         let at = slot.at();
         if let Some(history) = self.histories.iter().find(|history| history.target == at) {

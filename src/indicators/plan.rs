@@ -1,9 +1,10 @@
 //! What the expressions of one or several strategies need of one instrument and timeframe.
 //!
-//! A plan hands out [`Slot`]s. The first request for each of the suite's indicators sets the suite's
-//! parameter (two EMAs fit); a further one with other parameters becomes a separate indicator, and `[k]`
-//! becomes a ring behind a slot, except for the Donchian channel, whose `[1]` is the suite's own.
-//! Slots 0 to 19 are the suite's, so that it writes its readings where they are read.
+//! A plan hands out [`Slot`]s. The first request for each of the suite's indicators sets the
+//! suite's parameter (two EMAs fit); a further one with other parameters becomes a separate
+//! indicator, and `[k]` becomes a ring behind a slot, except for the Donchian channel, whose `[1]`
+//! is the suite's own. Slots 0 to 19 are the suite's, so that it writes its readings where they are
+//! read.
 
 use super::extra::{Kind, from_milli};
 use super::params::Params;
@@ -20,8 +21,8 @@ impl Slot {
     }
 }
 
-/// Slots of the bar and of the suite's readings; -DI (11) and the SuperTrend direction (16) follow their
-/// neighbours.
+/// Slots of the bar and of the suite's readings; -DI (11) and the SuperTrend direction (16) follow
+/// their neighbours.
 pub(crate) mod fixed {
     pub(crate) const OPEN: u16 = 0;
     pub(crate) const HIGH: u16 = 1;
