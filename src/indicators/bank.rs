@@ -86,6 +86,7 @@ pub struct Bank {
     suite: Suite,
     slots: Box<[f64]>,
     uses_suite: bool,
+    uses_range: bool,
     committed: u64,
     extras: Box<[Placed]>,
     histories: Box<[History]>,
@@ -115,6 +116,7 @@ impl Bank {
             suite: Suite::new(&plan.params(), scale),
             slots: vec![f64::NAN; plan.slots()].into_boxed_slice(),
             uses_suite: plan.uses_suite(),
+            uses_range: plan.uses_range(),
             committed: 0,
             extras: placed.collect(),
             histories: histories.collect(),
@@ -182,7 +184,8 @@ impl Bank {
         &self.slots
     }
 
-    /// The slots as of the last commit or peek: doji as 1 and 0, NaN what is not ready.
+    /// The slots as of the last commit or peek: doji as 1 and 0, NaN what is not ready or was not
+    /// asked for.
     pub const fn slots(&self) -> &[f64] {
         &self.slots
     }
@@ -301,10 +304,14 @@ impl Bank {
     #[inline]
     fn write_bar(&mut self, bar: &Ohlc, volume: u64) {
         let scale = self.suite.scale();
+        let uses_range = self.uses_range;
         if let Some([open, high, low, close, traded]) = self.slots.first_chunk_mut() {
-            *open = scale.rupees(bar.open());
-            *high = scale.rupees(bar.high());
-            *low = scale.rupees(bar.low());
+            // Each is a division; only the close is in every strategy.
+            if uses_range {
+                *open = scale.rupees(bar.open());
+                *high = scale.rupees(bar.high());
+                *low = scale.rupees(bar.low());
+            }
             *close = scale.rupees(bar.close());
             *traded = volume as f64;
         }

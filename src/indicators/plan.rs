@@ -106,6 +106,7 @@ pub struct BankPlan {
     shapes: Vec<Shape>,
     bars_needed: usize,
     uses_suite: bool,
+    uses_range: bool,
 }
 
 impl Default for BankPlan {
@@ -140,6 +141,7 @@ impl BankPlan {
             shapes,
             bars_needed: 0,
             uses_suite: false,
+            uses_range: false,
         }
     }
 
@@ -178,6 +180,11 @@ impl BankPlan {
         self.uses_suite
     }
 
+    /// True when the bar's open, high or low was asked for.
+    pub(crate) const fn uses_range(&self) -> bool {
+        self.uses_range
+    }
+
     /// The suite's parameters. What nobody asked for has length 1, so that it is ready at once.
     pub(crate) fn params(&self) -> Params {
         let claims = &self.claims;
@@ -214,6 +221,7 @@ impl BankPlan {
     }
 
     fn current(&mut self, series: Series) -> u16 {
+        self.uses_range |= matches!(series, Series::Open | Series::High | Series::Low);
         let claims = &mut self.claims;
         match series {
             Series::Open => fixed::OPEN,
