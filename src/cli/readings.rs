@@ -1,15 +1,17 @@
 //! `tezi readings`: bars in, every reading and condition out, to compare with a TradingView export.
 //!
 //! Promises
-//! - Columns, `NaN` and condition bits are those of the indicator fixtures, so that the output compares with
-//!   them cell by cell; numbers are the shortest text that parses back to the same double.
-//! - Every row keeps its index: one that was skipped leaves a gap in column `i`, and is named on stderr.
-//! - A price whose text is a double beside its decimal (`1.0683799999999999`) is computed with as that double,
-//!   because the program that exported it did.
+//! - Columns, `NaN` and condition bits are those of the indicator fixtures, so that the output
+//!   compares with them cell by cell; numbers are the shortest text that parses back to the same
+//!   double.
+//! - Every row keeps its index: one that was skipped leaves a gap in column `i`, and is named on
+//!   stderr.
+//! - A price whose text is a double beside its decimal (`1.0683799999999999`) is computed with as
+//!   that double, because the program that exported it did.
 
 use super::Failure;
 use crate::indicators::suite::conditions;
-use crate::indicators::{Ohlc, Params, Prices, Scale, Suite, Thresholds};
+use crate::indicators::{BarFault, Ohlc, Params, Prices, Scale, Suite, Thresholds};
 use crate::model::{Bar, Price, Values, price};
 use crate::store::prices::{Layout, PriceFile, parse_prices, read_prices};
 use std::io::{self, BufWriter, Write};
@@ -17,8 +19,8 @@ use std::path::Path;
 
 /// Prints every reading and condition of a file of bars.
 ///
-/// One row comes out for each bar that goes in: the bar, every reading after its close, and the seven entry
-/// conditions as bits.
+/// One row comes out for each bar that goes in: the bar, every reading after its close, and the
+/// seven entry conditions as bits.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
@@ -214,7 +216,8 @@ impl Args {
 ///
 /// # Errors
 ///
-/// [`Failure::Input`] when the file cannot be used, [`Failure::Failed`] when the output cannot be written.
+/// [`Failure::Input`] when the file cannot be used, [`Failure::Failed`] when the output cannot be
+/// written.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let file = if args.file == "-" {
         parse_prices(io::stdin().lock(), "standard input")
@@ -234,6 +237,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Ok(()) => {}
         // A reader such as `head` has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(Failure::Input(format!("{}: {error}", args.file)));
+        }
         Err(error) => return Err(error.into()),
     }
     for line in remarks(args, &file) {
@@ -305,8 +311,7 @@ fn write_readings(args: &Args, file: &PriceFile, out: &mut impl Write) -> io::Re
             .next_if(|(at, _)| *at == position)
             .map(|(_, doubles)| doubles);
         // The reader has widened what was not sound; only a price of billions is left to refuse.
-        let ohlc =
-            Ohlc::of(bar).map_err(|fault| io::Error::other(format!("row {index}: {fault}")))?;
+        let ohlc = Ohlc::of(bar).map_err(|fault| bad_row(index, fault))?;
         let quoted = doubles.and_then(|[_, h, l, c]| Prices::quoted(ohlc, scale, [*h, *l, *c]));
         let (values, close) = match quoted {
             Some(prices) => (suite.commit_quoted(&prices), prices.rupees()[2]),
@@ -321,6 +326,11 @@ fn write_readings(args: &Args, file: &PriceFile, out: &mut impl Write) -> io::Re
         index += 1;
     }
     Ok(())
+}
+
+#[cold]
+fn bad_row(index: u64, fault: BarFault) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("row {index}: {fault}"))
 }
 
 /// Writes rows in one of the two shapes.

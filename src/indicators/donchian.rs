@@ -1,16 +1,16 @@
 //! `ta.highest(high, n)` and `ta.lowest(low, n)` of the closed bars, in rupees.
 //!
-//! The forming bar is never inside, so both are constants while it forms. A commit rescans the whole
-//! ring without a branch: that costs the same on every market, where "keep the maximum, look again when
-//! it expires" is slowest on the falling market that matters.
+//! The forming bar is never inside, so both are constants while it forms. A commit rescans the
+//! whole ring without a branch: that costs the same on every market, where "keep the maximum, look
+//! again when it expires" is slowest on the falling market that matters.
 
 use super::smoother::larger;
 
 /// A ring of the last n highs and lows.
 ///
-/// Lows are kept negated, so that both sides are maxima of one vector. The place of the next bar is a hole:
-/// the ring is scanned before it is written, because a store followed by a wider load of the same bytes
-/// stalls for ten nanoseconds.
+/// Lows are kept negated, so that both sides are maxima of one vector. The place of the next bar is
+/// a hole: the ring is scanned before it is written, because a store followed by a wider load of
+/// the same bytes stalls for ten nanoseconds.
 #[derive(Clone, Debug)]
 pub(crate) struct Extremes {
     /// Four bars each: their highs, then their negated lows.
@@ -39,7 +39,8 @@ impl Extremes {
         }
     }
 
-    /// Adds a bar's extremes in rupees and returns `[highest, lowest]` of the last n, NaN before there are n.
+    /// Adds a bar's extremes in rupees and returns `[highest, lowest]` of the last n, NaN before
+    /// there are n.
     #[inline]
     pub(crate) fn push(&mut self, high: f64, low: f64) -> [f64; 2] {
         let mut best = [NOTHING; 2 * LANES];

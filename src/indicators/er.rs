@@ -1,7 +1,8 @@
 //! Efficiency ratio: how straight the way of the last n closes was, 0 to 1.
 //!
-//! `a = C - C_n`, `b = sum of |C_i - C_(i+1)|, i = 0..n-1`; `b != 0 ? a/b : 0`. Absolute, and with the sign
-//! of the move. A way of length 0 reads 0. All sums are whole units, so a running sum never drifts.
+//! `a = C - C_n`, `b = sum of |C_i - C_(i+1)|, i = 0..n-1`; `b != 0 ? a/b : 0`. Absolute, and with
+//! the sign of the move. A way of length 0 reads 0. All sums are whole units, so a running sum
+//! never drifts.
 
 use super::closes::Closes;
 use super::input::Ohlc;

@@ -1,7 +1,7 @@
 //! The suite's memory: what a commit moves, and what a forming bar keeps of its high and low.
 //!
-//! Everything here is laid out for the peek of an ordinary tick, which reads the head of [`State`], the
-//! head of [`Half`] and the constants: five cache lines of one instrument, and no ring.
+//! Everything here is laid out for the peek of an ordinary tick, which reads the head of [`State`],
+//! the head of [`Half`] and the constants: five cache lines of one instrument, and no ring.
 
 use super::atr::true_range;
 use super::dmi;
@@ -12,7 +12,7 @@ use super::params::Params;
 use super::roc;
 use super::rsi::{moves, strength};
 use super::smoother::{Ema, Rma, flush};
-use super::supertrend::Carried;
+use crate::indicators::supertrend::Carried;
 
 /// What does not change after construction, in the form the formulas want it.
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +145,8 @@ impl State {
     }
 }
 
-/// The readings that depend on the forming bar's high and low only; kept until there is a new extreme.
+/// The readings that depend on the forming bar's high and low only; kept until there is a new
+/// extreme.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Half {

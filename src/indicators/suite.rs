@@ -9,8 +9,8 @@
 //! Promises
 //! - Readings equal TradingView's, in its own operation order (indicators.md).
 //! - Nothing is allocated after construction. A reading that is not ready is NaN.
-//! - The last commit can be replaced: two states are kept, and a commit reads one and writes the other,
-//!   so the copy costs nothing.
+//! - The last commit can be replaced: two states are kept, and a commit reads one and writes the
+//!   other, so the copy costs nothing.
 //!
 //! While a smoother has no value yet the suite runs on the separate indicators; from then on on the
 //! fused formulas of [`super::state`], which use the same steps in the same order.
@@ -27,7 +27,7 @@ use super::roc;
 use super::rsi::Rsi;
 use super::smoother::Ema;
 use super::state::{CloseHalf, Constants, Half, HighLow, State};
-use super::supertrend::{Carried, SuperTrend, Trend};
+use crate::indicators::supertrend::{Carried, SuperTrend, Trend};
 use crate::model::Values;
 
 /// All readings of one instrument and timeframe.
@@ -92,8 +92,8 @@ impl Suite {
 
     /// Closes a bar and returns its readings.
     ///
-    /// Computes both halves afresh: it is off the decision's path, and writing what would be kept for a
-    /// forming bar only to read it back costs more (`suite/commit`).
+    /// Computes both halves afresh: it is off the decision's path, and writing what would be kept
+    /// for a forming bar only to read it back costs more (`suite/commit`).
     #[inline]
     pub fn commit(&mut self, bar: &Ohlc) -> Values {
         let state = &self.states[self.now & 1];
@@ -173,6 +173,7 @@ impl Suite {
     }
 
     /// What depends on the close only, at any close in units.
+    #[inline]
     pub(crate) fn at_close(&self, close_units: i64) -> CloseHalf {
         let state = self.state();
         if state.warming {
@@ -380,4 +381,102 @@ pub fn conditions(values: &Values, close: f64, thresholds: &Thresholds) -> u8 {
         | bit(Cmp::Gt.holds(values.er, thresholds.er_above), condition::ER)
         | bit(Cmp::Gt.holds(close, values.st), condition::SUPERTREND)
         | bit(!values.doji, condition::NOT_DOJI)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Five bars by hand: lengths of 2, prices in rupees.
+    fn run() -> Vec<(Values, u8)> {
+        let params = Params {
+            rsi: 2,
+            ema_slow: 2,
+            ema_fast: 1,
+            donchian: 2,
+            di: 2,
+            adx: 1,
+            er: 2,
+            supertrend: 2,
+            multiplier: 1.0,
+            atr: 2,
+            roc: 2,
+            ..Params::default()
+        };
+        let mut suite = Suite::new(&params, Scale::new(1));
+        let bars = [
+            (100, 104, 98, 102),
+            (102, 106, 100, 104),
+            (104, 105, 96, 98),
+            (98, 112, 98, 110),
+            (110, 130, 110, 128),
+        ];
+        let reading = |(o, h, l, c): (i64, i64, i64, i64)| {
+            let bar = Ohlc::new(o, h, l, c).expect("sound");
+            let values = suite.commit(&bar);
+            (
+                values,
+                conditions(&values, c as f64, &Thresholds::default()),
+            )
+        };
+        bars.map(reading).to_vec()
+    }
+
+    #[test]
+    fn five_bars_computed_by_hand() {
+        let rows = run();
+        let [_, second, third, fourth, fifth] = [0, 1, 2, 3, 4].map(|i: usize| rows[i].0);
+        assert_eq!((second.ema_slow, second.atr), (103.0, 6.0));
+        assert_eq!(
+            (second.st, second.st_dir),
+            (109.0, 1.0),
+            "down at first: (106 + 100)/2 + 6"
+        );
+        // Changes +2 and -6: average gain 1, average loss 3.
+        assert_eq!(third.rsi, 25.0);
+        assert_eq!((third.dc_upper, third.dc_lower), (106.0, 98.0));
+        assert_eq!((third.er, third.er_dir), (0.5, -0.5));
+        assert_eq!(third.roc, 100.0 * -4.0 / 102.0);
+        // Ranges 6, 6, 9, 14: ATR 6, 7.5, 10.75. The upper band of 108 is carried and the close of
+        // 110 lies above it; the lower band is still the first one, 103 - 6.
+        assert_eq!((third.st, fourth.st_dir, fourth.st), (108.0, -1.0, 97.0));
+        // Moves of the high 2, -1, 7 and of the low -2, 4, -2; ranges from the second bar on 6, 9,
+        // 14.
+        assert_eq!((third.plus_di, third.minus_di), (100.0 / 7.5, 200.0 / 7.5));
+        assert_eq!(
+            third.adx,
+            100.0 * ((200.0 / 7.5 - 100.0 / 7.5) / (100.0 / 7.5 + 200.0 / 7.5))
+        );
+        assert_eq!(fifth.ema_fast, 128.0, "an average of one is the close");
+    }
+
+    #[test]
+    fn the_condition_bits_follow_the_readings() {
+        let bits: Vec<u8> = run().iter().map(|row| row.1).collect();
+        assert_eq!(bits[0], condition::NOT_DOJI, "nothing is ready and no doji");
+        assert_eq!(
+            bits[2],
+            condition::NOT_DOJI,
+            "falling, and the ADX is above 25"
+        );
+        let rising = condition::EMA | condition::DONCHIAN | condition::SUPERTREND;
+        assert_eq!(bits[4] & rising, rising);
+        assert_eq!(bits[4] & condition::RSI, condition::RSI);
+        assert_eq!(
+            bits[4] & condition::ER,
+            condition::ER,
+            "two rises in a row are straight"
+        );
+        assert_eq!(bits[4] & condition::ADX, 0);
+    }
+
+    #[test]
+    fn only_the_last_bar_can_be_replaced() {
+        let mut suite = Suite::new(&Params::default(), Scale::PRICE);
+        let bar = Ohlc::flat(5_000);
+        assert_eq!(suite.replace_last(&bar), Err(BarFault::NothingToReplace));
+        suite.commit(&bar);
+        assert!(suite.replace_last(&bar).is_ok() && suite.replace_last(&bar).is_ok());
+        assert_eq!(suite.committed_bars(), 1);
+    }
 }

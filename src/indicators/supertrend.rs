@@ -8,8 +8,8 @@
 //!   line = L when up, U when down
 //! ```
 //!
-//! Pine's sign: **-1 is the up-trend, +1 the down-trend**. Before A exists both carried bands are 0, so the
-//! first lower band is `max(l, 0)` for positive prices. Comparisons are strict and exact.
+//! Pine's sign: **-1 is the up-trend, +1 the down-trend**. Before A exists both carried bands are
+//! 0, so the first lower band is `max(l, 0)` for positive prices. Comparisons are strict and exact.
 
 use super::atr::Atr;
 use super::input::Prices;
@@ -27,7 +27,8 @@ pub struct Trend {
 /// What one bar leaves to the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Carried {
-    /// Carried upper band, or +inf when the close rose above it: the next raw band replaces it then.
+    /// Carried upper band, or +inf when the close rose above it: the next raw band replaces it
+    /// then.
     ceiling: f64,
     /// Carried lower band, or -inf when the close fell below it.
     floor: f64,
@@ -54,8 +55,8 @@ impl Carried {
 
     /// Line and direction of a bar with these bands and this close.
     ///
-    /// Every choice is one between two doubles by a comparison of doubles, which costs no branch: which
-    /// band it is differs from instrument to instrument, and a branch would be missed.
+    /// Every choice is one between two doubles by a comparison of doubles, which costs no branch:
+    /// which band it is differs from instrument to instrument, and a branch would be missed.
     #[inline]
     pub(crate) fn trend(&self, [upper, lower]: [f64; 2], close: f64) -> Trend {
         let from_upper = if close > upper { -1.0 } else { 1.0 };
@@ -174,7 +175,8 @@ mod tests {
 
     #[test]
     fn a_raw_lower_band_below_zero_sticks_at_zero_until_passed() {
-        // Range 8 around 5: raw lower band -3 on the first bar with an ATR; then a jump turns the trend up.
+        // Range 8 around 5: raw lower band -3 on the first bar with an ATR; then a jump turns the
+        // trend up.
         let values = run(1, 1.0, &[(9, 1, 5), (9, 1, 5), (9, 1, 5), (30, 2, 30)]);
         assert_eq!(
             values[2],
