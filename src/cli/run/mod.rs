@@ -133,12 +133,16 @@ pub(in crate::cli) fn take_ready_file(path: &Path) -> Result<Ready, Failure> {
     let field = |key: &str| {
         let text = ready.get(key).and_then(Value::as_str);
         let missing = || format!("{name}: no text {key:?}; is it a venue's ready file?");
-        text.map(str::to_owned).ok_or_else(|| Failure::Input(missing()))
+        text.map(str::to_owned)
+            .ok_or_else(|| Failure::Input(missing()))
     };
     Ok(Ready {
         rest: field("rest")?,
         ticker: field("ticker")?,
-        ca_file: ready.get("ca_file").and_then(Value::as_str).map(PathBuf::from),
+        ca_file: ready
+            .get("ca_file")
+            .and_then(Value::as_str)
+            .map(PathBuf::from),
         api_key: field("api_key")?,
         request_token: Secret::new(field("request_token")?),
         api_secret: Secret::new(field("api_secret")?),
