@@ -170,7 +170,9 @@ impl Decide {
             let strategy = self.compute.units()[unit].strategy;
             let close = self.close_of(unit);
             if folded.is_forming
-                && self.evaluate.wants_tick(strategy, tick.exchange_time, close)
+                && self
+                    .evaluate
+                    .wants_tick(strategy, tick.exchange_time, close)
             {
                 self.look(unit, strategy, tick);
             }
@@ -208,15 +210,26 @@ impl Decide {
     /// Decides on a closed bar, then moves the indicators past it.
     fn close(&mut self, unit: usize, bar: &Bar, tick: &Tick) {
         self.totals.bars = self.totals.bars.wrapping_add(1);
-        let Unit { strategy, instrument, .. } = self.compute.units()[unit];
+        let Unit {
+            strategy,
+            instrument,
+            ..
+        } = self.compute.units()[unit];
         let conditions = self.decide(unit, strategy, true, bar, tick);
         if self.compute.unit(unit).commit(bar) {
-            self.evaluate.refresh(strategy, self.compute.units()[unit].bank());
+            self.evaluate
+                .refresh(strategy, self.compute.units()[unit].bank());
         } else {
             self.parts.events.push(DecideEvent::BadBar(instrument));
         }
         let unit = u16::try_from(unit).unwrap_or(u16::MAX);
-        self.parts.events.push(DecideEvent::Bar { unit, strategy, instrument, bar: *bar, conditions });
+        self.parts.events.push(DecideEvent::Bar {
+            unit,
+            strategy,
+            instrument,
+            bar: *bar,
+            conditions,
+        });
     }
 
     /// Decides on the forming bar.
@@ -230,7 +243,9 @@ impl Decide {
     /// Close of the session a unit is in.
     #[inline]
     fn close_of(&self, unit: usize) -> WallNanos {
-        self.compute.units()[unit].session().map_or(WallNanos(i64::MAX), |session| session.close())
+        self.compute.units()[unit]
+            .session()
+            .map_or(WallNanos(i64::MAX), |session| session.close())
     }
 
     #[inline]
@@ -248,15 +263,24 @@ impl Decide {
         }
         let compute = &self.compute;
         let slots = compute.units()[unit].bank().slots();
-        let occasion = Occasion { bar_closes, slots, bar, tick, close };
-        let (verdict, conditions) =
-            self.evaluate.evaluate(strategy, &occasion, |instrument| compute.latest(instrument));
+        let occasion = Occasion {
+            bar_closes,
+            slots,
+            bar,
+            tick,
+            close,
+        };
+        let (verdict, conditions) = self
+            .evaluate
+            .evaluate(strategy, &occasion, |instrument| compute.latest(instrument));
         match verdict {
             Verdict::Nothing => {}
             Verdict::Wanted(intent) => self.hand_on(intent),
             Verdict::Skipped(action, skip) => {
                 self.totals.skipped = self.totals.skipped.wrapping_add(1);
-                self.parts.events.push(DecideEvent::Skipped(strategy, action, skip));
+                self.parts
+                    .events
+                    .push(DecideEvent::Skipped(strategy, action, skip));
             }
         }
         conditions

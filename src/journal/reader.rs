@@ -69,8 +69,8 @@ fn read_segment(file: &Path, bytes: &[u8], previous: &mut u32, journal: &mut Jou
 
 #[cfg(test)]
 mod tests {
-    use crate::journal::record::{encode, tests::entries};
     use super::*;
+    use crate::journal::record::{encode, tests::entries};
     use crate::model::Stamp;
 
     #[test]

@@ -126,9 +126,9 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::journal::reader::read;
     use crate::journal::record::tests::entries;
-    use super::*;
     use crate::ring::{lane::Policy, lossless};
 
     #[test]

@@ -8,9 +8,7 @@
 //! `assemble` is pure, so a recording that carries the configuration and the instruments builds the same
 //! pipeline again.
 
-use crate::config::{
-    Config, InstrumentRef, LegsConfig, LoginConfig, StrategyConfig, WarmupSource,
-};
+use crate::config::{Config, InstrumentRef, LegsConfig, LoginConfig, StrategyConfig, WarmupSource};
 use crate::control::desk::{Desk, DeskFault, Login};
 use crate::hot::compute::{Unit, UnitPlan};
 use crate::hot::evaluate::StrategyPlan;
@@ -149,7 +147,10 @@ pub fn open_desk(config: &Config) -> Result<(Desk, Arc<ClientConfig>), ArmFault>
     let tls = tls::client_config(venue.ca_file.as_deref())?;
     let login = match &venue.login {
         LoginConfig::AccessToken(token) => Login::AccessToken(token.clone()),
-        LoginConfig::RequestToken { request_token, api_secret } => Login::RequestToken {
+        LoginConfig::RequestToken {
+            request_token,
+            api_secret,
+        } => Login::RequestToken {
             request_token: request_token.clone(),
             api_secret: api_secret.clone(),
         },
@@ -179,20 +180,34 @@ pub fn resolve(desk: &mut Desk, config: &Config, day: Day) -> Result<InstrumentT
         for instrument in &strategy.instruments {
             match instrument {
                 InstrumentRef::NearestFuture(underlying) => {
-                    want(exchange_of(config, underlying, day)?, Want::Underlying(underlying.clone()));
+                    want(
+                        exchange_of(config, underlying, day)?,
+                        Want::Underlying(underlying.clone()),
+                    );
                 }
                 InstrumentRef::Index { name, underlying } => {
                     let of = exchange_of(config, underlying, day)?;
-                    let cash = if of == Exchange::Bfo { Exchange::Bse } else { Exchange::Nse };
+                    let cash = if of == Exchange::Bfo {
+                        Exchange::Bse
+                    } else {
+                        Exchange::Nse
+                    };
                     want(cash, Want::Symbol(name.clone()));
                 }
                 InstrumentRef::Symbol(symbol) => {
                     want(Exchange::Nfo, Want::Symbol(symbol.clone()));
                 }
             }
-            let underlying = strategy.trade.underlying.as_deref().or(instrument.underlying());
+            let underlying = strategy
+                .trade
+                .underlying
+                .as_deref()
+                .or(instrument.underlying());
             if let Some(underlying) = underlying {
-                want(exchange_of(config, underlying, day)?, Want::Underlying(underlying.to_owned()));
+                want(
+                    exchange_of(config, underlying, day)?,
+                    Want::Underlying(underlying.to_owned()),
+                );
             }
         }
     }
@@ -243,7 +258,8 @@ fn nearest(rows: Vec<Instrument>) -> Vec<Instrument> {
         }
     }
     let keep = |row: &Instrument| {
-        row.expiry.is_none_or(|expiry| first.get(&group(row)) == Some(&expiry))
+        row.expiry
+            .is_none_or(|expiry| first.get(&group(row)) == Some(&expiry))
     };
     rows.into_iter().filter(keep).collect()
 }
@@ -258,7 +274,11 @@ pub fn assemble(
     instruments: &InstrumentTable,
     day: Day,
 ) -> Result<Assembly, ArmFault> {
-    let mut assembly = Assembly { units: Vec::new(), strategies: Vec::new(), names: Vec::new() };
+    let mut assembly = Assembly {
+        units: Vec::new(),
+        strategies: Vec::new(),
+        names: Vec::new(),
+    };
     let leg_ticks: Vec<Price> = instruments.iter().map(|row| row.tick).collect();
     for configured in &config.strategies {
         for reference in &configured.instruments {
@@ -284,7 +304,9 @@ pub fn assemble(
             }));
             let (trade, lot) = trade(config, configured, watched, instruments, day)?;
             let qty = configured.trade.lots.units(lot.lot).unwrap_or_default();
-            let most = qty.0.saturating_mul(configured.trade.pyramid_max.saturating_add(1));
+            let most = qty
+                .0
+                .saturating_mul(configured.trade.pyramid_max.saturating_add(1));
             if most > lot.qty_max.0 {
                 return Err(ArmFault::Unfit(format!(
                     "strategy {:?}: {} lots with {} additions come to {most} units of {}, above the \
@@ -305,7 +327,8 @@ pub fn assemble(
                     protection_basis_points: configured.trade.protection_basis_points,
                 },
                 pyramids_max: configured.trade.pyramid_max,
-                tick: watched.tick,
+                // An index is not quoted on a grid: its levels must hold for every price.
+                tick: if watched.is_tradable() { watched.tick } else { Price(1) },
                 leg_ticks: leg_ticks.clone(),
                 entry_cutoff_ns: config.limits.entry_cutoff_ns,
                 eod_window_ns: configured.eod_window_ns,
@@ -329,7 +352,9 @@ fn find<'a>(table: &'a InstrumentTable, reference: &InstrumentRef) -> Option<&'a
 /// Sessions from before the history a unit may need until a week ahead.
 fn sessions(config: &Config, exchange: Exchange, day: Day) -> Vec<Session> {
     let back = history_days(config) + 7;
-    (-back..=7).filter_map(|days| config.market.session(exchange, day.plus(days))).collect()
+    (-back..=7)
+        .filter_map(|days| config.market.session(exchange, day.plus(days)))
+        .collect()
 }
 
 /// Calendar days of history the longest timeframe needs, with room for holidays.
@@ -339,7 +364,9 @@ fn history_days(config: &Config) -> i32 {
         let bars = i64::try_from(config.warmup.bars).unwrap_or(i64::MAX);
         bars / per_day(strategy) * 7 / 5 + 14
     });
-    i32::try_from(days.max().unwrap_or(14)).unwrap_or(3_650).min(3_650)
+    i32::try_from(days.max().unwrap_or(14))
+        .unwrap_or(3_650)
+        .min(3_650)
 }
 
 fn trade<'a>(
@@ -349,19 +376,40 @@ fn trade<'a>(
     table: &'a InstrumentTable,
     day: Day,
 ) -> Result<(Trade, &'a Instrument), ArmFault> {
-    let underlying = configured.trade.underlying.as_deref().unwrap_or(&watched.underlying);
+    let underlying = configured
+        .trade
+        .underlying
+        .as_deref()
+        .unwrap_or(&watched.underlying);
     match configured.trade.legs {
         LegsConfig::Options { call, put } => {
-            let step = config.market.contract(underlying, day).map(|rules| rules.strike_step);
+            let step = config
+                .market
+                .contract(underlying, day)
+                .map(|rules| rules.strike_step);
             let chain = step.and_then(|step| chain(table, underlying, step)).ok_or_else(|| {
                 ArmFault::Unfit(format!(
                     "strategy {:?}: the venue lists no CALL and PUT chain of {underlying} today",
                     configured.name
                 ))
             })?;
-            let contract = chain.calls.first().and_then(|ix| table.get(*ix)).unwrap_or(watched);
-            let leg = |leg: crate::config::LegConfig| OptionLeg { side: leg.side, offset: leg.offset };
-            Ok((Trade::Options { chain, call: leg(call), put: leg(put) }, contract))
+            let contract = chain
+                .calls
+                .first()
+                .and_then(|ix| table.get(*ix))
+                .unwrap_or(watched);
+            let leg = |leg: crate::config::LegConfig| OptionLeg {
+                side: leg.side,
+                offset: leg.offset,
+            };
+            Ok((
+                Trade::Options {
+                    chain,
+                    call: leg(call),
+                    put: leg(put),
+                },
+                contract,
+            ))
         }
         LegsConfig::Outright { side } => {
             let contract = if watched.is_tradable() && configured.trade.underlying.is_none() {
@@ -375,7 +423,13 @@ fn trade<'a>(
                     configured.name
                 ))
             })?;
-            Ok((Trade::Outright { instrument: contract.ix, side }, contract))
+            Ok((
+                Trade::Outright {
+                    instrument: contract.ix,
+                    side,
+                },
+                contract,
+            ))
         }
     }
 }
@@ -391,7 +445,9 @@ fn chain(table: &InstrumentTable, underlying: &str, step: Price) -> Option<Chain
     let mut best: Option<Chain> = None;
     let mut run: Option<Chain> = None;
     for (strike, sides) in strikes {
-        let [Some(call), Some(put)] = sides else { continue };
+        let [Some(call), Some(put)] = sides else {
+            continue;
+        };
         let next = run.as_ref().map(|run| {
             let steps = i64::try_from(run.calls.len()).unwrap_or(0);
             Price(run.first.0.saturating_add(steps.saturating_mul(step.0)))
@@ -402,7 +458,12 @@ fn chain(table: &InstrumentTable, underlying: &str, step: Price) -> Option<Chain
                 run.puts.push(put);
             }
             _ => {
-                run = Some(Chain { first: strike, step, calls: vec![call], puts: vec![put] });
+                run = Some(Chain {
+                    first: strike,
+                    step,
+                    calls: vec![call],
+                    puts: vec![put],
+                });
             }
         }
         let longest = best.as_ref().map_or(0, |best| best.calls.len());
@@ -434,7 +495,12 @@ pub fn warm(
             WarmupSource::Venue => {
                 let token = instruments.get(unit.instrument).map(|row| row.token);
                 let days = history_days(config);
-                fetch(desk, token.unwrap_or_default(), unit.timeframe().0, (now, days))?
+                fetch(
+                    desk,
+                    token.unwrap_or_default(),
+                    unit.timeframe().0,
+                    (now, days),
+                )?
             }
             WarmupSource::File(path) => {
                 let file = crate::store::read_prices(path)?;
@@ -454,8 +520,16 @@ fn fetch(
     timeframe: i64,
     (now, days): (WallNanos, i32),
 ) -> Result<Vec<Bar>, ArmFault> {
-    let interval = if timeframe % (15 * MINUTE) == 0 { Interval::Minute15 } else { Interval::Minute };
-    let span = if interval == Interval::Minute { 12 } else { 150 };
+    let interval = if timeframe % (15 * MINUTE) == 0 {
+        Interval::Minute15
+    } else {
+        Interval::Minute
+    };
+    let span = if interval == Interval::Minute {
+        12
+    } else {
+        150
+    };
     let mut bars = Vec::new();
     let today = now.day();
     let mut from = today.plus(-days);
@@ -489,7 +563,10 @@ pub fn armoury(
         let request = |side| {
             desk.broker()
                 .place_template(&endpoint, desk.auth(), row, side, config.venue.product)
-                .map_err(|source| ArmFault::Template { symbol: row.symbol.clone(), source })
+                .map_err(|source| ArmFault::Template {
+                    symbol: row.symbol.clone(),
+                    source,
+                })
         };
         let templates = if row.is_tradable() {
             Some(Box::new([request(Side::Buy)?, request(Side::Sell)?]))

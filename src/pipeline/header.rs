@@ -36,8 +36,14 @@ pub fn tape_header_text(header: &TapeHeader) -> String {
             Kind::Index => ("index", 0),
             Kind::Equity => ("equity", 0),
             Kind::Future => ("future", 0),
-            Kind::Option { right: Right::Call, strike } => ("call", strike.0),
-            Kind::Option { right: Right::Put, strike } => ("put", strike.0),
+            Kind::Option {
+                right: Right::Call,
+                strike,
+            } => ("call", strike.0),
+            Kind::Option {
+                right: Right::Put,
+                strike,
+            } => ("put", strike.0),
         };
         Row {
             token: row.token.0,
@@ -87,8 +93,14 @@ fn row(row: Row) -> Result<Instrument, String> {
         "index" => Kind::Index,
         "equity" => Kind::Equity,
         "future" => Kind::Future,
-        "call" => Kind::Option { right: Right::Call, strike },
-        "put" => Kind::Option { right: Right::Put, strike },
+        "call" => Kind::Option {
+            right: Right::Call,
+            strike,
+        },
+        "put" => Kind::Option {
+            right: Right::Put,
+            strike,
+        },
         other => return Err(format!("header: instrument kind {other:?} is unknown")),
     };
     Ok(Instrument {
@@ -117,7 +129,10 @@ mod tests {
             exchange: Exchange::Nfo,
             symbol: "BANKNIFTY26NOV52000CE".to_owned(),
             underlying: "BANKNIFTY".to_owned(),
-            kind: Kind::Option { right: Right::Call, strike: Price::from_rupees(52_000) },
+            kind: Kind::Option {
+                right: Right::Call,
+                strike: Price::from_rupees(52_000),
+            },
             expiry: Day::parse("2026-11-23"),
             tick: Price(500),
             lot: Qty(30),
@@ -131,8 +146,14 @@ mod tests {
             family: (77, Day(20_780)),
         };
         let back = parse_tape_header(&tape_header_text(&header)).expect("header");
-        assert_eq!(back.instruments.iter().as_slice(), header.instruments.iter().as_slice());
-        assert_eq!((back.config, back.family, back.intent_base), (header.config, header.family, 7));
+        assert_eq!(
+            back.instruments.iter().as_slice(),
+            header.instruments.iter().as_slice()
+        );
+        assert_eq!(
+            (back.config, back.family, back.intent_base),
+            (header.config, header.family, 7)
+        );
         assert!(parse_tape_header("{}").is_err());
     }
 }

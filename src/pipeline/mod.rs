@@ -26,11 +26,12 @@ use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
 use crate::journal::{Entry, Segment, Writer};
 use crate::model::{Instrument, InstrumentTable};
 use crate::ring::lane::Policy;
-use crate::ring::{ByteReceiver, LaneView, Lossless, Receiver, StopLatch, bytes, counted, lossless};
+use crate::ring::{
+    ByteReceiver, LaneView, Lossless, Receiver, StopLatch, bytes, counted, lossless,
+};
 use crate::runtime::launch::Launch;
 use crate::runtime::{
-    Chain, Clock, Hop, IdleMode, MeterReader, Placement, Running, Topology, Watchdog, launch,
-    meter,
+    Chain, Clock, Hop, IdleMode, MeterReader, Placement, Running, Topology, Watchdog, launch, meter,
 };
 use crate::venue::TokenTable;
 use arm::Armoury;
@@ -169,7 +170,11 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     };
     let (input_recorder, frame_recorder) = (recorder(), recorder());
 
-    let tokens: Vec<_> = armoury.instruments.iter().map(|row| (row.token, row.ix)).collect();
+    let tokens: Vec<_> = armoury
+        .instruments
+        .iter()
+        .map(|row| (row.token, row.ix))
+        .collect();
     let feed = Feed::new(FeedParts {
         broker: armoury.broker,
         tokens: TokenTable::new(tokens.iter().copied()),
@@ -344,28 +349,51 @@ impl Engine {
             }
         }
         let dialler = self.dialler.join()?;
-        Ok(Stopped { feed, decide, gateway, dialler, lanes: self.lanes, outlets })
+        Ok(Stopped {
+            feed,
+            decide,
+            gateway,
+            dialler,
+            lanes: self.lanes,
+            outlets,
+        })
     }
 }
 
 /// The topology in words: threads, cores, waiting, lanes with capacity and policy.
 pub fn describe(placement: &Placement) -> Vec<String> {
     let threads: &[(&str, &str)] = match placement.topology {
-        Topology::Split => &[("feed", "feed"), ("decide", "compute + evaluate"), ("gateway", "gateway")],
+        Topology::Split => &[
+            ("feed", "feed"),
+            ("decide", "compute + evaluate"),
+            ("gateway", "gateway"),
+        ],
         Topology::Fused => &[("fused", "feed → compute → evaluate → gateway")],
         Topology::Stepped => &[("caller", "every stage, under a virtual clock")],
     };
-    let mut lines = vec![format!("topology {} ({})", placement.topology.name(), placement.reason)];
+    let mut lines = vec![format!(
+        "topology {} ({})",
+        placement.topology.name(),
+        placement.reason
+    )];
     for (at, (thread, stages)) in threads.iter().enumerate() {
         let core = placement
             .cores
             .get(at)
             .map_or_else(|| "any core".to_owned(), |core| format!("core {core}"));
-        lines.push(format!("  thread tezi-{thread}: {stages}; {core}; {}", placement.idle.name()));
+        lines.push(format!(
+            "  thread tezi-{thread}: {stages}; {core}; {}",
+            placement.idle.name()
+        ));
     }
-    lines.push("  thread tezi-dialler: logins and connections; any core; spin, yield, then park".into());
+    lines.push(
+        "  thread tezi-dialler: logins and connections; any core; spin, yield, then park".into(),
+    );
     for (name, capacity, policy) in LANES {
-        lines.push(format!("  lane {name}: {capacity} slots, when full: {}", policy.name()));
+        lines.push(format!(
+            "  lane {name}: {capacity} slots, when full: {}",
+            policy.name()
+        ));
     }
     lines
 }
@@ -376,5 +404,7 @@ pub struct DataFolder(pub PathBuf);
 
 /// Names an instrument for people.
 pub fn symbol(instruments: &InstrumentTable, ix: crate::model::InstrumentIx) -> &str {
-    instruments.get(ix).map_or("?", |row: &Instrument| row.symbol.as_str())
+    instruments
+        .get(ix)
+        .map_or("?", |row: &Instrument| row.symbol.as_str())
 }

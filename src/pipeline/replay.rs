@@ -91,8 +91,13 @@ pub fn replay(
             }
         }
     }
-    let decide =
-        Decide::new(parts, units, assembly.strategies, header.instruments.len(), header.intent_base);
+    let decide = Decide::new(
+        parts,
+        units,
+        assembly.strategies,
+        header.instruments.len(),
+        header.intent_base,
+    );
     let mut stepper = Stepper {
         decide,
         intents,
@@ -128,7 +133,8 @@ impl Stepper {
         }
         while let Some(intent) = self.intents.pop() {
             for (number, leg) in (0_u8..).zip(intent.legs()) {
-                self.expected.push_back(order_of(&intent, number, &leg, self.family));
+                self.expected
+                    .push_back(order_of(&intent, number, &leg, self.family));
             }
         }
     }
@@ -141,18 +147,28 @@ impl Stepper {
             Entry::Report(_) | Entry::Fill(_) => None,
         };
         if let Some((tag, order)) = refused {
-            let at = self.expected.iter().position(|expected| expected.tag == tag);
+            let at = self
+                .expected
+                .iter()
+                .position(|expected| expected.tag == tag);
             let expected = at.and_then(|at| self.expected.remove(at));
-            let agrees = expected.is_some_and(|expected| order.is_none_or(|order| order == expected));
+            let agrees =
+                expected.is_some_and(|expected| order.is_none_or(|order| order == expected));
             if !agrees && self.found.divergence.is_none() {
                 self.found.divergence = Some(format!(
                     "order {tag} of the recording is {}",
-                    if expected.is_some() { "another here" } else { "not decided here" }
+                    if expected.is_some() {
+                        "another here"
+                    } else {
+                        "not decided here"
+                    }
                 ));
             }
         }
         // A digesting writer keeps no file, so it never runs out of room.
-        self.journal.append(*entry, crate::model::Stamp::default()).ok();
+        self.journal
+            .append(*entry, crate::model::Stamp::default())
+            .ok();
         self.decide.on_outcome(entry);
     }
 }

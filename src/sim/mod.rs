@@ -17,6 +17,7 @@
 //!
 //! Deliberately absent: other participants who react to our orders, margins as a broker computes them.
 
+pub mod backtest;
 pub mod certificate;
 pub mod clock;
 pub mod settings;

@@ -4,15 +4,15 @@
 //! is left is the cost no engine can avoid. It spins like the engine does and reads replies as rarely.
 
 use super::super::Failure;
-use crate::control::desk::TIMEOUT;
 use crate::control::Desk;
+use crate::control::desk::TIMEOUT;
 use crate::model::{Instrument, Price, Qty, Side, Tag, Token};
 use crate::net::websocket::Received;
 use crate::net::{FeedSocket, HttpConnection, Incoming};
-use crate::ring::StopLatch;
 use crate::venue::{Broker, Mode, Product, Template};
 use rustls::ClientConfig;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Replies are looked for once in this many cycles, as the gateway looks at idle connections.
 const REPLY_TURN: u64 = 32;
@@ -36,7 +36,7 @@ struct Leg {
 
 impl Floor {
     /// Answers triggers until the venue ends the feed.
-    pub(super) fn run(self, stop: &StopLatch) -> Result<(), Failure> {
+    pub(super) fn run(self, interrupted: &AtomicBool) -> Result<(), Failure> {
         let venue = |e: &dyn std::fmt::Display| Failure::Venue(e.to_string());
         if let Some(core) = self.core {
             core_affinity::set_for_current(core_affinity::CoreId { id: core });
@@ -53,19 +53,22 @@ impl Floor {
                     Product::Nrml,
                 )
                 .map_err(|e| venue(&e))?;
-            legs.push(Leg { connection, request, owes: 0 });
+            legs.push(Leg {
+                connection,
+                request,
+                owes: 0,
+            });
         }
         let qty = self.legs.first().map_or(Qty(1), |contract| contract.lot);
         let url = self.desk.feed_url(&self.ticker).map_err(|e| venue(&e))?;
-        let mut feed =
-            FeedSocket::connect(&url, &self.tls, &[], TIMEOUT).map_err(|e| venue(&e))?;
+        let mut feed = FeedSocket::connect(&url, &self.tls, &[], TIMEOUT).map_err(|e| venue(&e))?;
         for message in Broker::Kite.subscribe_messages(&[self.trigger], Mode::Full) {
             feed.send_text(&message).map_err(|e| venue(&e))?;
         }
         let tag = Tag(*b"TZFLOOR0000000000000");
         let limit = Price::from_rupees(500);
         let mut turn = 0_u64;
-        while !stop.is_set() {
+        while !interrupted.load(Ordering::Relaxed) {
             match feed.receive() {
                 // A heartbeat is one byte; everything longer is a trigger.
                 Ok(Received::Binary(frame)) if frame.len() > 1 => {
@@ -91,4 +94,3 @@ impl Floor {
         Ok(())
     }
 }
-

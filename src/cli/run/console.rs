@@ -22,7 +22,9 @@ pub(in crate::cli) struct Names {
 
 impl Names {
     pub(in crate::cli) fn symbol(&self, ix: InstrumentIx) -> &str {
-        self.instruments.get(ix).map_or("?", |row| row.symbol.as_str())
+        self.instruments
+            .get(ix)
+            .map_or("?", |row| row.symbol.as_str())
     }
 
     pub(in crate::cli) fn strategy(&self, ix: StrategyIx) -> &str {
@@ -31,7 +33,9 @@ impl Names {
 
     /// The conditions that hold, as `3/7 rsi_condition …`: how many, and which are missing.
     fn conditions(&self, strategy: StrategyIx, bits: u32) -> String {
-        let Some(names) = self.conditions.get(strategy.at()) else { return String::new() };
+        let Some(names) = self.conditions.get(strategy.at()) else {
+            return String::new();
+        };
         let missing: Vec<&str> = (0..)
             .zip(names)
             .filter(|(bit, _)| bits & (1_u32 << bit) == 0)
@@ -39,7 +43,11 @@ impl Names {
             .collect();
         let held = names.len() - missing.len();
         match missing.len() {
-            1..=3 => format!("{held}/{} conditions, not {}", names.len(), missing.join(", ")),
+            1..=3 => format!(
+                "{held}/{} conditions, not {}",
+                names.len(),
+                missing.join(", ")
+            ),
             _ => format!("{held}/{} conditions", names.len()),
         }
     }
@@ -51,11 +59,15 @@ pub(in crate::cli) struct Console<'a> {
     pub(in crate::cli) out: &'a mut dyn Write,
     pub(in crate::cli) json: bool,
     pub(in crate::cli) bars: bool,
+    pub(in crate::cli) quiet: bool,
 }
 
 impl Console<'_> {
     /// Writes one line. A closed output ends nobody's trading: the line is lost, the engine goes on.
     pub(in crate::cli) fn line(&mut self, kind: &str, text: &str, value: &Value) {
+        if self.quiet && matches!(kind, "bar" | "intent" | "sent" | "order" | "fill") {
+            return;
+        }
         if self.json {
             let mut object = json!({ "event": kind });
             if let (Some(object), Some(fields)) = (object.as_object_mut(), value.as_object()) {
@@ -74,7 +86,13 @@ impl Console<'_> {
 
     pub(in crate::cli) fn decide(&mut self, event: &DecideEvent) {
         match event {
-            DecideEvent::Bar { strategy, instrument, bar, conditions, .. } => {
+            DecideEvent::Bar {
+                strategy,
+                instrument,
+                bar,
+                conditions,
+                ..
+            } => {
                 if !self.bars {
                     return;
                 }
@@ -220,19 +238,33 @@ impl Console<'_> {
             FeedEvent::Live => self.line("feed", "feed is live", &json!({ "state": "live" })),
             FeedEvent::Lost(why) => {
                 let why = why.to_string();
-                self.line("feed", &format!("feed lost: {why}"), &json!({ "state": "lost", "why": why }));
+                self.line(
+                    "feed",
+                    &format!("feed lost: {why}"),
+                    &json!({ "state": "lost", "why": why }),
+                );
             }
             FeedEvent::VenueError(why) => {
-                self.line("feed", &format!("the broker says: {why}"), &json!({ "error": why }));
+                self.line(
+                    "feed",
+                    &format!("the broker says: {why}"),
+                    &json!({ "error": why }),
+                );
             }
         }
     }
 
     pub(in crate::cli) fn gateway(&mut self, event: &GatewayEvent) {
         let text = match event {
-            GatewayEvent::ConnectionLost => "an order connection left; another is being opened".to_owned(),
-            GatewayEvent::SessionDead => "ALARM session is dead: nothing more can be sent; log in again".to_owned(),
-            GatewayEvent::Unknown(tag) => format!("ALARM outcome of {tag} is not known; its leg is frozen"),
+            GatewayEvent::ConnectionLost => {
+                "an order connection left; another is being opened".to_owned()
+            }
+            GatewayEvent::SessionDead => {
+                "ALARM session is dead: nothing more can be sent; log in again".to_owned()
+            }
+            GatewayEvent::Unknown(tag) => {
+                format!("ALARM outcome of {tag} is not known; its leg is frozen")
+            }
             GatewayEvent::Contradiction(tag) => format!("ALARM contradictory reports of {tag}"),
             GatewayEvent::Foreign(id) => format!("order {} is not ours; left alone", id.0),
             GatewayEvent::JournalFull => "ALARM the journal has no prepared segment".to_owned(),
@@ -258,10 +290,18 @@ impl Console<'_> {
             }
             Dialled::Failed(want, why, wait_ms) => {
                 let text = format!("{} failed: {why}; next attempt in {wait_ms} ms", what(want));
-                self.line("link", &text, &json!({ "what": what(want), "state": "failed", "why": why }));
+                self.line(
+                    "link",
+                    &text,
+                    &json!({ "what": what(want), "state": "failed", "why": why }),
+                );
             }
             Dialled::SessionDead(why) => {
-                self.line("alarm", &format!("ALARM session is dead: {why}"), &json!({ "why": why }));
+                self.line(
+                    "alarm",
+                    &format!("ALARM session is dead: {why}"),
+                    &json!({ "why": why }),
+                );
             }
         }
     }
@@ -270,7 +310,9 @@ impl Console<'_> {
 /// Rupees with Indian digit grouping: `-1,23,456.50`.
 pub(in crate::cli) fn rupees(money: crate::model::Money) -> String {
     let text = Price(money.0).to_string();
-    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
+    let (sign, digits) = text
+        .strip_prefix('-')
+        .map_or(("", text.as_str()), |rest| ("-", rest));
     let (whole, part) = digits.split_once('.').unwrap_or((digits, "00"));
     let part = part.get(..2).unwrap_or(part);
     let split = whole.len().saturating_sub(3);

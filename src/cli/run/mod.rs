@@ -4,6 +4,8 @@ pub(in crate::cli) mod console;
 mod settle;
 mod summary;
 
+pub(in crate::cli) use summary::{latency_head, latency_line, micros, write_log};
+
 use super::Failure;
 use crate::config::{Config, LoginConfig};
 use crate::control::Desk;
@@ -66,6 +68,9 @@ pub struct Args {
     /// Say nothing about single bars.
     #[arg(long)]
     no_bars: bool,
+    /// Print the start, the summary and alarms only.
+    #[arg(long)]
+    quiet: bool,
     /// Write the latency histograms here, one HdrHistogram log per hop.
     #[arg(long, value_name = "DIR")]
     histograms: Option<PathBuf>,
@@ -86,6 +91,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         out: &mut stdout,
         json: args.json,
         bars: !args.no_bars,
+        quiet: args.quiet,
     };
     let mut control = Control::start(prepared, args, &mut console)?;
     let end = control.watch(&interrupted, &mut console)?;
@@ -106,8 +112,19 @@ fn load(args: &Args) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// Takes what a simulated venue wrote when it was ready.
-fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
+/// What a simulated venue wrote when it was ready.
+#[derive(Debug)]
+pub(in crate::cli) struct Ready {
+    pub(in crate::cli) rest: String,
+    pub(in crate::cli) ticker: String,
+    pub(in crate::cli) ca_file: Option<PathBuf>,
+    pub(in crate::cli) api_key: String,
+    pub(in crate::cli) request_token: Secret,
+    pub(in crate::cli) api_secret: Secret,
+}
+
+/// Reads a venue's ready file.
+pub(in crate::cli) fn take_ready_file(path: &Path) -> Result<Ready, Failure> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure::Input(format!("{name}: {e}; start tezi venue --ready-file first")))?;
@@ -115,17 +132,29 @@ fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
         .map_err(|e| Failure::Input(format!("{name}: {e}; a venue's ready file is expected")))?;
     let field = |key: &str| {
         let text = ready.get(key).and_then(Value::as_str);
-        text.map(str::to_owned)
-            .ok_or_else(|| Failure::Input(format!("{name}: no text {key:?}; is it a venue's ready file?")))
+        let missing = || format!("{name}: no text {key:?}; is it a venue's ready file?");
+        text.map(str::to_owned).ok_or_else(|| Failure::Input(missing()))
     };
-    config.venue.rest = field("rest")?;
-    config.venue.ticker = field("ticker")?;
-    config.venue.api_key = field("api_key")?;
-    config.venue.login = LoginConfig::RequestToken {
+    Ok(Ready {
+        rest: field("rest")?,
+        ticker: field("ticker")?,
+        ca_file: ready.get("ca_file").and_then(Value::as_str).map(PathBuf::from),
+        api_key: field("api_key")?,
         request_token: Secret::new(field("request_token")?),
         api_secret: Secret::new(field("api_secret")?),
+    })
+}
+
+fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
+    let ready = take_ready_file(path)?;
+    config.venue.rest = ready.rest;
+    config.venue.ticker = ready.ticker;
+    config.venue.api_key = ready.api_key;
+    config.venue.login = LoginConfig::RequestToken {
+        request_token: ready.request_token,
+        api_secret: ready.api_secret,
     };
-    config.venue.ca_file = ready.get("ca_file").and_then(Value::as_str).map(PathBuf::from);
+    config.venue.ca_file = ready.ca_file;
     Ok(())
 }
 
@@ -167,7 +196,9 @@ struct Prepared {
 fn arm_failure(fault: &arm::ArmFault) -> Failure {
     match fault {
         arm::ArmFault::Desk(_) | arm::ArmFault::Net(_) => Failure::Venue(fault.to_string()),
-        arm::ArmFault::Template { .. } | arm::ArmFault::Unfit(_) => Failure::Usage(fault.to_string()),
+        arm::ArmFault::Template { .. } | arm::ArmFault::Unfit(_) => {
+            Failure::Usage(fault.to_string())
+        }
         arm::ArmFault::Prices(_) => Failure::Input(fault.to_string()),
     }
 }
@@ -195,13 +226,23 @@ fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure> {
         conditions: assembly
             .strategies
             .iter()
-            .map(|plan| plan.strategy.conditions.iter().map(|c| c.name.clone()).collect())
+            .map(|plan| {
+                plan.strategy
+                    .conditions
+                    .iter()
+                    .map(|c| c.name.clone())
+                    .collect()
+            })
             .collect(),
     };
-    let sessions = assembly.strategies.iter().zip(&assembly.units).filter_map(|(_, unit)| {
-        let row = instruments.get(unit.instrument)?;
-        config.market.session(row.exchange, day)
-    });
+    let sessions = assembly
+        .strategies
+        .iter()
+        .zip(&assembly.units)
+        .filter_map(|(_, unit)| {
+            let row = instruments.get(unit.instrument)?;
+            config.market.session(row.exchange, day)
+        });
     let sessions: Vec<_> = sessions.collect();
     let journal = config.engine.data_dir.join("journal");
     std::fs::create_dir_all(&journal)
@@ -273,7 +314,11 @@ fn market_time(config: &Config, desk: &mut Desk) -> Result<(MarketTime, WallNano
     }
     let clock = sim_clock(desk)?;
     let speed = clock.get("speed").and_then(Value::as_f64).unwrap_or(0.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped on this line")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped on this line"
+    )]
     let speed_milli = (speed * 1_000.0).clamp(0.0, 1e12) as u64;
     let now = clock.get("market_nanos").and_then(Value::as_i64);
     let now = now.ok_or_else(|| {
@@ -283,9 +328,12 @@ fn market_time(config: &Config, desk: &mut Desk) -> Result<(MarketTime, WallNano
 }
 
 fn sim_clock(desk: &mut Desk) -> Result<Value, Failure> {
-    let reply = desk.get("/sim/clock").map_err(|e| Failure::Venue(e.to_string()))?;
-    serde_json::from_slice(&reply.body)
-        .map_err(|_| Failure::Venue("the venue has no /sim/clock; is venue.simulated right?".to_owned()))
+    let reply = desk
+        .get("/sim/clock")
+        .map_err(|e| Failure::Venue(e.to_string()))?;
+    serde_json::from_slice(&reply.body).map_err(|_| {
+        Failure::Venue("the venue has no /sim/clock; is venue.simulated right?".to_owned())
+    })
 }
 
 fn new_segment(
@@ -293,7 +341,15 @@ fn new_segment(
     header: &TapeHeader,
     number: u32,
 ) -> Result<(Segment, File), Failure> {
-    let path = folder.join(format!("{}-{}-{number:03}.tzj", header.day, header.intent_base));
+    // Real time and process as well: a simulated day is played more than once.
+    let real = Clock::start(&MarketTime::Real).now().wall.secs();
+    let run = format!(
+        "{}-{}-{real}-{}",
+        header.day,
+        header.intent_base,
+        std::process::id()
+    );
+    let path = folder.join(format!("{run}-{number:03}.tzj"));
     Segment::create(&path).map_err(|e| {
         Failure::Failed(format!(
             "journal {}: {e}; a journal is never overwritten, and its disk needs room for 8 MiB",
@@ -340,6 +396,7 @@ struct Control {
     synced: u64,
     links: usize,
     connections: usize,
+    close_grace_ns: u64,
     feed_failures: u32,
     asked_sim: crate::model::MonoNanos,
     progress: Option<ProgressBar>,
@@ -352,11 +409,7 @@ const PERIOD: Duration = Duration::from_millis(5);
 const FEED_FAILURES_MAX: u32 = 5;
 
 impl Control {
-    fn start(
-        prepared: Prepared,
-        args: &Args,
-        console: &mut Console<'_>,
-    ) -> Result<Self, Failure> {
+    fn start(prepared: Prepared, args: &Args, console: &mut Console<'_>) -> Result<Self, Failure> {
         for line in &prepared.topology {
             console.line("topology", line, &json!({ "text": line }));
         }
@@ -374,9 +427,10 @@ impl Control {
         );
         let tape = match &args.record {
             Some(path) => {
-                let failed = |e: std::io::Error| Failure::Failed(format!("{}: {e}", path.display()));
-                let mut tape =
-                    TapeWriter::create(path, &tape_header_text(&prepared.header)).map_err(failed)?;
+                let failed =
+                    |e: std::io::Error| Failure::Failed(format!("{}: {e}", path.display()));
+                let mut tape = TapeWriter::create(path, &tape_header_text(&prepared.header))
+                    .map_err(failed)?;
                 for (unit, bars) in &prepared.history {
                     for bar in bars {
                         tape.warmup(*unit, bar).map_err(failed)?;
@@ -388,6 +442,7 @@ impl Control {
         };
         let progress = progress(args, prepared.day_open, prepared.day_end);
         let connections = prepared.armoury.settings.connections;
+        let close_grace_ns = prepared.armoury.settings.close_grace_ns;
         let engine = crate::pipeline::start(prepared.armoury, prepared.start)?;
         Ok(Self {
             engine,
@@ -404,6 +459,7 @@ impl Control {
             synced: 0,
             links: 0,
             connections,
+            close_grace_ns,
             feed_failures: 0,
             asked_sim: crate::model::MonoNanos(0),
             progress,
@@ -440,12 +496,11 @@ impl Control {
     fn turn(&mut self, console: &mut Console<'_>) -> Result<Option<End>, Failure> {
         let mut end = None;
         let progress = self.progress.clone();
-        let speak = |console: &mut Console<'_>, say: &mut dyn FnMut(&mut Console<'_>)| {
-            match &progress {
+        let speak =
+            |console: &mut Console<'_>, say: &mut dyn FnMut(&mut Console<'_>)| match &progress {
                 Some(bar) => bar.suspend(|| say(console)),
                 None => say(console),
-            }
-        };
+            };
         while let Ok(news) = self.engine.outlets.dialled.try_recv() {
             match &news {
                 Dialled::Up(Want::OrderConnection, _) => {
@@ -513,7 +568,11 @@ impl Control {
 
     /// Syncs the journal behind the hot thread and keeps one segment prepared ahead of it.
     fn sync(&mut self) -> Result<(), Failure> {
-        let written = self.engine.lanes.last().map_or(0, crate::ring::LaneView::pushed);
+        let written = self
+            .engine
+            .lanes
+            .last()
+            .map_or(0, crate::ring::LaneView::pushed);
         if written != self.synced {
             self.synced = written;
             for file in &self.files {
@@ -533,7 +592,9 @@ impl Control {
     }
 
     fn drain_recorders(&mut self) -> Result<(), Failure> {
-        let Some(tape) = &mut self.tape else { return Ok(()) };
+        let Some(tape) = &mut self.tape else {
+            return Ok(());
+        };
         for recorder in &mut self.engine.outlets.recorders {
             recorder.drain(&mut self.scratch);
             tape.push(&self.scratch)?;
@@ -545,7 +606,10 @@ impl Control {
     /// True when the day is over: by the clock, or because the simulated venue says so.
     fn is_over(&mut self) -> Option<End> {
         let now = self.engine.clock.now();
-        if self.day_end.is_some_and(|close| now.wall >= close.offset(5_000_000_000)) {
+        if self
+            .day_end
+            .is_some_and(|close| now.wall >= close.offset(5_000_000_000))
+        {
             return Some(End::Closed);
         }
         const ASK_NS: u64 = 250_000_000;
@@ -560,16 +624,22 @@ impl Control {
     }
 
     /// Lets working orders settle, stops the engine, and says what came of the day.
-    fn finish(
-        mut self,
-        end: End,
-        args: &Args,
-        console: &mut Console<'_>,
-    ) -> Result<(), Failure> {
-        let patience = if end == End::Interrupted { 1_000_000_000 } else { 5_000_000_000 };
+    fn finish(mut self, end: End, args: &Args, console: &mut Console<'_>) -> Result<(), Failure> {
+        let patience = if end == End::Interrupted {
+            1_000_000_000
+        } else {
+            5_000_000_000
+        };
         let until = self.engine.clock.mono().plus(patience);
-        // A quiet moment first: updates of the last fills are still on their way.
-        let quiet = self.engine.clock.mono().plus(200_000_000);
+        // A quiet moment first: the clock closes the last bars, updates of the last fills are on their way.
+        let mut quiet = self.engine.clock.mono().plus(200_000_000);
+        if matches!(end, End::Closed | End::VenueEnded) {
+            quiet = quiet.plus(self.close_grace_ns);
+            if let Some(close) = self.day_end {
+                let now = self.engine.clock.mono();
+                self.engine.clock.observe(close.offset(2_000_000_000), now);
+            }
+        }
         while self.engine.clock.mono() < quiet
             || (self.open.count() > 0 && self.engine.clock.mono() < until)
         {
@@ -599,7 +669,9 @@ impl Control {
             }
             let dropped: u64 = stopped.outlets.recorders.iter().map(|r| r.dropped()).sum();
             if dropped > 0 {
-                console.say(&format!("ALARM the recorder lost {dropped} records; a replay will differ"));
+                console.say(&format!(
+                    "ALARM the recorder lost {dropped} records; a replay will differ"
+                ));
             }
             tape.finish(&digests.to_string())?;
         }
@@ -618,7 +690,9 @@ impl Control {
         }
         match end {
             End::Interrupted => Err(Failure::Interrupted("stopped by the operator".to_owned())),
-            End::SessionDead => Err(Failure::Venue("the session is dead; log in again".to_owned())),
+            End::SessionDead => Err(Failure::Venue(
+                "the session is dead; log in again".to_owned(),
+            )),
             End::VenueGone => Err(Failure::Venue("the venue is gone".to_owned())),
             End::Closed | End::VenueEnded if agrees => Ok(()),
             End::Closed | End::VenueEnded => Err(Failure::Failed(
@@ -628,17 +702,16 @@ impl Control {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the control loop of a verb, not a hot thread")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the control loop of a verb, not a hot thread"
+)]
 fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
 /// A bar over the trading day, on a terminal only.
-fn progress(
-    args: &Args,
-    open: Option<WallNanos>,
-    close: Option<WallNanos>,
-) -> Option<ProgressBar> {
+fn progress(args: &Args, open: Option<WallNanos>, close: Option<WallNanos>) -> Option<ProgressBar> {
     if args.json || !std::io::stderr().is_terminal() {
         return None;
     }
@@ -648,4 +721,3 @@ fn progress(
     bar.set_style(style);
     Some(bar)
 }
-

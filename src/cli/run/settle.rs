@@ -16,7 +16,8 @@ impl Open {
             Entry::Admitted(order) => self.orders.push((*order, OrderState::Sending)),
             Entry::Report(report) if report.state.is_terminal() => self.end(report.tag),
             Entry::Report(report) => {
-                if let Some((_, state)) = self.orders.iter_mut().find(|(o, _)| o.tag == report.tag) {
+                if let Some((_, state)) = self.orders.iter_mut().find(|(o, _)| o.tag == report.tag)
+                {
                     *state = report.state;
                 }
             }

@@ -8,8 +8,8 @@ use crate::model::{Action, InstrumentIx, Money, NetQty, OrderState, Price};
 use crate::pipeline::Stopped;
 use crate::runtime::MeterReader;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::interval_log::IntervalLogWriterBuilder;
 use hdrhistogram::serialization::V2Serializer;
+use hdrhistogram::serialization::interval_log::IntervalLogWriterBuilder;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -33,8 +33,11 @@ pub(super) fn print(
     let book = book(stopped, facts.names);
     let venue = compare(stopped, &facts, &book);
     let latency: Vec<Value> = stopped.outlets.meters.iter().map(latency_row).collect();
-    let (feed, decide, gateway) =
-        (stopped.feed.totals(), stopped.decide.totals(), stopped.gateway.totals());
+    let (feed, decide, gateway) = (
+        stopped.feed.totals(),
+        stopped.decide.totals(),
+        stopped.gateway.totals(),
+    );
     let open: Vec<Value> = facts
         .open
         .iter()
@@ -43,10 +46,17 @@ pub(super) fn print(
                 "side": order.side.name(), "qty": order.qty.0, "state": state.name() })
         })
         .collect();
-    let faults: serde_json::Map<String, Value> =
-        feed.faults.seen().map(|(fault, n)| (fault.name().to_owned(), json!(n))).collect();
+    let faults: serde_json::Map<String, Value> = feed
+        .faults
+        .seen()
+        .map(|(fault, n)| (fault.name().to_owned(), json!(n)))
+        .collect();
     let count = |action: Action| decide.intents[action as usize];
-    let filled = stopped.gateway.orders().filter(|o| o.state == OrderState::Filled).count();
+    let filled = stopped
+        .gateway
+        .orders()
+        .filter(|o| o.state == OrderState::Filled)
+        .count();
     let value = json!({
         "end": facts.end,
         "feed": { "frames": feed.frames, "ticks": feed.ticks, "merged": feed.merged,
@@ -74,12 +84,19 @@ pub(super) fn print(
         "  ticks      {} in {} frames{}",
         feed.ticks,
         feed.frames,
-        if feed.merged > 0 { format!(", {} merged under load", feed.merged) } else { String::new() }
+        if feed.merged > 0 {
+            format!(", {} merged under load", feed.merged)
+        } else {
+            String::new()
+        }
     ));
     for (fault, n) in feed.faults.seen() {
         say(format!("  faults     {n} × {fault}"));
     }
-    say(format!("  bars       {} ({} closed by the clock)", decide.bars, decide.bars_by_clock));
+    say(format!(
+        "  bars       {} ({} closed by the clock)",
+        decide.bars, decide.bars_by_clock
+    ));
     say(format!(
         "  signals    {} ENTRY, {} PYRAMID, {} EXIT; {} not possible",
         count(Action::Entry),
@@ -92,7 +109,11 @@ pub(super) fn print(
         gateway.sent, gateway.denied, gateway.unknown, gateway.cancels
     ));
     for (at, name) in facts.strategies.iter().enumerate() {
-        let held = book.rows.iter().filter(|row| row["strategy"] == json!(name)).count();
+        let held = book
+            .rows
+            .iter()
+            .filter(|row| row["strategy"] == json!(name))
+            .count();
         if held > 0 || at == 0 {
             say(format!("  positions  {name}: {held}"));
         }
@@ -192,7 +213,9 @@ fn compare(stopped: &Stopped, facts: &Facts<'_>, _book: &BookText) -> Compared {
             .net
             .iter()
             .filter(|position| position.symbol == row.symbol)
-            .fold(NetQty::FLAT, |sum, position| sum.saturating_add(position.net));
+            .fold(NetQty::FLAT, |sum, position| {
+                sum.saturating_add(position.net)
+            });
         if ours != NetQty::FLAT || theirs != NetQty::FLAT {
             compared += 1;
         }
@@ -217,7 +240,13 @@ fn compare(stopped: &Stopped, facts: &Facts<'_>, _book: &BookText) -> Compared {
 /// Microseconds with the digits that matter.
 pub(in crate::cli) fn micros(ns: u64) -> String {
     let us = Price(i64::try_from(ns).unwrap_or(i64::MAX).saturating_mul(10)).rupees();
-    if us < 10.0 { format!("{us:.2}") } else if us < 1_000.0 { format!("{us:.1}") } else { format!("{us:.0}") }
+    if us < 10.0 {
+        format!("{us:.2}")
+    } else if us < 1_000.0 {
+        format!("{us:.1}")
+    } else {
+        format!("{us:.0}")
+    }
 }
 
 /// Heading of a latency table.
@@ -285,5 +314,6 @@ pub(in crate::cli) fn write_log(
         .begin_log_with(&mut file, &mut serializer)
         .map_err(|e| failed(format!("{e:?}")))?;
     let zero = std::time::Duration::ZERO;
-    log.write_histogram(histogram, zero, zero, None).map_err(|e| failed(format!("{e:?}")))
+    log.write_histogram(histogram, zero, zero, None)
+        .map_err(|e| failed(format!("{e:?}")))
 }

@@ -8,12 +8,12 @@
 pub mod legs;
 
 use crate::book::Book;
+use crate::indicators::{Bank, LevelSpec, PriceLevel};
 use crate::journal::Entry;
 use crate::model::{
     Action, Bar, InstrumentIx, Intent, IntentId, Leg, OrderState, Price, Side, Signal, StrategyIx,
     Tag, Tick, WallNanos,
 };
-use crate::indicators::{Bank, LevelSpec, PriceLevel};
 use crate::rules::conditions::{Context, Inputs};
 use crate::rules::strategy::{Evaluate as Policy, Moment, Strategy};
 use legs::{Sizing, Trade, Wanted, price};
@@ -158,7 +158,9 @@ impl Evaluate {
     /// True when a strategy looks at ticks at this time of day, and not only at bar closes.
     #[inline]
     pub fn wants_tick(&self, strategy: StrategyIx, at: WallNanos, close: WallNanos) -> bool {
-        let Some(run) = self.runs.get(strategy.at()) else { return false };
+        let Some(run) = self.runs.get(strategy.at()) else {
+            return false;
+        };
         match run.plan.strategy.evaluate {
             Policy::BarClose => false,
             Policy::EveryTick => true,
@@ -170,16 +172,22 @@ impl Evaluate {
     /// and the indicators need not look at the forming bar.
     #[inline]
     pub fn needs_slots(&self, strategy: StrategyIx) -> bool {
-        self.runs.get(strategy.at()).is_some_and(|run| run.needs_slots)
+        self.runs
+            .get(strategy.at())
+            .is_some_and(|run| run.needs_slots)
     }
 
     /// Recomputes what stays fixed while the next bar forms; called after each commit.
     #[inline]
     pub fn refresh(&mut self, strategy: StrategyIx, bank: &Bank) {
-        let Some(run) = self.runs.get_mut(strategy.at()) else { return };
+        let Some(run) = self.runs.get_mut(strategy.at()) else {
+            return;
+        };
         for (level, spec) in run.levels.iter_mut().zip(&run.plan.levels) {
             // A level that is not ready never holds, like every comparison with what is not ready.
-            *level = bank.level(spec, run.plan.tick).unwrap_or(PriceLevel::never(true));
+            *level = bank
+                .level(spec, run.plan.tick)
+                .unwrap_or(PriceLevel::never(true));
         }
         run.rests = false;
     }
@@ -192,10 +200,15 @@ impl Evaluate {
         occasion: &Occasion<'_>,
         latest: impl Fn(InstrumentIx) -> Tick,
     ) -> (Verdict, u32) {
-        let Some(run) = self.runs.get(strategy.at()) else { return (Verdict::Nothing, 0) };
+        let Some(run) = self.runs.get(strategy.at()) else {
+            return (Verdict::Nothing, 0);
+        };
         let at = occasion.tick.exchange_time;
         let eod_window = at >= occasion.close.offset(-run.plan.eod_window_ns);
-        let moment = Moment { bar_closes: occasion.bar_closes, eod_window };
+        let moment = Moment {
+            bar_closes: occasion.bar_closes,
+            eod_window,
+        };
         if !run.plan.strategy.evaluate.is_due(moment) {
             return (Verdict::Nothing, 0);
         }
@@ -211,7 +224,9 @@ impl Evaluate {
             },
         });
         let conditions = decision.conditions;
-        let Some(action) = decision.action else { return (Verdict::Nothing, conditions) };
+        let Some(action) = decision.action else {
+            return (Verdict::Nothing, conditions);
+        };
         if run.working > 0 || run.rests {
             return (Verdict::Nothing, conditions);
         }
@@ -244,7 +259,9 @@ impl Evaluate {
         occasion: &Occasion<'_>,
         latest: &impl Fn(InstrumentIx) -> Tick,
     ) -> Result<[Option<Leg>; 2], Skip> {
-        let Some(run) = self.runs.get(strategy.at()) else { return Ok([None, None]) };
+        let Some(run) = self.runs.get(strategy.at()) else {
+            return Ok([None, None]);
+        };
         let plan = &run.plan;
         let is_exit = action == Action::Exit;
         if !is_exit && occasion.tick.exchange_time >= occasion.close.offset(-plan.entry_cutoff_ns) {
@@ -277,7 +294,11 @@ impl Evaluate {
             if !is_exit && (quote.merged == 0 || age > plan.quote_age_ns_max) {
                 return Err(Skip::NoQuote);
             }
-            let step = plan.leg_ticks.get(wanted.instrument.at()).copied().unwrap_or(plan.tick);
+            let step = plan
+                .leg_ticks
+                .get(wanted.instrument.at())
+                .copied()
+                .unwrap_or(plan.tick);
             *place = Some(price(&wanted, &quote, &plan.sizing, step).ok_or(Skip::NoQuote)?);
         }
         Ok(legs)
@@ -290,7 +311,9 @@ impl Evaluate {
         strategy: StrategyIx,
         make: impl Fn(Side, Wanted) -> Wanted,
     ) -> [Option<Wanted>; 2] {
-        let Some(run) = self.runs.get(strategy.at()) else { return [None, None] };
+        let Some(run) = self.runs.get(strategy.at()) else {
+            return [None, None];
+        };
         let mut legs = [None; 2];
         for is_short_turn in [true, false] {
             for position in self.book.legs(strategy) {
@@ -342,10 +365,19 @@ impl Evaluate {
     }
 
     fn settle_fill(&mut self, tag: Tag) {
-        let Some((row, _)) = self.find(tag) else { return };
-        let Sent { strategy, action, price, .. } = self.sent[row];
+        let Some((row, _)) = self.find(tag) else {
+            return;
+        };
+        let Sent {
+            strategy,
+            action,
+            price,
+            ..
+        } = self.sent[row];
         let is_flat = self.book.legs(strategy).next().is_none();
-        let Some(run) = self.runs.get_mut(strategy.at()) else { return };
+        let Some(run) = self.runs.get_mut(strategy.at()) else {
+            return;
+        };
         if is_flat {
             run.last_entry = None;
             run.pyramids = 0;
@@ -355,12 +387,16 @@ impl Evaluate {
     }
 
     fn end_leg(&mut self, tag: Tag, state: OrderState) {
-        let Some((row, leg)) = self.find(tag) else { return };
+        let Some((row, leg)) = self.find(tag) else {
+            return;
+        };
         let sent = &mut self.sent[row];
         if std::mem::replace(&mut sent.is_over[leg], true) {
             return;
         }
-        let Some(run) = self.runs.get_mut(sent.strategy.at()) else { return };
+        let Some(run) = self.runs.get_mut(sent.strategy.at()) else {
+            return;
+        };
         run.working = run.working.saturating_sub(1);
         let is_refused = state != OrderState::Filled;
         run.rests |= is_refused;

@@ -23,8 +23,8 @@ use crate::book::OrderRecord;
 use crate::journal::{Entry, Journaled, Writer};
 use crate::model::ids::TagParts;
 use crate::model::{
-    Day, Denial, Intent, Leg, MonoNanos, Order, OrderId, OrderState, Price, Qty, RejectClass, Report,
-    ReportSource, Side, Stamp, Tag, WallNanos,
+    Day, Denial, Intent, Leg, MonoNanos, Order, OrderId, OrderState, Price, Qty, RejectClass,
+    Report, ReportSource, Side, Stamp, Tag, WallNanos,
 };
 use crate::net::Incoming;
 use crate::rules::{Admitted, Facts, admit};
@@ -464,7 +464,14 @@ impl Gateway {
 
 /// The order a leg becomes: a pure function of the intent, so that a replay names it the same way.
 pub fn order_of(intent: &Intent, number: u8, leg: &Leg, (account, day): (u32, Day)) -> Order {
-    let parts = TagParts { account, day, intent: intent.id.0, leg: number, slice: 0, attempt: 0 };
+    let parts = TagParts {
+        account,
+        day,
+        intent: intent.id.0,
+        leg: number,
+        slice: 0,
+        attempt: 0,
+    };
     Order {
         tag: Tag::new(parts),
         intent: intent.id,
