@@ -31,6 +31,7 @@ mod market;
 mod order;
 mod packet;
 mod positions;
+mod report;
 mod rest;
 mod server;
 mod truth;

@@ -1,9 +1,9 @@
 //! The venue as a child process, and a client of it made of nothing but sockets.
 
 use serde_json::Value;
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Venue {
     child: Child,
     pub(crate) ready: Value,
-    pub(crate) folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl Venue {
@@ -43,7 +43,7 @@ impl Venue {
         Self {
             child,
             ready,
-            folder,
+            _folder: folder,
         }
     }
 
@@ -95,10 +95,6 @@ impl Venue {
 
     pub(crate) fn truth(&self) -> Value {
         self.rest().get("/sim/truth").1
-    }
-
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -161,15 +157,6 @@ pub(crate) fn tls(socket: TcpStream, pem: &[u8]) -> Tls {
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<Tls>),
-}
-
-impl Stream {
-    pub(crate) fn socket(&self) -> &TcpStream {
-        match self {
-            Self::Plain(socket) => socket,
-            Self::Tls(tls) => tls.get_ref(),
-        }
-    }
 }
 
 impl Read for Stream {
@@ -384,4 +371,55 @@ impl Ticker {
             self.frame().expect("the venue is there");
         }
     }
+}
+
+/// The near future of the default day.
+pub(crate) const FUTURE: &str = "BANKNIFTY26NOVFUT";
+/// Token of the BANK NIFTY index.
+pub(crate) const INDEX: u32 = 260_105;
+
+/// A form for one order of the near future.
+pub(crate) fn order(changes: &str) -> String {
+    let mut fields: Vec<(&str, &str)> = vec![
+        ("exchange", "NFO"),
+        ("tradingsymbol", FUTURE),
+        ("transaction_type", "BUY"),
+        ("quantity", "30"),
+        ("product", "NRML"),
+        ("order_type", "LIMIT"),
+        ("validity", "DAY"),
+        ("tag", "TZtest"),
+    ];
+    for (name, value) in changes.split('&').filter_map(|part| part.split_once('=')) {
+        fields.retain(|(key, _)| *key != name);
+        fields.push((name, value));
+    }
+    let parts: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    parts.join("&")
+}
+
+pub(crate) fn last_price(rest: &mut Rest) -> f64 {
+    rest.data(&format!("/quote/ltp?i=NFO:{FUTURE}"))[format!("NFO:{FUTURE}")]["last_price"]
+        .as_f64()
+        .expect("a price")
+}
+
+/// A price on the future's tick at a share of the last one.
+pub(crate) fn near(rest: &mut Rest, share: f64) -> String {
+    format!("{:.2}", (last_price(rest) * share / 0.2).round() * 0.2)
+}
+
+pub(crate) fn tokens(rest: &mut Rest) -> HashMap<String, u32> {
+    let rows = rest.dump();
+    rows.iter()
+        .map(|row| (row[2].clone(), row[0].parse().expect("token")))
+        .collect()
+}
+
+/// A venue whose market stands still until somebody subscribes, without limits, on plain sockets.
+pub(crate) fn quiet(arguments: &[&str]) -> Venue {
+    Venue::start(&[&["--plain", "--rate-limit", "off"], arguments].concat())
 }

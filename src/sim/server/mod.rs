@@ -24,7 +24,7 @@ use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -85,9 +85,10 @@ struct Ticker {
     /// Instruments whose latest prices wait for room.
     late: Vec<usize>,
     sent_ns: u64,
-    /// Step and time of the last ping sent, and the step of the last one answered.
-    pinged: (u64, u64, WallNanos),
-    answered: u64,
+    /// Step and real time of the pings that have not been answered, oldest first.
+    pings: VecDeque<(u64, u64)>,
+    /// Market time of the last ping.
+    pinged: WallNanos,
 }
 
 struct Client {
@@ -393,8 +394,9 @@ impl Server {
             .flatten()
             .all(|client| match &client.talk {
                 Talk::Ticker(ticker) => {
-                    let (number, sent, _) = ticker.pinged;
-                    ticker.answered >= number || real.saturating_sub(sent) > PING_PATIENCE_NS
+                    // Pings are half a lead apart: two unanswered ones are the whole of it.
+                    let oldest = ticker.pings.front().filter(|_| ticker.pings.len() > 1);
+                    oldest.is_none_or(|(_, sent)| real.saturating_sub(*sent) > PING_PATIENCE_NS)
                 }
                 _ => true,
             })
