@@ -13,7 +13,7 @@ use crate::venue::kite::packet::{self, Layout, Level, Packet, Segment};
 use crate::venue::{Broker, Frame};
 use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 use serde::Serialize;
-use std::io::{Read as _, Write};
+use std::io::{self, Read as _, Write};
 
 /// Prints broker packets as JSON, one object per tick.
 #[derive(Debug, clap::Args)]
@@ -39,12 +39,13 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "\
-A frame is one binary message of the ticker: u16 packet count, then per packet u16 length and body,
-big-endian; one byte alone is a heartbeat. Each tick comes out as one line: the broker's fields under the
-names its Python client uses, times in India, and `normalised`: what the engine reads of the packet
-(exact prices in rupees, zero where the packet has none; null with `fault` when the engine refuses it).
+A frame is one binary message of the ticker: u16 packet count, then per packet u16 length and
+body, big-endian; one byte alone is a heartbeat. Each tick comes out as one line: the broker's
+fields under the names its Python client uses, times in India, and `normalised`: what the engine
+reads of the packet (exact prices in rupees, zero where the packet has none; null, with the reason
+in `fault`, when the engine refuses it).
 
-Example: a last-price frame for instrument 884737 (INFY-like, NSE: prices in paise)
+Example: one last-price packet of instrument 884737 (low byte 1: NSE, prices in paise)
 
   $ echo '0001 0008 000d8001 0000997f' | tezi decode --broker kite --hex -
   {\"tradable\":true,\"mode\":\"ltp\",\"instrument_token\":884737,\"last_price\":392.95,\"normalised\":{...}}
@@ -90,17 +91,23 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         }
     }
     let bytes = read_input(&args.file)?;
-    let mut out = std::io::stdout().lock();
-    let mut talk = std::io::stderr().lock();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut talk = io::stderr().lock();
     let mut decoder = Decoder::new(&mut out, &mut talk);
-    if args.base64 || args.hex {
-        decoder.lines(&bytes, args.base64, args.packet)?;
+    let outcome = if args.base64 || args.hex {
+        decoder.lines(&bytes, args.base64, args.packet)
     } else if args.packet {
-        decoder.bare(None, &bytes, "packet")?;
+        decoder.bare(None, &bytes, "packet")
     } else {
-        decoder.stream(&bytes)?;
+        decoder.stream(&bytes)
+    };
+    let summary = decoder.summary;
+    match outcome.and_then(|()| out.flush()) {
+        Ok(()) => finish(summary, &args.file, &mut talk),
+        // A reader such as `head` has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(error.into()),
     }
-    finish(decoder.summary, &args.file, &mut talk)
 }
 
 /// Decodes frames from anywhere, for example a recording, and prints them like the verb does.
@@ -123,7 +130,7 @@ pub fn decode_frames(
 fn read_input(file: &str) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let outcome = if file == "-" {
-        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
     } else {
         std::fs::read(file).map(|read| bytes = read)
     };
@@ -144,13 +151,14 @@ fn finish(summary: Summary, file: &str, talk: &mut dyn Write) -> Result<(), Fail
         ticks,
         packets_skipped,
     } = summary;
-    if ticks == 0 && frames == 0 {
+    let nothing_wrong = frames_bad == 0 && packets_skipped == 0;
+    if ticks == 0 && heartbeats == 0 && (frames == 0 || !nothing_wrong) {
         return Err(Failure::Input(format!(
             "nothing in `{file}` could be decoded ({frames_bad} bad frames, {packets_skipped} packets \
-             of unknown length); is it --base64, --hex, or a bare --packet?"
+             skipped); is it --base64, --hex, or a bare --packet?"
         )));
     }
-    if frames_bad > 0 || packets_skipped > 0 {
+    if !nothing_wrong {
         writeln!(
             talk,
             "decode: {ticks} ticks from {frames} frames ({heartbeats} heartbeats); dropped \
@@ -176,7 +184,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Text: every line that is not blank is one frame, or one bare packet.
-    fn lines(&mut self, text: &[u8], base64: bool, bare: bool) -> Result<(), Failure> {
+    fn lines(&mut self, text: &[u8], base64: bool, bare: bool) -> io::Result<()> {
         for (at, line) in text.split(|b| *b == b'\n').enumerate() {
             let line: Vec<u8> = line
                 .iter()
@@ -210,7 +218,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Raw bytes: containers announce their length, so several can stand in a row.
-    fn stream(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    fn stream(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let name = format!("frame at byte {at} of the file");
@@ -226,12 +234,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    fn frame(
-        &mut self,
-        received: Option<WallNanos>,
-        bytes: &[u8],
-        name: &str,
-    ) -> Result<(), Failure> {
+    fn frame(&mut self, received: Option<WallNanos>, bytes: &[u8], name: &str) -> io::Result<()> {
         let mut cursor = match feed::inspect(bytes) {
             Ok(Frame::Heartbeat) => {
                 self.summary.frames += 1;
@@ -260,24 +263,14 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn bare(
-        &mut self,
-        received: Option<WallNanos>,
-        body: &[u8],
-        name: &str,
-    ) -> Result<(), Failure> {
+    fn bare(&mut self, received: Option<WallNanos>, body: &[u8], name: &str) -> io::Result<()> {
         let ticks = self.summary.ticks;
         self.body(received, body, name)?;
         self.summary.frames += u64::from(self.summary.ticks > ticks);
         Ok(())
     }
 
-    fn body(
-        &mut self,
-        received: Option<WallNanos>,
-        body: &[u8],
-        name: &str,
-    ) -> Result<(), Failure> {
+    fn body(&mut self, received: Option<WallNanos>, body: &[u8], name: &str) -> io::Result<()> {
         let Ok(packet) = Packet::decode(body) else {
             self.summary.packets_skipped += 1;
             writeln!(
@@ -298,14 +291,13 @@ impl<'a> Decoder<'a> {
             return Ok(());
         };
         let line = TickLine::new(&packet, segment, received, packet::quote(body));
-        let text = serde_json::to_string(&line)
-            .map_err(|error| Failure::Failed(format!("cannot write JSON: {error}")))?;
+        let text = serde_json::to_string(&line)?;
         writeln!(self.out, "{text}")?;
         self.summary.ticks += 1;
         Ok(())
     }
 
-    fn drop_frame(&mut self, name: &str, bad: BadFrame) -> Result<(), Failure> {
+    fn drop_frame(&mut self, name: &str, bad: BadFrame) -> io::Result<()> {
         self.summary.frames_bad += 1;
         writeln!(self.talk, "decode: {name}: dropped: {bad}")?;
         Ok(())

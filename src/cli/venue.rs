@@ -1,8 +1,10 @@
 //! `tezi venue`: the simulated broker as a process of its own.
 
 use super::Failure;
+use crate::config::MarketRules;
 use crate::model::Day;
-use crate::sim::settings::{Credentials, Limits, Origin};
+use crate::model::Price;
+use crate::sim::settings::{Credentials, Limits, Origin, Trigger};
 use crate::sim::{Pace, Server, Settings, SimError};
 use crate::store::read_prices;
 use serde_json::Value;
@@ -54,7 +56,10 @@ pub struct Args {
     /// The day of the seeded market.
     #[arg(long, default_value = "2026-11-23", value_parser = day)]
     day: Day,
-    /// Underlyings: BANKNIFTY, NIFTY.
+    /// Market rules (sessions, holidays, lots, freeze) instead of the ones shipped.
+    #[arg(long, value_name = "TOML")]
+    market: Option<PathBuf>,
+    /// Underlyings, as the market rules name them: BANKNIFTY, NIFTY, FINNIFTY, ...
     #[arg(long, value_delimiter = ',', default_value = "BANKNIFTY")]
     underlying: Vec<String>,
     /// Play this price file (any layout `tezi readings` takes) as the index instead of a seeded market.
@@ -90,6 +95,9 @@ pub struct Args {
     /// Stop after the last price.
     #[arg(long)]
     exit_at_end: bool,
+    /// With --exit-at-end: milliseconds ticker clients have to leave before they are disconnected.
+    #[arg(long, default_value_t = 2000)]
+    linger_ms: u32,
     /// Milliseconds an order takes to the exchange.
     #[arg(long, default_value_t = 0)]
     latency_ms: u32,
@@ -117,6 +125,34 @@ pub struct Args {
     /// Access token that is valid from the start, until a login replaces it.
     #[arg(long, default_value = "simulated")]
     access_token: String,
+    /// Measure instead of playing a market: send this many trigger frames and time the orders they cause.
+    ///
+    /// A trigger is a frame with the near future at the other one of two prices. It leaves --pause-us after
+    /// the round before is complete; the first one 0.3 s after the future is subscribed (or after
+    /// POST /sim/start with --start-on-connect=false). Orders are filled at once, without limits.
+    #[arg(long, value_name = "ROUNDS")]
+    trigger: Option<u64>,
+    /// Microseconds between the end of a round and the next trigger.
+    #[arg(long, default_value_t = 300, requires = "trigger")]
+    pause_us: u64,
+    /// Packets in a trigger frame; the others repeat what else is subscribed.
+    #[arg(long, default_value_t = 1, requires = "trigger", value_parser = clap::value_parser!(u16).range(1..=2000))]
+    packets: u16,
+    /// Put the future first in the frame instead of last.
+    #[arg(long, requires = "trigger")]
+    future_first: bool,
+    /// The two prices of the future in turn.
+    #[arg(long, default_value = "51900,52100", value_parser = price, value_delimiter = ',', requires = "trigger")]
+    trigger_prices: Vec<Price>,
+    /// Rounds at the start that are answered but not recorded.
+    #[arg(long, default_value_t = 0, requires = "trigger")]
+    warm_up: u64,
+    /// Orders expected after each trigger.
+    #[arg(long, default_value_t = 2, requires = "trigger", value_parser = clap::value_parser!(u8).range(1..=8))]
+    legs: u8,
+    /// Write the figures here as JSON, and the histograms beside it as an HdrHistogram log (.hlog).
+    #[arg(long, value_name = "FILE", requires = "trigger")]
+    latency_out: Option<PathBuf>,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -124,6 +160,31 @@ pub struct Args {
 
 fn day(text: &str) -> Result<Day, String> {
     Day::parse(text).ok_or_else(|| format!("{text:?} is not a date such as 2026-11-23"))
+}
+
+fn price(text: &str) -> Result<Price, String> {
+    Price::parse(text.as_bytes()).map_err(|fault| format!("{text:?}: {fault}"))
+}
+
+fn trigger(args: &Args) -> Result<Option<Trigger>, Failure> {
+    let Some(rounds) = args.trigger else {
+        return Ok(None);
+    };
+    let &[low, high] = args.trigger_prices.as_slice() else {
+        return Err(Failure::Usage(
+            "--trigger-prices takes two prices, low and high".to_owned(),
+        ));
+    };
+    Ok(Some(Trigger {
+        rounds,
+        pause_us: args.pause_us,
+        packets: args.packets,
+        future_last: !args.future_first,
+        prices: (low, high),
+        warm_up: args.warm_up,
+        legs: args.legs,
+        out: args.latency_out.clone(),
+    }))
 }
 
 fn percent(text: &str) -> Result<f64, String> {
@@ -158,7 +219,17 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
             Origin::Tape(read_prices(path).map_err(|error| Failure::Input(error.to_string()))?)
         }
     };
+    let rules = match &args.market {
+        None => MarketRules::embedded(),
+        Some(path) => {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Failure::Input(format!("{name}: {error}")))?;
+            MarketRules::parse(&name, &text).map_err(|error| Failure::Usage(error.to_string()))?
+        }
+    };
     Ok(Settings {
+        rules,
         port: args.port,
         plain: args.plain,
         spin: args.spin,
@@ -179,6 +250,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
         lead_ms: args.lead_ms,
         start_on_connect: args.start_on_connect,
         exit_at_end: args.exit_at_end,
+        linger_ms: args.linger_ms,
         latency_ms: args.latency_ms,
         partial_percent: args.partial_percent,
         reject_percent: args.reject_percent,
@@ -191,7 +263,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
             access_token: args.access_token.clone(),
             user_id: "SIM001".to_owned(),
         },
-        trigger: None,
+        trigger: trigger(args)?,
     })
 }
 

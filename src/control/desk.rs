@@ -110,6 +110,20 @@ impl Desk {
         Ok(desk)
     }
 
+    /// A second desk on the same session, with a connection of its own.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self {
+            broker: self.broker,
+            url: self.url.clone(),
+            tls: Arc::clone(&self.tls),
+            auth: self.auth.clone(),
+            account: self.account.clone(),
+            connection: None,
+            json: JsonScratch::new(),
+        }
+    }
+
     /// The broker.
     pub const fn broker(&self) -> Broker {
         self.broker
@@ -209,18 +223,18 @@ impl Desk {
         Ok(found.instruments)
     }
 
-    /// Minute bars of an instrument from `from` up to and including the bar that starts at `to`.
+    /// Bars of an instrument from `from` up to and including the bar that starts at `to`.
     ///
     /// # Errors
     ///
     /// [`DeskFault`].
-    pub fn minute_bars(
+    pub fn bars(
         &mut self,
         token: crate::model::Token,
+        interval: market::Interval,
         from: WallNanos,
         to: WallNanos,
     ) -> Result<Vec<Bar>, DeskFault> {
-        let interval = market::Interval::Minute;
         let request = market::candles_request(&self.auth, token, interval, (from, to));
         let mut reply = self.call(&request)?;
         market::parse_candles(reply.status, &mut reply.body, &mut self.json, interval).map_err(

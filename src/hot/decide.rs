@@ -13,7 +13,6 @@ use super::evaluate::{Evaluate, Occasion, Skip, StrategyPlan, Verdict};
 use crate::journal::Entry;
 use crate::model::{Action, Bar, InstrumentIx, Intent, Stamp, StrategyIx, Tick, WallNanos};
 use crate::ring::{ByteSender, Counted, Lossless, Receiver};
-use crate::rules::strategy::Moment;
 use crate::runtime::{Clock, Meter, Stage};
 use crate::store::tape;
 use sha2::{Digest as _, Sha256};
@@ -144,6 +143,16 @@ impl Decide {
         })
     }
 
+    /// Takes every outcome that waits; for the end of a run.
+    pub fn take_outcomes(&mut self) -> usize {
+        let mut done = 0;
+        while let Some(entry) = self.parts.outcomes.pop() {
+            self.on_outcome(&entry);
+            done += 1;
+        }
+        done
+    }
+
     /// Takes one tick.
     #[inline]
     pub fn on_tick(&mut self, tick: &Tick) {
@@ -159,7 +168,12 @@ impl Decide {
                 self.close(unit, &bar, tick);
             }
             let strategy = self.compute.units()[unit].strategy;
-            if folded.is_forming && self.evaluate.wants_ticks(strategy) {
+            let close = self.close_of(unit);
+            if folded.is_forming
+                && self
+                    .evaluate
+                    .wants_tick(strategy, tick.exchange_time, close)
+            {
                 self.look(unit, strategy, tick);
             }
         }
@@ -196,23 +210,42 @@ impl Decide {
     /// Decides on a closed bar, then moves the indicators past it.
     fn close(&mut self, unit: usize, bar: &Bar, tick: &Tick) {
         self.totals.bars = self.totals.bars.wrapping_add(1);
-        let Unit { strategy, instrument, .. } = self.compute.units()[unit];
-        let conditions = self.decide(unit, strategy, Moment::BarClose, bar, tick);
+        let Unit {
+            strategy,
+            instrument,
+            ..
+        } = self.compute.units()[unit];
+        let conditions = self.decide(unit, strategy, true, bar, tick);
         if self.compute.unit(unit).commit(bar) {
-            self.evaluate.refresh(strategy, self.compute.units()[unit].bank());
+            self.evaluate
+                .refresh(strategy, self.compute.units()[unit].bank());
         } else {
             self.parts.events.push(DecideEvent::BadBar(instrument));
         }
         let unit = u16::try_from(unit).unwrap_or(u16::MAX);
-        self.parts.events.push(DecideEvent::Bar { unit, strategy, instrument, bar: *bar, conditions });
+        self.parts.events.push(DecideEvent::Bar {
+            unit,
+            strategy,
+            instrument,
+            bar: *bar,
+            conditions,
+        });
     }
 
     /// Decides on the forming bar.
     #[inline]
     fn look(&mut self, unit: usize, strategy: StrategyIx, tick: &Tick) {
         if let Some(bar) = self.compute.units()[unit].forming().copied() {
-            self.decide(unit, strategy, Moment::Tick, &bar, tick);
+            self.decide(unit, strategy, false, &bar, tick);
         }
+    }
+
+    /// Close of the session a unit is in.
+    #[inline]
+    fn close_of(&self, unit: usize) -> WallNanos {
+        self.compute.units()[unit]
+            .session()
+            .map_or(WallNanos(i64::MAX), |session| session.close())
     }
 
     #[inline]
@@ -220,23 +253,34 @@ impl Decide {
         &mut self,
         unit: usize,
         strategy: StrategyIx,
-        moment: Moment,
+        bar_closes: bool,
         bar: &Bar,
         tick: &Tick,
     ) -> u32 {
-        let close = self.compute.units()[unit].session().map_or(WallNanos(i64::MAX), |s| s.close());
-        self.compute.unit(unit).peek(bar);
+        let close = self.close_of(unit);
+        if bar_closes || self.evaluate.needs_slots(strategy) {
+            self.compute.unit(unit).peek(bar);
+        }
         let compute = &self.compute;
         let slots = compute.units()[unit].bank().slots();
-        let occasion = Occasion { moment, slots, bar, tick, close };
-        let (verdict, conditions) =
-            self.evaluate.evaluate(strategy, &occasion, |instrument| compute.latest(instrument));
+        let occasion = Occasion {
+            bar_closes,
+            slots,
+            bar,
+            tick,
+            close,
+        };
+        let (verdict, conditions) = self
+            .evaluate
+            .evaluate(strategy, &occasion, |instrument| compute.latest(instrument));
         match verdict {
             Verdict::Nothing => {}
             Verdict::Wanted(intent) => self.hand_on(intent),
             Verdict::Skipped(action, skip) => {
                 self.totals.skipped = self.totals.skipped.wrapping_add(1);
-                self.parts.events.push(DecideEvent::Skipped(strategy, action, skip));
+                self.parts
+                    .events
+                    .push(DecideEvent::Skipped(strategy, action, skip));
             }
         }
         conditions
@@ -296,11 +340,7 @@ impl Stage for Decide {
         if self.is_stalled() {
             return 0;
         }
-        let mut done = 0;
-        while let Some(entry) = self.parts.outcomes.pop() {
-            self.on_outcome(&entry);
-            done += 1;
-        }
+        let done = self.take_outcomes();
         let mut taken = 0;
         while taken < BATCH
             && self.held.is_empty()

@@ -3,8 +3,8 @@
 //! After warm-up nothing here allocates, locks, logs, or makes a system call except a stage's own socket.
 //! What people should know leaves as values on lanes; `control` turns them into words.
 
-// pub mod compute;
-// pub mod decide;
-// pub mod evaluate;
+pub mod compute;
+pub mod decide;
+pub mod evaluate;
 pub mod feed;
 pub mod gateway;

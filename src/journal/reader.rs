@@ -52,29 +52,25 @@ fn read_segment(file: &Path, bytes: &[u8], previous: &mut u32, journal: &mut Jou
         }
         let record = <&[u8; RECORD]>::try_from(chunk).ok();
         let sound = record.and_then(|bytes| Some((decode(bytes, *previous)?, checksum(bytes))));
-        match sound {
-            Some((record, crc)) => {
-                *previous = crc;
-                journal.records.push(record);
-            }
-            None => {
-                journal.torn = Some(format!(
-                    "{}: record at byte {} is torn or changed; the {} records before it are sound",
-                    file.display(),
-                    number * RECORD,
-                    journal.records.len()
-                ));
-                return false;
-            }
-        }
+        let Some((record, crc)) = sound else {
+            journal.torn = Some(format!(
+                "{}: record at byte {} is torn or changed; the {} records before it are sound",
+                file.display(),
+                number * RECORD,
+                journal.records.len()
+            ));
+            return false;
+        };
+        *previous = crc;
+        journal.records.push(record);
     }
     true
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{encode, tests::entries};
     use super::*;
+    use crate::journal::record::{encode, tests::entries};
     use crate::model::Stamp;
 
     #[test]

@@ -231,12 +231,12 @@ fn option<C: Code>(value: Option<C>) -> u8 {
     value.map_or(0, Code::code)
 }
 
-fn read_option<C: Code>(code: u8) -> Option<Option<C>> {
+/// Zero is none; a code of no variant is an error.
+fn read_option<C: Code>(code: u8) -> Result<Option<C>, ()> {
     if code == 0 {
-        Some(None)
-    } else {
-        C::of(code).map(Some)
+        return Ok(None);
     }
+    C::of(code).map(Some).ok_or(())
 }
 
 #[inline]
@@ -295,8 +295,8 @@ fn read_report(input: &mut In<'_>) -> Option<Report> {
         order_id: OrderId(input.u64()),
         state: OrderState::of(input.u8())?,
         source: ReportSource::of(input.u8())?,
-        reject: read_option(input.u8())?,
-        denial: read_option(input.u8())?,
+        reject: read_option(input.u8()).ok()?,
+        denial: read_option(input.u8()).ok()?,
         filled: Qty(input.u32()),
         average: Price(input.i64()),
         at: WallNanos(input.i64()),
@@ -407,7 +407,7 @@ pub(crate) mod tests {
         for denial in Denial::ALL {
             assert_eq!(Denial::of(denial.code()), Some(denial));
         }
-        assert_eq!(read_option::<Denial>(0), Some(None));
-        assert_eq!(read_option::<Denial>(200), None);
+        assert_eq!(read_option::<Denial>(0), Ok(None));
+        assert_eq!(read_option::<Denial>(200), Err(()));
     }
 }

@@ -126,9 +126,9 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reader::read;
-    use super::super::record::tests::entries;
     use super::*;
+    use crate::journal::reader::read;
+    use crate::journal::record::tests::entries;
     use crate::ring::{lane::Policy, lossless};
 
     #[test]
@@ -141,7 +141,7 @@ mod tests {
         tx.push(Segment::create(&second).expect("segment").0)
             .expect("room");
         let mut writer = Writer::new(segment, rx);
-        let per_segment = super::super::segment::SEGMENT_BYTES / 128;
+        let per_segment = crate::journal::segment::SEGMENT_BYTES / 128;
         let mut expected = Vec::new();
         for n in 0..per_segment + 5 {
             let entry = entries()[n % 3];

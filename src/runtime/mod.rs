@@ -12,7 +12,7 @@ pub mod watchdog;
 pub use clock::{Clock, MarketTime};
 pub use idle::{Idle, IdleMode};
 pub use launch::{Running, launch};
-pub use meter::{Hop, Meter, MeterReader};
+pub use meter::{Hop, Meter, MeterReader, meter};
 pub use stage::{Chain, Stage};
 pub use topology::{Placement, Topology};
 pub use watchdog::Watchdog;

@@ -79,6 +79,9 @@ pub(crate) struct Desk {
     /// Orders the exchange holds.
     working: Vec<usize>,
     tasks: Vec<Task>,
+    /// Rows made since the log last looked, oldest first; only filled when `logs`.
+    pub(crate) noted: Vec<Value>,
+    logs: bool,
     /// Order messages to send, oldest first.
     pub(crate) outbox: Vec<Value>,
     dice: Dice,
@@ -90,6 +93,8 @@ pub(crate) struct Desk {
     app: String,
     secret: String,
     numbers: u64,
+    /// Fills everything at once at its own price and keeps no rows: the latency measurement.
+    eager: bool,
 }
 
 impl Desk {
@@ -101,6 +106,8 @@ impl Desk {
             positions: Positions::default(),
             working: Vec::new(),
             tasks: Vec::new(),
+            noted: Vec::new(),
+            logs: settings.log.is_some(),
             outbox: Vec::new(),
             dice: Dice::new(settings.seed, 70),
             latency_ns: u64::from(settings.latency_ms) * 1_000_000,
@@ -111,6 +118,7 @@ impl Desk {
             app: settings.credentials.api_key.clone(),
             secret: settings.credentials.api_secret.clone(),
             numbers: 0,
+            eager: settings.trigger.is_some(),
         }
     }
 
@@ -205,11 +213,28 @@ impl Desk {
             connection,
         });
         self.by_id.insert(id, at);
+        if self.eager {
+            self.fill_at_once(at, market, now);
+            return id;
+        }
         self.note(at, Status::PutReceived, market);
         self.note(at, Status::ValidationPending, market);
         self.later(at, now, 2, Work::Validate);
         self.later(at, now, 1, Work::Arrive);
         id
+    }
+
+    fn fill_at_once(&mut self, at: usize, market: &Market, now: Moment) {
+        let terms = &self.orders[at].terms;
+        let last = market.books[terms.instrument].last;
+        let (qty, price) = (
+            terms.qty,
+            if terms.price.0 > 0 { terms.price } else { last },
+        );
+        self.orders[at].exchange_id = Some(1_100_000_000_000_001 + u64::try_from(at).unwrap_or(0));
+        self.fill(at, qty, price, now);
+        self.announce(at, Status::Complete, None, market);
+        self.orders[at].history.clear();
     }
 
     /// Queues work after the latency divided by `share`.
@@ -226,6 +251,9 @@ impl Desk {
     fn note(&mut self, at: usize, status: Status, market: &Market) {
         self.orders[at].status = status;
         let row = self.orders[at].row(market, &self.user);
+        if self.logs {
+            self.noted.push(row.clone());
+        }
         self.orders[at].history.push(row);
     }
 

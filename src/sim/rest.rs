@@ -504,7 +504,7 @@ impl World {
             .orders
             .iter()
             .map(|order| {
-                let mut row = order.history.last().cloned().unwrap_or(Value::Null);
+                let mut row = order.row(&self.market, &self.account.credentials.user_id);
                 if let Some(fields) = row.as_object_mut() {
                     fields.insert("conn".to_owned(), json!(order.connection));
                     fields.insert("placed_nanos".to_owned(), json!(order.placed_at.0));

@@ -1,6 +1,7 @@
 //! Everything one run of the simulated venue can be told.
 
 use super::clock::Pace;
+use crate::config::MarketRules;
 use crate::model::{Day, Price};
 use crate::store::PriceFile;
 use std::path::PathBuf;
@@ -80,6 +81,8 @@ pub struct Settings {
     pub seed: u64,
     /// The seeded day.
     pub day: Day,
+    /// Sessions, holidays and contracts.
+    pub rules: MarketRules,
     /// Underlyings, by name.
     pub underlyings: Vec<String>,
     /// Where prices come from.
@@ -104,6 +107,8 @@ pub struct Settings {
     pub start_on_connect: bool,
     /// Stops after the last price.
     pub exit_at_end: bool,
+    /// After the last price: milliseconds ticker clients have to leave by themselves.
+    pub linger_ms: u32,
     /// Milliseconds from an order's receipt to the exchange.
     pub latency_ms: u32,
     /// Percent of executions that are partial.

@@ -3,6 +3,7 @@
 //! What the kernel does not take at once waits in `pending`; the owner looks at its length before it adds
 //! ticks (which can be conflated) and never before it adds anything else.
 
+use super::clock::mono_ns;
 use mio::net::TcpStream;
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, ErrorKind, Read, Write};
@@ -13,6 +14,8 @@ pub(crate) struct Wire {
     tls: Option<Box<ServerConnection>>,
     pending: Vec<u8>,
     sent: usize,
+    /// When the last bytes came, stamped right after the read that returned them.
+    received_ns: u64,
 }
 
 impl Wire {
@@ -38,6 +41,7 @@ impl Wire {
             tls,
             pending: Vec::new(),
             sent: 0,
+            received_ns: 0,
         })
     }
 
@@ -50,17 +54,32 @@ impl Wire {
         self.pending.len() - self.sent
     }
 
+    /// When the last bytes came.
+    pub(crate) const fn received_ns(&self) -> u64 {
+        self.received_ns
+    }
+
+    /// Turns what was written into the bytes that will be sent, without sending them.
+    ///
+    /// # Errors
+    ///
+    /// When TLS refuses.
+    pub(crate) fn seal(&mut self) -> io::Result<()> {
+        if let Some(tls) = &mut self.tls {
+            while tls.wants_write() {
+                tls.write_tls(&mut self.pending)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Hands over as much as the kernel takes.
     ///
     /// # Errors
     ///
     /// When the peer is gone.
     pub(crate) fn push(&mut self) -> io::Result<()> {
-        if let Some(tls) = &mut self.tls {
-            while tls.wants_write() {
-                tls.write_tls(&mut self.pending)?;
-            }
-        }
+        self.seal()?;
         while self.sent < self.pending.len() {
             match self.socket.write(&self.pending[self.sent..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
@@ -94,7 +113,9 @@ impl Wire {
 impl Read for Wire {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else {
-            return self.socket.read(into);
+            let n = self.socket.read(into)?;
+            self.received_ns = mono_ns();
+            return Ok(n);
         };
         loop {
             match tls.reader().read(into) {
@@ -105,6 +126,7 @@ impl Read for Wire {
             match tls.read_tls(&mut self.socket) {
                 Ok(0) => return Ok(0),
                 Ok(_) => {
+                    self.received_ns = mono_ns();
                     let state = tls.process_new_packets();
                     while tls.wants_write() {
                         tls.write_tls(&mut self.pending)?;

@@ -61,7 +61,11 @@ impl Unit {
     /// Goes to the session of a day, if the segment trades then; returns a bar left over from before.
     fn turn_to(&mut self, wall: WallNanos) -> Option<Bar> {
         let day = wall.day();
-        if self.bars.session().is_some_and(|session| session.day == day) {
+        if self
+            .bars
+            .session()
+            .is_some_and(|session| session.day == day)
+        {
             return None;
         }
         let session = self.sessions.iter().find(|session| session.day == day)?;
@@ -73,7 +77,10 @@ impl Unit {
         let left_over = self.turn_to(tick.exchange_time);
         let folded = self.bars.fold(tick);
         let is_forming = matches!(folded.outcome, FoldOutcome::Opened | FoldOutcome::Extended);
-        Folded { closed: left_over.or(folded.closed), is_forming }
+        Folded {
+            closed: left_over.or(folded.closed),
+            is_forming,
+        }
     }
 
     /// Gives a unit history: closed bars of any smaller timeframe, oldest first. Returns the bars of the
@@ -116,6 +123,11 @@ impl Unit {
     /// The session prices are folded into.
     pub const fn session(&self) -> Option<Session> {
         self.bars.session()
+    }
+
+    /// Length of its bars.
+    pub const fn timeframe(&self) -> Timeframe {
+        self.bars.timeframe()
     }
 
     /// What was counted and not folded.
@@ -191,7 +203,10 @@ impl Compute {
     /// The latest tick of an instrument; all zero before the first.
     #[inline]
     pub fn latest(&self, instrument: InstrumentIx) -> Tick {
-        self.latest.get(instrument.at()).copied().unwrap_or_default()
+        self.latest
+            .get(instrument.at())
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Folds a tick into one unit.
@@ -220,7 +235,10 @@ impl Compute {
 
     /// Looks up when the next bar ends; called after bars were closed by the clock.
     pub fn reset_due(&mut self) {
-        let ends = self.units.iter().filter_map(|unit| unit.bars.forming().map(|bar| bar.end));
+        let ends = self
+            .units
+            .iter()
+            .filter_map(|unit| unit.bars.forming().map(|bar| bar.end));
         self.next_due = ends.min().unwrap_or(WallNanos(i64::MAX));
     }
 }

@@ -1,8 +1,6 @@
 //! Signal → legs: which contracts, which side, how many units, at what price.
 
-use crate::model::{
-    InstrumentIx, Leg, LegRole, NetQty, Price, Qty, Side, Tick,
-};
+use crate::model::{InstrumentIx, Leg, LegRole, NetQty, Price, Qty, Side, Tick};
 use crate::rules::protected_limit;
 
 /// The strikes of one expiry, as contracts in ascending order of strike.
@@ -87,17 +85,29 @@ impl Trade {
     /// The legs that open a position at a price of the watched instrument.
     pub fn open(&self, price: Price, qty: Qty) -> [Option<Wanted>; 2] {
         let leg = |instrument, role, side| {
-            Some(Wanted { instrument, role, side, qty, reduces: false })
+            Some(Wanted {
+                instrument,
+                role,
+                side,
+                qty,
+                reduces: false,
+            })
         };
         match self {
             Self::Options { chain, call, put } => {
                 let pick = |list: &[InstrumentIx], offset| {
-                    chain.strike_near(price, offset).and_then(|at| list.get(at).copied())
+                    chain
+                        .strike_near(price, offset)
+                        .and_then(|at| list.get(at).copied())
                 };
-                match (pick(&chain.calls, call.offset), pick(&chain.puts, put.offset)) {
-                    (Some(c), Some(p)) => {
-                        [leg(c, LegRole::Call, call.side), leg(p, LegRole::Put, put.side)]
-                    }
+                match (
+                    pick(&chain.calls, call.offset),
+                    pick(&chain.puts, put.offset),
+                ) {
+                    (Some(c), Some(p)) => [
+                        leg(c, LegRole::Call, call.side),
+                        leg(p, LegRole::Put, put.side),
+                    ],
                     _ => [None, None],
                 }
             }
@@ -119,7 +129,13 @@ impl Trade {
     /// The leg that closes what is held of a contract; never more than is held.
     pub fn close(&self, instrument: InstrumentIx, net: NetQty) -> Wanted {
         let side = if net.0 > 0 { Side::Sell } else { Side::Buy };
-        Wanted { instrument, role: self.role(instrument), side, qty: net.size(), reduces: true }
+        Wanted {
+            instrument,
+            role: self.role(instrument),
+            side,
+            qty: net.size(),
+            reduces: true,
+        }
     }
 }
 
@@ -178,21 +194,42 @@ mod tests {
     fn opening_and_closing_legs_mirror_each_other() {
         let trade = Trade::Options {
             chain: chain(),
-            call: OptionLeg { side: Side::Buy, offset: 0 },
-            put: OptionLeg { side: Side::Sell, offset: -1 },
+            call: OptionLeg {
+                side: Side::Buy,
+                offset: 0,
+            },
+            put: OptionLeg {
+                side: Side::Sell,
+                offset: -1,
+            },
         };
         let [call, put] = trade.open(Price::from_rupees(52_000), Qty(30));
         let (call, put) = (call.expect("call"), put.expect("put"));
-        assert_eq!((call.instrument, call.side, call.role), (InstrumentIx(10), Side::Buy, LegRole::Call));
-        assert_eq!((put.instrument, put.side, put.role), (InstrumentIx(109), Side::Sell, LegRole::Put));
+        assert_eq!(
+            (call.instrument, call.side, call.role),
+            (InstrumentIx(10), Side::Buy, LegRole::Call)
+        );
+        assert_eq!(
+            (put.instrument, put.side, put.role),
+            (InstrumentIx(109), Side::Sell, LegRole::Put)
+        );
         let close = trade.close(put.instrument, NetQty(-30));
-        assert_eq!((close.side, close.qty, close.role), (Side::Buy, Qty(30), LegRole::Put));
-        assert_eq!(trade.open(Price::from_rupees(60_000), Qty(30)), [None, None]);
+        assert_eq!(
+            (close.side, close.qty, close.role),
+            (Side::Buy, Qty(30), LegRole::Put)
+        );
+        assert_eq!(
+            trade.open(Price::from_rupees(60_000), Qty(30)),
+            [None, None]
+        );
     }
 
     #[test]
     fn a_leg_is_priced_from_the_side_it_meets() {
-        let sizing = Sizing { qty: Qty(30), protection_basis_points: 200 };
+        let sizing = Sizing {
+            qty: Qty(30),
+            protection_basis_points: 200,
+        };
         let tick = Price::from_paise(5);
         let quote = Tick {
             last: Price::from_rupees(100),
@@ -200,15 +237,27 @@ mod tests {
             ask: Price::from_rupees(101),
             ..Tick::default()
         };
-        let [Some(buy), _] = (Trade::Outright { instrument: InstrumentIx(1), side: Side::Buy })
-            .open(Price::from_rupees(1), Qty(30))
-        else {
+        let [Some(buy), _] = (Trade::Outright {
+            instrument: InstrumentIx(1),
+            side: Side::Buy,
+        })
+        .open(Price::from_rupees(1), Qty(30)) else {
             panic!("one leg")
         };
         let leg = price(&buy, &quote, &sizing, tick).expect("priced");
-        assert_eq!((leg.reference.to_string(), leg.limit.to_string()), ("101.00".into(), "103.05".into()));
-        let no_book = Tick { bid: Price::ZERO, ask: Price::ZERO, ..quote };
-        assert_eq!(price(&buy, &no_book, &sizing, tick).map(|l| l.reference), Some(quote.last));
+        assert_eq!(
+            (leg.reference.to_string(), leg.limit.to_string()),
+            ("101.00".into(), "103.05".into())
+        );
+        let no_book = Tick {
+            bid: Price::ZERO,
+            ask: Price::ZERO,
+            ..quote
+        };
+        assert_eq!(
+            price(&buy, &no_book, &sizing, tick).map(|l| l.reference),
+            Some(quote.last)
+        );
         assert_eq!(price(&buy, &Tick::default(), &sizing, tick), None);
     }
 }

@@ -8,12 +8,14 @@
 pub mod legs;
 
 use crate::book::Book;
+use crate::indicators::{Bank, LevelSpec, PriceLevel};
 use crate::journal::Entry;
 use crate::model::{
-    Action, Bar, Intent, IntentId, Leg, OrderState, Price, Signal, StrategyIx, Tag, Tick,
+    Action, Bar, InstrumentIx, Intent, IntentId, Leg, OrderState, Price, Side, Signal, StrategyIx,
+    Tag, Tick, WallNanos,
 };
-use crate::rules::conditions::Context;
-use crate::rules::strategy::{Decision, Moment, Strategy};
+use crate::rules::conditions::{Context, Inputs};
+use crate::rules::strategy::{Evaluate as Policy, Moment, Strategy};
 use legs::{Sizing, Trade, Wanted, price};
 
 /// A strategy with everything it needs to trade.
@@ -21,6 +23,8 @@ use legs::{Sizing, Trade, Wanted, price};
 pub struct StrategyPlan {
     /// The compiled rules.
     pub strategy: Strategy,
+    /// Its comparisons that are price levels.
+    pub levels: Vec<LevelSpec>,
     /// What it trades.
     pub trade: Trade,
     /// How legs are sized and priced.
@@ -81,6 +85,9 @@ pub enum Verdict {
 #[derive(Debug)]
 struct Run {
     plan: StrategyPlan,
+    /// The price levels as of the last closed bar.
+    levels: Vec<PriceLevel>,
+    needs_slots: bool,
     /// Orders whose end is not known yet.
     working: u32,
     last_entry: Option<Price>,
@@ -110,8 +117,8 @@ pub struct Evaluate {
 /// Where in the day an evaluation takes place.
 #[derive(Clone, Copy, Debug)]
 pub struct Occasion<'a> {
-    /// Bar close or tick.
-    pub moment: Moment,
+    /// True when the bar closes, false for a tick of the forming bar.
+    pub bar_closes: bool,
     /// The readings.
     pub slots: &'a [f64],
     /// The bar they belong to: closed, or forming.
@@ -119,14 +126,22 @@ pub struct Occasion<'a> {
     /// The tick that caused it.
     pub tick: &'a Tick,
     /// Close of the session, in market time.
-    pub close: crate::model::WallNanos,
+    pub close: WallNanos,
 }
 
 impl Evaluate {
     /// Starts with empty books; intents are numbered from `base + 1`.
     pub fn new(plans: Vec<StrategyPlan>, instruments: usize, base: u64) -> Self {
         let strategies = plans.len();
-        let run = |plan| Run { plan, working: 0, last_entry: None, pyramids: 0, rests: false };
+        let run = |plan: StrategyPlan| Run {
+            levels: vec![PriceLevel::never(true); plan.levels.len()],
+            needs_slots: plan.strategy.needs_slots(),
+            plan,
+            working: 0,
+            last_entry: None,
+            pyramids: 0,
+            rests: false,
+        };
         Self {
             runs: plans.into_iter().map(run).collect(),
             book: Book::new(strategies, instruments),
@@ -140,20 +155,41 @@ impl Evaluate {
         &self.book
     }
 
-    /// True when a strategy looks at every tick, at least some of the day.
+    /// True when a strategy looks at ticks at this time of day, and not only at bar closes.
     #[inline]
-    pub fn wants_ticks(&self, strategy: StrategyIx) -> bool {
-        self.runs.get(strategy.at()).is_some_and(|run| run.plan.strategy.wants_ticks())
+    pub fn wants_tick(&self, strategy: StrategyIx, at: WallNanos, close: WallNanos) -> bool {
+        let Some(run) = self.runs.get(strategy.at()) else {
+            return false;
+        };
+        match run.plan.strategy.evaluate {
+            Policy::BarClose => false,
+            Policy::EveryTick => true,
+            Policy::EveryTickInEodWindow => at >= close.offset(-run.plan.eod_window_ns),
+        }
+    }
+
+    /// True when a decision of the strategy reads the bank's slots: without that, price levels are enough
+    /// and the indicators need not look at the forming bar.
+    #[inline]
+    pub fn needs_slots(&self, strategy: StrategyIx) -> bool {
+        self.runs
+            .get(strategy.at())
+            .is_some_and(|run| run.needs_slots)
     }
 
     /// Recomputes what stays fixed while the next bar forms; called after each commit.
     #[inline]
-    pub fn refresh(&mut self, strategy: StrategyIx, bank: &crate::indicators::bank::Bank) {
-        if let Some(run) = self.runs.get_mut(strategy.at()) {
-            let tick = run.plan.tick;
-            run.plan.strategy.refresh(bank, tick);
-            run.rests = false;
+    pub fn refresh(&mut self, strategy: StrategyIx, bank: &Bank) {
+        let Some(run) = self.runs.get_mut(strategy.at()) else {
+            return;
+        };
+        for (level, spec) in run.levels.iter_mut().zip(&run.plan.levels) {
+            // A level that is not ready never holds, like every comparison with what is not ready.
+            *level = bank
+                .level(spec, run.plan.tick)
+                .unwrap_or(PriceLevel::never(true));
         }
+        run.rests = false;
     }
 
     /// Decides for one strategy.
@@ -162,24 +198,38 @@ impl Evaluate {
         &mut self,
         strategy: StrategyIx,
         occasion: &Occasion<'_>,
-        latest: impl Fn(crate::model::InstrumentIx) -> Tick,
+        latest: impl Fn(InstrumentIx) -> Tick,
     ) -> (Verdict, u32) {
-        let Some(run) = self.runs.get(strategy.at()) else { return (Verdict::Nothing, 0) };
-        let at = occasion.tick.exchange_time;
-        let context = Context {
-            last_entry: run.last_entry,
-            in_position: self.book.legs(strategy).next().is_some(),
-            eod_window: at >= occasion.close.offset(-run.plan.eod_window_ns),
+        let Some(run) = self.runs.get(strategy.at()) else {
+            return (Verdict::Nothing, 0);
         };
-        let close = occasion.bar.close;
-        let decided =
-            run.plan.strategy.decide(occasion.moment, occasion.slots, occasion.bar, &context);
-        let conditions = decided.conditions;
-        let Some(action) = decided.action else { return (Verdict::Nothing, conditions) };
+        let at = occasion.tick.exchange_time;
+        let eod_window = at >= occasion.close.offset(-run.plan.eod_window_ns);
+        let moment = Moment {
+            bar_closes: occasion.bar_closes,
+            eod_window,
+        };
+        if !run.plan.strategy.evaluate.is_due(moment) {
+            return (Verdict::Nothing, 0);
+        }
+        let decision = run.plan.strategy.decide(&Inputs {
+            slots: occasion.slots,
+            levels: &run.levels,
+            close: occasion.bar.close,
+            context: Context {
+                last_entry: run.last_entry,
+                in_position: self.book.legs(strategy).next().is_some(),
+                eod_window,
+                conditions: 0,
+            },
+        });
+        let conditions = decision.conditions;
+        let Some(action) = decision.action else {
+            return (Verdict::Nothing, conditions);
+        };
         if run.working > 0 || run.rests {
             return (Verdict::Nothing, conditions);
         }
-        let decision = Decision { action: Some(action), conditions };
         match self.legs(strategy, action, occasion, &latest) {
             Ok([Some(first), second]) => {
                 let id = IntentId(self.base + self.sent.len() as u64 + 1);
@@ -187,8 +237,8 @@ impl Evaluate {
                     action,
                     strategy,
                     instrument: occasion.tick.instrument,
-                    price: close,
-                    conditions: decision.conditions,
+                    price: occasion.bar.close,
+                    conditions,
                     at,
                     received: occasion.tick.received,
                 };
@@ -207,9 +257,11 @@ impl Evaluate {
         strategy: StrategyIx,
         action: Action,
         occasion: &Occasion<'_>,
-        latest: &impl Fn(crate::model::InstrumentIx) -> Tick,
+        latest: &impl Fn(InstrumentIx) -> Tick,
     ) -> Result<[Option<Leg>; 2], Skip> {
-        let Some(run) = self.runs.get(strategy.at()) else { return Ok([None, None]) };
+        let Some(run) = self.runs.get(strategy.at()) else {
+            return Ok([None, None]);
+        };
         let plan = &run.plan;
         let is_exit = action == Action::Exit;
         if !is_exit && occasion.tick.exchange_time >= occasion.close.offset(-plan.entry_cutoff_ns) {
@@ -242,7 +294,11 @@ impl Evaluate {
             if !is_exit && (quote.merged == 0 || age > plan.quote_age_ns_max) {
                 return Err(Skip::NoQuote);
             }
-            let step = plan.leg_ticks.get(wanted.instrument.at()).copied().unwrap_or(plan.tick);
+            let step = plan
+                .leg_ticks
+                .get(wanted.instrument.at())
+                .copied()
+                .unwrap_or(plan.tick);
             *place = Some(price(&wanted, &quote, &plan.sizing, step).ok_or(Skip::NoQuote)?);
         }
         Ok(legs)
@@ -253,9 +309,11 @@ impl Evaluate {
     fn held(
         &self,
         strategy: StrategyIx,
-        make: impl Fn(crate::model::Side, Wanted) -> Wanted,
+        make: impl Fn(Side, Wanted) -> Wanted,
     ) -> [Option<Wanted>; 2] {
-        let Some(run) = self.runs.get(strategy.at()) else { return [None, None] };
+        let Some(run) = self.runs.get(strategy.at()) else {
+            return [None, None];
+        };
         let mut legs = [None; 2];
         for is_short_turn in [true, false] {
             for position in self.book.legs(strategy) {
@@ -307,10 +365,19 @@ impl Evaluate {
     }
 
     fn settle_fill(&mut self, tag: Tag) {
-        let Some((row, _)) = self.find(tag) else { return };
-        let Sent { strategy, action, price, .. } = self.sent[row];
+        let Some((row, _)) = self.find(tag) else {
+            return;
+        };
+        let Sent {
+            strategy,
+            action,
+            price,
+            ..
+        } = self.sent[row];
         let is_flat = self.book.legs(strategy).next().is_none();
-        let Some(run) = self.runs.get_mut(strategy.at()) else { return };
+        let Some(run) = self.runs.get_mut(strategy.at()) else {
+            return;
+        };
         if is_flat {
             run.last_entry = None;
             run.pyramids = 0;
@@ -320,12 +387,16 @@ impl Evaluate {
     }
 
     fn end_leg(&mut self, tag: Tag, state: OrderState) {
-        let Some((row, leg)) = self.find(tag) else { return };
+        let Some((row, leg)) = self.find(tag) else {
+            return;
+        };
         let sent = &mut self.sent[row];
         if std::mem::replace(&mut sent.is_over[leg], true) {
             return;
         }
-        let Some(run) = self.runs.get_mut(sent.strategy.at()) else { return };
+        let Some(run) = self.runs.get_mut(sent.strategy.at()) else {
+            return;
+        };
         run.working = run.working.saturating_sub(1);
         let is_refused = state != OrderState::Filled;
         run.rests |= is_refused;

@@ -23,8 +23,8 @@ use crate::book::OrderRecord;
 use crate::journal::{Entry, Journaled, Writer};
 use crate::model::ids::TagParts;
 use crate::model::{
-    Denial, Intent, Leg, MonoNanos, Order, OrderId, OrderState, Price, Qty, RejectClass, Report,
-    ReportSource, Side, Stamp, Tag, WallNanos,
+    Day, Denial, Intent, Leg, MonoNanos, Order, OrderId, OrderState, Price, Qty, RejectClass,
+    Report, ReportSource, Side, Stamp, Tag, WallNanos,
 };
 use crate::net::Incoming;
 use crate::rules::{Admitted, Facts, admit};
@@ -149,27 +149,7 @@ impl Gateway {
     }
 
     fn order(&self, intent: &Intent, number: u8, leg: &Leg) -> Order {
-        let (account, day) = self.parts.family;
-        let parts = TagParts {
-            account,
-            day,
-            intent: intent.id.0,
-            leg: number,
-            slice: 0,
-            attempt: 0,
-        };
-        Order {
-            tag: Tag::new(parts),
-            intent: intent.id,
-            strategy: intent.signal.strategy,
-            action: intent.signal.action,
-            role: leg.role,
-            instrument: leg.instrument,
-            side: leg.side,
-            qty: leg.qty,
-            limit: leg.limit,
-            received: intent.signal.received,
-        }
+        order_of(intent, number, leg, self.parts.family)
     }
 
     /// Passes one leg through the limits; `ahead` legs of the same intent were passed before it.
@@ -479,6 +459,30 @@ impl Gateway {
             done += 1;
         }
         done
+    }
+}
+
+/// The order a leg becomes: a pure function of the intent, so that a replay names it the same way.
+pub fn order_of(intent: &Intent, number: u8, leg: &Leg, (account, day): (u32, Day)) -> Order {
+    let parts = TagParts {
+        account,
+        day,
+        intent: intent.id.0,
+        leg: number,
+        slice: 0,
+        attempt: 0,
+    };
+    Order {
+        tag: Tag::new(parts),
+        intent: intent.id,
+        strategy: intent.signal.strategy,
+        action: intent.signal.action,
+        role: leg.role,
+        instrument: leg.instrument,
+        side: leg.side,
+        qty: leg.qty,
+        limit: leg.limit,
+        received: intent.signal.received,
     }
 }
 

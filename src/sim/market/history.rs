@@ -3,8 +3,8 @@
 //! A seeded history is drawn backwards. Each earlier day is a path of its own seed, scaled so that it ends
 //! where the next day's opening gap starts; so any span can be asked for and a day never changes.
 
-use super::calendar;
 use super::walk::{self, Temper};
+use crate::config::MarketRules;
 use crate::model::time::{MINUTE, SECOND};
 use crate::model::{Bar, Day, Exchange, Price, Session, WallNanos};
 use crate::sim::dice::Dice;
@@ -50,8 +50,8 @@ impl Seeded {
     }
 
     /// Close of the day before the first played one.
-    pub(crate) fn previous_close(&mut self) -> Option<Price> {
-        self.reach(self.first_day.plus(-15), 1);
+    pub(crate) fn previous_close(&mut self, rules: &MarketRules) -> Option<Price> {
+        self.reach(rules, self.first_day.plus(-15), 1);
         self.days
             .first()
             .and_then(|bars| bars.last())
@@ -59,10 +59,10 @@ impl Seeded {
     }
 
     /// Draws days until `from` is covered or `most` days are there.
-    fn reach(&mut self, from: Day, most: usize) {
+    fn reach(&mut self, rules: &MarketRules, from: Day, most: usize) {
         let oldest = from.max(self.first_day.plus(-OLDEST_DAYS));
         while self.next_day >= oldest && self.days.len() < most {
-            if let Some(session) = calendar::session(Exchange::Nfo, self.next_day) {
+            if let Some(session) = rules.session(Exchange::Nfo, self.next_day) {
                 let bars = self.draw(&session);
                 self.days.push(bars);
             }
@@ -127,12 +127,12 @@ pub(crate) fn first(start: WallNanos, length: i64, value: Price) -> Bar {
 
 impl History {
     /// Index bars that start in `from..=to`, oldest first.
-    pub(crate) fn bars(&mut self, from: WallNanos, to: WallNanos) -> Vec<Bar> {
+    pub(crate) fn bars(&mut self, rules: &MarketRules, from: WallNanos, to: WallNanos) -> Vec<Bar> {
         let inside = |bar: &&Bar| from <= bar.start && bar.start <= to;
         match self {
             Self::Tape(bars) => bars.iter().filter(inside).copied().collect(),
             Self::Seeded(seeded) => {
-                seeded.reach(from.day(), usize::MAX);
+                seeded.reach(rules, from.day(), usize::MAX);
                 seeded
                     .days
                     .iter()
@@ -146,20 +146,20 @@ impl History {
     }
 
     /// Close of the session before the first played one.
-    pub(crate) fn previous_close(&mut self) -> Option<Price> {
+    pub(crate) fn previous_close(&mut self, rules: &MarketRules) -> Option<Price> {
         match self {
             Self::Tape(bars) => bars.last().map(|bar| bar.close),
-            Self::Seeded(seeded) => seeded.previous_close(),
+            Self::Seeded(seeded) => seeded.previous_close(rules),
         }
     }
 }
 
 /// Joins bars into longer ones anchored on each session's open; `None` interval means a day.
-pub(crate) fn join(bars: &[Bar], interval: Option<i64>) -> Vec<Bar> {
+pub(crate) fn join(rules: &MarketRules, bars: &[Bar], interval: Option<i64>) -> Vec<Bar> {
     let mut joined: Vec<Bar> = Vec::new();
     for bar in bars {
         let day = bar.start.day();
-        let session = calendar::session(Exchange::Nfo, day);
+        let session = rules.session(Exchange::Nfo, day);
         let (start, end) = match (interval, session) {
             (None, Some(session)) => (day.at(0), session.close()),
             (None, None) => (day.at(0), day.at(0).offset(crate::model::time::DAY)),
@@ -202,15 +202,16 @@ mod tests {
 
     #[test]
     fn earlier_days_lead_to_the_open_and_never_change() {
+        let rules = MarketRules::embedded();
         let monday = day("2026-11-23");
         let mut one = History::Seeded(Seeded::new(5, 1, 0.011, monday, 52_000.0));
-        let all = one.bars(day("2026-09-01").at(0), monday.at(0));
-        let close = one.previous_close().expect("a close").rupees();
+        let all = one.bars(&rules, day("2026-09-01").at(0), monday.at(0));
+        let close = one.previous_close(&rules).expect("a close").rupees();
         assert!((close / 52_000.0 - 1.0).abs() < 0.02, "gap from {close}");
         assert_eq!(all.last().map(|bar| bar.close.rupees()), Some(close));
         assert!(all.iter().all(Bar::is_sound) && all.windows(2).all(|w| w[0].start < w[1].start));
         let mut two = History::Seeded(Seeded::new(5, 1, 0.011, monday, 52_000.0));
-        let few = two.bars(day("2026-11-20").at(0), monday.at(0));
+        let few = two.bars(&rules, day("2026-11-20").at(0), monday.at(0));
         assert_eq!(
             all.iter()
                 .rev()
@@ -224,16 +225,17 @@ mod tests {
 
     #[test]
     fn joined_bars_are_anchored_on_the_open_and_do_not_cross_a_day() {
+        let rules = MarketRules::embedded();
         let monday = day("2026-11-23");
         let mut history = History::Seeded(Seeded::new(5, 1, 0.011, monday, 52_000.0));
-        let minutes = history.bars(day("2026-11-19").at(0), monday.at(0));
-        let quarters = join(&minutes, Some(15 * MINUTE));
+        let minutes = history.bars(&rules, day("2026-11-19").at(0), monday.at(0));
+        let quarters = join(&rules, &minutes, Some(15 * MINUTE));
         assert!(
             quarters
                 .iter()
                 .all(|bar| (bar.start.time_of_day() / MINUTE - 555) % 15 == 0)
         );
-        let days = join(&minutes, None);
+        let days = join(&rules, &minutes, None);
         assert_eq!(days.len(), 2);
         assert_eq!(days[0].open, minutes[0].open);
         assert_eq!(days[1].close, minutes.last().expect("bars").close);

@@ -6,7 +6,6 @@
 //! the money or watched are moved at each step, the others when somebody asks.
 
 mod book;
-mod calendar;
 mod chain;
 mod history;
 mod smile;
@@ -14,8 +13,8 @@ mod tape;
 mod walk;
 
 pub(crate) use book::{Book, Level};
-pub(crate) use calendar::session;
 
+use crate::config::MarketRules;
 use crate::model::time::MINUTE;
 use crate::model::{Bar, Day, Exchange, Instrument, InstrumentIx, Kind, Price, Session, WallNanos};
 use crate::sim::dice::{Dice, Noise};
@@ -44,9 +43,12 @@ struct Underlying {
 
 /// All instruments, their books and what moves them.
 pub(crate) struct Market {
+    rules: MarketRules,
     pub(crate) rows: Vec<Instrument>,
     pub(crate) books: Vec<Book>,
     underlyings: Vec<Underlying>,
+    /// Last moment of trading of each instrument.
+    expires: Vec<WallNanos>,
     /// Which underlying an instrument belongs to.
     owner: Vec<usize>,
     /// Bars of the run so far.
@@ -72,6 +74,8 @@ impl Market {
     /// A sentence when the day has no session, the tape has no row to play or an underlying is unknown.
     pub(crate) fn new(settings: &Settings) -> Result<Self, String> {
         let mut market = Self {
+            rules: settings.rules.clone(),
+            expires: Vec::new(),
             rows: Vec::new(),
             books: Vec::new(),
             underlyings: Vec::new(),
@@ -95,7 +99,7 @@ impl Market {
         market.first = first;
         market.now = first;
         market.day = first.day();
-        market.session = session(Exchange::Nfo, market.day);
+        market.session = market.rules.session(Exchange::Nfo, market.day);
         for (position, row) in market.rows.iter_mut().enumerate() {
             row.ix = InstrumentIx(u16::try_from(position).unwrap_or(u16::MAX));
         }
@@ -104,17 +108,18 @@ impl Market {
     }
 
     fn add(&mut self, settings: &Settings, number: usize, name: &str) -> Result<(), String> {
-        let terms = calendar::terms(name)
-            .ok_or_else(|| format!("underlying {name:?} is not known; BANKNIFTY and NIFTY are"))?;
         let stream = u64::try_from(number).unwrap_or(0) + 1;
         let (source, history) = match &settings.origin {
             Origin::Seeded => {
-                let session = session(Exchange::Nfo, settings.day).ok_or_else(|| {
-                    format!(
-                        "{} has no session: it is a weekend or a holiday",
-                        settings.day
-                    )
-                })?;
+                let session = self
+                    .rules
+                    .session(Exchange::Nfo, settings.day)
+                    .ok_or_else(|| {
+                        format!(
+                            "{} has no session: it is a weekend or a holiday",
+                            settings.day
+                        )
+                    })?;
                 let daily = settings.daily_percent / 100.0;
                 let mut dice = Dice::new(settings.seed, stream);
                 let usual = if name == "BANKNIFTY" {
@@ -155,8 +160,21 @@ impl Market {
             strikes: settings.strikes,
         };
         let before = self.rows.len();
-        let family = chain::list(&mut self.rows, &listing, terms);
+        let family = chain::list(&mut self.rows, &self.rules, &listing).ok_or_else(|| {
+            let known: Vec<&str> = self.rules.underlyings().collect();
+            format!(
+                "underlying {name:?} is not in the market rules; {} are",
+                known.join(", ")
+            )
+        })?;
         let added = self.rows.len() - before;
+        for row in &self.rows[before..] {
+            let close = row.expiry.map_or(WallNanos(i64::MAX), |day| {
+                let session = self.rules.session(row.exchange, day);
+                session.map_or(day.at(930 * MINUTE), |session| session.close())
+            });
+            self.expires.push(close);
+        }
         self.books.resize(self.rows.len(), Book::default());
         self.owner
             .extend(std::iter::repeat_n(self.underlyings.len(), added));
@@ -176,7 +194,7 @@ impl Market {
         let at = self.first.offset(-17 * 60 * MINUTE);
         for number in 0..self.underlyings.len() {
             let under = &mut self.underlyings[number];
-            let close = under.history.previous_close();
+            let close = under.history.previous_close(&self.rules);
             let spot = close.map_or(under.spot, Price::rupees);
             let members = under.family.futures.iter().chain(&under.family.options);
             let members: Vec<usize> = members.copied().collect();
@@ -192,10 +210,7 @@ impl Market {
     /// What a contract is worth at an index value.
     fn fair(&self, ix: usize, spot: f64, stir: f64, at: WallNanos) -> f64 {
         let row = &self.rows[ix];
-        let expiry = row.expiry.map_or(at, |day| {
-            session(row.exchange, day).map_or(day.at(930 * MINUTE), |s| s.close())
-        });
-        let years = smile::years(expiry.since(at) as f64 / 1e9);
+        let years = smile::years(self.expires[ix].since(at) as f64 / 1e9);
         let forward = spot * (1.0 + self.carry * years);
         match row.kind {
             Kind::Option { right, strike } => {
@@ -258,7 +273,7 @@ impl Market {
         self.now = at;
         if at.day() != self.day {
             self.day = at.day();
-            self.session = session(Exchange::Nfo, self.day);
+            self.session = self.rules.session(Exchange::Nfo, self.day);
             self.books.iter_mut().for_each(Book::turn_day);
         }
         let open = self.is_open(at);
@@ -385,7 +400,7 @@ impl Market {
         let edges = (from.day().at(0), to.day().plus(1).at(0));
         let mut bars = self.underlyings[self.owner[ix]]
             .history
-            .bars(edges.0, edges.1);
+            .bars(&self.rules, edges.0, edges.1);
         let tick = self.rows[ix].tick;
         if self.rows[ix].is_tradable() {
             for bar in &mut bars {
@@ -409,7 +424,7 @@ impl Market {
         let recorded = self.recorded[ix].iter();
         bars.extend(recorded.filter(|bar| edges.0 <= bar.start && bar.start <= edges.1));
         let ended = self.peek().is_none();
-        history::join(&bars, interval)
+        history::join(&self.rules, &bars, interval)
             .into_iter()
             .filter(|bar| from <= bar.start && bar.start <= to && (bar.end <= now || ended))
             .collect()

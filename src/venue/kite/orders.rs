@@ -17,7 +17,7 @@ use crate::venue::{Auth, Change, Endpoint, JsonScratch, Product, Reply, Template
 use std::io::Write as _;
 
 /// Bytes in front of the order number in Kite's answer to a placement.
-const ACCEPTED: &[u8] = br#"{"status":"success","data":{"order_id":""#;
+const ACCEPTED: [u8; 40] = *br#"{"status":"success","data":{"order_id":""#;
 
 /// Encodes the request of a regular LIMIT DAY order; tag, quantity and price are filled in later.
 ///
@@ -152,17 +152,11 @@ pub fn read_reply(status: u16, body: &mut [u8], json: &mut JsonScratch) -> Reply
 /// The order number of the plain success answer, by its bytes; `None` sends the reply to the parser.
 #[inline]
 pub fn accepted(body: &[u8]) -> Option<OrderId> {
-    let rest = body.strip_prefix(ACCEPTED)?;
-    let width = rest.iter().position(|b| *b == b'"')?;
-    let (digits, tail) = rest.split_at_checked(width)?;
-    let end = tail.strip_prefix(b"\"}}")?;
-    if !end
-        .iter()
-        .all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
-    {
-        return None;
-    }
-    json::order_id_text(digits)
+    let (head, rest) = body.split_first_chunk::<40>()?;
+    let (order, tail) = json::leading_order_id(rest)?;
+    let (end, blank) = tail.split_first_chunk::<3>()?;
+    let is_blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+    (*head == ACCEPTED && end == br#""}}"# && blank.iter().all(is_blank)).then_some(order)
 }
 
 /// Reads any reply with the parser: successes of every shape, refusals, and the rest as `Unknown`.

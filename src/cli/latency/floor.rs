@@ -1,0 +1,96 @@
+//! The floor: a client that answers every trigger frame with two requests and does nothing else.
+//!
+//! Same sockets, same TLS, same bytes on the wire, no decoding, no indicators, no limits, no journal: what
+//! is left is the cost no engine can avoid. It spins like the engine does and reads replies as rarely.
+
+use super::super::Failure;
+use crate::control::Desk;
+use crate::control::desk::TIMEOUT;
+use crate::model::{Instrument, Price, Qty, Side, Tag, Token};
+use crate::net::websocket::Received;
+use crate::net::{FeedSocket, HttpConnection, Incoming};
+use crate::venue::{Broker, Mode, Product, Template};
+use rustls::ClientConfig;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Replies are looked for once in this many cycles, as the gateway looks at idle connections.
+const REPLY_TURN: u64 = 32;
+
+/// What the floor client needs.
+#[derive(Debug)]
+pub(super) struct Floor {
+    pub(super) desk: Desk,
+    pub(super) tls: Arc<ClientConfig>,
+    pub(super) ticker: String,
+    pub(super) trigger: Token,
+    pub(super) legs: [Instrument; 2],
+    pub(super) core: Option<usize>,
+}
+
+struct Leg {
+    connection: HttpConnection,
+    request: Template,
+    owes: u32,
+}
+
+impl Floor {
+    /// Answers triggers until the venue ends the feed.
+    pub(super) fn run(self, interrupted: &AtomicBool) -> Result<(), Failure> {
+        let venue = |e: &dyn std::fmt::Display| Failure::Venue(e.to_string());
+        if let Some(core) = self.core {
+            core_affinity::set_for_current(core_affinity::CoreId { id: core });
+        }
+        let mut legs = Vec::new();
+        for contract in &self.legs {
+            let connection = self.desk.order_connection().map_err(|e| venue(&e))?;
+            let request = Broker::Kite
+                .place_template(
+                    &self.desk.endpoint(),
+                    self.desk.auth(),
+                    contract,
+                    Side::Buy,
+                    Product::Nrml,
+                )
+                .map_err(|e| venue(&e))?;
+            legs.push(Leg {
+                connection,
+                request,
+                owes: 0,
+            });
+        }
+        let qty = self.legs.first().map_or(Qty(1), |contract| contract.lot);
+        let url = self.desk.feed_url(&self.ticker).map_err(|e| venue(&e))?;
+        let mut feed = FeedSocket::connect(&url, &self.tls, &[], TIMEOUT).map_err(|e| venue(&e))?;
+        for message in Broker::Kite.subscribe_messages(&[self.trigger], Mode::Full) {
+            feed.send_text(&message).map_err(|e| venue(&e))?;
+        }
+        let tag = Tag(*b"TZFLOOR0000000000000");
+        let limit = Price::from_rupees(500);
+        let mut turn = 0_u64;
+        while !interrupted.load(Ordering::Relaxed) {
+            match feed.receive() {
+                // A heartbeat is one byte; everything longer is a trigger.
+                Ok(Received::Binary(frame)) if frame.len() > 1 => {
+                    for leg in &mut legs {
+                        let bytes = leg.request.fill(&tag, qty, limit);
+                        leg.connection.send(bytes)?;
+                        leg.owes += 1;
+                    }
+                }
+                Ok(_) => {}
+                Err(_) => break,
+            }
+            turn = turn.wrapping_add(1);
+            for leg in &mut legs {
+                if (leg.owes > 0 || turn.is_multiple_of(REPLY_TURN))
+                    && let Incoming::Reply(_) = leg.connection.poll()
+                {
+                    leg.connection.next();
+                    leg.owes = leg.owes.saturating_sub(1);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,344 @@
+//! News of the hot stages as lines a person can follow, or as JSON lines.
+
+use crate::control::dial::{Dialled, Want};
+use crate::hot::decide::DecideEvent;
+use crate::hot::feed::FeedEvent;
+use crate::hot::gateway::GatewayEvent;
+use crate::journal::Entry;
+use crate::model::time::clock_text;
+use crate::model::{InstrumentIx, InstrumentTable, OrderState, Price, StrategyIx};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::io::Write;
+
+/// Names that turn indices into words.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Names {
+    pub(in crate::cli) instruments: InstrumentTable,
+    pub(in crate::cli) strategies: Vec<String>,
+    /// Names of the conditions of each strategy.
+    pub(in crate::cli) conditions: Vec<Vec<String>>,
+}
+
+impl Names {
+    pub(in crate::cli) fn symbol(&self, ix: InstrumentIx) -> &str {
+        self.instruments
+            .get(ix)
+            .map_or("?", |row| row.symbol.as_str())
+    }
+
+    pub(in crate::cli) fn strategy(&self, ix: StrategyIx) -> &str {
+        self.strategies.get(ix.at()).map_or("?", String::as_str)
+    }
+
+    /// The conditions that hold, as `3/7 rsi_condition …`: how many, and which are missing.
+    fn conditions(&self, strategy: StrategyIx, bits: u32) -> String {
+        let Some(names) = self.conditions.get(strategy.at()) else {
+            return String::new();
+        };
+        let missing: Vec<&str> = (0..)
+            .zip(names)
+            .filter(|(bit, _)| bits & (1_u32 << bit) == 0)
+            .map(|(_, name)| name.as_str())
+            .collect();
+        let held = names.len() - missing.len();
+        match missing.len() {
+            1..=3 => format!(
+                "{held}/{} conditions, not {}",
+                names.len(),
+                missing.join(", ")
+            ),
+            _ => format!("{held}/{} conditions", names.len()),
+        }
+    }
+}
+
+/// Where lines go and how much is said.
+pub(in crate::cli) struct Console<'a> {
+    pub(in crate::cli) names: Names,
+    pub(in crate::cli) out: &'a mut dyn Write,
+    pub(in crate::cli) json: bool,
+    pub(in crate::cli) bars: bool,
+    pub(in crate::cli) quiet: bool,
+}
+
+impl Console<'_> {
+    /// Writes one line. A closed output ends nobody's trading: the line is lost, the engine goes on.
+    pub(in crate::cli) fn line(&mut self, kind: &str, text: &str, value: &Value) {
+        if self.quiet && matches!(kind, "bar" | "intent" | "sent" | "order" | "fill") {
+            return;
+        }
+        if self.json {
+            let mut object = json!({ "event": kind });
+            if let (Some(object), Some(fields)) = (object.as_object_mut(), value.as_object()) {
+                object.extend(fields.clone());
+            }
+            writeln!(self.out, "{object}").ok();
+        } else {
+            writeln!(self.out, "{text}").ok();
+        }
+    }
+
+    /// A plain remark.
+    pub(in crate::cli) fn say(&mut self, text: &str) {
+        self.line("note", text, &json!({ "text": text }));
+    }
+
+    pub(in crate::cli) fn decide(&mut self, event: &DecideEvent) {
+        match event {
+            DecideEvent::Bar {
+                strategy,
+                instrument,
+                bar,
+                conditions,
+                ..
+            } => {
+                if !self.bars {
+                    return;
+                }
+                let text = format!(
+                    "{}–{}  bar     {:<18} O {} H {} L {} C {}  {}",
+                    clock_text(bar.start),
+                    clock_text(bar.end),
+                    self.names.symbol(*instrument),
+                    bar.open,
+                    bar.high,
+                    bar.low,
+                    bar.close,
+                    self.names.conditions(*strategy, *conditions),
+                );
+                let value = json!({
+                    "instrument": self.names.symbol(*instrument),
+                    "strategy": self.names.strategy(*strategy),
+                    "start": bar.start.to_string(), "end": bar.end.to_string(),
+                    "open": bar.open.rupees(), "high": bar.high.rupees(),
+                    "low": bar.low.rupees(), "close": bar.close.rupees(),
+                    "volume": bar.volume, "ticks": bar.ticks, "conditions": conditions,
+                });
+                self.line("bar", &text, &value);
+            }
+            DecideEvent::Intent(intent) => {
+                let signal = &intent.signal;
+                let mut text = format!(
+                    "{}        {:<7} {} at {}",
+                    clock_text(signal.at),
+                    signal.action.name(),
+                    self.names.symbol(signal.instrument),
+                    signal.price,
+                );
+                let mut legs = Vec::new();
+                for leg in intent.legs() {
+                    // Writing to a String cannot fail.
+                    write!(
+                        text,
+                        "\n                 {:<4} {} {} {} limit {} (reference {})",
+                        leg.role.name(),
+                        leg.side,
+                        leg.qty,
+                        self.names.symbol(leg.instrument),
+                        leg.limit,
+                        leg.reference,
+                    )
+                    .ok();
+                    legs.push(json!({
+                        "role": leg.role.name(), "side": leg.side.name(), "qty": leg.qty.0,
+                        "instrument": self.names.symbol(leg.instrument),
+                        "limit": leg.limit.rupees(), "reference": leg.reference.rupees(),
+                    }));
+                }
+                let value = json!({
+                    "action": signal.action.name(), "intent": intent.id.0,
+                    "strategy": self.names.strategy(signal.strategy),
+                    "instrument": self.names.symbol(signal.instrument),
+                    "price": signal.price.rupees(), "at": signal.at.to_string(), "legs": legs,
+                });
+                self.line("intent", &text, &value);
+            }
+            DecideEvent::Skipped(strategy, action, skip) => {
+                let text = format!(
+                    "             {} of {} not possible: {}",
+                    action.name(),
+                    self.names.strategy(*strategy),
+                    skip.name()
+                );
+                let value = json!({ "action": action.name(), "reason": skip.name(),
+                    "strategy": self.names.strategy(*strategy) });
+                self.line("skipped", &text, &value);
+            }
+            DecideEvent::BadBar(instrument) => {
+                let symbol = self.names.symbol(*instrument).to_owned();
+                let text = format!("             ALARM bar of {symbol} is not sound, left out");
+                self.line("alarm", &text, &json!({ "instrument": symbol }));
+            }
+        }
+    }
+
+    pub(in crate::cli) fn record(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Admitted(order) => {
+                let text = format!(
+                    "                 sent {} {} {} {}",
+                    order.tag,
+                    order.side,
+                    order.qty,
+                    self.names.symbol(order.instrument)
+                );
+                let value = json!({ "tag": order.tag.as_str(), "intent": order.intent.0,
+                    "side": order.side.name(), "qty": order.qty.0,
+                    "instrument": self.names.symbol(order.instrument),
+                    "limit": order.limit.rupees() });
+                self.line("sent", &text, &value);
+            }
+            Entry::Report(report) => {
+                let why = match (report.denial, report.reject) {
+                    (Some(denial), _) => format!(": {}", denial.name()),
+                    (None, Some(class)) => format!(": {}", class.name()),
+                    (None, None) => String::new(),
+                };
+                let loud = matches!(
+                    report.state,
+                    OrderState::Denied | OrderState::Rejected | OrderState::Unknown
+                );
+                let text = format!(
+                    "                 {} {} {}{why}",
+                    if loud { "ALARM" } else { "order" },
+                    report.tag,
+                    report.state.name()
+                );
+                let value = json!({ "tag": report.tag.as_str(), "state": report.state.name(),
+                    "order_id": report.order_id.0.to_string(), "filled": report.filled.0,
+                    "average": report.average.rupees(),
+                    "denial": report.denial.map(crate::model::Denial::name),
+                    "reject": report.reject.map(crate::model::RejectClass::name) });
+                let is_news = loud || report.state == OrderState::Cancelled;
+                if self.json || is_news {
+                    self.line("order", &text, &value);
+                }
+            }
+            Entry::Fill(fill) => {
+                let text = format!(
+                    "{}        fill    {} {} {} at {}  {}",
+                    clock_text(fill.at),
+                    fill.side,
+                    fill.qty,
+                    self.names.symbol(fill.instrument),
+                    fill.price,
+                    fill.tag
+                );
+                let value = json!({ "tag": fill.tag.as_str(), "side": fill.side.name(),
+                    "qty": fill.qty.0, "price": fill.price.rupees(),
+                    "instrument": self.names.symbol(fill.instrument), "at": fill.at.to_string() });
+                self.line("fill", &text, &value);
+            }
+        }
+    }
+
+    pub(in crate::cli) fn feed(&mut self, event: &FeedEvent) {
+        match event {
+            FeedEvent::Live => self.line("feed", "feed is live", &json!({ "state": "live" })),
+            FeedEvent::Lost(why) => {
+                let why = why.to_string();
+                self.line(
+                    "feed",
+                    &format!("feed lost: {why}"),
+                    &json!({ "state": "lost", "why": why }),
+                );
+            }
+            FeedEvent::VenueError(why) => {
+                self.line(
+                    "feed",
+                    &format!("the broker says: {why}"),
+                    &json!({ "error": why }),
+                );
+            }
+        }
+    }
+
+    pub(in crate::cli) fn gateway(&mut self, event: &GatewayEvent) {
+        let text = match event {
+            GatewayEvent::ConnectionLost => {
+                "an order connection left; another is being opened".to_owned()
+            }
+            GatewayEvent::SessionDead => {
+                "ALARM session is dead: nothing more can be sent; log in again".to_owned()
+            }
+            GatewayEvent::Unknown(tag) => {
+                format!("ALARM outcome of {tag} is not known; its leg is frozen")
+            }
+            GatewayEvent::Contradiction(tag) => format!("ALARM contradictory reports of {tag}"),
+            GatewayEvent::Foreign(id) => format!("order {} is not ours; left alone", id.0),
+            GatewayEvent::JournalFull => "ALARM the journal has no prepared segment".to_owned(),
+        };
+        self.line("gateway", &text, &json!({ "text": text }));
+    }
+
+    pub(in crate::cli) fn dialled(&mut self, news: &Dialled) {
+        let what = |want: &Want| match want {
+            Want::Feed => "feed",
+            Want::OrderConnection => "order connection",
+        };
+        match news {
+            Dialled::Up(want, 1) => {
+                let value = json!({ "what": what(want), "state": "up" });
+                if self.json {
+                    self.line("link", "", &value);
+                }
+            }
+            Dialled::Up(want, attempts) => {
+                let text = format!("{} is up after {attempts} attempts", what(want));
+                self.line("link", &text, &json!({ "what": what(want), "state": "up" }));
+            }
+            Dialled::Failed(want, why, wait_ms) => {
+                let text = format!("{} failed: {why}; next attempt in {wait_ms} ms", what(want));
+                self.line(
+                    "link",
+                    &text,
+                    &json!({ "what": what(want), "state": "failed", "why": why }),
+                );
+            }
+            Dialled::SessionDead(why) => {
+                self.line(
+                    "alarm",
+                    &format!("ALARM session is dead: {why}"),
+                    &json!({ "why": why }),
+                );
+            }
+        }
+    }
+}
+
+/// Rupees with Indian digit grouping: `-1,23,456.50`.
+pub(in crate::cli) fn rupees(money: crate::model::Money) -> String {
+    let text = Price(money.0).to_string();
+    let (sign, digits) = text
+        .strip_prefix('-')
+        .map_or(("", text.as_str()), |rest| ("-", rest));
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "00"));
+    let part = part.get(..2).unwrap_or(part);
+    let split = whole.len().saturating_sub(3);
+    let (head, tail) = whole.split_at(split);
+    let mut grouped = String::new();
+    for (at, digit) in head.chars().enumerate() {
+        grouped.push(digit);
+        if (head.len() - at) % 2 == 1 {
+            grouped.push(',');
+        }
+    }
+    format!("{sign}{grouped}{tail}.{part}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Money;
+
+    #[test]
+    fn rupees_are_grouped_the_indian_way() {
+        let shown = |text: &str| rupees(Money::parse(text.as_bytes()).expect("money"));
+        assert_eq!(shown("0"), "0.00");
+        assert_eq!(shown("999.5"), "999.50");
+        assert_eq!(shown("-1234.56"), "-1,234.56");
+        assert_eq!(shown("123456.789"), "1,23,456.78");
+        assert_eq!(shown("12345678"), "1,23,45,678.00");
+    }
+}

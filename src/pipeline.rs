@@ -1,1 +1,0 @@
-//! The wiring: rings, threads, start and stop order.

@@ -1,0 +1,623 @@
+//! From configuration to stages: which contracts, which units, which pre-encoded requests, how much history.
+//!
+//! ```text
+//!   Config ─► resolve (desk) ─► InstrumentTable ─► assemble (pure) ─► units, strategies ─► warm (history)
+//!                                      └────────────► armoury: limits, templates, trading hours
+//! ```
+//!
+//! `assemble` is pure, so a recording that carries the configuration and the instruments builds the same
+//! pipeline again.
+
+use crate::config::{Config, InstrumentRef, LegsConfig, LoginConfig, StrategyConfig, WarmupSource};
+use crate::control::desk::{Desk, DeskFault, Login};
+use crate::hot::compute::{Unit, UnitPlan};
+use crate::hot::evaluate::StrategyPlan;
+use crate::hot::evaluate::legs::{Chain, OptionLeg, Sizing, Trade};
+use crate::hot::gateway::{Armed, TradingHours};
+use crate::model::time::MINUTE;
+use crate::model::{
+    Bar, Day, Exchange, Instrument, InstrumentIx, InstrumentTable, Kind, Price, Right, Session,
+    Side, StrategyIx, WallNanos,
+};
+use crate::net::{NetFault, Url, tls};
+use crate::rules::{ContractRules, Limits};
+use crate::venue::kite::market::Interval;
+use crate::venue::{Broker, Mode, TemplateFault};
+use rustls::ClientConfig;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Longest silence of an open feed socket before it is replaced: brokers send a sign of life every couple
+/// of seconds.
+const SILENCE_NS: u64 = 5_000_000_000;
+/// Idle time after which an order connection is used once to keep it warm.
+const WARM_AFTER_NS: u64 = 15_000_000_000;
+/// Time without a reply after which an outcome is unknown.
+const REPLY_TIMEOUT_NS: u64 = 5_000_000_000;
+/// Time after which an order that still works is cancelled: a protected limit that rests has missed its
+/// moment.
+const ORDER_TTL_NS: u64 = 10_000_000_000;
+
+/// Why an engine cannot be armed. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ArmFault {
+    /// The broker could not be asked.
+    #[error(transparent)]
+    Desk(#[from] DeskFault),
+    /// An address or certificate is wrong.
+    #[error(transparent)]
+    Net(#[from] NetFault),
+    /// A request cannot be encoded ahead.
+    #[error("{symbol}: {source}")]
+    Template {
+        /// The contract.
+        symbol: String,
+        /// Why.
+        source: TemplateFault,
+    },
+    /// Something the configuration names does not exist today, or does not fit.
+    #[error("{0}")]
+    Unfit(String),
+    /// A file of history cannot be used.
+    #[error(transparent)]
+    Prices(#[from] crate::store::PriceFileError),
+}
+
+/// Settings of the stages.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Pre-trade limits.
+    pub limits: Limits,
+    /// Account fingerprint and day that every tag carries.
+    pub family: (u32, Day),
+    /// Number of the last intent before this run.
+    pub intent_base: u64,
+    /// Order connections kept.
+    pub connections: usize,
+    /// Longest silence of the feed, in nanoseconds.
+    pub silence_ns_max: u64,
+    /// How long after its end the clock closes a bar, in nanoseconds.
+    pub close_grace_ns: u64,
+    /// Idle time after which a connection is warmed, in nanoseconds.
+    pub warm_after_ns: u64,
+    /// Time without a reply after which an outcome is unknown, in nanoseconds.
+    pub reply_timeout_ns: u64,
+    /// Time after which a working order is cancelled, in nanoseconds.
+    pub order_ttl_ns: u64,
+}
+
+/// Units and strategies, with the names people know them by.
+#[derive(Debug)]
+pub struct Assembly {
+    /// One strategy's view of one instrument each.
+    pub units: Vec<Unit>,
+    /// One per strategy and watched instrument.
+    pub strategies: Vec<StrategyPlan>,
+    /// Names of the strategies.
+    pub names: Vec<String>,
+}
+
+/// Everything an engine is started with.
+#[derive(Debug)]
+pub struct Armoury {
+    /// The wire.
+    pub broker: Broker,
+    /// The desk, logged in.
+    pub desk: Desk,
+    /// Address of the feed.
+    pub ticker: String,
+    /// Certificate checking.
+    pub tls: Arc<ClientConfig>,
+    /// How much of each instrument the feed sends.
+    pub mode: Mode,
+    /// Instruments of the run.
+    pub instruments: InstrumentTable,
+    /// One strategy's view of one instrument each.
+    pub units: Vec<Unit>,
+    /// One per strategy and watched instrument.
+    pub strategies: Vec<StrategyPlan>,
+    /// Contracts by instrument index.
+    pub armed: Vec<Armed>,
+    /// Settings of the stages.
+    pub settings: Settings,
+}
+
+/// What a recording needs to build the same pipeline again.
+#[derive(Clone, Debug)]
+pub struct TapeHeader {
+    /// The configuration as it was read.
+    pub config: String,
+    /// Instruments of the run.
+    pub instruments: InstrumentTable,
+    /// Day of the run.
+    pub day: Day,
+    /// Number of the last intent before the run.
+    pub intent_base: u64,
+    /// Account fingerprint and day that every tag carries.
+    pub family: (u32, Day),
+}
+
+/// Logs in at the configured venue.
+///
+/// # Errors
+///
+/// [`ArmFault`] with the venue's or the network's reason.
+pub fn open_desk(config: &Config) -> Result<(Desk, Arc<ClientConfig>), ArmFault> {
+    let venue = &config.venue;
+    let tls = tls::client_config(venue.ca_file.as_deref())?;
+    let login = match &venue.login {
+        LoginConfig::AccessToken(token) => Login::AccessToken(token.clone()),
+        LoginConfig::RequestToken {
+            request_token,
+            api_secret,
+        } => Login::RequestToken {
+            request_token: request_token.clone(),
+            api_secret: api_secret.clone(),
+        },
+    };
+    let url = Url::parse(&venue.rest)?;
+    let desk = Desk::open(venue.broker, url, Arc::clone(&tls), &venue.api_key, &login)?;
+    if let Some(account) = &venue.account
+        && account != desk.account()
+    {
+        return Err(ArmFault::Unfit(format!(
+            "venue.account is {account:?}, but the session is {:?}'s; nothing was sent",
+            desk.account()
+        )));
+    }
+    Ok((desk, tls))
+}
+
+/// Fetches the instruments a configuration needs: what is watched, and the next expiry of what is traded.
+///
+/// # Errors
+///
+/// [`ArmFault`] when the broker cannot be asked or something named does not exist today.
+pub fn resolve(desk: &mut Desk, config: &Config, day: Day) -> Result<InstrumentTable, ArmFault> {
+    let mut wanted: BTreeMap<Exchange, Vec<Want>> = BTreeMap::new();
+    let mut want = |exchange, what| wanted.entry(exchange).or_default().push(what);
+    for strategy in &config.strategies {
+        for instrument in &strategy.instruments {
+            match instrument {
+                InstrumentRef::NearestFuture(underlying) => {
+                    want(
+                        exchange_of(config, underlying, day)?,
+                        Want::Underlying(underlying.clone()),
+                    );
+                }
+                InstrumentRef::Index { name, underlying } => {
+                    let of = exchange_of(config, underlying, day)?;
+                    let cash = if of == Exchange::Bfo {
+                        Exchange::Bse
+                    } else {
+                        Exchange::Nse
+                    };
+                    want(cash, Want::Symbol(name.clone()));
+                }
+                InstrumentRef::Symbol(symbol) => {
+                    want(Exchange::Nfo, Want::Symbol(symbol.clone()));
+                }
+            }
+            let underlying = strategy
+                .trade
+                .underlying
+                .as_deref()
+                .or(instrument.underlying());
+            if let Some(underlying) = underlying {
+                want(
+                    exchange_of(config, underlying, day)?,
+                    Want::Underlying(underlying.to_owned()),
+                );
+            }
+        }
+    }
+    let mut rows = Vec::new();
+    for (exchange, wants) in wanted {
+        let keep = |row: &Instrument| {
+            row.expiry.is_none_or(|expiry| expiry >= day)
+                && wants.iter().any(|want| match want {
+                    Want::Underlying(name) => row.underlying == *name && row.is_tradable(),
+                    Want::Symbol(symbol) => row.symbol == *symbol,
+                })
+        };
+        let found = desk.instruments(exchange, keep, |contract| {
+            let rules = config.market.contract(contract.underlying, day);
+            let most = rules.map_or(contract.lot.0.saturating_mul(10), |rules| rules.qty_max.0);
+            crate::model::Qty(most - most % contract.lot.0.max(1))
+        })?;
+        rows.extend(found);
+    }
+    Ok(InstrumentTable::new(nearest(rows)))
+}
+
+#[derive(Debug)]
+enum Want {
+    Underlying(String),
+    Symbol(String),
+}
+
+fn exchange_of(config: &Config, underlying: &str, day: Day) -> Result<Exchange, ArmFault> {
+    let contract = config.market.contract(underlying, day);
+    contract.map(|contract| contract.exchange).ok_or_else(|| {
+        let known: Vec<&str> = config.market.underlyings().collect();
+        ArmFault::Unfit(format!(
+            "no contract of {underlying:?} in config/market.toml; known: {}",
+            known.join(", ")
+        ))
+    })
+}
+
+/// Keeps the future and the options of each underlying that expire next.
+fn nearest(rows: Vec<Instrument>) -> Vec<Instrument> {
+    let group = |row: &Instrument| (row.underlying.clone(), matches!(row.kind, Kind::Future));
+    let mut first: BTreeMap<(String, bool), Day> = BTreeMap::new();
+    for row in &rows {
+        if let Some(expiry) = row.expiry {
+            let earliest = first.entry(group(row)).or_insert(expiry);
+            *earliest = expiry.min(*earliest);
+        }
+    }
+    let keep = |row: &Instrument| {
+        row.expiry
+            .is_none_or(|expiry| first.get(&group(row)) == Some(&expiry))
+    };
+    rows.into_iter().filter(keep).collect()
+}
+
+/// Builds units and strategies without history. Pure: the same arguments give the same pipeline.
+///
+/// # Errors
+///
+/// [`ArmFault::Unfit`] naming what is missing.
+pub fn assemble(
+    config: &Config,
+    instruments: &InstrumentTable,
+    day: Day,
+) -> Result<Assembly, ArmFault> {
+    let mut assembly = Assembly {
+        units: Vec::new(),
+        strategies: Vec::new(),
+        names: Vec::new(),
+    };
+    let leg_ticks: Vec<Price> = instruments.iter().map(|row| row.tick).collect();
+    for configured in &config.strategies {
+        for reference in &configured.instruments {
+            let watched = find(instruments, reference).ok_or_else(|| {
+                ArmFault::Unfit(format!(
+                    "strategy {:?}: the venue has no instrument {reference} today",
+                    configured.name
+                ))
+            })?;
+            let number = u16::try_from(assembly.strategies.len()).unwrap_or(u16::MAX);
+            assembly.names.push(if configured.instruments.len() > 1 {
+                format!("{}/{}", configured.name, watched.symbol)
+            } else {
+                configured.name.clone()
+            });
+            assembly.units.push(Unit::new(UnitPlan {
+                strategy: StrategyIx(number),
+                instrument: watched.ix,
+                timeframe: configured.timeframe,
+                short: config.bars.short,
+                bank: configured.bank.clone(),
+                sessions: sessions(config, watched.exchange, day),
+            }));
+            let (trade, lot) = trade(config, configured, watched, instruments, day)?;
+            let qty = configured.trade.lots.units(lot.lot).unwrap_or_default();
+            let most = qty
+                .0
+                .saturating_mul(configured.trade.pyramid_max.saturating_add(1));
+            if most > lot.qty_max.0 {
+                return Err(ArmFault::Unfit(format!(
+                    "strategy {:?}: {} lots with {} additions come to {most} units of {}, above the \
+                     largest order of {}; lower lots or pyramid_max",
+                    configured.name,
+                    configured.trade.lots,
+                    configured.trade.pyramid_max,
+                    lot.symbol,
+                    lot.qty_max
+                )));
+            }
+            assembly.strategies.push(StrategyPlan {
+                strategy: configured.strategy.clone(),
+                levels: configured.levels.specs().to_vec(),
+                trade,
+                sizing: Sizing {
+                    qty,
+                    protection_basis_points: configured.trade.protection_basis_points,
+                },
+                pyramids_max: configured.trade.pyramid_max,
+                // An index is not quoted on a grid: its levels must hold for every price.
+                tick: if watched.is_tradable() { watched.tick } else { Price(1) },
+                leg_ticks: leg_ticks.clone(),
+                entry_cutoff_ns: config.limits.entry_cutoff_ns,
+                eod_window_ns: configured.eod_window_ns,
+                quote_age_ns_max: config.feed.quote_age_ns_max,
+            });
+        }
+    }
+    Ok(assembly)
+}
+
+fn find<'a>(table: &'a InstrumentTable, reference: &InstrumentRef) -> Option<&'a Instrument> {
+    match reference {
+        InstrumentRef::NearestFuture(underlying) => table
+            .iter()
+            .find(|row| row.underlying == *underlying && matches!(row.kind, Kind::Future)),
+        InstrumentRef::Index { name, .. } => table.by_symbol(name),
+        InstrumentRef::Symbol(symbol) => table.by_symbol(symbol),
+    }
+}
+
+/// Sessions from before the history a unit may need until a week ahead.
+fn sessions(config: &Config, exchange: Exchange, day: Day) -> Vec<Session> {
+    let back = history_days(config) + 7;
+    (-back..=7)
+        .filter_map(|days| config.market.session(exchange, day.plus(days)))
+        .collect()
+}
+
+/// Calendar days of history the longest timeframe needs, with room for holidays.
+fn history_days(config: &Config) -> i32 {
+    let per_day = |strategy: &StrategyConfig| (375 * MINUTE / strategy.timeframe.0).max(1);
+    let days = config.strategies.iter().map(|strategy| {
+        let bars = i64::try_from(config.warmup.bars).unwrap_or(i64::MAX);
+        bars / per_day(strategy) * 7 / 5 + 14
+    });
+    i32::try_from(days.max().unwrap_or(14))
+        .unwrap_or(3_650)
+        .min(3_650)
+}
+
+fn trade<'a>(
+    config: &Config,
+    configured: &StrategyConfig,
+    watched: &'a Instrument,
+    table: &'a InstrumentTable,
+    day: Day,
+) -> Result<(Trade, &'a Instrument), ArmFault> {
+    let underlying = configured
+        .trade
+        .underlying
+        .as_deref()
+        .unwrap_or(&watched.underlying);
+    match configured.trade.legs {
+        LegsConfig::Options { call, put } => {
+            let step = config
+                .market
+                .contract(underlying, day)
+                .map(|rules| rules.strike_step);
+            let chain = step.and_then(|step| chain(table, underlying, step)).ok_or_else(|| {
+                ArmFault::Unfit(format!(
+                    "strategy {:?}: the venue lists no CALL and PUT chain of {underlying} today",
+                    configured.name
+                ))
+            })?;
+            let contract = chain
+                .calls
+                .first()
+                .and_then(|ix| table.get(*ix))
+                .unwrap_or(watched);
+            let leg = |leg: crate::config::LegConfig| OptionLeg {
+                side: leg.side,
+                offset: leg.offset,
+            };
+            Ok((
+                Trade::Options {
+                    chain,
+                    call: leg(call),
+                    put: leg(put),
+                },
+                contract,
+            ))
+        }
+        LegsConfig::Outright { side } => {
+            let contract = if watched.is_tradable() && configured.trade.underlying.is_none() {
+                Some(watched)
+            } else {
+                find(table, &InstrumentRef::NearestFuture(underlying.to_owned()))
+            };
+            let contract = contract.ok_or_else(|| {
+                ArmFault::Unfit(format!(
+                    "strategy {:?}: the venue lists no future of {underlying} today",
+                    configured.name
+                ))
+            })?;
+            Ok((
+                Trade::Outright {
+                    instrument: contract.ix,
+                    side,
+                },
+                contract,
+            ))
+        }
+    }
+}
+
+/// The longest run of strikes at the contract's step that have both a CALL and a PUT.
+fn chain(table: &InstrumentTable, underlying: &str, step: Price) -> Option<Chain> {
+    let mut strikes: BTreeMap<Price, [Option<InstrumentIx>; 2]> = BTreeMap::new();
+    for row in table.iter().filter(|row| row.underlying == underlying) {
+        if let Kind::Option { right, strike } = row.kind {
+            strikes.entry(strike).or_default()[usize::from(right == Right::Put)] = Some(row.ix);
+        }
+    }
+    let mut best: Option<Chain> = None;
+    let mut run: Option<Chain> = None;
+    for (strike, sides) in strikes {
+        let [Some(call), Some(put)] = sides else {
+            continue;
+        };
+        let next = run.as_ref().map(|run| {
+            let steps = i64::try_from(run.calls.len()).unwrap_or(0);
+            Price(run.first.0.saturating_add(steps.saturating_mul(step.0)))
+        });
+        match &mut run {
+            Some(run) if next == Some(strike) => {
+                run.calls.push(call);
+                run.puts.push(put);
+            }
+            _ => {
+                run = Some(Chain {
+                    first: strike,
+                    step,
+                    calls: vec![call],
+                    puts: vec![put],
+                });
+            }
+        }
+        let longest = best.as_ref().map_or(0, |best| best.calls.len());
+        if let Some(run) = &run
+            && run.calls.len() > longest
+        {
+            best = Some(run.clone());
+        }
+    }
+    best
+}
+
+/// Fetches and folds history into every unit, up to `now`. Returns what each unit was given, for the
+/// recorder.
+///
+/// # Errors
+///
+/// [`ArmFault`] when history cannot be fetched or is too short.
+pub fn warm(
+    desk: &mut Desk,
+    config: &Config,
+    instruments: &InstrumentTable,
+    units: &mut [Unit],
+    now: WallNanos,
+) -> Result<Vec<(u16, Vec<Bar>)>, ArmFault> {
+    let mut given = Vec::new();
+    for (number, unit) in (0_u16..).zip(units.iter_mut()) {
+        let bars = match &config.warmup.source {
+            WarmupSource::Venue => {
+                let token = instruments.get(unit.instrument).map(|row| row.token);
+                let days = history_days(config);
+                fetch(
+                    desk,
+                    token.unwrap_or_default(),
+                    unit.timeframe().0,
+                    (now, days),
+                )?
+            }
+            WarmupSource::File(path) => {
+                let file = crate::store::read_prices(path)?;
+                file.bars.into_iter().filter(|bar| bar.end <= now).collect()
+            }
+        };
+        unit.warm(&bars);
+        given.push((number, bars));
+    }
+    Ok(given)
+}
+
+/// History in the largest interval that divides the timeframe; of today, minutes up to the last whole one.
+fn fetch(
+    desk: &mut Desk,
+    token: crate::model::Token,
+    timeframe: i64,
+    (now, days): (WallNanos, i32),
+) -> Result<Vec<Bar>, ArmFault> {
+    let interval = if timeframe % (15 * MINUTE) == 0 {
+        Interval::Minute15
+    } else {
+        Interval::Minute
+    };
+    let span = if interval == Interval::Minute {
+        12
+    } else {
+        150
+    };
+    let mut bars = Vec::new();
+    let today = now.day();
+    let mut from = today.plus(-days);
+    while from < today {
+        let to = from.plus(span).min(today);
+        bars.extend(desk.bars(token, interval, from.at(0), to.at(-MINUTE))?);
+        from = to;
+    }
+    let until = WallNanos(now.0 - now.0.rem_euclid(MINUTE) - MINUTE);
+    if until > today.at(0) {
+        bars.extend(desk.bars(token, Interval::Minute, today.at(0), until)?);
+    }
+    Ok(bars)
+}
+
+/// Encodes every request ahead and joins everything an engine is started with.
+///
+/// # Errors
+///
+/// [`ArmFault::Template`] when a symbol or token cannot stand in a request.
+pub fn armoury(
+    config: &Config,
+    (desk, tls): (Desk, Arc<ClientConfig>),
+    instruments: InstrumentTable,
+    assembly: Assembly,
+    header: &TapeHeader,
+) -> Result<Armoury, ArmFault> {
+    let mut armed = Vec::with_capacity(instruments.len());
+    let endpoint = desk.endpoint();
+    for row in &instruments {
+        let request = |side| {
+            desk.broker()
+                .place_template(&endpoint, desk.auth(), row, side, config.venue.product)
+                .map_err(|source| ArmFault::Template {
+                    symbol: row.symbol.clone(),
+                    source,
+                })
+        };
+        let templates = if row.is_tradable() {
+            Some(Box::new([request(Side::Buy)?, request(Side::Sell)?]))
+        } else {
+            None
+        };
+        armed.push(Armed {
+            rules: ContractRules {
+                tick: row.tick,
+                lot: row.lot,
+                qty_max: row.qty_max,
+                is_armed: row.is_tradable(),
+            },
+            hours: TradingHours {
+                session: config.market.session(row.exchange, header.day),
+                entry_cutoff_ns: config.limits.entry_cutoff_ns,
+            },
+            templates,
+        });
+    }
+    Ok(Armoury {
+        broker: config.venue.broker,
+        ticker: config.venue.ticker.clone(),
+        tls,
+        mode: config.feed.mode,
+        instruments,
+        units: assembly.units,
+        strategies: assembly.strategies,
+        armed,
+        settings: Settings {
+            limits: config.limits.rules(&config.feed),
+            family: header.family,
+            intent_base: header.intent_base,
+            connections: config.venue.connections,
+            silence_ns_max: SILENCE_NS,
+            close_grace_ns: u64::try_from(config.bars.close_grace_ns).unwrap_or(0),
+            warm_after_ns: WARM_AFTER_NS,
+            reply_timeout_ns: REPLY_TIMEOUT_NS,
+            order_ttl_ns: ORDER_TTL_NS,
+        },
+        desk,
+    })
+}
+
+/// A short fingerprint of an account for its tags.
+pub fn fingerprint(account: &str) -> u32 {
+    crc32fast::hash(account.as_bytes())
+}
+
+/// Number before the first intent of a run that starts at `now`: grows over the day, so that two runs of a
+/// day never share a tag unless one sends more than 600 intents a second.
+pub fn intent_base(now: WallNanos) -> u64 {
+    u64::try_from(now.time_of_day() / crate::model::time::SECOND).unwrap_or(0) * 600
+}

@@ -1,0 +1,410 @@
+//! The wiring: this is the picture as code.
+//!
+//! ```text
+//!                feeds                       ticks                    intents
+//!   dialler ────────────► [feed] ──────────────────► [decide] ───────────────► [gateway] ◄──── connections
+//!      ▲                    │ └──────── updates ─────────┼───────────────────►   │  │ ▲               │
+//!      │ wants              │                            └◄──── outcomes ────────┘  │ └── segments    │
+//!      │                    ▼ events                     ▼ events       records, events ▼             │
+//!   control ◄───────────────┴────────────────────────────┴──────────────────────────────┘   dialler ──┘
+//! ```
+//!
+//! Split: feed | decide | gateway on three threads. Fused: `Chain(feed, Chain(decide, gateway))` on one. The
+//! lanes are the same in both. Start order: gateway's side first, so that nothing is produced before its
+//! consumer exists; stop order: upstream first, then what still waits in lanes is taken by hand.
+
+pub mod arm;
+pub mod header;
+pub mod replay;
+
+pub use header::{parse_tape_header, tape_header_text};
+
+use crate::control::dial::{Dialled, Dialler, DiallerParts, Want};
+use crate::hot::decide::{Decide, DecideEvent, DecideParts};
+use crate::hot::feed::{Feed, FeedEvent, FeedParts};
+use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
+use crate::journal::{Entry, Segment, Writer};
+use crate::model::{Instrument, InstrumentTable};
+use crate::ring::lane::Policy;
+use crate::ring::{
+    ByteReceiver, LaneView, Lossless, Receiver, StopLatch, bytes, counted, lossless,
+};
+use crate::runtime::launch::Launch;
+use crate::runtime::{
+    Chain, Clock, Hop, IdleMode, MeterReader, Placement, Running, Topology, Watchdog, launch, meter,
+};
+use crate::venue::TokenTable;
+use arm::Armoury;
+use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
+use std::path::PathBuf;
+
+/// Capacity and policy of every lane, in the order data flows; printed at start and by `config check`.
+pub const LANES: [(&str, usize, Policy); 9] = [
+    ("dialler → feed (sockets)", 2, Policy::Stall),
+    ("feed → decide (ticks)", 4_096, Policy::Merge),
+    ("feed → gateway (order updates)", 1_024, Policy::Stall),
+    ("decide → gateway (intents)", 256, Policy::Stall),
+    ("gateway → decide (outcomes)", 1_024, Policy::Stall),
+    ("dialler → gateway (connections)", 16, Policy::Stall),
+    ("control → gateway (journal segments)", 2, Policy::Stall),
+    ("decide → control (events)", 16_384, Policy::Drop),
+    ("gateway → control (records)", 16_384, Policy::Drop),
+];
+/// Room of each recording lane.
+const RECORDER_BYTES: usize = 4 << 20;
+
+fn stalling<T>(lane: usize) -> (Lossless<T>, Receiver<T>, LaneView) {
+    let (name, capacity, policy) = LANES[lane];
+    lossless(name, capacity, policy)
+}
+
+/// Threads of the engine.
+#[derive(Debug)]
+enum Hot {
+    Split(Running<Feed>, Running<Decide>, Running<Gateway>),
+    Fused(Running<Chain<Feed, Chain<Decide, Gateway>>>),
+}
+
+/// What control reads from a running engine.
+#[derive(Debug)]
+pub struct Outlets {
+    /// News of the feed.
+    pub feed: Receiver<FeedEvent>,
+    /// News of the deciding stage.
+    pub decide: Receiver<DecideEvent>,
+    /// News of the gateway.
+    pub gateway: Receiver<GatewayEvent>,
+    /// Everything that became known of orders.
+    pub records: Receiver<Entry>,
+    /// What became of dialling.
+    pub dialled: Inbox<Dialled>,
+    /// Inputs of the deciding stage and raw frames, when recording.
+    pub recorders: Vec<ByteReceiver>,
+    /// One reader per hop.
+    pub meters: Vec<MeterReader>,
+}
+
+/// A running engine.
+#[derive(Debug)]
+pub struct Engine {
+    hot: Hot,
+    dialler: Running<Dialler>,
+    stop: StopLatch,
+    stop_dialler: StopLatch,
+    /// The clock the stages are given.
+    pub clock: Clock,
+    /// Lanes with their counters.
+    pub lanes: Vec<LaneView>,
+    /// What control reads.
+    pub outlets: Outlets,
+    /// What control asks the dialler for.
+    pub wants: Outbox<Want>,
+    /// Prepared journal segments for the gateway.
+    pub segments: Lossless<Segment>,
+    /// Names stages that stopped making progress.
+    pub watchdog: Watchdog,
+}
+
+/// The stages of an engine that has stopped.
+#[derive(Debug)]
+pub struct Stopped {
+    /// The feed.
+    pub feed: Feed,
+    /// The deciding stage with positions.
+    pub decide: Decide,
+    /// The gateway with orders.
+    pub gateway: Gateway,
+    /// The dialler with its desk.
+    pub dialler: Dialler,
+    /// Lanes with their final counters.
+    pub lanes: Vec<LaneView>,
+    /// What was left for control to read.
+    pub outlets: Outlets,
+}
+
+/// Settings of a start that are not part of the armoury.
+#[derive(Debug)]
+pub struct Start {
+    /// Topology, cores, waiting.
+    pub placement: Placement,
+    /// The clock.
+    pub clock: Clock,
+    /// First journal segment.
+    pub segment: Segment,
+    /// True to hand every input to a recorder.
+    pub records: bool,
+}
+
+/// Wires and starts an engine. The first feed socket and the order connections are dialled by it.
+///
+/// # Errors
+///
+/// When the operating system refuses a thread or a poll.
+pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
+    let (feeds_tx, feeds_rx, feeds_view) = stalling(0);
+    let (ticks_tx, ticks_rx, ticks_view) = stalling(1);
+    let (updates_tx, updates_rx, updates_view) = stalling(2);
+    let (intents_tx, intents_rx, intents_view) = stalling(3);
+    let (outcomes_tx, outcomes_rx, outcomes_view) = stalling(4);
+    let (connections_tx, connections_rx, connections_view) = stalling(5);
+    let (segments_tx, segments_rx, segments_view) = stalling(6);
+    let (decide_events, decide_outlet, decide_view) = counted(LANES[7].0, LANES[7].1);
+    let (records, records_outlet, records_view) = counted(LANES[8].0, LANES[8].1);
+    let (feed_events, feed_outlet, _) = counted("feed → control (events)", 256);
+    let (gateway_events, gateway_outlet, _) = counted("gateway → control (events)", 1_024);
+    let (wants, wants_inbox) = unbounded();
+    let (dialled_outbox, dialled) = unbounded();
+    let (decode, decode_reader) = meter(Hop::Decode);
+    let (decided, decided_reader) = meter(Hop::Decide);
+    let (first_byte, first_byte_reader) = meter(Hop::FirstByte);
+    let (both_legs, both_legs_reader) = meter(Hop::BothLegs);
+    let (reply, reply_reader) = meter(Hop::Reply);
+
+    let mut recorders = Vec::new();
+    let mut recorder = || {
+        start.records.then(|| {
+            let (sender, receiver) = bytes(RECORDER_BYTES);
+            recorders.push(receiver);
+            sender
+        })
+    };
+    let (input_recorder, frame_recorder) = (recorder(), recorder());
+
+    let tokens: Vec<_> = armoury
+        .instruments
+        .iter()
+        .map(|row| (row.token, row.ix))
+        .collect();
+    let feed = Feed::new(FeedParts {
+        broker: armoury.broker,
+        tokens: TokenTable::new(tokens.iter().copied()),
+        instruments: armoury.instruments.len(),
+        sockets: feeds_rx,
+        ticks: ticks_tx,
+        updates: updates_tx,
+        events: feed_events,
+        recorder: frame_recorder,
+        meter: Some(decode),
+        silence_ns_max: armoury.settings.silence_ns_max,
+    });
+    let decide = Decide::new(
+        DecideParts {
+            ticks: ticks_rx,
+            outcomes: outcomes_rx,
+            intents: intents_tx,
+            events: decide_events,
+            recorder: input_recorder,
+            meter: decided,
+            close_grace_ns: armoury.settings.close_grace_ns,
+        },
+        armoury.units,
+        armoury.strategies,
+        armoury.instruments.len(),
+        armoury.settings.intent_base,
+    );
+    let mut journal = Writer::new(start.segment, segments_rx);
+    if start.records {
+        journal = journal.with_digest();
+    }
+    let gateway = Gateway::new(GatewayParts {
+        broker: armoury.broker,
+        endpoint: armoury.desk.endpoint(),
+        auth: armoury.desk.auth().clone(),
+        armed: armoury.armed,
+        limits: armoury.settings.limits,
+        family: armoury.settings.family,
+        intent_base: armoury.settings.intent_base,
+        journal,
+        intents: intents_rx,
+        updates: updates_rx,
+        outcomes: outcomes_tx,
+        records,
+        events: gateway_events,
+        connections: connections_rx,
+        connection_count: armoury.settings.connections,
+        warm_request: armoury.desk.warm_request(),
+        warm_after_ns: armoury.settings.warm_after_ns,
+        reply_timeout_ns: armoury.settings.reply_timeout_ns,
+        order_ttl_ns: armoury.settings.order_ttl_ns,
+        first_byte,
+        both_legs,
+        reply,
+    });
+    let dialler = Dialler::new(DiallerParts {
+        desk: armoury.desk,
+        ticker: armoury.ticker,
+        tls: armoury.tls,
+        tokens: tokens.iter().map(|(token, _)| *token).collect(),
+        mode: armoury.mode,
+        wants: wants_inbox,
+        dialled: dialled_outbox,
+        feeds: feeds_tx,
+        connections: connections_tx,
+    });
+    for _ in 0..armoury.settings.connections {
+        wants.send(Want::OrderConnection).ok();
+    }
+
+    let (stop, stop_dialler) = (StopLatch::default(), StopLatch::default());
+    let how = |at: usize| Launch {
+        core: start.placement.cores.get(at).copied(),
+        idle: start.placement.idle,
+        stop: stop.clone(),
+        clock: start.clock.clone(),
+    };
+    let hot = if start.placement.topology == Topology::Split {
+        let gateway = launch(gateway, how(2))?;
+        let decide = launch(decide, how(1))?;
+        Hot::Split(launch(feed, how(0))?, decide, gateway)
+    } else {
+        Hot::Fused(launch(Chain(feed, Chain(decide, gateway)), how(0))?)
+    };
+    let dialler = launch(
+        dialler,
+        Launch {
+            core: None,
+            idle: IdleMode::Park,
+            stop: stop_dialler.clone(),
+            clock: start.clock.clone(),
+        },
+    )?;
+    let mut watchdog = Watchdog::default();
+    let now = start.clock.mono();
+    match &hot {
+        Hot::Split(feed, decide, gateway) => {
+            watchdog.watch(feed.name, feed.beat.clone(), now);
+            watchdog.watch(decide.name, decide.beat.clone(), now);
+            watchdog.watch(gateway.name, gateway.beat.clone(), now);
+        }
+        Hot::Fused(fused) => watchdog.watch(fused.name, fused.beat.clone(), now),
+    }
+    Ok(Engine {
+        hot,
+        dialler,
+        stop,
+        stop_dialler,
+        clock: start.clock,
+        lanes: vec![
+            feeds_view,
+            ticks_view,
+            updates_view,
+            intents_view,
+            outcomes_view,
+            connections_view,
+            segments_view,
+            decide_view,
+            records_view,
+        ],
+        outlets: Outlets {
+            feed: feed_outlet,
+            decide: decide_outlet,
+            gateway: gateway_outlet,
+            records: records_outlet,
+            dialled,
+            recorders,
+            meters: vec![
+                decode_reader,
+                decided_reader,
+                first_byte_reader,
+                both_legs_reader,
+                reply_reader,
+            ],
+        },
+        wants,
+        segments: segments_tx,
+        watchdog,
+    })
+}
+
+impl Engine {
+    /// Stops in order, waits for replies that are still due, and returns the stages.
+    ///
+    /// # Errors
+    ///
+    /// The name of a stage that panicked.
+    pub fn stop(self) -> Result<Stopped, String> {
+        self.stop_dialler.set();
+        self.stop.set();
+        let (feed, mut decide, gateway) = match self.hot {
+            Hot::Split(feed, decide, gateway) => (feed.join()?, decide.join()?, gateway.join()?),
+            Hot::Fused(fused) => {
+                let Chain(feed, Chain(decide, gateway)) = fused.join()?;
+                (feed, decide, gateway)
+            }
+        };
+        decide.take_outcomes();
+        let mut outlets = self.outlets;
+        let [first_byte, both_legs, reply] = gateway.meters();
+        for reader in &mut outlets.meters {
+            let rest = match reader.hop {
+                Hop::Decode => feed.meter(),
+                Hop::Decide => Some(decide.meter()),
+                Hop::FirstByte => Some(first_byte),
+                Hop::BothLegs => Some(both_legs),
+                Hop::Reply => Some(reply),
+            };
+            reader.collect();
+            if let Some(rest) = rest {
+                reader.merge(rest.rest());
+            }
+        }
+        let dialler = self.dialler.join()?;
+        Ok(Stopped {
+            feed,
+            decide,
+            gateway,
+            dialler,
+            lanes: self.lanes,
+            outlets,
+        })
+    }
+}
+
+/// The topology in words: threads, cores, waiting, lanes with capacity and policy.
+pub fn describe(placement: &Placement) -> Vec<String> {
+    let threads: &[(&str, &str)] = match placement.topology {
+        Topology::Split => &[
+            ("feed", "feed"),
+            ("decide", "compute + evaluate"),
+            ("gateway", "gateway"),
+        ],
+        Topology::Fused => &[("fused", "feed → compute → evaluate → gateway")],
+        Topology::Stepped => &[("caller", "every stage, under a virtual clock")],
+    };
+    let mut lines = vec![format!(
+        "topology {} ({})",
+        placement.topology.name(),
+        placement.reason
+    )];
+    for (at, (thread, stages)) in threads.iter().enumerate() {
+        let core = placement
+            .cores
+            .get(at)
+            .map_or_else(|| "any core".to_owned(), |core| format!("core {core}"));
+        lines.push(format!(
+            "  thread tezi-{thread}: {stages}; {core}; {}",
+            placement.idle.name()
+        ));
+    }
+    lines.push(
+        "  thread tezi-dialler: logins and connections; any core; spin, yield, then park".into(),
+    );
+    for (name, capacity, policy) in LANES {
+        lines.push(format!(
+            "  lane {name}: {capacity} slots, when full: {}",
+            policy.name()
+        ));
+    }
+    lines
+}
+
+/// Where a run keeps its files.
+#[derive(Clone, Debug)]
+pub struct DataFolder(pub PathBuf);
+
+/// Names an instrument for people.
+pub fn symbol(instruments: &InstrumentTable, ix: crate::model::InstrumentIx) -> &str {
+    instruments
+        .get(ix)
+        .map_or("?", |row: &Instrument| row.symbol.as_str())
+}

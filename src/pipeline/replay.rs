@@ -1,0 +1,180 @@
+//! The stepped topology over a recording: the same deciding stage, fed with the same inputs in the same
+//! order, must come to the same intents; and the same outcomes make the same journal.
+
+use super::arm::{Assembly, TapeHeader};
+use crate::hot::decide::{Decide, DecideEvent, DecideParts, DecideTotals};
+use crate::hot::gateway::order_of;
+use crate::journal::{Entry, Writer};
+use crate::model::{Day, Intent, Order, OrderState};
+use crate::ring::lane::Policy;
+use crate::ring::{Receiver, counted, lossless};
+use crate::runtime::{Hop, meter};
+use crate::store::tape::{TapeReader, TapeRecord};
+use std::collections::VecDeque;
+
+/// What a replay found.
+#[derive(Clone, Debug, Default)]
+pub struct Replayed {
+    /// Counters of the deciding stage.
+    pub totals: DecideTotals,
+    /// Raw frames in the recording.
+    pub frames: u64,
+    /// Outcomes taken.
+    pub outcomes: u64,
+    /// Digest of every intent.
+    pub intents: String,
+    /// Digest of every journal entry.
+    pub journal: String,
+    /// Digests of the recorded run, when it ended in order.
+    pub recorded: Option<(String, String)>,
+    /// First order of the recording that the replay did not come to, in words.
+    pub divergence: Option<String>,
+    /// Where the recording was cut.
+    pub torn: Option<String>,
+}
+
+impl Replayed {
+    /// True when the replay came to what the recorded run came to; `None` when that run left no digests.
+    pub fn agrees(&self) -> Option<bool> {
+        let (intents, journal) = self.recorded.as_ref()?;
+        let same = *intents == self.intents && *journal == self.journal;
+        Some(same && self.divergence.is_none())
+    }
+}
+
+/// Lanes are drained after every input; this is more than one input can fill.
+const ROOM: usize = 1_024;
+
+struct Stepper {
+    decide: Decide,
+    intents: Receiver<Intent>,
+    events: Receiver<DecideEvent>,
+    expected: VecDeque<Order>,
+    family: (u32, Day),
+    journal: Writer,
+    found: Replayed,
+}
+
+/// Replays a recording whose header has been read. `see` gets every event in order.
+pub fn replay(
+    header: &TapeHeader,
+    assembly: Assembly,
+    tape: &mut TapeReader,
+    mut see: impl FnMut(&DecideEvent),
+) -> Replayed {
+    let (ticks_tx, ticks, _) = lossless("ticks", 1, Policy::Stall);
+    let (outcomes_tx, outcomes, _) = lossless("outcomes", 1, Policy::Stall);
+    let (intents_tx, intents, _) = lossless("intents", ROOM, Policy::Stall);
+    let (events_tx, events, _) = counted("events", ROOM);
+    drop((ticks_tx, outcomes_tx));
+    let parts = DecideParts {
+        ticks,
+        outcomes,
+        intents: intents_tx,
+        events: events_tx,
+        recorder: None,
+        meter: meter(Hop::Decide).0,
+        close_grace_ns: 0,
+    };
+    let mut units = assembly.units;
+    let mut first = None;
+    for record in tape.by_ref() {
+        match record {
+            TapeRecord::Warmup { unit, bar } => {
+                if let Some(unit) = units.get_mut(usize::from(unit)) {
+                    unit.warm(&[bar]);
+                }
+            }
+            other => {
+                first = Some(other);
+                break;
+            }
+        }
+    }
+    let decide = Decide::new(
+        parts,
+        units,
+        assembly.strategies,
+        header.instruments.len(),
+        header.intent_base,
+    );
+    let mut stepper = Stepper {
+        decide,
+        intents,
+        events,
+        expected: VecDeque::new(),
+        family: header.family,
+        journal: Writer::digesting(),
+        found: Replayed::default(),
+    };
+    for record in first.into_iter().chain(tape.by_ref()) {
+        stepper.step(record);
+        while let Some(event) = stepper.events.pop() {
+            see(&event);
+        }
+    }
+    let mut found = stepper.found;
+    found.totals = stepper.decide.totals();
+    found.intents = stepper.decide.digest();
+    found.journal = stepper.journal.digest();
+    found.torn = tape.torn().map(str::to_owned);
+    found
+}
+
+impl Stepper {
+    fn step(&mut self, record: TapeRecord) {
+        match record {
+            TapeRecord::Header(_) | TapeRecord::Warmup { .. } => {}
+            TapeRecord::Frame { .. } => self.found.frames += 1,
+            TapeRecord::Tick(tick) => self.decide.on_tick(&tick),
+            TapeRecord::Clock(due) => self.decide.on_clock(due),
+            TapeRecord::Outcome(entry) => self.outcome(&entry),
+            TapeRecord::End(text) => self.found.recorded = digests(&text),
+        }
+        while let Some(intent) = self.intents.pop() {
+            for (number, leg) in (0_u8..).zip(intent.legs()) {
+                self.expected
+                    .push_back(order_of(&intent, number, &leg, self.family));
+            }
+        }
+    }
+
+    fn outcome(&mut self, entry: &Entry) {
+        self.found.outcomes += 1;
+        let refused = match entry {
+            Entry::Admitted(order) => Some((order.tag, Some(*order))),
+            Entry::Report(report) if report.state == OrderState::Denied => Some((report.tag, None)),
+            Entry::Report(_) | Entry::Fill(_) => None,
+        };
+        if let Some((tag, order)) = refused {
+            let at = self
+                .expected
+                .iter()
+                .position(|expected| expected.tag == tag);
+            let expected = at.and_then(|at| self.expected.remove(at));
+            let agrees =
+                expected.is_some_and(|expected| order.is_none_or(|order| order == expected));
+            if !agrees && self.found.divergence.is_none() {
+                self.found.divergence = Some(format!(
+                    "order {tag} of the recording is {}",
+                    if expected.is_some() {
+                        "another here"
+                    } else {
+                        "not decided here"
+                    }
+                ));
+            }
+        }
+        // A digesting writer keeps no file, so it never runs out of room.
+        self.journal
+            .append(*entry, crate::model::Stamp::default())
+            .ok();
+        self.decide.on_outcome(entry);
+    }
+}
+
+fn digests(text: &str) -> Option<(String, String)> {
+    let value: serde_json::Value = serde_json::from_str(text).ok()?;
+    let field = |name: &str| value.get(name)?.as_str().map(str::to_owned);
+    Some((field("intents")?, field("journal")?))
+}

@@ -1,0 +1,131 @@
+//! What ticker clients hear: prices, order messages, heartbeats, and pings that pace the market.
+
+use super::{Server, Talk, Ticker};
+use crate::model::WallNanos;
+use crate::sim::clock;
+use crate::sim::packet::Container;
+use crate::sim::packet::Packet;
+use crate::sim::rest::World;
+use serde_json::{Value, json};
+use tungstenite::{Bytes, Message};
+
+/// A backlog above which a connection gets the latest prices later instead of every price now.
+const CONFLATE_ABOVE: usize = 256 * 1024;
+const HEARTBEAT_NS: u64 = 1_000_000_000;
+
+impl Server {
+    /// One frame of what moved to everyone who wants it.
+    pub(super) fn publish(&mut self, moved: &[usize]) {
+        let mut frame = std::mem::take(&mut self.frame);
+        for client in self.clients.iter_mut().flatten() {
+            let Talk::Ticker(ticker) = &mut client.talk else {
+                continue;
+            };
+            let wanted: Vec<usize> = moved
+                .iter()
+                .copied()
+                .filter(|ix| ticker.modes.contains_key(ix))
+                .collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            if ticker.socket.get_ref().backlog() > CONFLATE_ABOVE {
+                for ix in wanted {
+                    if ticker.late.contains(&ix) {
+                        self.world.truth.tally.conflated += 1;
+                    } else {
+                        ticker.late.push(ix);
+                    }
+                }
+                continue;
+            }
+            send_prices(&mut self.world, &mut frame, ticker, &wanted);
+        }
+        self.frame = frame;
+    }
+
+    /// Pings clients once per half the lead, so that the market stays within it.
+    pub(super) fn pace_clients(&mut self, at: WallNanos) {
+        let gap = i64::from(self.settings.lead_ms) * 1_000_000;
+        let (number, real) = (self.world.market.steps(), clock::mono_ns());
+        for ticker in self.tickers().filter(|ticker| !ticker.modes.is_empty()) {
+            if at.since(ticker.pinged.2) >= gap {
+                let bytes = Bytes::copy_from_slice(&number.to_be_bytes());
+                drop(ticker.socket.write(Message::Ping(bytes)));
+                ticker.pinged = (number, real, at);
+            }
+            drop(ticker.socket.get_mut().push());
+        }
+    }
+
+    /// Order messages to every ticker connection.
+    pub(super) fn deliver(&mut self) {
+        for row in std::mem::take(&mut self.world.desk.outbox) {
+            let message = json!({ "type": "order", "data": row });
+            self.world.truth.line("message", &message["data"]);
+            for ticker in self.tickers() {
+                say(ticker, &message);
+                ticker.sent_ns = clock::mono_ns();
+            }
+            self.world.truth.tally.postbacks += 1;
+        }
+    }
+
+    /// A byte now and then where nothing else was sent, and late prices where there is room again.
+    pub(super) fn beat(&mut self) {
+        let real = clock::mono_ns();
+        let mut frame = std::mem::take(&mut self.frame);
+        for client in self.clients.iter_mut().flatten() {
+            let Talk::Ticker(ticker) = &mut client.talk else {
+                continue;
+            };
+            let backlog = ticker.socket.get_ref().backlog();
+            if !ticker.late.is_empty() && backlog < CONFLATE_ABOVE / 2 {
+                let late = std::mem::take(&mut ticker.late);
+                send_prices(&mut self.world, &mut frame, ticker, &late);
+            }
+            if real.saturating_sub(ticker.sent_ns) > HEARTBEAT_NS {
+                drop(
+                    ticker
+                        .socket
+                        .write(Message::Binary(Bytes::from_static(&[0]))),
+                );
+                ticker.sent_ns = real;
+                self.world.truth.tally.heartbeats += 1;
+            }
+        }
+        self.frame = frame;
+    }
+}
+
+/// Sends the latest prices of some instruments as one frame.
+pub(super) fn send_prices(
+    world: &mut World,
+    frame: &mut Container,
+    ticker: &mut Ticker,
+    wanted: &[usize],
+) {
+    frame.clear();
+    for ix in wanted {
+        let Some(mode) = ticker.modes.get(ix) else {
+            continue;
+        };
+        let packet = Packet::of(&world.market.rows[*ix], &world.market.books[*ix]);
+        frame.add(packet.bytes(*mode));
+    }
+    if frame.count() == 0 {
+        return;
+    }
+    world.truth.tally.frames += 1;
+    world.truth.tally.packets += u64::from(frame.count());
+    drop(
+        ticker
+            .socket
+            .write(Message::Binary(Bytes::copy_from_slice(frame.bytes()))),
+    );
+    ticker.sent_ns = clock::mono_ns();
+}
+
+pub(super) fn say(ticker: &mut Ticker, message: &Value) {
+    drop(ticker.socket.write(Message::text(message.to_string())));
+}
