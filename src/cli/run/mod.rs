@@ -401,7 +401,7 @@ struct Control {
     links: usize,
     connections: usize,
     close_grace_ns: u64,
-    feed_failures: u32,
+    failures: u32,
     asked_sim: crate::model::MonoNanos,
     progress: Option<ProgressBar>,
     scratch: Vec<u8>,
@@ -409,8 +409,8 @@ struct Control {
 }
 
 const PERIOD: Duration = Duration::from_millis(5);
-/// A feed of a simulated venue that cannot be reached this often is gone: the process has ended.
-const FEED_FAILURES_MAX: u32 = 5;
+/// A simulated venue that cannot be reached this often is gone: the process has ended.
+const FAILURES_MAX: u32 = 5;
 
 impl Control {
     fn start(prepared: Prepared, args: &Args, console: &mut Console<'_>) -> Result<Self, Failure> {
@@ -464,7 +464,7 @@ impl Control {
             links: 0,
             connections,
             close_grace_ns,
-            feed_failures: 0,
+            failures: 0,
             asked_sim: crate::model::MonoNanos(0),
             progress,
             scratch: Vec::new(),
@@ -514,14 +514,20 @@ impl Control {
                         self.engine.wants.send(Want::Feed).ok();
                     }
                 }
-                Dialled::Up(Want::Feed, _) => self.feed_failures = 0,
-                Dialled::Failed(Want::Feed, _, _) => self.feed_failures += 1,
-                Dialled::Failed(Want::OrderConnection, _, _) => {}
+                Dialled::Up(Want::Feed, _) => self.failures = 0,
+                // The feed is not asked for before the order connections are open, so until then their
+                // failures are what tells that the venue is gone.
+                Dialled::Failed(want, _, _)
+                    if *want == Want::Feed || self.links < self.connections =>
+                {
+                    self.failures += 1;
+                }
+                Dialled::Failed(Want::OrderConnection | Want::Feed, _, _) => {}
                 Dialled::SessionDead(_) => end = Some(End::SessionDead),
             }
             speak(console, &mut |console| console.dialled(&news));
         }
-        if self.is_simulated && self.feed_failures >= FEED_FAILURES_MAX {
+        if self.is_simulated && self.failures >= FAILURES_MAX {
             end = Some(End::VenueGone);
         }
         while let Some(event) = self.engine.outlets.feed.pop() {
