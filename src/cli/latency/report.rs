@@ -186,8 +186,7 @@ impl Report {
         }
         writeln!(
             text,
-            "\nboth legs, percentiles (each bar from 0, one column per {} µs)",
-            PLOT_US
+            "\nboth legs, percentiles (each bar from 0, one column per {PLOT_US} µs)"
         )?;
         for row in &self.rows {
             plot(&mut text, row)?;

@@ -16,6 +16,7 @@ use crate::journal::Segment;
 use crate::model::{Secret, WallNanos};
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::{Engine, Start, describe, tape_header_text};
+use crate::ring::ByteReceiver;
 use crate::runtime::topology;
 use crate::runtime::watchdog::Bark;
 use crate::runtime::{Clock, MarketTime, Topology};
@@ -677,7 +678,12 @@ impl Control {
                 tape.push(&self.scratch)?;
                 self.scratch.clear();
             }
-            let dropped: u64 = stopped.outlets.recorders.iter().map(|r| r.dropped()).sum();
+            let dropped: u64 = stopped
+                .outlets
+                .recorders
+                .iter()
+                .map(ByteReceiver::dropped)
+                .sum();
             if dropped > 0 {
                 console.say(&format!(
                     "ALARM the recorder lost {dropped} records; a replay will differ"
@@ -691,10 +697,10 @@ impl Control {
             strategies: &self.strategies,
             open: &self.open,
             digests: &digests,
-            twin: &mut self.twin,
+            twin: &self.twin,
             is_simulated: self.is_simulated,
         };
-        let agrees = summary::print(&mut stopped, facts, console)?;
+        let agrees = summary::print(&stopped, &facts, console);
         if let Some(folder) = &args.histograms {
             summary::write_histograms(&stopped, folder)?;
         }
