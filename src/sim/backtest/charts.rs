@@ -294,7 +294,7 @@ pub(crate) fn distribution(trades: &[Trade]) -> Drawn {
     svg((HALF, 300), |area| {
         let mut chart = ChartBuilder::on(area)
             .margin_top(10)
-            .margin_right(18)
+            .margin_right(30)
             .x_label_area_size(26)
             .y_label_area_size(36)
             .build_cartesian_2d(

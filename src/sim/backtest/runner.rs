@@ -73,7 +73,7 @@ pub struct Runner {
     levels: Vec<PriceLevel>,
     needed: u64,
     bounds: Bounds,
-    /// Close of every session of the run, in order of days; empty for prices without times.
+    /// Close of every session of the run, in order of days; empty when nothing asks for it.
     closes: Vec<(Day, WallNanos)>,
     /// Place of the day last asked for.
     today: usize,
@@ -91,7 +91,14 @@ impl Runner {
     ) -> Self {
         let specs = compiled.levels.specs().to_vec();
         let mut closes: Vec<(Day, WallNanos)> = Vec::new();
-        for day in days {
+        let asks = |text: &str| text.contains("eod_window");
+        let needs_closes = bounds.cutoff_ns.is_some()
+            || compiled.strategy.evaluate == Evaluate::EveryTickInEodWindow
+            || compiled
+                .strategy
+                .programs()
+                .any(|(_, program)| asks(program.text()));
+        for day in days.filter(|_| needs_closes) {
             if closes.last().is_none_or(|(last, _)| *last != day)
                 && let Some(session) = sessions.market.session(sessions.exchange, day)
             {
