@@ -6,6 +6,7 @@ use crate::config::{
 };
 use crate::indicators::ShortBar;
 use crate::model::price::PER_RUPEE;
+use crate::pipeline::describe;
 use crate::rules::conditions::Program;
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -119,10 +120,14 @@ fn values(config: &Config) -> Value {
     })
 }
 
-// What the choice of topology comes to on this machine (threads, cores, rings with capacity and overflow
-// policy) is the pipeline's to say; its lines belong behind these two values.
+/// The choice, and what it comes to on this machine: threads, cores, lanes with capacity and overflow
+/// policy, or why this machine cannot do it.
 fn engine(config: &Config) -> Value {
     let engine = &config.engine;
+    let here = match super::run::placement(config, None, None) {
+        Ok(placement) => json!(describe(&placement)),
+        Err(failure) => json!(failure.to_string()),
+    };
     json!({
         "topology": match engine.topology {
             TopologyChoice::Auto => "auto",
@@ -138,6 +143,7 @@ fn engine(config: &Config) -> Value {
         },
         "cores": engine.cores,
         "data_dir": engine.data_dir,
+        "on_this_machine": here,
     })
 }
 
