@@ -1,8 +1,8 @@
 //! How fast a backtest decides from memory, and how fast it reads: `cargo bench --bench backtest`.
 //!
-//! `decide` is the whole loop over one million bars: bank, seven conditions, three rules, paper account,
-//! equity. `bars_from_1m_rows` reads a CSV file of one-minute bars into 75-minute bars, and
-//! `ticks_from_1s_rows` one of prices a second apart.
+//! `decide` is the whole loop over one million bars: bank, seven conditions, three rules, paper
+//! account, equity. `bars_from_1m_rows` reads a CSV file of one-minute bars into 75-minute bars,
+//! and `ticks_from_1s_rows` one of prices a second apart.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::fmt::Write as _;

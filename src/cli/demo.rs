@@ -4,9 +4,9 @@
 //! and `tezi run` start them; the demo only starts them, watches, and compares their accounts at the end.
 
 use super::Failure;
+use crate::control::desk::{Desk, Login};
 use crate::model::Secret;
 use crate::net::{Url, tls};
-use crate::control::desk::{Desk, Login};
 use crate::venue::Broker;
 use serde_json::Value;
 use std::fs;
@@ -85,14 +85,22 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 fn play(args: &Args, folder: &Path, interrupted: &AtomicBool) -> Result<(), Failure> {
     let config = folder.join("demo.toml");
     let data = folder.join("data");
-    fs::write(&config, CONFIG.replace("../data/demo", &data.display().to_string()))?;
+    fs::write(
+        &config,
+        CONFIG.replace("../data/demo", &data.display().to_string()),
+    )?;
     let program = std::env::current_exe()?;
     let ready_file = folder.join("venue.json");
     fs::remove_file(&ready_file).ok();
     let mut venue = Command::new(&program);
     venue
         .arg("venue")
-        .args(["--seed", &args.seed.to_string(), "--speed", &args.speed.to_string()])
+        .args([
+            "--seed",
+            &args.seed.to_string(),
+            "--speed",
+            &args.speed.to_string(),
+        ])
         .args(["--strikes", "25"])
         .args([Path::new("--ca-out"), &folder.join("ca.pem")])
         .args([Path::new("--ready-file"), &ready_file])
@@ -150,11 +158,16 @@ fn play(args: &Args, folder: &Path, interrupted: &AtomicBool) -> Result<(), Fail
     }
     match status.code() {
         Some(0) => Ok(()),
-        code => Err(Failure::Failed(format!("the engine ended with exit code {code:?}"))),
+        code => Err(Failure::Failed(format!(
+            "the engine ended with exit code {code:?}"
+        ))),
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a verb waiting for its child processes")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a verb waiting for its child processes"
+)]
 pub(super) fn pause() {
     std::thread::sleep(Duration::from_millis(20));
 }
@@ -164,14 +177,19 @@ fn say(text: &str) -> Result<(), Failure> {
 }
 
 pub(super) fn ask_to_stop(child: &Child) {
-    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    let pid = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
     if let Some(pid) = pid {
         rustix::process::kill_process(pid, rustix::process::Signal::INT).ok();
     }
 }
 
 /// Waits for the file a venue writes once it listens.
-#[expect(clippy::disallowed_methods, reason = "a verb waiting for its child process")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a verb waiting for its child process"
+)]
 pub(super) fn wait_ready(
     venue: &mut Guarded,
     file: &Path,
@@ -185,13 +203,19 @@ pub(super) fn wait_ready(
             return Ok(ready);
         }
         if let Some(status) = venue.0.try_wait()? {
-            return Err(Failure::Venue(format!("the simulated venue ended at once: {status}")));
+            return Err(Failure::Venue(format!(
+                "the simulated venue ended at once: {status}"
+            )));
         }
         if interrupted.load(Ordering::Relaxed) {
-            return Err(Failure::Interrupted("stopped before the venue was ready".to_owned()));
+            return Err(Failure::Interrupted(
+                "stopped before the venue was ready".to_owned(),
+            ));
         }
         if Instant::now() > until {
-            return Err(Failure::Venue("the simulated venue was not ready within 20 s".to_owned()));
+            return Err(Failure::Venue(
+                "the simulated venue was not ready within 20 s".to_owned(),
+            ));
         }
         pause();
     }
@@ -205,8 +229,8 @@ fn venue_page(ready: &Value, path: &str) -> Result<Value, Failure> {
     let tls = tls::client_config(ca.as_deref()).map_err(|e| venue(&e))?;
     let url = Url::parse(&text("rest")).map_err(|e| venue(&e))?;
     let login = Login::AccessToken(Secret::new(text("access_token")));
-    let mut desk = Desk::open(Broker::Kite, url, tls, &text("api_key"), &login)
-        .map_err(|e| venue(&e))?;
+    let mut desk =
+        Desk::open(Broker::Kite, url, tls, &text("api_key"), &login).map_err(|e| venue(&e))?;
     let reply = desk.get(path).map_err(|e| venue(&e))?;
     serde_json::from_slice(&reply.body).map_err(|e| venue(&e))
 }
@@ -217,7 +241,10 @@ fn compare(ready: &Value) -> Result<(), Failure> {
     let count = |key: &str| truth[key].as_array().map_or(0, Vec::len);
     let logins = truth["logins"].as_u64().unwrap_or(count("logins") as u64);
     let orders = truth["orders"].as_array().cloned().unwrap_or_default();
-    let mut tags: Vec<&str> = orders.iter().filter_map(|order| order["tag"].as_str()).collect();
+    let mut tags: Vec<&str> = orders
+        .iter()
+        .filter_map(|order| order["tag"].as_str())
+        .collect();
     tags.sort_unstable();
     let sent = tags.len();
     tags.dedup();

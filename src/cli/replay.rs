@@ -59,11 +59,23 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         conditions: assembly
             .strategies
             .iter()
-            .map(|plan| plan.strategy.conditions.iter().map(|c| c.name.clone()).collect())
+            .map(|plan| {
+                plan.strategy
+                    .conditions
+                    .iter()
+                    .map(|c| c.name.clone())
+                    .collect()
+            })
             .collect(),
     };
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut console = Console { names, out: &mut out, json: args.json, bars: true, quiet: false };
+    let mut console = Console {
+        names,
+        out: &mut out,
+        json: args.json,
+        bars: true,
+        quiet: false,
+    };
     let found = replay::replay(&header, assembly, &mut tape, |event: &DecideEvent| {
         if args.events {
             console.decide(event);
@@ -82,13 +94,22 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Some(true) => "the same as the recorded run".to_owned(),
         Some(false) => format!(
             "DIFFERENT from the recorded run{}",
-            found.divergence.as_deref().map_or_else(String::new, |d| format!(": {d}"))
+            found
+                .divergence
+                .as_deref()
+                .map_or_else(String::new, |d| format!(": {d}"))
         ),
         None => "the recorded run left no digests (it did not end in order)".to_owned(),
     };
     let mut lines = vec![
-        format!("ticks      {} ({} raw frames beside them)", totals.ticks, found.frames),
-        format!("bars       {} ({} closed by the clock)", totals.bars, totals.bars_by_clock),
+        format!(
+            "ticks      {} ({} raw frames beside them)",
+            totals.ticks, found.frames
+        ),
+        format!(
+            "bars       {} ({} closed by the clock)",
+            totals.bars, totals.bars_by_clock
+        ),
         format!(
             "intents    {} ENTRY, {} PYRAMID, {} EXIT",
             totals.intents[0], totals.intents[1], totals.intents[2]

@@ -328,7 +328,11 @@ pub fn assemble(
                 },
                 pyramids_max: configured.trade.pyramid_max,
                 // An index is not quoted on a grid: its levels must hold for every price.
-                tick: if watched.is_tradable() { watched.tick } else { Price(1) },
+                tick: if watched.is_tradable() {
+                    watched.tick
+                } else {
+                    Price(1)
+                },
                 leg_ticks: leg_ticks.clone(),
                 entry_cutoff_ns: config.limits.entry_cutoff_ns,
                 eod_window_ns: configured.eod_window_ns,

@@ -391,8 +391,11 @@ impl Rows {
     /// The row's prices as the doubles their texts say; NaN is unreachable after they were read.
     fn doubles(&self, record: &ByteRecord) -> [f64; 4] {
         self.columns.prices.map(|at| {
-            let text = record.get(at).and_then(|field| std::str::from_utf8(field).ok());
-            text.and_then(|text| text.trim().parse().ok()).unwrap_or(f64::NAN)
+            let text = record
+                .get(at)
+                .and_then(|field| std::str::from_utf8(field).ok());
+            text.and_then(|text| text.trim().parse().ok())
+                .unwrap_or(f64::NAN)
         })
     }
 

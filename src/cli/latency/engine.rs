@@ -17,6 +17,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Triggers answered before recording starts, so that caches and connections are warm.
 const WARM_UP: u32 = 300;
+/// Most triggers of a variant whose threads park.
+const PARKED_TRIGGERS: u32 = 200;
+/// Shortest pause of such a variant, in microseconds.
+const PARKED_PAUSE_US: u32 = 20_000;
 
 /// The engine under measurement: the shipped seven conditions evaluated on every tick, and a rule that
 /// enters and leaves with the two trigger prices.
@@ -87,11 +91,26 @@ impl<'a> Bench<'a> {
         fs::remove_file(&ready_file).ok();
         fs::remove_file(&out).ok();
         fs::remove_file(out.with_extension("hlog")).ok();
+        // A parked client needs milliseconds to see its fills: fewer triggers, further apart.
+        let (triggers, warm_up, pause_us) = if spins(variant) {
+            (self.triggers, WARM_UP, self.pause_us)
+        } else {
+            (
+                self.triggers.min(PARKED_TRIGGERS),
+                20,
+                self.pause_us.max(PARKED_PAUSE_US),
+            )
+        };
         let mut venue = Command::new(&self.program);
         venue
             .args(["venue", "--spin", "--rate-limit", "off", "--strikes", "10"])
-            .args(["--trigger", &self.triggers.to_string(), "--warm-up", &WARM_UP.to_string()])
-            .args(["--pause-us", &self.pause_us.to_string()])
+            .args([
+                "--trigger",
+                &triggers.to_string(),
+                "--warm-up",
+                &warm_up.to_string(),
+            ])
+            .args(["--pause-us", &pause_us.to_string()])
             .args(["--packets", &self.packets.to_string()])
             .args([Path::new("--ready-file"), &ready_file])
             .args([Path::new("--latency-out"), &out])
@@ -113,7 +132,10 @@ impl<'a> Bench<'a> {
                 return Err(Failure::Interrupted("measurement stopped".to_owned()));
             }
             if let Some(status) = client.0.try_wait()? {
-                return Err(Failure::Failed(format!("{} ended early: {status}", variant.name())));
+                return Err(Failure::Failed(format!(
+                    "{} ended early: {status}",
+                    variant.name()
+                )));
             }
             pause();
         }
@@ -132,21 +154,40 @@ impl<'a> Bench<'a> {
             return Ok(client);
         }
         let config = self.path("latency.toml");
-        fs::write(&config, CONFIG.replace("../data", &self.path("data").display().to_string()))?;
+        fs::write(
+            &config,
+            CONFIG.replace("../data", &self.path("data").display().to_string()),
+        )?;
         client
             .arg("run")
-            .args([Path::new("--config"), &config, Path::new("--venue-ready"), ready_file])
-            .args(["--json", "--no-bars", "--quiet", "--topology", variant.client]);
-        // Three spinning threads and a spinning venue need four cores; below that they park.
-        let spins = variant.client == "fused" || topology::cores().len() >= 4;
-        client.args(["--idle", if spins { "spin" } else { "park" }]);
+            .args([
+                Path::new("--config"),
+                &config,
+                Path::new("--venue-ready"),
+                ready_file,
+            ])
+            .args([
+                "--json",
+                "--no-bars",
+                "--quiet",
+                "--topology",
+                variant.client,
+            ]);
+        client.args(["--idle", if spins(variant) { "spin" } else { "park" }]);
         Ok(client)
     }
 }
 
+/// Three spinning threads and a spinning venue need four cores; with fewer they park.
+fn spins(variant: Variant) -> bool {
+    variant.client != "split" || topology::cores().len() >= 4
+}
+
 /// Starts a process bound to one core; this process keeps its own set.
 fn spawn_on(command: &mut Command, core: Option<usize>) -> Result<std::process::Child, Failure> {
-    let Some(core) = core else { return Ok(command.spawn()?) };
+    let Some(core) = core else {
+        return Ok(command.spawn()?);
+    };
     let system = |e: rustix::io::Errno| Failure::Failed(format!("cannot bind to core {core}: {e}"));
     let own = sched_getaffinity(None).map_err(system)?;
     let mut one = CpuSet::new();
@@ -159,7 +200,9 @@ fn spawn_on(command: &mut Command, core: Option<usize>) -> Result<std::process::
 
 /// The summary line of an engine; `Null` for the floor, which prints none.
 fn read_summary(client: &mut Guarded) -> Result<Value, Failure> {
-    let Some(stdout) = client.0.stdout.take() else { return Ok(Value::Null) };
+    let Some(stdout) = client.0.stdout.take() else {
+        return Ok(Value::Null);
+    };
     let mut summary = Value::Null;
     for line in BufReader::new(stdout).lines() {
         let line = line?;
@@ -172,13 +215,15 @@ fn read_summary(client: &mut Guarded) -> Result<Value, Failure> {
 
 fn outcome(out: &Path, summary: &Value) -> Result<Outcome, Failure> {
     let unreadable = |what: &str| Failure::Failed(format!("{}: {what}", out.display()));
-    let figures: Value = serde_json::from_str(&fs::read_to_string(out)?)
-        .map_err(|e| unreadable(&e.to_string()))?;
+    let figures: Value =
+        serde_json::from_str(&fs::read_to_string(out)?).map_err(|e| unreadable(&e.to_string()))?;
     let log = fs::read(out.with_extension("hlog"))?;
     let mut found: Vec<(String, Histogram<u64>)> = Vec::new();
     let mut deserializer = Deserializer::new();
     for entry in IntervalLogIterator::new(&log) {
-        let Ok(LogEntry::Interval(interval)) = entry else { continue };
+        let Ok(LogEntry::Interval(interval)) = entry else {
+            continue;
+        };
         let Some(tag) = interval.tag() else { continue };
         let encoded = data_encoding::BASE64
             .decode(interval.encoded_histogram().as_bytes())
@@ -190,7 +235,8 @@ fn outcome(out: &Path, summary: &Value) -> Result<Outcome, Failure> {
     }
     let mut take = |name: &str| {
         let at = found.iter().position(|(tag, _)| tag == name);
-        at.map(|at| found.swap_remove(at).1).ok_or_else(|| unreadable("a histogram is missing"))
+        at.map(|at| found.swap_remove(at).1)
+            .ok_or_else(|| unreadable("a histogram is missing"))
     };
     Ok(Outcome {
         first_byte: take("first_byte")?,

@@ -3,7 +3,7 @@
 //! Same sockets, same TLS, same bytes on the wire, no decoding, no indicators, no limits, no journal: what
 //! is left is the cost no engine can avoid. It spins like the engine does and reads replies as rarely.
 
-use super::super::Failure;
+use crate::cli::Failure;
 use crate::control::Desk;
 use crate::control::desk::TIMEOUT;
 use crate::model::{Instrument, Price, Qty, Side, Tag, Token};

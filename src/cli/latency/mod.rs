@@ -29,7 +29,8 @@ Examples:
 
 floor   a minimal busy-poll client: same sockets, same bytes, no decoding, no logic
 fused   the engine on one thread: decode, bars, seven conditions, limits, journal, both legs
-split   the engine on three threads; with fewer than four cores they park, and the figure is of little use
+split   the engine on three threads; with fewer than four cores they park (at most 200 triggers,
+        20 ms apart), which measures the scheduler more than the engine
 
 The venue answers each pair of orders at once and pauses before the next trigger. Figures are nanoseconds
 from the venue's write of the frame to the arrival of order bytes at the venue.";
@@ -86,7 +87,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
                 if client != "floor" && !args.client.iter().any(|wanted| wanted == client) {
                     continue;
                 }
-                let variant = Variant { client, is_tls: transport == "tls" };
+                let variant = Variant {
+                    client,
+                    is_tls: transport == "tls",
+                };
                 let outcome: Outcome = bench.run(variant)?;
                 report.add(round, variant, outcome);
                 report.progress(round, args.rounds, variant, args.json)?;
@@ -113,18 +117,22 @@ fn be_floor(ready: &std::path::Path) -> Result<(), Failure> {
     let mut desk = Desk::open(Broker::Kite, url, Arc::clone(&tls), &ready.api_key, &login)
         .map_err(|e| venue(&e))?;
     let rows = desk
-        .instruments(Exchange::Nfo, Instrument::is_tradable, |contract| contract.lot)
+        .instruments(Exchange::Nfo, Instrument::is_tradable, |contract| {
+            contract.lot
+        })
         .map_err(|e| venue(&e))?;
     let future = rows.iter().find(|row| matches!(row.kind, Kind::Future));
     let option = |wanted: Right| {
-        let mut found = rows.iter().filter(
-            |row| matches!(row.kind, Kind::Option { right, .. } if right == wanted),
-        );
+        let mut found = rows
+            .iter()
+            .filter(|row| matches!(row.kind, Kind::Option { right, .. } if right == wanted));
         found.next().cloned()
     };
     let (Some(future), Some(call), Some(put)) = (future, option(Right::Call), option(Right::Put))
     else {
-        return Err(Failure::Venue("the venue lists no future with a CALL and a PUT".to_owned()));
+        return Err(Failure::Venue(
+            "the venue lists no future with a CALL and a PUT".to_owned(),
+        ));
     };
     floor::Floor {
         desk,

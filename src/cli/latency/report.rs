@@ -19,7 +19,11 @@ pub(super) struct Variant {
 
 impl Variant {
     pub(super) fn name(self) -> String {
-        format!("{} {}", self.client, if self.is_tls { "TLS" } else { "plain" })
+        format!(
+            "{} {}",
+            self.client,
+            if self.is_tls { "TLS" } else { "plain" }
+        )
     }
 }
 
@@ -45,11 +49,21 @@ pub(super) struct Report {
     rows: Vec<Row>,
 }
 
-const RATIOS: [&str; 4] = ["first byte p50", "first byte p99", "both legs p50", "both legs p99"];
+const RATIOS: [&str; 4] = [
+    "first byte p50",
+    "first byte p99",
+    "both legs p50",
+    "both legs p99",
+];
 
 impl Report {
     pub(super) const fn new(triggers: u32, pause_us: u32, packets: u16) -> Self {
-        Self { triggers, pause_us, packets, rows: Vec::new() }
+        Self {
+            triggers,
+            pause_us,
+            packets,
+            rows: Vec::new(),
+        }
     }
 
     pub(super) fn add(&mut self, _round: u32, variant: Variant, outcome: Outcome) {
@@ -140,9 +154,16 @@ impl Report {
         )?;
         type Pick = fn(&Row) -> &Histogram<u64>;
         let blocks: [(&str, Pick); 3] = [
-            ("frame written → first order byte at the venue", |row| &row.first_byte),
-            ("frame written → last byte of both legs at the venue", |row| &row.both_legs),
-            ("last byte of CALL → last byte of PUT (skew)", |row| &row.skew),
+            ("frame written → first order byte at the venue", |row| {
+                &row.first_byte
+            }),
+            (
+                "frame written → last byte of both legs at the venue",
+                |row| &row.both_legs,
+            ),
+            ("last byte of CALL → last byte of PUT (skew)", |row| {
+                &row.skew
+            }),
         ];
         for (title, pick) in blocks {
             writeln!(text, "\n{title}\n{}", latency_head())?;
@@ -150,7 +171,10 @@ impl Report {
                 writeln!(text, "{}", latency_line(&row.variant.name(), pick(row)))?;
             }
         }
-        writeln!(text, "\nratio to the floor of the same round: median (lowest to highest)")?;
+        writeln!(
+            text,
+            "\nratio to the floor of the same round: median (lowest to highest)"
+        )?;
         for row in self.rows.iter().filter(|row| row.variant.client != "floor") {
             if let Some(ratios) = self.ratios(row) {
                 write!(text, "  {:<14}", row.variant.name())?;
@@ -160,12 +184,20 @@ impl Report {
                 writeln!(text)?;
             }
         }
-        writeln!(text, "\nboth legs, percentiles (each bar from 0, one column per {} µs)", PLOT_US)?;
+        writeln!(
+            text,
+            "\nboth legs, percentiles (each bar from 0, one column per {PLOT_US} µs)"
+        )?;
         for row in &self.rows {
             plot(&mut text, row)?;
         }
         for row in self.rows.iter().filter(|row| !row.hops.is_empty()) {
-            writeln!(text, "\n{}: the engine's own hops, last round\n{}", row.variant.name(), latency_head())?;
+            writeln!(
+                text,
+                "\n{}: the engine's own hops, last round\n{}",
+                row.variant.name(),
+                latency_head()
+            )?;
             for hop in &row.hops {
                 let us = |key: &str| micros(hop[key].as_u64().unwrap_or(0));
                 writeln!(
@@ -204,7 +236,10 @@ impl Report {
                     .into_iter()
                     .flat_map(|ratios| RATIOS.into_iter().zip(ratios))
                     .map(|(name, [mid, low, high])| {
-                        (name.to_owned(), json!({ "median": mid, "low": low, "high": high }))
+                        (
+                            name.to_owned(),
+                            json!({ "median": mid, "low": low, "high": high }),
+                        )
                     })
                     .collect();
                 json!({ "variant": row.variant.name(), "unit": "ns", "lost": row.lost,
@@ -232,8 +267,16 @@ impl Report {
         std::fs::write(folder.join("latency.json"), pretty + "\n")?;
         for row in &self.rows {
             let name = row.variant.name().replace(' ', "-").to_lowercase();
-            write_log(&folder.join(format!("{name}-first-byte.hlog")), &name, &row.first_byte)?;
-            write_log(&folder.join(format!("{name}-both-legs.hlog")), &name, &row.both_legs)?;
+            write_log(
+                &folder.join(format!("{name}-first-byte.hlog")),
+                &name,
+                &row.first_byte,
+            )?;
+            write_log(
+                &folder.join(format!("{name}-both-legs.hlog")),
+                &name,
+                &row.both_legs,
+            )?;
         }
         Ok(())
     }
@@ -249,7 +292,11 @@ fn plot(text: &mut String, row: &Row) -> std::fmt::Result {
         let columns = (ns / (PLOT_US * 1_000)).max(1);
         let bar = "█".repeat(usize::try_from(columns.min(PLOT_COLUMNS)).unwrap_or(0));
         let more = if columns > PLOT_COLUMNS { "…" } else { "" };
-        let name = if label == "p50" { row.variant.name() } else { String::new() };
+        let name = if label == "p50" {
+            row.variant.name()
+        } else {
+            String::new()
+        };
         writeln!(text, "  {name:<14}{label:>6} {bar}{more} {}", micros(ns))?;
     }
     Ok(())
@@ -261,10 +308,21 @@ fn machine() -> String {
     let info = read("/proc/cpuinfo");
     let model = info
         .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()))
+        .find_map(|line| {
+            line.strip_prefix("model name")?
+                .split_once(':')
+                .map(|(_, name)| name.trim())
+        })
         .unwrap_or("unknown processor");
     let kernel = read("/proc/sys/kernel/osrelease");
     let cores = crate::runtime::topology::cores().len();
-    let build = if cfg!(debug_assertions) { "debug build" } else { "release build" };
-    format!("machine: {model}, {cores} cores, Linux {}, {build}", kernel.trim())
+    let build = if cfg!(debug_assertions) {
+        "debug build"
+    } else {
+        "release build"
+    };
+    format!(
+        "machine: {model}, {cores} cores, Linux {}, {build}",
+        kernel.trim()
+    )
 }

@@ -16,6 +16,7 @@ use crate::journal::Segment;
 use crate::model::{Secret, WallNanos};
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::{Engine, Start, describe, tape_header_text};
+use crate::ring::ByteReceiver;
 use crate::runtime::topology;
 use crate::runtime::watchdog::Bark;
 use crate::runtime::{Clock, MarketTime, Topology};
@@ -133,12 +134,16 @@ pub(in crate::cli) fn take_ready_file(path: &Path) -> Result<Ready, Failure> {
     let field = |key: &str| {
         let text = ready.get(key).and_then(Value::as_str);
         let missing = || format!("{name}: no text {key:?}; is it a venue's ready file?");
-        text.map(str::to_owned).ok_or_else(|| Failure::Input(missing()))
+        text.map(str::to_owned)
+            .ok_or_else(|| Failure::Input(missing()))
     };
     Ok(Ready {
         rest: field("rest")?,
         ticker: field("ticker")?,
-        ca_file: ready.get("ca_file").and_then(Value::as_str).map(PathBuf::from),
+        ca_file: ready
+            .get("ca_file")
+            .and_then(Value::as_str)
+            .map(PathBuf::from),
         api_key: field("api_key")?,
         request_token: Secret::new(field("request_token")?),
         api_secret: Secret::new(field("api_secret")?),
@@ -397,7 +402,7 @@ struct Control {
     links: usize,
     connections: usize,
     close_grace_ns: u64,
-    feed_failures: u32,
+    failures: u32,
     asked_sim: crate::model::MonoNanos,
     progress: Option<ProgressBar>,
     scratch: Vec<u8>,
@@ -405,8 +410,8 @@ struct Control {
 }
 
 const PERIOD: Duration = Duration::from_millis(5);
-/// A feed of a simulated venue that cannot be reached this often is gone: the process has ended.
-const FEED_FAILURES_MAX: u32 = 5;
+/// A simulated venue that cannot be reached this often is gone: the process has ended.
+const FAILURES_MAX: u32 = 5;
 
 impl Control {
     fn start(prepared: Prepared, args: &Args, console: &mut Console<'_>) -> Result<Self, Failure> {
@@ -460,7 +465,7 @@ impl Control {
             links: 0,
             connections,
             close_grace_ns,
-            feed_failures: 0,
+            failures: 0,
             asked_sim: crate::model::MonoNanos(0),
             progress,
             scratch: Vec::new(),
@@ -510,14 +515,20 @@ impl Control {
                         self.engine.wants.send(Want::Feed).ok();
                     }
                 }
-                Dialled::Up(Want::Feed, _) => self.feed_failures = 0,
-                Dialled::Failed(Want::Feed, _, _) => self.feed_failures += 1,
-                Dialled::Failed(Want::OrderConnection, _, _) => {}
+                Dialled::Up(Want::Feed, _) => self.failures = 0,
+                // The feed is not asked for before the order connections are open, so until then their
+                // failures are what tells that the venue is gone.
+                Dialled::Failed(want, _, _)
+                    if *want == Want::Feed || self.links < self.connections =>
+                {
+                    self.failures += 1;
+                }
+                Dialled::Failed(Want::OrderConnection | Want::Feed, _, _) => {}
                 Dialled::SessionDead(_) => end = Some(End::SessionDead),
             }
             speak(console, &mut |console| console.dialled(&news));
         }
-        if self.is_simulated && self.feed_failures >= FEED_FAILURES_MAX {
+        if self.is_simulated && self.failures >= FAILURES_MAX {
             end = Some(End::VenueGone);
         }
         while let Some(event) = self.engine.outlets.feed.pop() {
@@ -667,7 +678,12 @@ impl Control {
                 tape.push(&self.scratch)?;
                 self.scratch.clear();
             }
-            let dropped: u64 = stopped.outlets.recorders.iter().map(|r| r.dropped()).sum();
+            let dropped: u64 = stopped
+                .outlets
+                .recorders
+                .iter()
+                .map(ByteReceiver::dropped)
+                .sum();
             if dropped > 0 {
                 console.say(&format!(
                     "ALARM the recorder lost {dropped} records; a replay will differ"
@@ -681,10 +697,10 @@ impl Control {
             strategies: &self.strategies,
             open: &self.open,
             digests: &digests,
-            twin: &mut self.twin,
+            twin: &self.twin,
             is_simulated: self.is_simulated,
         };
-        let agrees = summary::print(&mut stopped, facts, console)?;
+        let agrees = summary::print(&stopped, &facts, console);
         if let Some(folder) = &args.histograms {
             summary::write_histograms(&stopped, folder)?;
         }

@@ -3,6 +3,9 @@
 //! Promises
 //! - A strategy with an order whose end is not known decides nothing: no second order for one leg.
 //! - EXIT beats PYRAMID beats ENTRY; an exit closes what is held, never more.
+//! - An exit once decided stands until nothing is held: what was refused, cancelled, left over or had to wait
+//!   for a working order is tried again on the ticks that follow, also by a strategy that decides at bar
+//!   closes. An entry that was refused waits for the close of the bar.
 //! - What is decided depends on the inputs alone: ticks, outcomes and clock moments in their order.
 
 pub mod legs;
@@ -11,8 +14,8 @@ use crate::book::Book;
 use crate::indicators::{Bank, LevelSpec, PriceLevel};
 use crate::journal::Entry;
 use crate::model::{
-    Action, Bar, InstrumentIx, Intent, IntentId, Leg, OrderState, Price, Side, Signal, StrategyIx,
-    Tag, Tick, WallNanos,
+    Action, Bar, InstrumentIx, Intent, IntentId, Leg, MonoNanos, OrderState, Price, Qty, Report,
+    Side, Signal, StrategyIx, Tag, Tick, WallNanos,
 };
 use crate::rules::conditions::{Context, Inputs};
 use crate::rules::strategy::{Evaluate as Policy, Moment, Strategy};
@@ -92,8 +95,31 @@ struct Run {
     working: u32,
     last_entry: Option<Price>,
     pyramids: u32,
-    /// Set by a refusal: no further attempt within the same bar.
+    /// Set by a refusal: no further entry or addition before the bar closes.
     rests: bool,
+    /// An exit that was decided and is not done.
+    exit: Option<Exiting>,
+    /// What was skipped last in this bar: it is told once.
+    skipped: Option<(Action, Skip)>,
+}
+
+/// An exit that stands: when it may be tried again, and how often it was refused.
+#[derive(Clone, Copy, Debug, Default)]
+struct Exiting {
+    due: MonoNanos,
+    refusals: u32,
+}
+
+/// Wait after the first refusal of an exit, in nanoseconds; it doubles with each further one.
+const EXIT_WAIT_NS: u64 = 250_000_000;
+/// Doublings of that wait: 16 seconds at most.
+const EXIT_DOUBLINGS_MAX: u32 = 6;
+
+impl Exiting {
+    fn put_off(&mut self, from: MonoNanos) {
+        self.due = from.plus(EXIT_WAIT_NS << self.refusals.min(EXIT_DOUBLINGS_MAX));
+        self.refusals = self.refusals.saturating_add(1);
+    }
 }
 
 /// One intent of the run: whose it is, what for, and which of its legs are not over.
@@ -102,7 +128,12 @@ struct Sent {
     strategy: StrategyIx,
     action: Action,
     price: Price,
+    legs: u8,
     is_over: [bool; 2],
+    /// True once any of it was filled.
+    is_filled: bool,
+    /// True once any leg ended otherwise than filled.
+    is_refused: bool,
 }
 
 /// All strategies, their positions and their open intents.
@@ -141,6 +172,8 @@ impl Evaluate {
             last_entry: None,
             pyramids: 0,
             rests: false,
+            exit: None,
+            skipped: None,
         };
         Self {
             runs: plans.into_iter().map(run).collect(),
@@ -155,17 +188,19 @@ impl Evaluate {
         &self.book
     }
 
-    /// True when a strategy looks at ticks at this time of day, and not only at bar closes.
+    /// True when a strategy looks at ticks at this time of day, and not only at bar closes: by its policy, or
+    /// because an exit is not done.
     #[inline]
     pub fn wants_tick(&self, strategy: StrategyIx, at: WallNanos, close: WallNanos) -> bool {
         let Some(run) = self.runs.get(strategy.at()) else {
             return false;
         };
-        match run.plan.strategy.evaluate {
+        let by_policy = match run.plan.strategy.evaluate {
             Policy::BarClose => false,
             Policy::EveryTick => true,
             Policy::EveryTickInEodWindow => at >= close.offset(-run.plan.eod_window_ns),
-        }
+        };
+        by_policy || (run.exit.is_some() && run.working == 0)
     }
 
     /// True when a decision of the strategy reads the bank's slots: without that, price levels are enough
@@ -189,7 +224,7 @@ impl Evaluate {
                 .level(spec, run.plan.tick)
                 .unwrap_or(PriceLevel::never(true));
         }
-        run.rests = false;
+        run.skipped = None;
     }
 
     /// Decides for one strategy.
@@ -200,7 +235,8 @@ impl Evaluate {
         occasion: &Occasion<'_>,
         latest: impl Fn(InstrumentIx) -> Tick,
     ) -> (Verdict, u32) {
-        let Some(run) = self.runs.get(strategy.at()) else {
+        let in_position = self.book.legs(strategy).next().is_some();
+        let Some(run) = self.runs.get_mut(strategy.at()) else {
             return (Verdict::Nothing, 0);
         };
         let at = occasion.tick.exchange_time;
@@ -209,25 +245,32 @@ impl Evaluate {
             bar_closes: occasion.bar_closes,
             eod_window,
         };
-        if !run.plan.strategy.evaluate.is_due(moment) {
+        let is_exiting = in_position && run.exit.is_some();
+        if !is_exiting && !run.plan.strategy.evaluate.is_due(moment) {
             return (Verdict::Nothing, 0);
         }
+        run.rests &= !occasion.bar_closes;
         let decision = run.plan.strategy.decide(&Inputs {
             slots: occasion.slots,
             levels: &run.levels,
             close: occasion.bar.close,
             context: Context {
                 last_entry: run.last_entry,
-                in_position: self.book.legs(strategy).next().is_some(),
+                in_position,
                 eod_window,
                 conditions: 0,
             },
         });
         let conditions = decision.conditions;
-        let Some(action) = decision.action else {
+        let wanted = if is_exiting {
+            Some(Action::Exit)
+        } else {
+            decision.action
+        };
+        let Some(action) = wanted else {
             return (Verdict::Nothing, conditions);
         };
-        if run.working > 0 || run.rests {
+        if !run.is_free(action, occasion) {
             return (Verdict::Nothing, conditions);
         }
         match self.legs(strategy, action, occasion, &latest) {
@@ -247,7 +290,30 @@ impl Evaluate {
                 (Verdict::Wanted(intent), conditions)
             }
             Ok([None, _]) => (Verdict::Skipped(action, Skip::Flat), conditions),
-            Err(skip) => (Verdict::Skipped(action, skip), conditions),
+            Err(skip) => (self.skip(strategy, action, skip, occasion), conditions),
+        }
+    }
+
+    /// Tells a signal that cannot be acted on, once a bar; an exit is tried again all the same.
+    #[cold]
+    fn skip(
+        &mut self,
+        strategy: StrategyIx,
+        action: Action,
+        skip: Skip,
+        occasion: &Occasion<'_>,
+    ) -> Verdict {
+        let Some(run) = self.runs.get_mut(strategy.at()) else {
+            return Verdict::Nothing;
+        };
+        if action == Action::Exit {
+            let exit = run.exit.get_or_insert_default();
+            exit.put_off(occasion.tick.received);
+        }
+        if run.skipped.replace((action, skip)) == Some((action, skip)) {
+            Verdict::Nothing
+        } else {
+            Verdict::Skipped(action, skip)
         }
     }
 
@@ -284,7 +350,19 @@ impl Evaluate {
                 side: held.opposite(),
                 ..role
             }),
-            Action::Exit => self.held(strategy, |_, closing| closing),
+            Action::Exit => {
+                // What configuration lets a leg grow to passes the freeze limit; more, left by late fills, is
+                // closed in several orders.
+                let most = plan
+                    .sizing
+                    .qty
+                    .0
+                    .saturating_mul(plan.pyramids_max.saturating_add(1));
+                self.held(strategy, |_, closing| Wanted {
+                    qty: closing.qty.min(Qty(most.max(1))),
+                    ..closing
+                })
+            }
         };
         let mut legs = [None; 2];
         for (place, wanted) in legs.iter_mut().zip(wanted) {
@@ -329,19 +407,27 @@ impl Evaluate {
     }
 
     fn note(&mut self, intent: &Intent) {
-        let legs = intent.legs().count();
+        let action = intent.signal.action;
+        let legs = if intent.legs().nth(1).is_some() { 2 } else { 1 };
         self.sent.push(Sent {
             strategy: intent.signal.strategy,
-            action: intent.signal.action,
+            action,
             price: intent.signal.price,
+            legs,
             is_over: [false, legs < 2],
+            is_filled: false,
+            is_refused: false,
         });
         if let Some(run) = self.runs.get_mut(intent.signal.strategy.at()) {
-            run.working += u32::try_from(legs).unwrap_or(u32::MAX);
+            run.working = run.working.saturating_add(u32::from(legs));
+            if action == Action::Exit {
+                run.exit.get_or_insert_default();
+            }
         }
     }
 
-    /// Takes what became known of an order.
+    /// Takes what became known of an order. A report's state is what all evidence so far comes to, and the
+    /// fills it stands for come before it.
     #[inline]
     pub fn apply(&mut self, entry: &Entry) {
         match entry {
@@ -350,44 +436,50 @@ impl Evaluate {
                 self.book.apply(fill);
                 self.settle_fill(fill.tag);
             }
-            Entry::Report(report) => {
-                if report.state.is_terminal() {
-                    self.end_leg(report.tag, report.state);
-                }
-            }
+            Entry::Report(report) if report.state.is_terminal() => self.end_leg(report),
+            Entry::Report(report) => self.reopen_leg(report.tag),
         }
     }
 
     fn find(&self, tag: Tag) -> Option<(usize, usize)> {
         let (intent, leg) = tag.intent_and_leg()?;
         let row = usize::try_from(intent.checked_sub(self.base)?.checked_sub(1)?).ok()?;
-        (row < self.sent.len() && leg < 2).then_some((row, usize::from(leg)))
+        let sent = self.sent.get(row)?;
+        (leg < sent.legs).then_some((row, usize::from(leg)))
     }
 
     fn settle_fill(&mut self, tag: Tag) {
         let Some((row, _)) = self.find(tag) else {
             return;
         };
-        let Sent {
-            strategy,
-            action,
-            price,
-            ..
-        } = self.sent[row];
-        let is_flat = self.book.legs(strategy).next().is_none();
-        let Some(run) = self.runs.get_mut(strategy.at()) else {
+        let sent = &mut self.sent[row];
+        let is_first = !std::mem::replace(&mut sent.is_filled, true);
+        let is_flat = self.book.legs(sent.strategy).next().is_none();
+        let Some(run) = self.runs.get_mut(sent.strategy.at()) else {
             return;
         };
         if is_flat {
             run.last_entry = None;
             run.pyramids = 0;
-        } else if action != Action::Exit {
-            run.last_entry = Some(price);
+            run.exit = None;
+            return;
+        }
+        match sent.action {
+            // Also a late fill that went past zero: what it left is closed like any other rest.
+            Action::Exit => {
+                run.exit.get_or_insert_default();
+            }
+            Action::Pyramid => {
+                run.last_entry = Some(sent.price);
+                // Any part of it counts: units decide what an exit must close, not whole legs.
+                run.pyramids = run.pyramids.saturating_add(u32::from(is_first));
+            }
+            Action::Entry => run.last_entry = Some(sent.price),
         }
     }
 
-    fn end_leg(&mut self, tag: Tag, state: OrderState) {
-        let Some((row, leg)) = self.find(tag) else {
+    fn end_leg(&mut self, report: &Report) {
+        let Some((row, leg)) = self.find(report.tag) else {
             return;
         };
         let sent = &mut self.sent[row];
@@ -398,11 +490,51 @@ impl Evaluate {
             return;
         };
         run.working = run.working.saturating_sub(1);
-        let is_refused = state != OrderState::Filled;
-        run.rests |= is_refused;
-        let is_last = sent.is_over == [true, true];
-        if is_last && sent.action == Action::Pyramid && !is_refused {
-            run.pyramids += 1;
+        sent.is_refused |= report.state != OrderState::Filled;
+        run.rests |= sent.is_refused;
+        if sent.action == Action::Exit
+            && sent.is_refused
+            && sent.is_over == [true, true]
+            && let Some(exit) = &mut run.exit
+        {
+            exit.put_off(report.received);
+        }
+    }
+
+    /// An order thought over turned out to live: it is waited for again.
+    fn reopen_leg(&mut self, tag: Tag) {
+        let Some((row, leg)) = self.find(tag) else {
+            return;
+        };
+        let sent = &mut self.sent[row];
+        if std::mem::replace(&mut sent.is_over[leg], false)
+            && let Some(run) = self.runs.get_mut(sent.strategy.at())
+        {
+            run.working = run.working.saturating_add(1);
         }
     }
 }
+
+impl Run {
+    /// True when an action may be taken now: no order works, and neither a refused entry nor a refused exit
+    /// waits for its time.
+    #[inline]
+    fn is_free(&mut self, action: Action, occasion: &Occasion<'_>) -> bool {
+        if self.working > 0 {
+            // A decision at the close of a bar is not made again before the next: it stands.
+            if action == Action::Exit && occasion.bar_closes {
+                self.exit.get_or_insert_default();
+            }
+            return false;
+        }
+        if action == Action::Exit {
+            return self
+                .exit
+                .is_none_or(|exit| occasion.tick.received >= exit.due);
+        }
+        !self.rests
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,8 @@
 //! - After the first byte nothing is retried. Without a definite answer the order is `Unknown` and its leg
 //!   is frozen until the venue says something about its tag.
 //! - Everything that becomes known leaves in journal order: to the deciding stage (never dropped) and to
-//!   control (counted).
+//!   control (counted). A fill leaves before the report that ends its order, and a report's state is what all
+//!   evidence so far comes to.
 
 mod lines;
 mod orders;
@@ -292,7 +293,7 @@ impl Gateway {
             },
             received: now.mono,
         };
-        let Some(applied) = self.orders.apply(&report) else {
+        let Some((applied, state)) = self.orders.apply(&report) else {
             return self.foreign(known.order_id);
         };
         if applied.surfaced || applied.illegal.is_some() {
@@ -302,11 +303,14 @@ impl Gateway {
             self.totals.unknown = self.totals.unknown.wrapping_add(1);
             self.parts.events.push(GatewayEvent::Unknown(tag));
         }
-        if applied.changed {
-            self.publish(Entry::Report(report), now);
-        }
+        // The fill first: whoever learns that an order is over must know what it brought.
         if let Some(fill) = applied.fill {
             self.publish(Entry::Fill(fill), now);
+        }
+        if applied.changed {
+            // What all evidence comes to, not what the latest message says: an old one may bring news, and
+            // the one that completes an order may still call it open.
+            self.publish(Entry::Report(Report { state, ..report }), now);
         }
     }
 
@@ -574,3 +578,6 @@ impl Stage for Gateway {
         self.is_stalled();
     }
 }
+
+#[cfg(test)]
+mod tests;

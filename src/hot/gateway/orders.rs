@@ -109,12 +109,14 @@ impl Orders {
         }
     }
 
-    /// Merges a report; `None` when the order is not one of this run.
-    pub(super) fn apply(&mut self, report: &Report) -> Option<Applied> {
+    /// Merges a report and returns what it changed and the state all reports come to; `None` when the order
+    /// is not one of this run.
+    pub(super) fn apply(&mut self, report: &Report) -> Option<(Applied, OrderState)> {
         let slot = self.find(report.tag)?;
         let record = self.records.get_mut(slot.0 as usize)?;
         let applied = record.apply(report);
-        let is_over = record.state.is_terminal();
+        let state = record.state;
+        let is_over = state.is_terminal();
         match self.live.iter().position(|live| live.slot == slot) {
             Some(at) if is_over => drop(self.live.swap_remove(at)),
             None if !is_over => {
@@ -126,7 +128,7 @@ impl Orders {
             }
             _ => {}
         }
-        Some(applied)
+        Some((applied, state))
     }
 
     /// An acknowledged or open order sent longer than `ttl_ns` ago and not being cancelled yet.

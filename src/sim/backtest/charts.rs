@@ -1,7 +1,8 @@
 //! The report's drawings as SVG texts.
 //!
-//! Bars stand side by side on the horizontal axis, without nights and weekends; labels are calendar dates. Long series are
-//! thinned to the extremes of every pixel or so, which looks the same and keeps the file small.
+//! Bars stand side by side on the horizontal axis, without nights and weekends; labels are calendar
+//! dates. Long series are thinned to the extremes of every pixel or so, which looks the same and
+//! keeps the file small.
 
 use super::axis::{Axis, dates};
 use super::outcome::Outcome;
@@ -293,7 +294,7 @@ pub(crate) fn distribution(trades: &[Trade]) -> Drawn {
     svg((HALF, 300), |area| {
         let mut chart = ChartBuilder::on(area)
             .margin_top(10)
-            .margin_right(18)
+            .margin_right(30)
             .x_label_area_size(26)
             .y_label_area_size(36)
             .build_cartesian_2d(
@@ -422,7 +423,8 @@ fn candle(chart: &mut Plot<'_>, at: f64, bar: &Bar) -> Result<(), DrawError> {
     Ok(())
 }
 
-/// A triangle whose tip touches the price: up below it for a buy, down above it for a sell; hollow for an addition.
+/// A triangle whose tip touches the price: up below it for a buy, down above it for a sell; hollow
+/// for an addition.
 fn draw_mark(
     chart: &mut Plot<'_>,
     at: (f64, f64),

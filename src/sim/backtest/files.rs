@@ -103,7 +103,7 @@ fn trades_csv(outcome: &Outcome) -> std::io::Result<Vec<u8>> {
             trade.end.name().to_owned(),
         ])?;
     }
-    csv.into_inner().map_err(|error| error.into_error())
+    csv.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
 fn equity_csv(outcome: &Outcome) -> std::io::Result<Vec<u8>> {

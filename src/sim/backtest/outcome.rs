@@ -42,16 +42,20 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Holding the same units over the same bars, from the end of the warm-up, without charges: what standing still earned.
+    /// Holding the same units over the same bars, from the end of the warm-up, without charges:
+    /// what standing still earned.
     pub fn hold(&self) -> Vec<Money> {
         let start = self.bars.get(self.warm_up).map_or(0, |bar| bar.open.0);
         let units = i128::from(self.qty.0) * i128::from(self.side.sign());
         self.bars
             .iter()
             .enumerate()
-            .map(|(at, bar)| match at < self.warm_up {
-                true => Money::ZERO,
-                false => Money::from_wide(i128::from(bar.close.0 - start) * units),
+            .map(|(at, bar)| {
+                if at < self.warm_up {
+                    Money::ZERO
+                } else {
+                    Money::from_wide(i128::from(bar.close.0 - start) * units)
+                }
             })
             .collect()
     }

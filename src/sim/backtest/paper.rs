@@ -1,12 +1,13 @@
 //! The paper account of a backtest: decisions in, fills, trades and an equity curve out.
 //!
 //! ```text
-//!   decision at a bar's close ──► next open (or that close) ± slippage ──► FIFO lots ──► trade when flat again
-//!                                                            └─ charges
+//!   decision at a close ──► next open (or that close) ± slippage ──► FIFO lots ──► trade when flat
+//!                                                     └─ charges
 //! ```
 //!
 //! Promises
-//! - Profit and loss is the book's ([`FifoLots`]), exact to 1/10 000 rupee; the sum of the trades is the last equity.
+//! - Profit and loss is the book's ([`FifoLots`]), exact to 1/10 000 rupee; the sum of the trades
+//!   is the last equity.
 //! - Slippage always costs: a buy fills higher, a sell lower.
 //! - A trade runs from flat to flat: an entry, what was added, and the exit that closes all of it.
 
@@ -192,7 +193,8 @@ impl<C: FnMut(&Deal) -> Money> Paper<C> {
         }
     }
 
-    /// Remembers the open trade's extremes; comes after the bar's open and before its close is decided on.
+    /// Remembers the open trade's extremes; comes after the bar's open and before its close is
+    /// decided on.
     pub fn during(&mut self, bar: &Bar) {
         if let Some(trade) = &mut self.open {
             let (high, low) = (
@@ -210,7 +212,8 @@ impl<C: FnMut(&Deal) -> Money> Paper<C> {
         self.equity.push(self.value(bar.close));
     }
 
-    /// Closes what is open at the last close, without slippage, and drops a decision nothing can fill.
+    /// Closes what is open at the last close, without slippage, and drops a decision nothing can
+    /// fill.
     pub fn finish(&mut self, bar: usize, last: &Bar) {
         self.pending = None;
         if self.open.is_some() {

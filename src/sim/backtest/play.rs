@@ -7,8 +7,8 @@ use crate::model::{Action, Bar, Money};
 
 /// Plays closed bars through a strategy and an account; returns the number of warm-up bars.
 ///
-/// An entry while something is held, and an addition or exit while nothing is, cannot come out of a compiled strategy;
-/// should a rule of ours ever say so, it is left out.
+/// An entry while something is held, and an addition or exit while nothing is, cannot come out of a
+/// compiled strategy; should a rule of ours ever say so, it is left out.
 pub fn bars<C: FnMut(&Deal) -> Money>(
     bars: &[Bar],
     paper: &mut Paper<C>,

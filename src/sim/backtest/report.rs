@@ -208,7 +208,8 @@ fn prices(page: &mut String, outcome: &Outcome) -> Result<(), DrawError> {
     Ok(())
 }
 
-/// Stretches of the price chart, by calendar year or quarter, whichever holds fewer bars than a panel shows well.
+/// Stretches of the price chart, by calendar year or quarter, whichever holds fewer bars than a
+/// panel shows well.
 fn panels(outcome: &Outcome) -> Vec<(String, Range<usize>)> {
     let bars = &outcome.bars;
     if !outcome.has_time || bars.len() < 400 {
@@ -218,9 +219,10 @@ fn panels(outcome: &Outcome) -> Vec<(String, Range<usize>)> {
         let mut panels: Vec<(String, Range<usize>)> = Vec::new();
         for (at, bar) in bars.iter().enumerate() {
             let date = bar.start.day().date();
-            let name = match by_quarter {
-                true => format!("{} Q{}", date.year(), (date.month() + 2) / 3),
-                false => date.year().to_string(),
+            let name = if by_quarter {
+                format!("{} Q{}", date.year(), (date.month() + 2) / 3)
+            } else {
+                date.year().to_string()
             };
             match panels.last_mut() {
                 Some((last, range)) if *last == name => range.end = at + 1,
@@ -293,7 +295,7 @@ fn month_cell(page: &mut String, money: Money, largest: u64) {
     let text = if money == Money::ZERO {
         "·".to_owned()
     } else {
-        bare(rupees::signed(money))
+        bare(&rupees::signed(money))
     };
     put!(
         page,
@@ -386,7 +388,7 @@ fn trades(page: &mut String, outcome: &Outcome) {
 }
 
 /// Without the sign: the column's head has it.
-fn bare(text: String) -> String {
+fn bare(text: &str) -> String {
     text.replace('₹', "")
 }
 
@@ -402,13 +404,13 @@ fn trade_row(page: &mut String, outcome: &Outcome, (number, trade): (usize, &Tra
         rupees::grouped(u64::from(trade.qty.0)),
         trade.entries,
         trade.bars(),
-        bare(rupees::whole(trade.best)),
-        bare(rupees::whole(trade.worst)),
-        bare(rupees::whole(trade.gross)),
-        bare(rupees::whole(trade.charges)),
+        bare(&rupees::whole(trade.best)),
+        bare(&rupees::whole(trade.worst)),
+        bare(&rupees::whole(trade.gross)),
+        bare(&rupees::whole(trade.charges)),
         tone(trade.net()),
-        bare(rupees::signed(trade.net())),
-        bare(rupees::whole(sum)),
+        bare(&rupees::signed(trade.net())),
+        bare(&rupees::whole(sum)),
         trade.end.name(),
     );
 }

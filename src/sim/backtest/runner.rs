@@ -1,7 +1,9 @@
-//! One strategy over one instrument's bars: the engine's bank and compiled rules, without its threads.
+//! One strategy over one instrument's bars: the engine's bank and compiled rules, without its
+//! threads.
 //!
-//! Price levels exist so that a live tick costs an integer comparison. Here every close is known, so a level is replaced by
-//! its own definition, the comparison on the slot at that close: the same truth without the search for the price.
+//! Price levels exist so that a live tick costs an integer comparison. Here every close is known,
+//! so a level is replaced by its own definition, the comparison on the slot at that close: the same
+//! truth without the search for the price.
 
 use crate::config::MarketRules;
 use crate::indicators::{Bank, BankPlan, Cmp, LevelSpec, PriceLevel};
@@ -47,8 +49,9 @@ pub struct Bounds {
     pub pyramids_max: u32,
     /// Length of the end-of-day window, in nanoseconds before the close.
     pub eod_window_ns: i64,
-    /// No decision at or after this long before the close, in nanoseconds; `None` decides on every bar, also on the
-    /// last one of a session, which then fills at the next session's open.
+    /// No entry or addition at or after this long before the close, in nanoseconds, and no exit at
+    /// the close itself; `None` decides on every bar, also on the last one of a session, which then
+    /// fills at the next session's open.
     pub cutoff_ns: Option<i64>,
 }
 
@@ -70,7 +73,7 @@ pub struct Runner {
     levels: Vec<PriceLevel>,
     needed: u64,
     bounds: Bounds,
-    /// Close of every session of the run, in order of days; empty for prices without times.
+    /// Close of every session of the run, in order of days; empty when nothing asks for it.
     closes: Vec<(Day, WallNanos)>,
     /// Place of the day last asked for.
     today: usize,
@@ -88,7 +91,14 @@ impl Runner {
     ) -> Self {
         let specs = compiled.levels.specs().to_vec();
         let mut closes: Vec<(Day, WallNanos)> = Vec::new();
-        for day in days {
+        let asks = |text: &str| text.contains("eod_window");
+        let needs_closes = bounds.cutoff_ns.is_some()
+            || compiled.strategy.evaluate == Evaluate::EveryTickInEodWindow
+            || compiled
+                .strategy
+                .programs()
+                .any(|(_, program)| asks(program.text()));
+        for day in days.filter(|_| needs_closes) {
             if closes.last().is_none_or(|(last, _)| *last != day)
                 && let Some(session) = sessions.market.session(sessions.exchange, day)
             {
@@ -123,7 +133,7 @@ impl Runner {
         if self.bank.committed_bars() < self.needed {
             return Verdict::NotReady;
         }
-        self.decide(bar, bar.end, held, true)
+        self.decide(bar, bar.end, held)
     }
 
     /// Decides on a forming bar, at a moment, when the strategy wants that.
@@ -140,11 +150,11 @@ impl Runner {
             return Verdict::Nothing;
         }
         self.bank.peek(forming);
-        self.decide(forming, at, held, false)
+        self.decide(forming, at, held)
     }
 
     #[inline]
-    fn decide(&mut self, bar: &Bar, at: WallNanos, held: Held, closes: bool) -> Verdict {
+    fn decide(&mut self, bar: &Bar, at: WallNanos, held: Held) -> Verdict {
         let slots = self.bank.slots();
         let close = bar.close.rupees();
         for (spec, level) in self.specs.iter().zip(&mut self.levels) {
@@ -155,9 +165,6 @@ impl Runner {
             };
         }
         let eod_window = self.in_eod_window(at);
-        if closes && self.is_past_cutoff(at) {
-            return Verdict::Nothing;
-        }
         let context = Context {
             last_entry: held.last_entry,
             in_position: held.entries > 0,
@@ -172,6 +179,7 @@ impl Runner {
         };
         match self.strategy.decide(&inputs).action {
             Some(Action::Pyramid) if held.entries > self.bounds.pyramids_max => Verdict::Nothing,
+            Some(action) if self.is_too_late(action, at) => Verdict::Nothing,
             Some(action) => Verdict::Act(action),
             None => Verdict::Nothing,
         }
@@ -183,15 +191,17 @@ impl Runner {
             .is_some_and(|close| at >= close.offset(-window))
     }
 
-    fn is_past_cutoff(&mut self, at: WallNanos) -> bool {
+    fn is_too_late(&mut self, action: Action, at: WallNanos) -> bool {
         let Some(cutoff) = self.bounds.cutoff_ns else {
             return false;
         };
+        let before = if action == Action::Exit { 0 } else { cutoff };
         self.close_of(at)
-            .is_some_and(|close| at >= close.offset(-cutoff))
+            .is_some_and(|close| at >= close.offset(-before))
     }
 
-    /// Close of the session a moment belongs to; moments come in order, so the search goes on from the last one.
+    /// Close of the session a moment belongs to; moments come in order, so the search goes on from
+    /// the last one.
     #[inline]
     fn close_of(&mut self, at: WallNanos) -> Option<WallNanos> {
         while let Some((_, close)) = self.closes.get(self.today)

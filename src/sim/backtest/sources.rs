@@ -1,7 +1,8 @@
 //! Price files to bars of one timeframe, session by session.
 //!
-//! Every row goes through the engine's own [`BarBuilder`], so a backtest sees the bars a live day would have seen: none
-//! over a break, no pre-open or post-close price, and none that the file has no row for.
+//! Every row goes through the engine's own [`BarBuilder`], so a backtest sees the bars a live day
+//! would have seen: none over a break, no pre-open or post-close price, and none that the file has
+//! no row for.
 
 use crate::config::MarketRules;
 use crate::indicators::bars::{BarBuilder, FoldOutcome, ShortBar, Timeframe, Unfolded};
@@ -132,7 +133,10 @@ pub fn load(files: &[PathBuf], shape: &Shape<'_>) -> Result<Loaded, SourceError>
         if file.unit != PER_RUPEE {
             return Err(SourceError::TooFine { file: name });
         }
-        folding.remark(&name, &file);
+        let short = path
+            .file_name()
+            .map_or(name.clone(), |n| n.to_string_lossy().into_owned());
+        folding.remark(&short, &file);
         if file.layout == Layout::Ohlc {
             if files.len() > 1 {
                 return Err(SourceError::Timeless { file: name });
@@ -153,14 +157,11 @@ pub fn load(files: &[PathBuf], shape: &Shape<'_>) -> Result<Loaded, SourceError>
             return Ok(Loaded {
                 bars: file.bars,
                 rows,
-                origin: name,
+                origin: short,
                 ..folding.loaded
             });
         }
-        names.push(
-            path.file_name()
-                .map_or(name.clone(), |n| n.to_string_lossy().into_owned()),
-        );
+        names.push(short);
         folding.file(&name, &file)?;
     }
     folding.loaded.origin = match &names[..] {

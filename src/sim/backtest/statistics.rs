@@ -51,7 +51,8 @@ pub struct Statistics {
     pub exposure: f64,
     /// The largest fall.
     pub drawdown: Drawdown,
-    /// Mean over deviation of daily net results, times √252; `None` below twenty days or without any deviation.
+    /// Mean over deviation of daily net results, times √252; `None` below twenty days or without
+    /// any deviation.
     pub sharpe: Option<f64>,
     /// Net by calendar month in India: (year, month) in order.
     pub months: Vec<((i16, i8), Money)>,

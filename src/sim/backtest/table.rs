@@ -14,7 +14,6 @@ pub fn figures(outcome: &Outcome) -> Vec<(String, String)> {
     let mut rows = vec![
         ("bars", rupees::grouped(outcome.bars.len() as u64)),
         ("warm-up bars", rupees::grouped(warm_up as u64)),
-        ("sessions", rupees::grouped(s.days as u64)),
         ("trades", rupees::grouped(s.trades as u64)),
         (
             "entries and additions",
@@ -38,6 +37,9 @@ pub fn figures(outcome: &Outcome) -> Vec<(String, String)> {
         ("in the market", percent(s.exposure)),
         ("largest drawdown", rupees::whole(s.drawdown.depth)),
     ];
+    if outcome.has_time {
+        rows.insert(2, ("sessions", rupees::grouped(s.days as u64)));
+    }
     if outcome.has_time && s.drawdown.depth.0 > 0 {
         rows.push(("drawdown from", day(s.drawdown.peak)));
         rows.push(("drawdown bottom", day(s.drawdown.bottom)));

@@ -2,13 +2,14 @@
 
 use super::paper::{Deal, End, FillAt, Paper, Terms};
 use super::runner::{Bounds, Compiled, Runner, Sessions};
+use super::setup::{Request, prepare};
 use super::sources::{Loaded, Shape, Step, load};
 use super::*;
-use crate::config::{Charges, Execution, MarketRules};
+use crate::config::{Charges, Config, Execution, MarketRules};
 use crate::indicators::bars::{ShortBar, Timeframe};
 use crate::indicators::{BankPlan, Cmp, Ohlc, Params, Scale, Suite, Thresholds, conditions};
 use crate::model::time::{MINUTE, parse_clock};
-use crate::model::{Action, Bar, Day, Exchange, Kind, Money, Price, Qty, Side, WallNanos};
+use crate::model::{Action, Bar, Day, Exchange, Kind, Lots, Money, Price, Qty, Side, WallNanos};
 use crate::rules::conditions::LevelPlan;
 use crate::rules::strategy::{Evaluate, Strategy, StrategyText};
 use std::path::PathBuf;
@@ -437,8 +438,9 @@ fn prices_outside_sessions_and_files_that_do_not_fit_are_named() {
         file(
             &clocks
                 .iter()
-                .map(|clock| format!("{day} {clock},100.05\n"))
-                .collect::<String>(),
+                .map(|clock| format!("{day} {clock},100.05"))
+                .collect::<Vec<_>>()
+                .join("\n"),
         )
     };
     let monday = day(
@@ -476,4 +478,97 @@ fn prices_outside_sessions_and_files_that_do_not_fit_are_named() {
         .expect_err("joined")
         .to_string();
     assert!(fault.contains("only be tested alone"), "{fault}");
+}
+
+// ── From a configuration ────────────────────────────────────────────────────────────────────────
+
+fn shipped(change: impl Fn(&str) -> String) -> Config {
+    let text = change(include_str!("../../../config/run.toml"));
+    Config::parse(std::path::Path::new("config/run.toml"), &text).expect("a configuration")
+}
+
+fn request(file: &tempfile::NamedTempFile) -> Request {
+    Request {
+        files: vec![file.path().to_owned()],
+        strategy: None,
+        instrument: None,
+        underlying: None,
+        timeframe: Some(Timeframe::MINUTE),
+        lots: Some(Lots(2)),
+        lot: None,
+        slippage_ticks: 3,
+        fill_at: FillAt::NextOpen,
+        within_session: false,
+    }
+}
+
+fn minute_rows() -> tempfile::NamedTempFile {
+    let rows: String = (0..375).fold(String::new(), |rows, n| {
+        let close = 52_000 + n % 7;
+        let clock = 555 + n;
+        let (hour, minute) = (clock / 60, clock % 60);
+        rows + &format!("BANKNIFTY,20240115,{hour:02}:{minute:02},52000,52007,52000,{close}\n")
+    });
+    file(&format!("Instrument,Date,Time,Open,High,Low,Close\n{rows}"))
+}
+
+#[test]
+fn the_shipped_configuration_runs_with_lots_slippage_and_notes_of_its_contract() {
+    let (config, file) = (shipped(str::to_owned), minute_rows());
+    let request = request(&file);
+    let outcome = prepare(&config, &request).expect("prepares").play();
+    assert_eq!(
+        (outcome.bars.len(), outcome.qty),
+        (375, Qty(30)),
+        "two lots of 15 in January 2024"
+    );
+    let parameter = |name: &str| {
+        let found = outcome.parameters.iter().find(|(n, _)| n == name);
+        found.map_or("", |(_, value)| value.as_str())
+    };
+    assert!(
+        parameter("slippage").contains("0.30 rupees"),
+        "two legs, three ticks of 0.05"
+    );
+    assert_eq!(parameter("rsi_condition"), "rsi(6) > 70");
+    assert!(outcome.traded.contains("synthetic future"));
+    assert!(
+        outcome
+            .assumptions
+            .iter()
+            .any(|s| s.contains("CALL minus a PUT"))
+    );
+}
+
+#[test]
+fn what_cannot_be_tested_is_said_before_anything_is_read() {
+    let file = minute_rows();
+    let fault = |config: &Config, request: &Request| match prepare(config, request) {
+        Ok(_) => String::new(),
+        Err(fault) => fault.to_string(),
+    };
+    let config = shipped(str::to_owned);
+    let wrong = Request {
+        strategy: Some("swing".to_owned()),
+        ..request(&file)
+    };
+    assert_eq!(
+        fault(&config, &wrong),
+        "no strategy \"swing\"; there is trend"
+    );
+    let wrong = Request {
+        underlying: Some("NIFT".to_owned()),
+        ..request(&file)
+    };
+    assert!(fault(&config, &wrong).starts_with("no underlying \"NIFT\""));
+    let straddle =
+        shipped(|text| text.replace("side = \"sell\", strike", "side = \"buy\",  strike"));
+    assert!(fault(&straddle, &request(&file)).contains("CALL and PUT are both bought"));
+    let short = shipped(|text| {
+        text.replace("call = { side = \"buy\",", "call = { side = \"sell\",")
+            .replace("put  = { side = \"sell\",", "put  = { side = \"buy\",")
+    });
+    let request = request(&file);
+    let outcome = prepare(&short, &request).expect("prepares").play();
+    assert_eq!(outcome.side, Side::Sell);
 }

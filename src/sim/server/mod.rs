@@ -202,7 +202,8 @@ impl Server {
             "rest": format!("{http}://127.0.0.1:{port}"),
             "ticker": format!("{ws}://127.0.0.1:{port}"),
             "tls": !self.settings.plain,
-            "ca_file": self.settings.ca_out,
+            // Without TLS there is no certificate, so a file that was asked for is not there either.
+            "ca_file": self.tls.as_ref().and(self.settings.ca_out.as_ref()),
             "api_key": credentials.api_key,
             "api_secret": credentials.api_secret,
             "request_token": credentials.request_token,

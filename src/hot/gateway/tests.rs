@@ -1,0 +1,157 @@
+//! What the gateway tells of orders whose news come late, partly or in the wrong order.
+
+use super::*;
+use crate::model::{Action, InstrumentIx, IntentId, LegRole, Qty, Signal, StrategyIx, Token};
+use crate::ring::lane::Policy;
+use crate::ring::{Receiver, counted, lossless};
+use crate::rules::Limits;
+use crate::runtime::{Hop, MarketTime, meter};
+use crate::venue::{Auth, Broker, Endpoint, OrderUpdate};
+
+const BASE: u64 = 600;
+const DAY: Day = Day(20_000);
+
+/// A gateway without connections, with the far ends of its lanes.
+struct Rig {
+    gateway: Gateway,
+    outcomes: Receiver<Entry>,
+    updates: crate::ring::Lossless<OrderUpdate>,
+    intents: crate::ring::Lossless<Intent>,
+    clock: Clock,
+}
+
+fn rig(outcomes_room: usize) -> Rig {
+    let (intents_tx, intents, _) = lossless("intents", 8, Policy::Stall);
+    let (updates_tx, updates, _) = lossless("updates", 8, Policy::Stall);
+    let (outcomes, outcomes_rx, _) = lossless("outcomes", outcomes_room, Policy::Stall);
+    let (_, connections, _) = lossless("connections", 1, Policy::Stall);
+    let gateway = Gateway::new(GatewayParts {
+        broker: Broker::Kite,
+        endpoint: Endpoint::new("localhost", 443),
+        auth: Auth::new("key", "token"),
+        armed: Vec::new(),
+        limits: Limits {
+            open_orders_max: 4,
+            band_basis_points: 500,
+            data_age_ns_max: u64::MAX,
+            per_second_max: 9,
+        },
+        family: (7, DAY),
+        intent_base: BASE,
+        journal: Writer::digesting(),
+        intents,
+        updates,
+        outcomes,
+        records: counted("records", 64).0,
+        events: counted("events", 64).0,
+        connections,
+        connection_count: 2,
+        warm_request: Vec::new(),
+        warm_after_ns: u64::MAX,
+        reply_timeout_ns: SECOND_NS,
+        order_ttl_ns: 0,
+        first_byte: meter(Hop::FirstByte).0,
+        both_legs: meter(Hop::BothLegs).0,
+        reply: meter(Hop::Reply).0,
+    });
+    Rig {
+        gateway,
+        outcomes: outcomes_rx,
+        updates: updates_tx,
+        intents: intents_tx,
+        clock: Clock::start(&MarketTime::Real),
+    }
+}
+
+fn leg() -> Leg {
+    Leg {
+        instrument: InstrumentIx(0),
+        role: LegRole::Call,
+        side: Side::Buy,
+        qty: Qty(30),
+        limit: Price::from_rupees(100),
+        reference: Price::from_rupees(99),
+        reduces: false,
+    }
+}
+
+fn intent(number: u64) -> Intent {
+    let signal = Signal {
+        action: Action::Entry,
+        strategy: StrategyIx(0),
+        instrument: InstrumentIx(0),
+        price: Price::from_rupees(100),
+        conditions: 0,
+        at: WallNanos(0),
+        received: MonoNanos(1),
+    };
+    Intent::new(IntentId(BASE + number), signal, leg(), None)
+}
+
+/// An order as it is after its first byte left.
+fn sent(gateway: &mut Gateway, number: u64) -> Tag {
+    let order = order_of(&intent(number), 0, &leg(), (7, DAY));
+    let slot = gateway.orders.insert(OrderRecord::new(order));
+    gateway.orders.set_sending(slot, MonoNanos(1));
+    order.tag
+}
+
+fn update(tag: Option<Tag>, state: OrderState, filled: u32) -> OrderUpdate {
+    OrderUpdate {
+        tag,
+        order_id: OrderId(77),
+        state,
+        filled: Qty(filled),
+        quantity: Qty(30),
+        limit: Price::from_rupees(100),
+        average: Price::from_rupees(if filled > 0 { 99 } else { 0 }),
+        token: Token(1),
+        side: Side::Buy,
+        reject: None,
+        at: WallNanos(5),
+    }
+}
+
+impl Rig {
+    fn hear(&mut self, update: OrderUpdate) -> Vec<Entry> {
+        self.updates.push(update).expect("room");
+        self.gateway.work(&self.clock);
+        std::iter::from_fn(|| self.outcomes.pop()).collect()
+    }
+}
+
+fn told(entries: &[Entry]) -> Vec<Option<OrderState>> {
+    let state = |entry: &Entry| match entry {
+        Entry::Report(report) => Some(report.state),
+        Entry::Fill(_) | Entry::Admitted(_) => None,
+    };
+    entries.iter().map(state).collect()
+}
+
+#[test]
+fn the_end_of_an_order_is_told_after_its_fill_and_never_before() {
+    let mut rig = rig(64);
+    let tag = sent(&mut rig.gateway, 1);
+    let entries = rig.hear(update(Some(tag), OrderState::Filled, 30));
+    assert_eq!(told(&entries), [None, Some(OrderState::Filled)]);
+}
+
+#[test]
+fn an_update_that_completes_an_order_but_calls_it_open_ends_it() {
+    let mut rig = rig(64);
+    let tag = sent(&mut rig.gateway, 1);
+    let entries = rig.hear(update(Some(tag), OrderState::Open, 30));
+    assert_eq!(told(&entries), [None, Some(OrderState::Filled)]);
+    let entries = rig.hear(update(Some(tag), OrderState::Filled, 30));
+    assert_eq!(told(&entries), [], "nothing new");
+}
+
+#[test]
+fn an_old_update_with_news_does_not_bring_a_cancelled_order_back() {
+    let mut rig = rig(64);
+    let tag = sent(&mut rig.gateway, 1);
+    let entries = rig.hear(update(Some(tag), OrderState::Cancelled, 10));
+    assert_eq!(told(&entries), [None, Some(OrderState::Cancelled)]);
+    let entries = rig.hear(update(Some(tag), OrderState::Open, 15));
+    assert_eq!(told(&entries), [None, Some(OrderState::Cancelled)]);
+}
