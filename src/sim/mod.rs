@@ -20,6 +20,7 @@
 pub mod backtest;
 pub mod certificate;
 pub mod clock;
+pub mod recorded;
 pub mod settings;
 
 mod account;
