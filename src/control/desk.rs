@@ -287,7 +287,7 @@ impl Desk {
             }
             return Ok(response);
         }
-        let mut connection = HttpConnection::connect(&self.url, &self.tls, TIMEOUT)?;
+        let mut connection = HttpConnection::connect_large(&self.url, &self.tls, TIMEOUT)?;
         let response = connection.call(&bytes)?;
         if !response.closes {
             self.connection = Some(connection);

@@ -6,7 +6,8 @@
 //!   clock ────┘       └────► events (for people), recorder (for replay)
 //! ```
 //!
-//! Outcomes are taken before ticks in every cycle, so a decision always knows what the gateway knew.
+//! Outcomes are taken before ticks in every cycle, so a decision always knows what the gateway knew. They are
+//! taken even while intents wait for room: a gateway that waits for us to take them frees that room.
 
 use super::compute::{Compute, Unit};
 use super::evaluate::{Evaluate, Occasion, Skip, StrategyPlan, Verdict};
@@ -19,6 +20,8 @@ use sha2::{Digest as _, Sha256};
 
 /// Ticks taken in one call.
 const BATCH: usize = 32;
+/// Intents that may wait, for room or for their digest, before memory is asked for.
+const HELD: usize = 64;
 /// Exchange time has whole seconds: a bar is closed by the clock only when ticks of its last second had
 /// that long to arrive.
 const SECOND_NS: i64 = 1_000_000_000;
@@ -88,7 +91,9 @@ pub struct Decide {
     compute: Compute,
     evaluate: Evaluate,
     held: Vec<Intent>,
-    digest: Option<Sha256>,
+    digest: Sha256,
+    /// Intents that are not in the digest yet: hashing waits until the legs are on their way.
+    undigested: Vec<Intent>,
     totals: DecideTotals,
 }
 
@@ -101,7 +106,6 @@ impl Decide {
         instruments: usize,
         intent_base: u64,
     ) -> Self {
-        let digest = Some(Sha256::new());
         let mut evaluate = Evaluate::new(strategies, instruments, intent_base);
         for unit in &units {
             evaluate.refresh(unit.strategy, unit.bank());
@@ -110,8 +114,9 @@ impl Decide {
             parts,
             compute: Compute::new(units, instruments),
             evaluate,
-            held: Vec::with_capacity(64),
-            digest,
+            held: Vec::with_capacity(HELD),
+            digest: Sha256::new(),
+            undigested: Vec::with_capacity(HELD),
             totals: DecideTotals::default(),
         }
     }
@@ -138,9 +143,11 @@ impl Decide {
 
     /// Digest of every intent so far, without times of ours, as hex.
     pub fn digest(&self) -> String {
-        self.digest.as_ref().map_or_else(String::new, |digest| {
-            data_encoding::HEXLOWER.encode(&digest.clone().finalize())
-        })
+        let mut digest = self.digest.clone();
+        for intent in &self.undigested {
+            digest_intent(&mut digest, intent);
+        }
+        data_encoding::HEXLOWER.encode(&digest.finalize())
     }
 
     /// Takes every outcome that waits; for the end of a run.
@@ -287,14 +294,22 @@ impl Decide {
     }
 
     fn hand_on(&mut self, intent: Intent) {
-        if let Some(digest) = &mut self.digest {
-            digest_intent(digest, &intent);
+        if !self.held.is_empty() || self.parts.intents.push(intent).is_err() {
+            self.held.push(intent);
         }
         let count = &mut self.totals.intents[intent.signal.action as usize];
         *count = count.wrapping_add(1);
         self.parts.events.push(DecideEvent::Intent(intent));
-        if !self.held.is_empty() || self.parts.intents.push(intent).is_err() {
-            self.held.push(intent);
+        if self.undigested.len() == HELD {
+            self.digest_all();
+        }
+        self.undigested.push(intent);
+    }
+
+    #[cold]
+    fn digest_all(&mut self) {
+        for intent in self.undigested.drain(..) {
+            digest_intent(&mut self.digest, &intent);
         }
     }
 
@@ -337,10 +352,10 @@ impl Stage for Decide {
 
     #[inline]
     fn work(&mut self, clock: &Clock) -> usize {
-        if self.is_stalled() {
-            return 0;
-        }
         let done = self.take_outcomes();
+        if self.is_stalled() {
+            return done;
+        }
         let mut taken = 0;
         while taken < BATCH
             && self.held.is_empty()
@@ -351,10 +366,14 @@ impl Stage for Decide {
             taken += 1;
         }
         if taken == 0 && self.held.is_empty() {
+            if !self.undigested.is_empty() {
+                self.digest_all();
+            }
             let mono = clock.mono();
             let earlier = crate::model::MonoNanos(mono.0.saturating_sub(self.parts.close_grace_ns));
             let wall = clock.wall_at(earlier).offset(-SECOND_NS);
-            if self.compute.is_due(wall) {
+            // Ticks that came since the lane was found empty may belong to the bar: they go first.
+            if self.compute.is_due(wall) && self.parts.ticks.is_empty() {
                 self.on_clock(Stamp { mono, wall });
                 taken += 1;
             }
@@ -362,4 +381,12 @@ impl Stage for Decide {
         }
         done + taken
     }
+
+    /// Hands on what can be handed on; the gateway outlives this stage and takes it.
+    fn stop(&mut self, _clock: &Clock) {
+        self.is_stalled();
+    }
 }
+
+#[cfg(test)]
+mod tests;

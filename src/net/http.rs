@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const BUFFER: usize = 16 << 10;
+/// Largest reply of a connection of [`HttpConnection::connect_large`]: an instrument dump has several MiB.
+const LARGE_MAX: usize = 64 << 20;
 const HEADERS_MAX: usize = 48;
 
 /// A kept-alive connection.
@@ -21,6 +23,9 @@ pub struct HttpConnection {
     host: String,
     inbox: Vec<u8>,
     filled: usize,
+    /// Bytes without which the reply in the buffer cannot be whole: it is not parsed before.
+    needed: usize,
+    reply_max: usize,
     unsent: Vec<u8>,
 }
 
@@ -72,8 +77,25 @@ impl HttpConnection {
             host: url.authority(),
             inbox: vec![0; BUFFER],
             filled: 0,
+            needed: 0,
+            reply_max: MESSAGE_MAX,
             unsent: Vec::with_capacity(BUFFER),
         })
+    }
+
+    /// Connects for reads whose answers may be larger than [`MESSAGE_MAX`]: never for orders.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::connect`].
+    pub fn connect_large(
+        url: &Url,
+        tls: &Arc<ClientConfig>,
+        timeout: Duration,
+    ) -> Result<Self, NetFault> {
+        let mut connection = Self::connect(url, tls, timeout)?;
+        connection.reply_max = LARGE_MAX;
+        Ok(connection)
     }
 
     /// Switches to non-blocking use on the hot path.
@@ -119,7 +141,7 @@ impl HttpConnection {
         }
         loop {
             if self.filled == self.inbox.len() {
-                if self.inbox.len() >= MESSAGE_MAX {
+                if self.inbox.len() >= self.reply_max {
                     return Incoming::Closed;
                 }
                 self.inbox.resize(self.inbox.len().saturating_mul(2), 0);
@@ -129,8 +151,12 @@ impl HttpConnection {
                 Ok(0) => return Incoming::Closed,
                 Ok(read) => {
                     self.filled = self.filled.saturating_add(read);
-                    match parse(self.inbox.get_mut(..self.filled).unwrap_or_default()) {
-                        Parsed::Partial => {}
+                    if self.filled < self.needed {
+                        continue;
+                    }
+                    let bytes = self.inbox.get_mut(..self.filled).unwrap_or_default();
+                    match parse(bytes, self.reply_max) {
+                        Parsed::Partial(needed) => self.needed = needed,
                         Parsed::Whole(reply) => return Incoming::Reply(reply),
                         Parsed::Nonsense => return Incoming::Closed,
                     }
@@ -152,6 +178,13 @@ impl HttpConnection {
     #[inline]
     pub const fn next(&mut self) {
         self.filled = 0;
+        self.needed = 0;
+    }
+
+    /// True while part of a reply waits for the rest of it.
+    #[inline]
+    pub const fn has_bytes(&self) -> bool {
+        self.filled > 0
     }
 
     /// Sends a request and waits for its reply; for control, on a blocking connection.
@@ -209,18 +242,20 @@ impl AsRawFd for HttpConnection {
 }
 
 enum Parsed {
-    Partial,
+    /// Not whole before so many bytes are there.
+    Partial(usize),
     Whole(Reply),
     Nonsense,
 }
 
-/// Parses the head and finds the body; a chunked body is joined in place.
-fn parse(bytes: &mut [u8]) -> Parsed {
+/// Parses the head and finds the body; a chunked body is joined in place. Bytes behind the reply belong to
+/// no request of ours: the connection is then good for this reply only.
+fn parse(bytes: &mut [u8], reply_max: usize) -> Parsed {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
     let head = match response.parse(bytes) {
         Ok(httparse::Status::Complete(head)) => head,
-        Ok(httparse::Status::Partial) => return Parsed::Partial,
+        Ok(httparse::Status::Partial) => return Parsed::Partial(0),
         Err(_) => return Parsed::Nonsense,
     };
     let status = response.code.unwrap_or(0);
@@ -242,69 +277,91 @@ fn parse(bytes: &mut [u8]) -> Parsed {
             closes |= header.value.eq_ignore_ascii_case(b"close");
         }
     }
-    if chunked {
-        return match join_chunks(bytes.get_mut(head..).unwrap_or_default()) {
-            Ok(Some(length)) => Parsed::Whole(Reply {
-                status,
-                closes,
-                body: head..head.saturating_add(length),
-            }),
-            Ok(None) => Parsed::Partial,
-            Err(()) => Parsed::Nonsense,
+    let all = bytes.len();
+    let (length, end) = if chunked {
+        match find_chunks(bytes.get(head..).unwrap_or_default(), reply_max) {
+            Chunks::Whole(end) => {
+                let length = join_chunks(bytes.get_mut(head..).unwrap_or_default());
+                (length, head.saturating_add(end))
+            }
+            Chunks::Partial(needed) => return Parsed::Partial(head.saturating_add(needed)),
+            Chunks::Nonsense => return Parsed::Nonsense,
+        }
+    } else {
+        let length: usize = match (length, status) {
+            (Some(length), _) => length,
+            (None, 204 | 304) => 0,
+            (None, _) => return Parsed::Nonsense,
         };
-    }
-    let length: usize = match (length, status) {
-        (Some(length), _) => length,
-        (None, 204 | 304) => 0,
-        (None, _) => return Parsed::Nonsense,
+        if length > reply_max {
+            return Parsed::Nonsense;
+        }
+        (length, head.saturating_add(length))
     };
-    if length > MESSAGE_MAX {
-        return Parsed::Nonsense;
-    }
-    let end = head.saturating_add(length);
-    if bytes.len() < end {
-        return Parsed::Partial;
+    if all < end {
+        return Parsed::Partial(end);
     }
     Parsed::Whole(Reply {
         status,
-        closes,
-        body: head..end,
+        closes: closes || all > end,
+        body: head..head.saturating_add(length),
     })
 }
 
-/// Returns the joined length once the last chunk is there. Until then nothing is moved.
-fn join_chunks(bytes: &mut [u8]) -> Result<Option<usize>, ()> {
-    let mut pieces = [(0_usize, 0_usize); 64];
-    let mut count = 0;
+enum Chunks {
+    /// Every chunk is there; so many bytes with their framing.
+    Whole(usize),
+    /// Not whole before so many bytes are there.
+    Partial(usize),
+    Nonsense,
+}
+
+/// Looks for the end of a chunked body; moves nothing.
+fn find_chunks(bytes: &[u8], reply_max: usize) -> Chunks {
     let mut at = 0_usize;
     loop {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let (skip, size) = match httparse::parse_chunk_size(rest) {
-            Ok(httparse::Status::Complete((skip, size))) => (skip, size),
-            Ok(httparse::Status::Partial) => return Ok(None),
-            Err(_) => return Err(()),
+        let (skip, size) = match httparse::parse_chunk_size(bytes.get(at..).unwrap_or_default()) {
+            Ok(httparse::Status::Complete(found)) => found,
+            Ok(httparse::Status::Partial) => return Chunks::Partial(0),
+            Err(_) => return Chunks::Nonsense,
         };
-        let size = usize::try_from(size).map_err(|_| ())?;
-        if size > MESSAGE_MAX {
-            return Err(());
+        let Ok(size) = usize::try_from(size) else {
+            return Chunks::Nonsense;
+        };
+        if size > reply_max {
+            return Chunks::Nonsense;
         }
-        at = at.saturating_add(skip);
-        if bytes.len() < at.saturating_add(size).saturating_add(2) {
-            return Ok(None);
+        let end = at
+            .saturating_add(skip)
+            .saturating_add(size)
+            .saturating_add(2);
+        if bytes.len() < end {
+            return Chunks::Partial(end);
         }
+        if bytes.get(end - 2..end) != Some(b"\r\n") {
+            return Chunks::Nonsense;
+        }
+        at = end;
         if size == 0 {
-            break;
+            return Chunks::Whole(at);
         }
-        *pieces.get_mut(count).ok_or(())? = (at, size);
-        count += 1;
-        at = at.saturating_add(size).saturating_add(2);
     }
-    let mut joined = 0_usize;
-    for &(from, size) in pieces.iter().take(count) {
+}
+
+/// Joins chunks that [`find_chunks`] found whole and returns the joined length.
+fn join_chunks(bytes: &mut [u8]) -> usize {
+    let (mut at, mut joined) = (0_usize, 0_usize);
+    while let Ok(httparse::Status::Complete((skip, size))) =
+        httparse::parse_chunk_size(bytes.get(at..).unwrap_or_default())
+        && let Ok(size) = usize::try_from(size)
+        && size > 0
+    {
+        let from = at.saturating_add(skip);
         bytes.copy_within(from..from + size, joined);
         joined += size;
+        at = from + size + 2;
     }
-    Ok(Some(joined))
+    joined
 }
 
 #[cfg(test)]
@@ -313,12 +370,12 @@ mod tests {
 
     fn whole(text: &str) -> Option<(u16, String, bool)> {
         let mut bytes = text.as_bytes().to_vec();
-        match parse(&mut bytes) {
+        match parse(&mut bytes, MESSAGE_MAX) {
             Parsed::Whole(reply) => {
                 let body = String::from_utf8_lossy(&bytes[reply.body.clone()]).into_owned();
                 Some((reply.status, body, reply.closes))
             }
-            Parsed::Partial | Parsed::Nonsense => None,
+            Parsed::Partial(_) | Parsed::Nonsense => None,
         }
     }
 
@@ -328,7 +385,10 @@ mod tests {
         assert_eq!(whole(text), Some((200, "hello".into(), false)));
         for cut in 0..text.len() {
             assert!(
-                matches!(parse(&mut text.as_bytes()[..cut].to_vec()), Parsed::Partial),
+                matches!(
+                    parse(&mut text.as_bytes()[..cut].to_vec(), MESSAGE_MAX),
+                    Parsed::Partial(needed) if needed <= text.len()
+                ),
                 "{cut}"
             );
         }
@@ -341,7 +401,10 @@ mod tests {
         assert_eq!(whole(text), Some((429, "hello world".into(), true)));
         for cut in 0..text.len() {
             assert!(
-                matches!(parse(&mut text.as_bytes()[..cut].to_vec()), Parsed::Partial),
+                matches!(
+                    parse(&mut text.as_bytes()[..cut].to_vec(), MESSAGE_MAX),
+                    Parsed::Partial(needed) if needed <= text.len()
+                ),
                 "{cut}"
             );
         }
@@ -358,9 +421,58 @@ mod tests {
             "SMTP ready\r\n\r\n",
         ] {
             assert!(
-                matches!(parse(&mut bad.as_bytes().to_vec()), Parsed::Nonsense),
+                matches!(
+                    parse(&mut bad.as_bytes().to_vec(), MESSAGE_MAX),
+                    Parsed::Nonsense
+                ),
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn a_reply_of_more_chunks_than_a_table_would_hold_is_whole() {
+        let mut text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned();
+        for _ in 0..1_000 {
+            text.push_str("3\r\nabc\r\n");
+        }
+        text.push_str("0\r\n\r\n");
+        assert_eq!(whole(&text), Some((200, "abc".repeat(1_000), false)));
+    }
+
+    #[test]
+    fn bytes_behind_a_reply_make_it_the_last_of_its_connection() {
+        let text = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 ";
+        assert_eq!(whole(text), Some((200, "hello".into(), true)));
+        let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\nH";
+        assert_eq!(whole(text), Some((200, "x".into(), true)));
+    }
+
+    #[test]
+    fn a_large_reply_is_taken_where_it_is_expected_and_nowhere_else() {
+        use std::io::{Read as _, Write as _};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
+        let port = listener.local_addr().expect("address").port();
+        let body = vec![b'x'; 3 * MESSAGE_MAX];
+        let server = std::thread::Builder::new().spawn(move || {
+            for _ in 0..2 {
+                let (mut peer, _) = listener.accept().expect("client");
+                peer.read(&mut [0; 64]).expect("request");
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+                peer.write_all(head.as_bytes()).expect("head");
+                // The client that does not want it hangs up.
+                peer.write_all(&body).ok();
+            }
+        });
+        let url = Url::parse(&format!("http://127.0.0.1:{port}")).expect("address");
+        let tls = crate::net::tls::client_config(None).expect("roots");
+        let wait = Duration::from_secs(5);
+        let mut large = HttpConnection::connect_large(&url, &tls, wait).expect("connected");
+        let reply = large.call(b"GET / HTTP/1.1\r\n\r\n").expect("reply");
+        assert_eq!(reply.body.len(), 3 * MESSAGE_MAX);
+        let mut small = HttpConnection::connect(&url, &tls, wait).expect("connected");
+        assert!(small.call(b"GET / HTTP/1.1\r\n\r\n").is_err());
+        drop(small);
+        server.expect("thread").join().expect("server");
     }
 }

@@ -3,7 +3,7 @@
 //! Promises
 //! - A certificate is always checked. A root may be added for a simulated venue; nothing turns checking off.
 //! - Unencrypted connections go to this machine only.
-//! - Every size is bounded: replies and WebSocket messages of at most 1 MiB.
+//! - Every size is bounded: replies and WebSocket messages of at most 1 MiB, dumps read by control of 64 MiB.
 
 pub mod backoff;
 pub mod http;

@@ -7,7 +7,10 @@
 
 use crate::model::{MonoNanos, Stamp, WallNanos};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicI64, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 /// Where market time comes from.
 #[derive(Clone, Debug)]
@@ -31,8 +34,9 @@ enum Source {
 struct Inner {
     source: Source,
     speed_milli: u64,
-    anchor_wall: AtomicI64,
-    anchor_mono: AtomicU64,
+    follows_feed: bool,
+    /// Market time at monotonic time zero. One word, so that no reader ever joins the halves of two moments.
+    offset: AtomicI64,
 }
 
 /// A cheap handle to the engine's clock.
@@ -48,21 +52,22 @@ impl Clock {
     pub fn start(market: &MarketTime) -> Self {
         let clock = quanta::Clock::new();
         let origin = clock.raw();
-        let (wall, speed_milli) = match market {
+        let (wall, speed_milli, follows_feed) = match market {
             MarketTime::Real => {
                 let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
                 (
                     since.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)),
                     1_000,
+                    false,
                 )
             }
-            MarketTime::Feed { speed_milli } => (0, *speed_milli),
+            MarketTime::Feed { speed_milli } => (0, *speed_milli, true),
         };
         Self(Arc::new(Inner {
             source: Source::Counter { clock, origin },
             speed_milli,
-            anchor_wall: AtomicI64::new(wall),
-            anchor_mono: AtomicU64::new(0),
+            follows_feed,
+            offset: AtomicI64::new(wall),
         }))
     }
 
@@ -73,8 +78,8 @@ impl Clock {
                 mono: AtomicU64::new(at.mono.0),
             },
             speed_milli: 0,
-            anchor_wall: AtomicI64::new(at.wall.0),
-            anchor_mono: AtomicU64::new(0),
+            follows_feed: true,
+            offset: AtomicI64::new(at.wall.0),
         }))
     }
 
@@ -99,26 +104,40 @@ impl Clock {
         }
     }
 
-    /// Market time at a monotonic moment.
+    /// Market time at a monotonic moment. Whoever sees a moment also sees every value that the feed handed on
+    /// before it [observed](Clock::observe) that moment.
     #[inline]
     pub fn wall_at(&self, mono: MonoNanos) -> WallNanos {
-        let anchor = WallNanos(self.0.anchor_wall.load(Relaxed));
-        if self.0.speed_milli == 0 {
-            return anchor;
+        WallNanos(self.0.offset.load(Acquire)).offset(self.ran(mono))
+    }
+
+    /// Market time that passed since monotonic time zero.
+    #[inline]
+    fn ran(&self, mono: MonoNanos) -> i64 {
+        let speed = self.0.speed_milli;
+        match (speed, mono.0.checked_mul(speed)) {
+            (0, _) => 0,
+            (1_000, _) => i64::try_from(mono.0).unwrap_or(i64::MAX),
+            // A division of 128 bits costs more than everything else here.
+            (_, Some(product)) => i64::try_from(product / 1_000).unwrap_or(i64::MAX),
+            (_, None) => {
+                let scaled = u128::from(mono.0) * u128::from(speed) / 1_000;
+                i64::try_from(scaled).unwrap_or(i64::MAX)
+            }
         }
-        let since = mono.since(MonoNanos(self.0.anchor_mono.load(Relaxed)));
-        let scaled = u128::from(since) * u128::from(self.0.speed_milli) / 1_000;
-        anchor.offset(i64::try_from(scaled).unwrap_or(i64::MAX))
     }
 
     /// Moves feed-driven market time to an exchange time just received, never backwards.
     ///
-    /// Called by the feed stage, the only writer. Does nothing when market time is real.
+    /// Called by the feed stage after the tick was handed on. Does nothing when market time is real: a
+    /// broker's time stamp never moves this machine's clock.
     #[inline]
     pub fn observe(&self, exchange_time: WallNanos, at: MonoNanos) {
-        if exchange_time > self.wall_at(at) {
-            self.0.anchor_wall.store(exchange_time.0, Relaxed);
-            self.0.anchor_mono.store(at.0, Relaxed);
+        if self.0.follows_feed {
+            let offset = exchange_time.0.saturating_sub(self.ran(at));
+            if offset > self.0.offset.load(Relaxed) {
+                self.0.offset.fetch_max(offset, Release);
+            }
         }
     }
 
@@ -126,7 +145,7 @@ impl Clock {
     pub fn step_to(&self, at: Stamp) {
         if let Source::Virtual { mono } = &self.0.source {
             mono.store(at.mono.0, Relaxed);
-            self.0.anchor_wall.store(at.wall.0, Relaxed);
+            self.0.offset.store(at.wall.0, Release);
         }
     }
 }
@@ -176,5 +195,43 @@ mod tests {
             clock.wall_at(at.plus(1_000_000_000)),
             WallNanos::from_secs(1_060)
         );
+    }
+
+    #[test]
+    fn a_lying_time_stamp_does_not_move_real_market_time() {
+        let clock = Clock::start(&MarketTime::Real);
+        let before = clock.now();
+        clock.observe(before.wall.offset(86_400_000_000_000), before.mono);
+        assert_eq!(clock.wall_at(before.mono), before.wall);
+    }
+
+    #[test]
+    fn a_moment_before_the_newest_tick_is_before_its_market_time() {
+        let clock = Clock::start(&MarketTime::Feed {
+            speed_milli: 60_000,
+        });
+        let at = MonoNanos(5_000_000_000);
+        clock.observe(WallNanos::from_secs(1_000), at);
+        let earlier = MonoNanos(4_000_000_000);
+        assert_eq!(clock.wall_at(earlier), WallNanos::from_secs(940));
+    }
+
+    #[test]
+    fn no_reader_on_another_thread_sees_market_time_jump_ahead() {
+        const SECONDS: i64 = 200_000;
+        let clock = Clock::start(&MarketTime::Feed { speed_milli: 1_000 });
+        let feed = clock.clone();
+        let at = |second: i64| MonoNanos(u64::try_from(second).expect("positive") * 1_000_000_000);
+        let writer = std::thread::Builder::new().spawn(move || {
+            for second in 1..=SECONDS {
+                feed.observe(WallNanos::from_secs(1_000_000 + second), at(second));
+            }
+        });
+        let end = at(SECONDS);
+        for _ in 0..SECONDS {
+            let wall = clock.wall_at(end);
+            assert!(wall <= WallNanos::from_secs(1_000_000 + SECONDS), "{wall}");
+        }
+        writer.expect("thread").join().expect("writer");
     }
 }

@@ -181,7 +181,9 @@ impl Lines {
             return Incoming::Nothing;
         };
         match connection.poll() {
+            // A part of an answer nobody asked for would be taken for the beginning of the next one.
             Incoming::Reply(_) if line.job.is_none() => Incoming::Closed,
+            Incoming::Nothing if line.job.is_none() && connection.has_bytes() => Incoming::Closed,
             other => other,
         }
     }

@@ -189,6 +189,12 @@ impl Gateway {
         }
     }
 
+    #[inline]
+    fn count_sent(&mut self, now: MonoNanos) {
+        self.sent_at[self.sent_head] = now;
+        self.sent_head = (self.sent_head + 1) % self.sent_at.len();
+    }
+
     /// Admits, journals and sends the legs of one intent, or denies it whole.
     fn dispatch(&mut self, intent: &Intent, clock: &Clock) {
         self.totals.intents = self.totals.intents.wrapping_add(1);
@@ -235,8 +241,7 @@ impl Gateway {
         let slot = self.orders.insert(OrderRecord::new(*order));
         let now = clock.mono();
         self.orders.set_sending(slot, now);
-        self.sent_at[self.sent_head] = now;
-        self.sent_head = (self.sent_head + 1) % self.sent_at.len();
+        self.count_sent(now);
         self.totals.sent = self.totals.sent.wrapping_add(1);
         let armed = self.parts.armed.get_mut(order.instrument.at());
         let templates = armed.and_then(|armed| armed.templates.as_mut());
@@ -426,6 +431,7 @@ impl Gateway {
         self.next_sweep = now.plus(SWEEP_NS);
         let mut done = 0;
         while self.parts.order_ttl_ns > 0
+            && !self.session_dead
             && let Some((slot, order_id)) = self.orders.overdue(now, self.parts.order_ttl_ns)
             && let Some(line) = self.lines.take_idle()
         {
@@ -436,7 +442,9 @@ impl Gateway {
                 ..
             } = &self.parts;
             broker.cancel_request(endpoint, auth, order_id, &mut self.cancel);
-            self.orders.set_cancelling(slot);
+            self.orders.set_cancelling(slot, now);
+            // The broker counts it like any other request; no limit ever stops it.
+            self.count_sent(now);
             self.totals.cancels = self.totals.cancels.wrapping_add(1);
             if self
                 .lines

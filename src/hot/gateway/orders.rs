@@ -13,8 +13,8 @@ pub(super) struct Slot(u32);
 #[derive(Clone, Copy, Debug)]
 struct Live {
     slot: Slot,
-    sent: MonoNanos,
-    is_cancelling: bool,
+    /// When it was sent, or last asked to be cancelled.
+    since: MonoNanos,
 }
 
 /// The order table: records in order of sending, and the few that are not finished.
@@ -58,8 +58,7 @@ impl Orders {
         self.records.push(record);
         self.live.push(Live {
             slot,
-            sent: MonoNanos(0),
-            is_cancelling: false,
+            since: MonoNanos(0),
         });
         slot
     }
@@ -84,12 +83,18 @@ impl Orders {
             .map(|record| record.order.tag)
     }
 
-    /// The tag of an unfinished order by the broker's number, for updates that do not echo tags.
+    /// The tag of an order by the broker's number, for updates that do not echo tags: of an unfinished one,
+    /// or of any, because a fill may come after the end.
     pub(super) fn tag_of(&self, order_id: OrderId) -> Option<Tag> {
+        if order_id == OrderId(0) {
+            return None;
+        }
+        let is_it = |record: &&OrderRecord| record.order_id == order_id;
         self.live
             .iter()
             .filter_map(|live| self.records.get(live.slot.0 as usize))
-            .find(|record| record.order_id == order_id && order_id != OrderId(0))
+            .find(is_it)
+            .or_else(|| self.records.iter().rev().find(is_it))
             .map(|record| record.order.tag)
     }
 
@@ -99,13 +104,15 @@ impl Orders {
             record.state = OrderState::Sending;
         }
         if let Some(live) = self.live.iter_mut().rev().find(|live| live.slot == slot) {
-            live.sent = at;
+            live.since = at;
         }
     }
 
-    pub(super) fn set_cancelling(&mut self, slot: Slot) {
+    /// Records that a cancel was sent: its time to live starts over, so that a cancel that was lost or
+    /// refused is sent again.
+    pub(super) fn set_cancelling(&mut self, slot: Slot, at: MonoNanos) {
         if let Some(live) = self.live.iter_mut().find(|live| live.slot == slot) {
-            live.is_cancelling = true;
+            live.since = at;
         }
     }
 
@@ -122,8 +129,7 @@ impl Orders {
             None if !is_over => {
                 self.live.push(Live {
                     slot,
-                    sent: report.received,
-                    is_cancelling: false,
+                    since: report.received,
                 });
             }
             _ => {}
@@ -131,12 +137,12 @@ impl Orders {
         Some((applied, state))
     }
 
-    /// An acknowledged or open order sent longer than `ttl_ns` ago and not being cancelled yet.
+    /// An acknowledged or open order sent, or asked to be cancelled, longer than `ttl_ns` ago.
     pub(super) fn overdue(&self, now: MonoNanos, ttl_ns: u64) -> Option<(Slot, OrderId)> {
         self.live.iter().find_map(|live| {
             let record = self.records.get(live.slot.0 as usize)?;
             let is_working = matches!(record.state, OrderState::Acknowledged | OrderState::Open);
-            let is_due = !live.is_cancelling && now.since(live.sent) >= ttl_ns;
+            let is_due = now.since(live.since) >= ttl_ns;
             (is_working && is_due && record.order_id != OrderId(0))
                 .then_some((live.slot, record.order_id))
         })

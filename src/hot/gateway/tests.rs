@@ -155,3 +155,53 @@ fn an_old_update_with_news_does_not_bring_a_cancelled_order_back() {
     let entries = rig.hear(update(Some(tag), OrderState::Open, 15));
     assert_eq!(told(&entries), [None, Some(OrderState::Cancelled)]);
 }
+
+#[test]
+fn a_late_fill_without_a_tag_is_not_taken_for_a_foreign_order() {
+    let mut rig = rig(64);
+    let tag = sent(&mut rig.gateway, 1);
+    rig.hear(update(Some(tag), OrderState::Cancelled, 0));
+    let entries = rig.hear(update(None, OrderState::Filled, 30));
+    assert_eq!(told(&entries), [None, Some(OrderState::Filled)]);
+    let mut other = update(None, OrderState::Filled, 30);
+    other.order_id = OrderId(78);
+    assert_eq!(rig.hear(other), []);
+    assert_eq!(rig.gateway.totals().foreign, 1);
+}
+
+#[test]
+fn a_cancel_that_was_lost_is_sent_again() {
+    let mut rig = rig(64);
+    let tag = sent(&mut rig.gateway, 1);
+    rig.hear(update(Some(tag), OrderState::Open, 0));
+    let orders = &mut rig.gateway.orders;
+    const TTL: u64 = 10 * SECOND_NS;
+    assert_eq!(orders.overdue(MonoNanos(TTL), TTL), None);
+    let due = MonoNanos(TTL + 1);
+    let (slot, id) = orders.overdue(due, TTL).expect("overdue");
+    assert_eq!(id, OrderId(77));
+    orders.set_cancelling(slot, due);
+    assert_eq!(orders.overdue(due.plus(TTL - 1), TTL), None);
+    assert_eq!(orders.overdue(due.plus(TTL), TTL), Some((slot, id)));
+}
+
+#[test]
+fn part_of_an_answer_nobody_asked_for_ends_an_idle_connection() {
+    use crate::net::{HttpConnection, Incoming, Url, tls};
+    use std::io::Write as _;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
+    let port = listener.local_addr().expect("address").port();
+    let url = Url::parse(&format!("http://127.0.0.1:{port}")).expect("address");
+    let wait = std::time::Duration::from_secs(5);
+    let roots = tls::client_config(None).expect("roots");
+    let mut connection = HttpConnection::connect(&url, &roots, wait).expect("connected");
+    connection.set_hot().expect("hot");
+    let (mut peer, _) = listener.accept().expect("client");
+    let mut lines = Lines::new(1);
+    lines.add(connection, None, MonoNanos(0));
+    assert_eq!(lines.poll(0), Incoming::Nothing);
+    peer.write_all(b"HTTP/1.1 408 Request").expect("bytes");
+    while lines.poll(0) == Incoming::Nothing {
+        std::thread::yield_now();
+    }
+}

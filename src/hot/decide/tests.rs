@@ -1,0 +1,177 @@
+//! Full lanes and the clock's edge, on the whole deciding stage.
+
+use super::*;
+use crate::hot::compute::UnitPlan;
+use crate::hot::evaluate::legs::{Sizing, Trade};
+use crate::indicators::BankPlan;
+use crate::indicators::bars::{ShortBar, Timeframe};
+use crate::model::time::{MINUTE, SECOND};
+use crate::model::{Day, MonoNanos, OrderState, Price, Qty, Session, Side, session::Window};
+use crate::ring::lane::Policy as LanePolicy;
+use crate::ring::{counted, lossless};
+use crate::rules::conditions::LevelPlan;
+use crate::rules::strategy::{Evaluate as Policy, Strategy, StrategyText};
+use crate::runtime::{Hop, MarketTime, meter};
+
+const DAY: Day = Day(20_000);
+const OPEN: i64 = 9 * 60 * MINUTE + 15 * MINUTE;
+
+struct Rig {
+    decide: Decide,
+    ticks: Lossless<Tick>,
+    outcomes: Lossless<Entry>,
+    intents: Receiver<Intent>,
+    clock: Clock,
+}
+
+/// Two strategies that want to enter at every tick, with room for one intent.
+fn rig(room: usize) -> Rig {
+    let window = Window {
+        open: DAY.at(OPEN),
+        close: DAY.at(OPEN + 375 * MINUTE),
+    };
+    let session = Session::single(DAY, window);
+    let (mut units, mut plans) = (Vec::new(), Vec::new());
+    for number in 0..2 {
+        let (mut bank, mut levels) = (BankPlan::new(), LevelPlan::new());
+        let text = StrategyText {
+            name: "t",
+            conditions: &[],
+            entry: "true",
+            exit: "false",
+            pyramid: None,
+            evaluate: Policy::EveryTick,
+        };
+        let strategy = Strategy::compile(&text, &mut bank, &mut levels).expect("strategy");
+        units.push(Unit::new(UnitPlan {
+            strategy: StrategyIx(number),
+            instrument: InstrumentIx(0),
+            timeframe: Timeframe(15 * MINUTE),
+            short: ShortBar::Keep,
+            bank,
+            sessions: vec![session],
+        }));
+        plans.push(StrategyPlan {
+            strategy,
+            levels: Vec::new(),
+            trade: Trade::Outright {
+                instrument: InstrumentIx(0),
+                side: Side::Buy,
+            },
+            sizing: Sizing {
+                qty: Qty(30),
+                protection_basis_points: 100,
+            },
+            pyramids_max: 0,
+            tick: Price(500),
+            leg_ticks: vec![Price(500)],
+            entry_cutoff_ns: 0,
+            eod_window_ns: 0,
+            quote_age_ns_max: u64::MAX,
+        });
+    }
+    let (ticks, ticks_rx, _) = lossless("ticks", 64, LanePolicy::Merge);
+    let (outcomes, outcomes_rx, _) = lossless("outcomes", 1, LanePolicy::Stall);
+    let (intents_tx, intents, _) = lossless("intents", room, LanePolicy::Stall);
+    let decide = Decide::new(
+        DecideParts {
+            ticks: ticks_rx,
+            outcomes: outcomes_rx,
+            intents: intents_tx,
+            events: counted("events", 64).0,
+            recorder: None,
+            meter: meter(Hop::Decide).0,
+            close_grace_ns: 0,
+        },
+        units,
+        plans,
+        1,
+        0,
+    );
+    Rig {
+        decide,
+        ticks,
+        outcomes,
+        intents,
+        clock: Clock::start(&MarketTime::Feed { speed_milli: 0 }),
+    }
+}
+
+fn tick(at: i64, last: i64) -> Tick {
+    let last = Price::from_rupees(last);
+    Tick {
+        last,
+        high: last,
+        low: last,
+        exchange_time: DAY.at(OPEN + at),
+        received: MonoNanos(1),
+        merged: 1,
+        ..Tick::default()
+    }
+}
+
+#[test]
+fn a_full_intent_lane_does_not_stop_outcomes_and_loses_no_intent() {
+    let mut rig = rig(1);
+    rig.ticks.push(tick(0, 100)).expect("room");
+    rig.decide.work(&rig.clock);
+    assert_eq!(rig.decide.held.len(), 1, "one found no room");
+    let mut denied = crate::journal::record::tests::entries()[1];
+    if let Entry::Report(report) = &mut denied {
+        report.state = OrderState::Denied;
+    }
+    rig.outcomes.push(denied).expect("room");
+    rig.ticks.push(tick(1, 101)).expect("room");
+    assert_eq!(rig.decide.work(&rig.clock), 1, "the outcome alone");
+    assert_eq!(rig.decide.totals().ticks, 1, "no tick while stalled");
+    assert_eq!(rig.intents.pop().map(|intent| intent.id.0), Some(1));
+    rig.decide.work(&rig.clock);
+    assert_eq!(rig.intents.pop().map(|intent| intent.id.0), Some(2));
+    assert_eq!(rig.decide.totals().ticks, 2);
+}
+
+#[test]
+fn the_digest_is_the_same_before_and_after_it_was_brought_up_to_date() {
+    let mut rig = rig(4);
+    let empty = rig.decide.digest();
+    rig.ticks.push(tick(0, 100)).expect("room");
+    rig.decide.work(&rig.clock);
+    let before = rig.decide.digest();
+    assert_ne!(before, empty);
+    rig.decide.work(&rig.clock);
+    assert_eq!(rig.decide.undigested.len(), 0);
+    assert_eq!(rig.decide.digest(), before);
+}
+
+#[test]
+fn the_clock_closes_a_bar_only_after_every_tick_handed_on_before_it_was_taken() {
+    // On two threads: what the feed pushed before it moved the clock past a bar's end is in that bar.
+    let mut rig = rig(64);
+    let clock = rig.clock.clone();
+    const BARS: i64 = 20;
+    let mut ticks = rig.ticks;
+    let feed = std::thread::Builder::new().spawn(move || {
+        for bar in 0..BARS {
+            let start = bar * 15 * MINUTE;
+            for (at, last) in [(start, 100), (start + 899 * SECOND, 200)] {
+                let tick = tick(at, last);
+                while ticks.push(tick).is_err() {
+                    std::thread::yield_now();
+                }
+                clock.observe(tick.exchange_time, tick.received);
+            }
+            // Another instrument moves the clock two seconds past the end.
+            clock.observe(DAY.at(OPEN + start + 902 * SECOND), MonoNanos(1));
+        }
+    });
+    while rig.decide.totals().ticks < 2 * BARS.unsigned_abs() {
+        rig.decide.work(&rig.clock);
+        while rig.intents.pop().is_some() {}
+    }
+    feed.expect("thread").join().expect("feed");
+    rig.decide.work(&rig.clock);
+    for unit in rig.decide.compute().units() {
+        assert_eq!(unit.unfolded().late, 0);
+    }
+    assert_eq!(rig.decide.totals().bars, 2 * BARS.unsigned_abs());
+}
