@@ -20,10 +20,12 @@ pub mod replay;
 pub use header::{parse_tape_header, tape_header_text};
 
 use crate::control::dial::{Dialled, Dialler, DiallerParts, Want};
+use crate::hot::compute::Unit;
 use crate::hot::decide::{Decide, DecideEvent, DecideParts};
 use crate::hot::feed::{Feed, FeedEvent, FeedParts};
 use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
 use crate::journal::{Entry, Segment, Writer};
+use crate::model::time::{MINUTE, SECOND};
 use crate::model::{Instrument, InstrumentTable};
 use crate::ring::lane::Policy;
 use crate::ring::{
@@ -186,7 +188,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         recorder: frame_recorder,
         meter: Some(decode),
         silence_ns_max: armoury.settings.silence_ns_max,
-    });
+    })
+    .merging_within(merge_span(&armoury.units));
     let decide = Decide::new(
         DecideParts {
             ticks: ticks_rx,
@@ -314,6 +317,13 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         segments: segments_tx,
         watchdog,
     })
+}
+
+/// The span within which ticks may be merged: sessions open on whole minutes, so bars of whole minutes end on
+/// them.
+fn merge_span(units: &[Unit]) -> i64 {
+    let whole_minutes = units.iter().all(|unit| unit.timeframe().0 % MINUTE == 0);
+    if whole_minutes { MINUTE } else { SECOND }
 }
 
 impl Engine {

@@ -155,6 +155,11 @@ impl<T> Counted<T> {
     pub fn push(&mut self, value: T) {
         drop(self.0.push(value));
     }
+
+    /// True when the next value would not be dropped; for the few that must not be.
+    pub fn has_room(&self) -> bool {
+        self.0.room() > 0
+    }
 }
 
 impl<T> Receiver<T> {

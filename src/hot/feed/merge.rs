@@ -1,6 +1,10 @@
 //! Where ticks wait when the lane is full: one slot per instrument, drained first, in order of arrival.
+//!
+//! Ticks are merged within one span of exchange time only. Bars end where spans end, so a merged tick never
+//! carries the extreme of one bar into the next; a tick of another span is handed back and the feed waits.
 
-use crate::model::{InstrumentIx, Tick};
+use crate::model::time::SECOND;
+use crate::model::{Day, InstrumentIx, Tick};
 use crate::ring::Lossless;
 
 /// Waiting ticks, at most one per instrument; newer ones are merged into it.
@@ -10,6 +14,7 @@ pub(super) struct Merge {
     queue: Vec<InstrumentIx>,
     head: usize,
     waiting: usize,
+    span_ns: i64,
 }
 
 impl Merge {
@@ -19,7 +24,13 @@ impl Merge {
             queue: vec![InstrumentIx(0); instruments.max(1)],
             head: 0,
             waiting: 0,
+            span_ns: SECOND,
         }
+    }
+
+    /// Merges within spans of this length; bars must end at multiples of it in India's time of day.
+    pub(super) fn set_span(&mut self, span_ns: i64) {
+        self.span_ns = span_ns.max(1);
     }
 
     #[inline]
@@ -27,30 +38,43 @@ impl Merge {
         self.waiting == 0
     }
 
-    /// Keeps a tick that found no room.
-    pub(super) fn add(&mut self, tick: &Tick) {
+    fn span(&self, tick: &Tick) -> (Day, i64) {
+        let at = tick.exchange_time;
+        (at.day(), at.time_of_day().div_euclid(self.span_ns))
+    }
+
+    /// Keeps a tick that found no room; false when the one kept is of another span and must leave first.
+    pub(super) fn add(&mut self, tick: &Tick) -> bool {
+        let span = self.span(tick);
+        let kept = self.slots.get(tick.instrument.at()).copied().flatten();
+        let is_same = kept.is_none_or(|kept| self.span(&kept) == span);
         let Some(slot) = self.slots.get_mut(tick.instrument.at()) else {
-            return;
+            return true;
         };
+        if !is_same {
+            return false;
+        }
         if let Some(kept) = slot {
             kept.merge(tick);
-            return;
+            return true;
         }
         *slot = Some(*tick);
         let end = (self.head + self.waiting) % self.queue.len();
         self.queue[end] = tick.instrument;
         self.waiting += 1;
+        true
     }
 
-    /// Hands waiting ticks on while there is room and returns how many.
+    /// Hands waiting ticks on while there is room and returns how many; `then` sees each after it left.
     #[inline]
-    pub(super) fn drain(&mut self, ticks: &mut Lossless<Tick>) -> usize {
+    pub(super) fn drain(&mut self, ticks: &mut Lossless<Tick>, then: impl Fn(&Tick)) -> usize {
         let mut done = 0;
         while self.waiting > 0 && ticks.room() > 0 {
             let instrument = self.queue[self.head];
             if let Some(tick) = self.slots[instrument.at()].take() {
                 // Room was checked above and this is the only producer.
                 ticks.push(tick).ok();
+                then(&tick);
             }
             self.head = (self.head + 1) % self.queue.len();
             self.waiting -= 1;
@@ -63,7 +87,7 @@ impl Merge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Price;
+    use crate::model::{Price, WallNanos};
     use crate::ring::{lane::Policy, lossless};
 
     fn tick(instrument: u16, last: i64) -> Tick {
@@ -82,18 +106,34 @@ mod tests {
         let (mut tx, mut rx, _) = lossless("t", 2, Policy::Merge);
         let mut merge = Merge::new(3);
         for (instrument, last) in [(2, 10), (0, 5), (2, 30), (2, 20), (1, 7), (0, 3)] {
-            merge.add(&tick(instrument, last));
+            assert!(merge.add(&tick(instrument, last)));
         }
-        assert_eq!(merge.drain(&mut tx), 2);
+        assert_eq!(merge.drain(&mut tx, |_| {}), 2);
         let first = rx.pop().expect("tick");
         assert_eq!(
             (first.instrument.0, first.last.0, first.high.0, first.low.0),
             (2, 20, 30, 10)
         );
         assert_eq!(first.merged, 3);
-        assert_eq!(merge.drain(&mut tx), 1);
+        assert_eq!(merge.drain(&mut tx, |_| {}), 1);
         assert_eq!(rx.pop().map(|t| (t.instrument.0, t.low.0)), Some((0, 3)));
         assert_eq!(rx.pop().map(|t| t.instrument.0), Some(1));
         assert!(merge.is_empty());
+    }
+
+    #[test]
+    fn a_tick_beyond_the_end_of_a_bar_is_not_merged_into_one_before_it() {
+        let mut merge = Merge::new(1);
+        merge.set_span(60 * SECOND);
+        let at = |second: i64, last: i64| Tick {
+            exchange_time: WallNanos::from_secs(600 + second),
+            ..tick(0, last)
+        };
+        assert!(merge.add(&at(0, 10)) && merge.add(&at(59, 30)));
+        assert!(!merge.add(&at(60, 20)));
+        let (mut tx, mut rx, _) = lossless("t", 2, Policy::Merge);
+        merge.drain(&mut tx, |_| {});
+        assert_eq!(rx.pop().map(|t| (t.last.0, t.high.0)), Some((30, 30)));
+        assert!(merge.add(&at(60, 20)));
     }
 }

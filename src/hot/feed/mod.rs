@@ -3,9 +3,10 @@
 //! Promises
 //! - A frame of 500 packets is walked a batch at a time, so its first trigger leaves while the rest waits.
 //! - A bad frame or packet is dropped and counted; the stream goes on.
-//! - When the consumer lags, ticks of one instrument are merged (extremes and volume survive) and counted;
-//!   order updates are never dropped: the feed stops reading instead.
-//! - A socket that ends, breaks or falls silent is given up and reported; control brings another.
+//! - When the consumer lags, ticks of one instrument are merged (extremes and volume survive, and no bar gets
+//!   those of another) and counted; order updates are never dropped: the feed stops reading instead.
+//! - A socket that ends, breaks or falls silent is given up and reported, until control has heard it; control
+//!   brings another.
 
 mod merge;
 
@@ -93,6 +94,10 @@ pub struct Feed {
     registry: Option<mio::Registry>,
     walk: Option<Walk>,
     held: Option<OrderUpdate>,
+    /// A tick that can neither leave nor be merged: nothing is walked before it.
+    stuck: Option<Tick>,
+    /// Why the socket was lost, until control was told.
+    untold: Option<NetFault>,
     merge: Merge,
     volumes: Vec<u32>,
     heard: MonoNanos,
@@ -115,6 +120,8 @@ impl Feed {
             registry: None,
             walk: None,
             held: None,
+            stuck: None,
+            untold: None,
             merge: Merge::new(instruments),
             volumes: vec![NO_VOLUME; instruments],
             heard: MonoNanos(0),
@@ -123,6 +130,14 @@ impl Feed {
             scratch: Vec::with_capacity(16 << 10),
             totals: FeedTotals::default(),
         }
+    }
+
+    /// Merges ticks of a lagging consumer within spans of this length in nanoseconds: one that every bar's
+    /// ends are multiples of. One second, the shortest bar, when nothing is said.
+    #[must_use]
+    pub fn merging_within(mut self, span_ns: i64) -> Self {
+        self.merge.set_span(span_ns);
+        self
     }
 
     /// Counters so far.
@@ -161,7 +176,18 @@ impl Feed {
         }
         self.socket = None;
         self.totals.lost = self.totals.lost.wrapping_add(1);
-        self.parts.events.push(FeedEvent::Lost(why));
+        self.untold = Some(why);
+        self.tell_loss();
+    }
+
+    /// Tells control that a socket is wanted; when its lane is full, in a later cycle.
+    #[cold]
+    fn tell_loss(&mut self) {
+        if self.parts.events.has_room()
+            && let Some(why) = self.untold.take()
+        {
+            self.parts.events.push(FeedEvent::Lost(why));
+        }
     }
 
     /// Reads one message, if there is one.
@@ -238,7 +264,7 @@ impl Feed {
             return 0;
         };
         let mut done = 0;
-        while done < BATCH {
+        while done < BATCH && self.stuck.is_none() {
             match self.parts.broker.next_quote(&walk.frame, &mut walk.cursor) {
                 None => {
                     if let Some(meter) = &mut self.parts.meter {
@@ -268,7 +294,6 @@ impl Feed {
         let exchange_time = if quote.exchange_time == WallNanos(0) {
             clock.wall_at(received)
         } else {
-            clock.observe(quote.exchange_time, received);
             quote.exchange_time
         };
         let tick = Tick {
@@ -289,9 +314,19 @@ impl Feed {
             self.parts.events.push(FeedEvent::Live);
         }
         self.totals.ticks = self.totals.ticks.wrapping_add(1);
-        if !self.merge.is_empty() || self.parts.ticks.push(tick).is_err() {
-            self.merge.add(&tick);
+        self.pass_on(tick, clock);
+    }
+
+    /// Hands a tick on, and only then lets it move market time: a bar is not closed by the clock while ticks
+    /// of it are still here.
+    #[inline]
+    fn pass_on(&mut self, tick: Tick, clock: &Clock) {
+        if self.merge.is_empty() && self.parts.ticks.push(tick).is_ok() {
+            clock.observe(tick.exchange_time, tick.received);
+        } else if self.merge.add(&tick) {
             self.totals.merged = self.totals.merged.wrapping_add(1);
+        } else {
+            self.stuck = Some(tick);
         }
     }
 
@@ -357,7 +392,17 @@ impl Stage for Feed {
                 return 0;
             }
         }
-        let mut done = self.merge.drain(&mut self.parts.ticks);
+        if self.untold.is_some() {
+            self.tell_loss();
+        }
+        let observe = |tick: &Tick| clock.observe(tick.exchange_time, tick.received);
+        let mut done = self.merge.drain(&mut self.parts.ticks, observe);
+        if let Some(tick) = self.stuck.take() {
+            self.pass_on(tick, clock);
+            if self.stuck.is_some() {
+                return done;
+            }
+        }
         if self.walk.is_none() {
             done += self.read(clock);
         }
@@ -368,5 +413,98 @@ impl Stage for Feed {
         if let Some(mut socket) = self.socket.take() {
             socket.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{InstrumentIx, Price, Token};
+    use crate::ring::lane::Policy;
+    use crate::ring::{counted, lossless};
+    use crate::runtime::MarketTime;
+
+    struct Rig {
+        feed: Feed,
+        ticks: Receiver<Tick>,
+        events: Receiver<FeedEvent>,
+        clock: Clock,
+    }
+
+    fn rig(room: usize) -> Rig {
+        let (ticks_tx, ticks, _) = lossless("ticks", room, Policy::Merge);
+        let (events_tx, events, _) = counted("events", 1);
+        let (_, sockets, _) = lossless("sockets", 1, Policy::Stall);
+        let feed = Feed::new(FeedParts {
+            broker: Broker::Kite,
+            tokens: TokenTable::new([(Token(9), InstrumentIx(0))].into_iter()),
+            instruments: 1,
+            sockets,
+            ticks: ticks_tx,
+            updates: lossless("updates", 1, Policy::Stall).0,
+            events: events_tx,
+            recorder: None,
+            meter: None,
+            silence_ns_max: u64::MAX,
+        });
+        Rig {
+            feed,
+            ticks,
+            events,
+            clock: Clock::start(&MarketTime::Feed { speed_milli: 0 }),
+        }
+    }
+
+    fn quote(second: i64, rupees: i64) -> Quote {
+        Quote {
+            token: Token(9),
+            last: Price::from_rupees(rupees),
+            exchange_time: WallNanos::from_secs(second),
+            ..Quote::default()
+        }
+    }
+
+    #[test]
+    fn a_lost_socket_is_told_though_control_was_busy() {
+        let mut rig = rig(1);
+        rig.feed.parts.events.push(FeedEvent::Live);
+        rig.feed.lose(NetFault::Resolve("host".to_owned()));
+        rig.feed.work(&rig.clock);
+        assert!(matches!(rig.events.pop(), Some(FeedEvent::Live)));
+        assert!(rig.events.pop().is_none());
+        rig.feed.work(&rig.clock);
+        assert!(matches!(rig.events.pop(), Some(FeedEvent::Lost(_))));
+        rig.feed.work(&rig.clock);
+        assert!(rig.events.pop().is_none(), "once");
+    }
+
+    #[test]
+    fn market_time_waits_for_ticks_that_wait() {
+        let mut rig = rig(1);
+        for (second, rupees) in [(10, 5), (11, 9), (12, 7)] {
+            rig.feed
+                .hand_on(&quote(second, rupees), MonoNanos(1), &rig.clock);
+        }
+        assert_eq!(rig.clock.now().wall, WallNanos::from_secs(10));
+        assert!(rig.feed.stuck.is_some(), "a second is a span of its own");
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            let tick = rig.ticks.pop().expect("tick");
+            seen.push((tick.exchange_time.secs(), tick.high));
+            rig.feed.work(&rig.clock);
+        }
+        let expected = [(10, 5), (11, 9), (12, 7)].map(|(s, r)| (s, Price::from_rupees(r)));
+        assert_eq!(seen, expected);
+        assert_eq!(rig.clock.now().wall, WallNanos::from_secs(12));
+    }
+
+    #[test]
+    fn a_day_volume_that_steps_back_trades_nothing_and_one_that_wraps_goes_on() {
+        let mut rig = rig(1);
+        let feed = &mut rig.feed;
+        let seen = [100, 130, 120, 125].map(|day| feed.traded(0, day));
+        assert_eq!(seen, [0, 30, 0, 5]);
+        feed.traded(0, u32::MAX - 1);
+        assert_eq!(feed.traded(0, 8), 10);
     }
 }
