@@ -254,8 +254,15 @@ fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure> {
         .map_err(|e| Failure::Failed(format!("{}: {e}", journal.display())))?;
     let (segment, segment_file) = new_segment(&journal, &header, 1)?;
     let twin = desk.twin();
-    let armoury =
+    let mut armoury =
         arm::armoury(config, (desk, tls), instruments, assembly, &header).map_err(fail)?;
+    if let MarketTime::Feed { speed_milli } = market
+        && speed_milli > 1_000
+    {
+        // An order's time is market time: a day played fast leaves it less of the machine's.
+        let ttl = armoury.settings.order_ttl_ns;
+        armoury.settings.order_ttl_ns = (ttl / speed_milli * 1_000).max(50_000_000);
+    }
     Ok(Prepared {
         armoury,
         topology: describe(&placement),
