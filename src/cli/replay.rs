@@ -75,6 +75,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         json: args.json,
         bars: true,
         quiet: false,
+        last_skip: None,
     };
     let found = replay::replay(&header, assembly, &mut tape, |event: &DecideEvent| {
         if args.events {

@@ -125,16 +125,23 @@ impl<'a> Bench<'a> {
         let mut venue = Guarded(spawn_on(&mut venue, cores.first().copied())?);
         wait_ready(&mut venue, &ready_file, self.interrupted)?;
         let mut client = self.client(variant, &ready_file)?;
-        client.stdin(Stdio::null()).stdout(Stdio::piped());
+        // What the client says is only of interest when it fails.
+        let talk = self.path("client.log");
+        client
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(&talk)?);
         let mut client = Guarded(client.spawn()?);
         while !out.exists() {
             if self.interrupted.load(Ordering::Relaxed) {
                 return Err(Failure::Interrupted("measurement stopped".to_owned()));
             }
             if let Some(status) = client.0.try_wait()? {
+                let said = fs::read_to_string(&talk).unwrap_or_default();
                 return Err(Failure::Failed(format!(
-                    "{} ended early: {status}",
-                    variant.name()
+                    "{} ended early, {status}: {}",
+                    variant.name(),
+                    said.trim()
                 )));
             }
             pause();

@@ -2,11 +2,12 @@
 
 use crate::control::dial::{Dialled, Want};
 use crate::hot::decide::DecideEvent;
+use crate::hot::evaluate::Skip;
 use crate::hot::feed::FeedEvent;
 use crate::hot::gateway::GatewayEvent;
 use crate::journal::Entry;
 use crate::model::time::clock_text;
-use crate::model::{InstrumentIx, InstrumentTable, OrderState, Price, StrategyIx};
+use crate::model::{Action, InstrumentIx, InstrumentTable, OrderState, Price, StrategyIx};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -60,6 +61,7 @@ pub(in crate::cli) struct Console<'a> {
     pub(in crate::cli) json: bool,
     pub(in crate::cli) bars: bool,
     pub(in crate::cli) quiet: bool,
+    pub(in crate::cli) last_skip: Option<(StrategyIx, Action, Skip)>,
 }
 
 impl Console<'_> {
@@ -118,6 +120,7 @@ impl Console<'_> {
                 self.line("bar", &text, &value);
             }
             DecideEvent::Intent(intent) => {
+                self.last_skip = None;
                 let signal = &intent.signal;
                 let mut text = format!(
                     "{}        {:<7} {} at {}",
@@ -155,6 +158,12 @@ impl Console<'_> {
                 self.line("intent", &text, &value);
             }
             DecideEvent::Skipped(strategy, action, skip) => {
+                // The same wish at every bar is news once.
+                if self.last_skip.replace((*strategy, *action, *skip))
+                    == Some((*strategy, *action, *skip))
+                {
+                    return;
+                }
                 let text = format!(
                     "             {} of {} not possible: {}",
                     action.name(),

@@ -93,6 +93,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         json: args.json,
         bars: !args.no_bars,
         quiet: args.quiet,
+        last_skip: None,
     };
     let mut control = Control::start(prepared, args, &mut console)?;
     let end = control.watch(&interrupted, &mut console)?;
