@@ -13,7 +13,7 @@
 #[path = "gateway/broker.rs"]
 mod broker;
 
-use broker::{Desk, Setup, accepted, intent, leg, reply, update};
+use broker::{Desk, Setup, accepted, intent, leg, reply, tags, update};
 use tezi::hot::gateway::GatewayEvent;
 use tezi::journal::{self, Entry};
 use tezi::model::{Denial, OrderId, OrderState, Price, Qty, RejectClass, Side, Tag};
@@ -31,9 +31,9 @@ fn both_legs_are_on_the_wire_before_either_is_answered() {
         panic!("two requests in one pass: {requests:?}")
     };
     assert_ne!(first.connection, second.connection);
-    let tags: Vec<_> = requests.iter().map(|row| row.tag.clone()).collect();
-    let expected: Vec<_> = desk.tags(&both).iter().map(ToString::to_string).collect();
-    assert_eq!(sorted(tags), expected);
+    let arrived: Vec<_> = requests.iter().map(|row| row.tag.clone()).collect();
+    let expected: Vec<_> = tags(&both).iter().map(ToString::to_string).collect();
+    assert_eq!(sorted(arrived), expected);
     assert!(
         requests
             .iter()
@@ -63,7 +63,7 @@ fn an_order_is_in_the_journal_when_its_first_byte_arrives() {
         let watch: Vec<_> = (0..4).map(|at| desk.journal_at_first_byte(at)).collect();
         desk.submit(both);
         desk.work(1);
-        let expected = desk.tags(&both);
+        let expected = tags(&both);
         let seen: Vec<_> = watch.into_iter().filter_map(broker::joined).collect();
         let requests = desk.requests();
         assert_eq!(seen.len(), 2, "two sockets had bytes");
@@ -179,7 +179,7 @@ fn what_is_no_answer_leaves_the_order_unknown_and_its_leg_frozen_until_the_venue
         });
         assert!(
             desk.events
-                .contains(&GatewayEvent::Unknown(desk.tags(&first)[0]))
+                .contains(&GatewayEvent::Unknown(tags(&first)[0]))
         );
         let reported = desk.events.contains(&GatewayEvent::ConnectionLost);
         assert_eq!(reported, lost, "{fate:?}");
@@ -206,7 +206,7 @@ fn what_is_no_answer_leaves_the_order_unknown_and_its_leg_frozen_until_the_venue
             "{fate:?}: another strategy's leg is free"
         );
 
-        desk.tell(&update(desk.tags(&first)[0], 99, OrderState::Cancelled));
+        desk.tell(&update(tags(&first)[0], 99, OrderState::Cancelled));
         desk.until("cancelled", |desk| {
             desk.states(&first) == [OrderState::Unknown, OrderState::Cancelled]
         });
@@ -232,7 +232,7 @@ fn a_fill_told_by_the_feed_ends_an_unknown_order_with_its_position() {
     desk.until("unknown", |desk| {
         desk.states(&first) == [OrderState::Unknown]
     });
-    let filled = update(desk.tags(&first)[0], 5, OrderState::Filled);
+    let filled = update(tags(&first)[0], 5, OrderState::Filled);
     desk.tell(&filled);
     desk.until("filled", |desk| {
         desk.states(&first).last() == Some(&OrderState::Filled)

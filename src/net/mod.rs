@@ -3,7 +3,8 @@
 //! Promises
 //! - A certificate is always checked. A root may be added for a simulated venue; nothing turns checking off.
 //! - Unencrypted connections go to this machine only.
-//! - Every size is bounded: replies and WebSocket messages of at most 1 MiB, dumps read by control of 64 MiB.
+//! - Every size is bounded: order replies of at most 1 MiB, dumps read by control of 64 MiB, WebSocket
+//!   messages of 16 MiB, of which those above 1 MiB are there to be dropped and counted.
 
 pub mod backoff;
 pub mod http;
@@ -20,7 +21,7 @@ pub use websocket::FeedSocket;
 
 use std::io;
 
-/// Largest reply or WebSocket message accepted.
+/// Largest reply accepted, and largest WebSocket message that is looked into.
 pub const MESSAGE_MAX: usize = 1 << 20;
 
 /// Why a connection could not be made or used. Nothing was sent when it could not be made.

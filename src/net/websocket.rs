@@ -13,6 +13,10 @@ use tungstenite::{Bytes, HandshakeError, Message, WebSocket};
 /// of 128 KiB, 74 ns at 4 KiB; 16 KiB serves one-packet and 500-packet frames alike.
 const READ_BUFFER: usize = 16 << 10;
 
+/// Largest message read at all. One above [`MESSAGE_MAX`] reaches the decoder, which drops and counts it; only
+/// one above this costs the connection.
+const LARGEST: usize = 16 * MESSAGE_MAX;
+
 /// A connected, non-blocking WebSocket.
 #[derive(Debug)]
 pub struct FeedSocket {
@@ -70,8 +74,8 @@ impl FeedSocket {
             .map_err(|_| broken("address or header is not valid HTTP".into()))?;
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
-            .max_message_size(Some(MESSAGE_MAX))
-            .max_frame_size(Some(MESSAGE_MAX));
+            .max_message_size(Some(LARGEST))
+            .max_frame_size(Some(LARGEST));
         match tungstenite::client::client_with_config(request, stream, Some(config)) {
             Ok((socket, _)) => {
                 socket

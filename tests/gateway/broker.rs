@@ -29,6 +29,7 @@ const TICK: Price = Price(500);
 const RECORDS: usize = 65_536;
 
 /// What differs between tests.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Setup {
     pub(crate) connections: usize,
     pub(crate) per_second: u32,
@@ -246,10 +247,15 @@ impl Desk {
         self.updates.push(*update).expect("room");
     }
 
+    /// One turn of the gateway and nothing else.
+    pub(crate) fn cycle(&mut self) {
+        self.gateway.work(&self.clock);
+    }
+
     /// Lets the gateway go round, and keeps what it says.
     pub(crate) fn work(&mut self, cycles: usize) {
         for _ in 0..cycles {
-            self.gateway.work(&self.clock);
+            self.cycle();
         }
         while let Some(entry) = self.outcomes.pop() {
             self.known.push(entry);
@@ -332,15 +338,8 @@ impl Desk {
         })
     }
 
-    /// The tags of an intent's legs in wire order.
-    pub(crate) fn tags(&self, intent: &Intent) -> Vec<Tag> {
-        let legs = (0..).zip(intent.legs());
-        legs.map(|(number, leg)| order_of(intent, number, &leg, (77, DAY)).tag)
-            .collect()
-    }
-
     fn reports(&self, intent: &Intent) -> Vec<Report> {
-        let tags = self.tags(intent);
+        let tags = tags(intent);
         let report = |entry: &Entry| match entry {
             Entry::Report(report) => Some(*report),
             Entry::Admitted(_) | Entry::Fill(_) => None,
@@ -378,6 +377,13 @@ impl Desk {
             .filter(|entry| matches!(entry, Entry::Fill(_)))
             .count()
     }
+}
+
+/// The tags of an intent's legs in wire order.
+pub(crate) fn tags(intent: &Intent) -> Vec<Tag> {
+    let legs = (0..).zip(intent.legs());
+    legs.map(|(number, leg)| order_of(intent, number, &leg, (77, DAY)).tag)
+        .collect()
 }
 
 /// A watching thread and what it found.

@@ -16,7 +16,9 @@ use crate::net::{FeedSocket, NetFault};
 use crate::ring::{ByteSender, Counted, Lossless, Receiver};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::store::tape;
-use crate::venue::{Broker, Cursor, Frame, JsonScratch, OrderUpdate, TextMessage, TokenTable};
+use crate::venue::{
+    Broker, Cursor, FRAME_MAX, Frame, JsonScratch, OrderUpdate, TextMessage, TokenTable,
+};
 use merge::Merge;
 use std::os::fd::AsRawFd as _;
 use tungstenite::Bytes;
@@ -347,6 +349,10 @@ impl Feed {
 
     fn text(&mut self, text: &Bytes, clock: &Clock) {
         self.totals.texts = self.totals.texts.wrapping_add(1);
+        if text.len() > FRAME_MAX {
+            self.totals.faults.add(FeedFault::Oversized);
+            return;
+        }
         self.scratch.clear();
         self.scratch.extend_from_slice(text);
         match self
