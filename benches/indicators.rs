@@ -1,8 +1,10 @@
-//! Cost of the indicator suite: commit, peek, the seven conditions; `cargo bench --bench indicators`.
+//! Cost of the indicator suite: commit, peek, the seven conditions; `cargo bench --bench
+//! indicators`.
 //!
-//! `rr` is 32 instruments in turn, `chain` the same instrument back to back. Peek is measured with the
-//! high and low half cached (no new extreme), with a new extreme on 2 % of the ticks (a random walk on a bar
-//! of 4,000 ticks) and on every tick. All suites are warmed up with 700 bars of a seeded random walk.
+//! `rr` is 32 instruments in turn, `chain` the same instrument back to back. Peek is measured with
+//! the high and low half cached (no new extreme), with a new extreme on 2 % of the ticks (a random
+//! walk on a bar of 4,000 ticks) and on every tick. All suites are warmed up with 700 bars of a
+//! seeded random walk.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;

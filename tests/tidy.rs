@@ -1,7 +1,8 @@
 //! The habits that a compiler does not check: layers, bans, module docs, dead files, dependencies.
 //!
-//! The layer rule is style.md section 2: a folder names only folders to its left. The checker is ordinary code
-//! over texts, so the second half of this file feeds it small bad examples and sees it refuse each of them.
+//! The layer rule is style.md section 2: a folder names only folders to its left. The checker is
+//! ordinary code over texts, so the second half of this file feeds it small bad examples and sees
+//! it refuse each of them.
 
 mod tidy {
     pub(super) mod check;

@@ -7,15 +7,15 @@
 //!     ▼         acknowledge           open      reject ► rejected  ─┤
 //!  sending ───────────────► acknowledged ───► open                  │
 //!     │ lose        ▲  ▲                        fill ► filled ◄─────┘
-//!     ▼             │  └── surface ── rejected or denied, when the venue shows the order after all (alarm)
+//!     ▼             │  └── surface ── rejected, denied: shown by the venue after all (alarm)
 //!  unknown ─────────┘
 //!     └── refuse, or absence proved ──► rejected        time alone moves nothing out of `unknown`
 //! ```
 //!
 //! Promises
-//! - The answer is a pure function of state and event. Late and repeated events land where they would have landed in
-//!   order, because a state only moves towards stronger evidence: `admitted < sending < unknown < acknowledged < open <
-//!   rejected < expired < cancelled < filled`.
+//! - The answer is a pure function of state and event. Late and repeated events land where they
+//!   would have landed in order, because a state only moves towards stronger evidence: `admitted <
+//!   sending < unknown < acknowledged < open < rejected < expired < cancelled < filled`.
 //! - `Unknown` becomes `Rejected` only on evidence: a definitive refusal, or proof of absence (O4).
 //! - What cannot happen is named: [`Illegal`], never ignored. The whole table is checked in as
 //!   `tests/golden/lifecycle.txt`.
@@ -89,7 +89,8 @@ impl Event {
     }
 }
 
-/// An event that cannot happen in a state: a broken invariant of ours or a venue contradicting itself.
+/// An event that cannot happen in a state: a broken invariant of ours or a venue contradicting
+/// itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("order is {state}, {name} cannot happen", name = event.name())]
 pub struct Illegal {
@@ -117,7 +118,8 @@ pub const STATES: [OrderState; 10] = [
 ///
 /// # Errors
 ///
-/// [`Illegal`] for a pair that cannot happen; the state stays what it was and the caller raises an alarm.
+/// [`Illegal`] for a pair that cannot happen; the state stays what it was and the caller raises an
+/// alarm.
 #[expect(
     clippy::match_same_arms,
     reason = "arms are grouped by cause, which is what is reviewed"
@@ -126,7 +128,8 @@ pub const fn next(state: OrderState, event: Event) -> Result<OrderState, Illegal
     use Event as E;
     use OrderState as S;
     Ok(match (state, event) {
-        // Before the first byte. A lost or an answered order whose `send` we missed was sent all the same.
+        // Before the first byte. A lost or an answered order whose `send` we missed was sent all
+        // the same.
         (S::Admitted, E::Deny) => S::Denied,
         (S::Admitted, E::Send) => S::Sending,
         (S::Admitted | S::Sending, E::Lose) => S::Unknown,
@@ -192,8 +195,9 @@ pub const fn next(state: OrderState, event: Event) -> Result<OrderState, Illegal
             | E::Surface,
         ) => S::Filled,
 
-        // Cannot happen: refused by us after it left; sent after we refused it; rejected after it filled; absent at the
-        // venue that gave it a number, or before it was sent, or before anybody called it unknown.
+        // Cannot happen: refused by us after it left; sent after we refused it; rejected after it
+        // filled; absent at the venue that gave it a number, or before it was sent, or before
+        // anybody called it unknown.
         (
             S::Sending
             | S::Unknown

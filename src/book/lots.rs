@@ -1,8 +1,9 @@
 //! Open lots, closed first in, first out; realised profit and loss exact in 128-bit integers.
 //!
-//! All open lots of one queue lie on one side. A fill on that side opens a lot; a fill on the other side closes the
-//! oldest ones, and what is left of it after the last one opens the first lot of the other side (reversal through zero).
-//! Neighbouring lots of one price are kept as one: FIFO cannot tell them apart, and a split fill then looks like a whole one.
+//! All open lots of one queue lie on one side. A fill on that side opens a lot; a fill on the other
+//! side closes the oldest ones, and what is left of it after the last one opens the first lot of
+//! the other side (reversal through zero). Neighbouring lots of one price are kept as one: FIFO
+//! cannot tell them apart, and a split fill then looks like a whole one.
 
 use super::Digest;
 use crate::model::{Money, NetQty, Price, Qty, Side, WallNanos};
@@ -44,7 +45,8 @@ impl Default for FifoLots {
 }
 
 impl FifoLots {
-    /// Books an execution and returns what it realised: profit positive, loss negative, zero when it only opened.
+    /// Books an execution and returns what it realised: profit positive, loss negative, zero when
+    /// it only opened.
     pub fn apply(&mut self, side: Side, qty: Qty, price: Price, at: WallNanos) -> Money {
         let mut left = qty.0;
         let mut realised = 0_i128;
@@ -132,7 +134,8 @@ impl FifoLots {
         (self.net, self.cost, self.realised) = (0, 0, 0);
     }
 
-    /// Adds net, realised and every lot; the time a lot was opened is left out, because a split fill may change it.
+    /// Adds net, realised and every lot; the time a lot was opened is left out, because a split
+    /// fill may change it.
     pub(crate) fn digest(&self, digest: &mut Digest) {
         digest.add(self.net.cast_unsigned());
         digest.add(self.realised().0.cast_unsigned());

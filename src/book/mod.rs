@@ -6,14 +6,17 @@
 //! ```
 //!
 //! Promises
-//! - Realised profit and loss is exact to 1/10 000 rupee: products and sums are 128-bit integers (S1).
-//! - A report may come twice, late or before its predecessor: the record ends the same (S2), and so does the book
-//!   for fills that arrive out of exchange order within [`position::REORDER`] fills of one position.
-//! - After warm-up nothing here allocates: positions come from a pool, lots and histories from reserved room.
+//! - Realised profit and loss is exact to 1/10 000 rupee: products and sums are 128-bit integers
+//!   (S1).
+//! - A report may come twice, late or before its predecessor: the record ends the same (S2), and so
+//!   does the book for fills that arrive out of exchange order within [`position::REORDER`] fills
+//!   of one position.
+//! - After warm-up nothing here allocates: positions come from a pool, lots and histories from
+//!   reserved room.
 //!
-//! Deliberately absent: charges (they need dated rates, which are configuration), margin (the broker's authority), and
-//! removal of duplicate fills: a [`Fill`] is a difference of cumulative quantities, so two equal ones can both be true,
-//! and only [`OrderRecord`] can tell.
+//! Deliberately absent: charges (they need dated rates, which are configuration), margin (the
+//! broker's authority), and removal of duplicate fills: a [`Fill`] is a difference of cumulative
+//! quantities, so two equal ones can both be true, and only [`OrderRecord`] can tell.
 
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
@@ -38,8 +41,9 @@ const NONE: u32 = u32::MAX;
 
 /// Every position of a run, by strategy and instrument.
 ///
-/// The table of pairs is dense and holds a four-byte place; positions themselves lie in one pool in the order of their
-/// first fill, so a few traded contracts out of a chain of hundreds stay together in the cache.
+/// The table of pairs is dense and holds a four-byte place; positions themselves lie in one pool in
+/// the order of their first fill, so a few traded contracts out of a chain of hundreds stay
+/// together in the cache.
 #[derive(Clone, Debug)]
 pub struct Book {
     instruments: usize,
@@ -67,8 +71,8 @@ impl Book {
     ///
     /// # Panics
     ///
-    /// When the fill names a strategy or instrument the book was not made for: an execution that cannot be booked is a
-    /// broken invariant, and a restart rebuilds from journal and venue.
+    /// When the fill names a strategy or instrument the book was not made for: an execution that
+    /// cannot be booked is a broken invariant, and a restart rebuilds from journal and venue.
     pub fn apply(&mut self, fill: &Fill) {
         let at = self.at(fill.strategy, fill.instrument);
         let place = at.and_then(|at| self.places.get_mut(at));
@@ -119,7 +123,8 @@ impl Book {
             .fold(NetQty::FLAT, |sum, p| sum.saturating_add(p.net()))
     }
 
-    /// A fingerprint of every position, equal for equal books whatever the order in which fills arrived.
+    /// A fingerprint of every position, equal for equal books whatever the order in which fills
+    /// arrived.
     pub fn digest(&self) -> u64 {
         let mut digest = Digest::default();
         for (at, place) in self.places.iter().enumerate() {

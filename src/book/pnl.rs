@@ -50,7 +50,8 @@ impl Turnover {
 }
 
 impl Book {
-    /// Profit and loss of a strategy; an open position without a mark is valued at its own average, so it adds nothing.
+    /// Profit and loss of a strategy; an open position without a mark is valued at its own average,
+    /// so it adds nothing.
     pub fn pnl_of(
         &self,
         strategy: StrategyIx,

@@ -1,8 +1,8 @@
 //! One strategy's position in one instrument, independent of the order in which its fills arrive.
 //!
-//! FIFO depends on order, and order means the exchange's: by venue time, then by tag, price and quantity. Fills that
-//! arrive in that order are booked at once. A late one is put in its place among the last [`REORDER`] fills and those
-//! are booked again on top of the state before them:
+//! FIFO depends on order, and order means the exchange's: by venue time, then by tag, price and
+//! quantity. Fills that arrive in that order are booked at once. A late one is put in its place
+//! among the last [`REORDER`] fills and those are booked again on top of the state before them:
 //!
 //! ```text
 //!   base (everything older) ── recent: f1 f2 f3 … f64 ──► now
@@ -58,8 +58,9 @@ impl Position {
 
     /// Books an execution in its place by exchange time.
     ///
-    /// A fill older than the whole window is booked before it and counted in [`Position::too_late`]: the quantity and the
-    /// sum of realised and unrealised are exact all the same, only their split may differ from the exchange's order.
+    /// A fill older than the whole window is booked before it and counted in
+    /// [`Position::too_late`]: the quantity and the sum of realised and unrealised are exact all
+    /// the same, only their split may differ from the exchange's order.
     pub fn apply(&mut self, fill: &Fill) {
         self.turnover.add(fill);
         let in_order = self.recent.back().is_none_or(|last| key(last) <= key(fill));
@@ -107,7 +108,8 @@ impl Position {
         self.now.net()
     }
 
-    /// The side of an order that would reduce the position and the units that flatten it, `None` when flat.
+    /// The side of an order that would reduce the position and the units that flatten it, `None`
+    /// when flat.
     pub fn to_flatten(&self) -> Option<(Side, Qty)> {
         match self.net().0.signum() {
             1 => Some((Side::Sell, self.net().size())),

@@ -1,17 +1,18 @@
 //! What we know of one order, merged from reports that may be late, repeated or out of order.
 //!
-//! Quantities in a [`Report`] are cumulative, so merging is a maximum: of evidence for the state (see
-//! [`lifecycle`](super::lifecycle)), of the filled quantity, and of the newest average for that quantity. Every growth of
-//! the filled quantity leaves as one [`Fill`]. Its price comes from the difference of values, not from the report's
-//! average, so that the fills of an order always add up to its value:
+//! Quantities in a [`Report`] are cumulative, so merging is a maximum: of evidence for the state
+//! (see [`lifecycle`](super::lifecycle)), of the filled quantity, and of the newest average for
+//! that quantity. Every growth of the filled quantity leaves as one [`Fill`]. Its price comes from
+//! the difference of values, not from the report's average, so that the fills of an order always
+//! add up to its value:
 //!
 //! ```text
 //!   report: 25 @ 100.00   →  fill 25 @ 100.00          value  2 500.00
 //!   report: 50 @ 101.00   →  fill 25 @ 102.00          value  5 050.00
 //! ```
 //!
-//! Deliberately absent: the decision to send again. An order that was proved absent stays a finished record; a new attempt
-//! is a new order with a new tag.
+//! Deliberately absent: the decision to send again. An order that was proved absent stays a
+//! finished record; a new attempt is a new order with a new tag.
 
 use super::lifecycle::{Event, Illegal, next};
 use crate::model::{
@@ -75,9 +76,10 @@ impl OrderRecord {
 
     /// Merges a report. Reports of other tags are ignored.
     ///
-    /// A fill counts whatever the state says, also after cancel, rejection or denial: the position is real. A report that
-    /// names filled units but no average is booked at the order's limit; the next report with an average corrects the
-    /// sum through the next fill, see [`OrderRecord::unbooked`].
+    /// A fill counts whatever the state says, also after cancel, rejection or denial: the position
+    /// is real. A report that names filled units but no average is booked at the order's limit; the
+    /// next report with an average corrects the sum through the next fill, see
+    /// [`OrderRecord::unbooked`].
     pub fn apply(&mut self, report: &Report) -> Applied {
         if report.tag != self.order.tag {
             return Applied::default();
@@ -105,7 +107,8 @@ impl OrderRecord {
     ///
     /// # Errors
     ///
-    /// [`Illegal`] when the order is not `Unknown`: an order with a number, or one nobody asked about, is not absent.
+    /// [`Illegal`] when the order is not `Unknown`: an order with a number, or one nobody asked
+    /// about, is not absent.
     pub fn prove_absent(&mut self) -> Result<(), Illegal> {
         self.state = next(self.state, Event::ProveAbsent)?;
         Ok(())
@@ -130,7 +133,8 @@ impl OrderRecord {
         self.filled.0 > self.order.qty.0
     }
 
-    /// Value the venue reports beyond the fills handed out: rounding of averages, or an average that came late.
+    /// Value the venue reports beyond the fills handed out: rounding of averages, or an average
+    /// that came late.
     pub const fn unbooked(&self) -> Money {
         Money::from_wide(value(self.average, self.filled).saturating_sub(self.booked))
     }
@@ -138,7 +142,8 @@ impl OrderRecord {
     fn merge_quantity(&mut self, report: &Report) -> Option<Fill> {
         let grown = report.filled.0.checked_sub(self.filled.0)?;
         if grown == 0 {
-            // The same quantity again: keep the newest average, by venue time and then by size, so order is no matter.
+            // The same quantity again: keep the newest average, by venue time and then by size, so
+            // order is no matter.
             let rank = |average: Price, at: WallNanos| (average != Price::ZERO, at, average);
             let newer = rank(report.average, report.at) > rank(self.average, self.averaged);
             if newer && report.filled != Qty::ZERO {
@@ -154,7 +159,8 @@ impl OrderRecord {
                 .saturating_add(value(self.order.limit, Qty(grown)))
         };
         let price = nearest(total.saturating_sub(self.booked), grown);
-        // Averages that contradict each other can imply a price no exchange trades at: the average is then the best word.
+        // Averages that contradict each other can imply a price no exchange trades at: the average
+        // is then the best word.
         let price = if known && (price.0 > 0) != (report.average.0 > 0) {
             report.average
         } else {

@@ -1,4 +1,5 @@
-//! S1 and S2: the book against a slow model, and against its own input shuffled, repeated and split.
+//! S1 and S2: the book against a slow model, and against its own input shuffled, repeated and
+//! split.
 
 use super::*;
 use crate::model::{
@@ -463,7 +464,8 @@ fn missing_and_contradicting_averages_do_not_lose_units_or_value() {
 
 #[test]
 fn rounded_averages_never_drift() {
-    // 1/3 of a unit per fill: each fill is rounded, their sum is not off by more than half a unit per unit.
+    // 1/3 of a unit per fill: each fill is rounded, their sum is not off by more than half a unit
+    // per unit.
     let mut record = record();
     let mut value = 0_i128;
     for filled in 1..=QTY {
@@ -483,7 +485,8 @@ fn rounded_averages_never_drift() {
     }
 }
 
-/// A venue's true course: executions at exact prices, then a final state; seen through a random subset of reports.
+/// A venue's true course: executions at exact prices, then a final state; seen through a random
+/// subset of reports.
 fn any_course() -> impl Strategy<Value = Vec<Report>> {
     let pieces = prop::collection::vec((1_u32..20, 900_000_i64..1_100_000), 0..6);
     let last = prop_oneof![
@@ -543,7 +546,8 @@ proptest! {
         let units = |fills: &[Fill]| fills.iter().map(|f| f.qty.0).sum::<u32>();
         prop_assert_eq!(units(&in_order), units(&out_of_order));
         prop_assert_eq!(units(&in_order), straight.filled.0);
-        // The averages are rounded down to 1/10 000; the fills add up to what they say within half a unit per unit.
+        // The averages are rounded down to 1/10 000; the fills add up to what they say within half
+        // a unit per unit.
         for (record, fills) in [(&straight, &in_order), (&other, &out_of_order)] {
             let value: i128 = fills.iter().map(|f| i128::from(f.price.0) * i128::from(f.qty.0)).sum();
             let said = i128::from(record.average.0) * i128::from(record.filled.0);

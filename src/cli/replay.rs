@@ -1,12 +1,131 @@
-//! `tezi replay`.
+//! `tezi replay`: a recording through the same code, one input at a time.
 
 use super::Failure;
+use super::run::console::{Console, Names};
+use crate::config::Config;
+use crate::hot::decide::DecideEvent;
+use crate::pipeline::{arm, parse_tape_header, replay};
+use crate::store::tape::{TapeFault, TapeReader, TapeRecord};
+use serde_json::json;
+use std::io::{BufWriter, Write as _};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  tezi run --config config/demo.toml --venue-ready venue.json --record day.tape
+  tezi replay day.tape             the same decisions again, and whether they are the same
+  tezi replay day.tape --events    every bar and intent as well
+
+A recording carries its configuration, its instruments, its history, and every input of the deciding stage
+in the order it was taken. The replay feeds them to the same stage under a virtual clock: the digests of
+intents and journal must equal those of the recorded run, whatever its topology was.
+Exit code 1 when they differ.";
 
 /// Replays a recording through the same code, deterministically.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// A file written by tezi run --record.
+    #[arg(value_name = "TAPE")]
+    file: PathBuf,
+    /// Print every bar and intent.
+    #[arg(long)]
+    events: bool,
+    /// JSON on stdout.
+    #[arg(long)]
+    json: bool,
+}
 
 /// Runs the verb.
-pub fn run(_args: &Args) -> Result<(), Failure> {
-    Err(Failure::Failed("not built yet".to_owned()))
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let name = args.file.display();
+    let mut tape = TapeReader::open(&args.file).map_err(|fault| match fault {
+        TapeFault::Unreadable { .. } | TapeFault::NotATape { .. } => {
+            Failure::Input(fault.to_string())
+        }
+    })?;
+    let Some(TapeRecord::Header(text)) = tape.next() else {
+        let why = tape.torn().unwrap_or("no header").to_owned();
+        return Err(Failure::Input(format!("{name}: {why}")));
+    };
+    let unfit = |why: String| Failure::Input(format!("{name}: {why}"));
+    let header = parse_tape_header(&text).map_err(unfit)?;
+    let config = Config::parse(&args.file, &header.config).map_err(|e| unfit(e.to_string()))?;
+    let assembly = arm::assemble(&config, &header.instruments, header.day)
+        .map_err(|fault| unfit(fault.to_string()))?;
+    let names = Names {
+        instruments: header.instruments.clone(),
+        strategies: assembly.names.clone(),
+        conditions: assembly
+            .strategies
+            .iter()
+            .map(|plan| {
+                plan.strategy
+                    .conditions
+                    .iter()
+                    .map(|c| c.name.clone())
+                    .collect()
+            })
+            .collect(),
+    };
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut console = Console {
+        names,
+        out: &mut out,
+        json: args.json,
+        bars: true,
+        quiet: false,
+    };
+    let found = replay::replay(&header, assembly, &mut tape, |event: &DecideEvent| {
+        if args.events {
+            console.decide(event);
+        }
+    });
+    let agrees = found.agrees();
+    let totals = found.totals;
+    let value = json!({
+        "ticks": totals.ticks, "frames": found.frames, "outcomes": found.outcomes,
+        "bars": totals.bars, "bars_by_clock": totals.bars_by_clock,
+        "entry": totals.intents[0], "pyramid": totals.intents[1], "exit": totals.intents[2],
+        "intents": found.intents, "journal": found.journal,
+        "agrees": agrees, "divergence": found.divergence, "torn": found.torn,
+    });
+    let verdict = match agrees {
+        Some(true) => "the same as the recorded run".to_owned(),
+        Some(false) => format!(
+            "DIFFERENT from the recorded run{}",
+            found
+                .divergence
+                .as_deref()
+                .map_or_else(String::new, |d| format!(": {d}"))
+        ),
+        None => "the recorded run left no digests (it did not end in order)".to_owned(),
+    };
+    let mut lines = vec![
+        format!(
+            "ticks      {} ({} raw frames beside them)",
+            totals.ticks, found.frames
+        ),
+        format!(
+            "bars       {} ({} closed by the clock)",
+            totals.bars, totals.bars_by_clock
+        ),
+        format!(
+            "intents    {} ENTRY, {} PYRAMID, {} EXIT",
+            totals.intents[0], totals.intents[1], totals.intents[2]
+        ),
+        format!("outcomes   {}", found.outcomes),
+        format!("hash       intents {}", found.intents),
+        format!("           journal {}", found.journal),
+        format!("verdict    {verdict}"),
+    ];
+    if let Some(torn) = &found.torn {
+        lines.push(format!("torn       {torn}"));
+    }
+    console.line("replay", &lines.join("\n"), &value);
+    out.flush()?;
+    match agrees {
+        Some(false) => Err(Failure::Failed(format!("{name}: {verdict}"))),
+        _ => Ok(()),
+    }
 }

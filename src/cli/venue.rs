@@ -5,8 +5,9 @@ use crate::config::MarketRules;
 use crate::model::Day;
 use crate::model::Price;
 use crate::sim::settings::{Credentials, Limits, Origin, Trigger};
-use crate::sim::{Pace, Server, Settings, SimError};
+use crate::sim::{Pace, Server, Settings, SimError, recorded};
 use crate::store::read_prices;
+use crate::store::tape::TapeReader;
 use serde_json::Value;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -62,7 +63,8 @@ pub struct Args {
     /// Underlyings, as the market rules name them: BANKNIFTY, NIFTY, FINNIFTY, ...
     #[arg(long, value_delimiter = ',', default_value = "BANKNIFTY")]
     underlying: Vec<String>,
-    /// Play this price file (any layout `tezi readings` takes) as the index instead of a seeded market.
+    /// Play this file as the index instead of a seeded market: prices in any layout `tezi readings` takes, or
+    /// a recording of `tezi run --record`.
     #[arg(long, value_name = "CSV")]
     tape: Option<PathBuf>,
     /// First day of the tape to play; earlier rows are served as history.
@@ -95,6 +97,9 @@ pub struct Args {
     /// Stop after the last price.
     #[arg(long)]
     exit_at_end: bool,
+    /// With --exit-at-end: milliseconds ticker clients have to leave before they are disconnected.
+    #[arg(long, default_value_t = 2000)]
+    linger_ms: u32,
     /// Milliseconds an order takes to the exchange.
     #[arg(long, default_value_t = 0)]
     latency_ms: u32,
@@ -212,10 +217,18 @@ impl From<SimError> for Failure {
 fn settings(args: &Args) -> Result<Settings, Failure> {
     let origin = match &args.tape {
         None => Origin::Seeded,
+        Some(path) if TapeReader::is_tape(path) => {
+            let name = args.underlying.first().map_or("", String::as_str);
+            Origin::Tape(recorded::read(path, name).map_err(Failure::Input)?)
+        }
         Some(path) => {
             Origin::Tape(read_prices(path).map_err(|error| Failure::Input(error.to_string()))?)
         }
     };
+    if args.tape.is_some() && args.underlying.len() > 1 {
+        let text = "a tape is the price of one index: name one --underlying".to_owned();
+        return Err(Failure::Usage(text));
+    }
     let rules = match &args.market {
         None => MarketRules::embedded(),
         Some(path) => {
@@ -247,6 +260,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
         lead_ms: args.lead_ms,
         start_on_connect: args.start_on_connect,
         exit_at_end: args.exit_at_end,
+        linger_ms: args.linger_ms,
         latency_ms: args.latency_ms,
         partial_percent: args.partial_percent,
         reject_percent: args.reject_percent,

@@ -266,7 +266,8 @@ impl Config {
         let engine = engine(engine_section, folder);
         let venue = venue(root.section("venue"), folder);
         let feed = feed(root.section("feed"));
-        let limits = limits(root.section("limits"));
+        let simulated = venue.as_ref().is_some_and(|venue| venue.simulated);
+        let limits = limits(root.section("limits"), simulated);
         let warmup = warmup(root.section("warmup"), folder);
         let bars = bars(root.section("bars"));
         let sections = root.sections("strategy");
@@ -518,14 +519,19 @@ fn feed(section: Section<'_>) -> FeedConfig {
     feed
 }
 
-fn limits(section: Section<'_>) -> LimitsConfig {
+fn limits(section: Section<'_>, simulated: bool) -> LimitsConfig {
     let small = |key: &'static str, range, default| {
         u32::try_from(section.integer(key, range, default)).unwrap_or(0)
     };
     let minutes = section.integer("no_entry_before_close_min", 0..=360, 10);
     let limits = LimitsConfig {
         open_orders_max: small("open_orders", 1..=1_000, 20),
-        per_second_max: small("orders_per_second", 1..=10, 9),
+        // Brokers refuse the eleventh order of a second; a simulated venue sets no such limit.
+        per_second_max: small(
+            "orders_per_second",
+            1..=if simulated { 1_000_000 } else { 10 },
+            9,
+        ),
         band_basis_points: section.basis_points("price_band_percent", 1..=4_000, 500),
         lots_max: Lots(small("lots_max", 1..=10_000, 20)),
         entry_cutoff_ns: minutes.saturating_mul(crate::model::time::MINUTE),

@@ -78,15 +78,8 @@ impl Desk {
         api_key: &str,
         login: &Login,
     ) -> Result<Self, DeskFault> {
-        let mut desk = Self {
-            broker,
-            url,
-            tls,
-            auth: Auth::new(api_key, ""),
-            account: String::new(),
-            connection: None,
-            json: JsonScratch::new(),
-        };
+        let mut desk = Self::visitor(broker, url, tls);
+        desk.auth = Auth::new(api_key, "");
         match login {
             Login::AccessToken(token) => {
                 desk.auth = Auth::new(api_key, token.expose());
@@ -108,6 +101,19 @@ impl Desk {
             }
         }
         Ok(desk)
+    }
+
+    /// A desk that is not logged in: good for the pages of a simulated venue and nothing else.
+    pub fn visitor(broker: Broker, url: Url, tls: Arc<ClientConfig>) -> Self {
+        Self {
+            broker,
+            url,
+            tls,
+            auth: Auth::new("", ""),
+            account: String::new(),
+            connection: None,
+            json: JsonScratch::new(),
+        }
     }
 
     /// A second desk on the same session, with a connection of its own.

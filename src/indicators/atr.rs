@@ -1,7 +1,7 @@
 //! `ta.tr` and `ta.atr(n)`: true range and its Wilder average, in rupees.
 //!
-//! On the first bar `ta.tr(true)` is the bar's own range and `ta.tr(false)` is not ready. The ATR takes
-//! the first, the DMI the second.
+//! On the first bar `ta.tr(true)` is the bar's own range and `ta.tr(false)` is not ready. The ATR
+//! takes the first, the DMI the second.
 
 use super::input::Prices;
 use super::smoother::{Rma, larger};

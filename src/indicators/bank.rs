@@ -7,10 +7,12 @@
 //! ```
 //!
 //! Promises
-//! - Nothing is allocated after construction; a plan of the shipped strategy runs on the suite alone.
-//! - A bar that is not sound is refused before anything moves; a forming one reads "not ready" everywhere.
-//! - [`Bank::level`] decides exactly what the comparison of the slots would decide, on every price of the
-//!   tick grid.
+//! - Nothing is allocated after construction; a plan of the shipped strategy runs on the suite
+//!   alone.
+//! - A bar that is not sound is refused before anything moves; a forming one reads "not ready"
+//!   everywhere.
+//! - [`Bank::level`] decides exactly what the comparison of the slots would decide, on every price
+//!   of the tick grid.
 
 use super::compare::Cmp;
 use super::extra::{Extra, History, Outputs};
@@ -50,7 +52,8 @@ impl LevelSpec {
 }
 
 impl BankPlan {
-    /// True when the comparison can become a price level: it then turns at most once as the close rises.
+    /// True when the comparison can become a price level: it then turns at most once as the close
+    /// rises.
     pub fn level_kind(&self, spec: &LevelSpec) -> bool {
         let (slot, cmp) = spec.parts();
         can_be_level(self.shape(slot), spec) && !matches!(cmp, Cmp::Eq | Cmp::Ne)
@@ -83,6 +86,7 @@ pub struct Bank {
     suite: Suite,
     slots: Box<[f64]>,
     uses_suite: bool,
+    uses_range: bool,
     committed: u64,
     extras: Box<[Placed]>,
     histories: Box<[History]>,
@@ -95,7 +99,8 @@ impl Bank {
         Self::with_scale(plan, Scale::PRICE)
     }
 
-    /// A bank whose bars carry another unit, such as 1/100 000 for currencies quoted with five decimals.
+    /// A bank whose bars carry another unit, such as 1/100 000 for currencies quoted with five
+    /// decimals.
     pub fn with_scale(plan: &BankPlan, scale: Scale) -> Self {
         let placed = plan.extras.iter().map(|extra| Placed {
             extra: Extra::new(extra.kind),
@@ -111,6 +116,7 @@ impl Bank {
             suite: Suite::new(&plan.params(), scale),
             slots: vec![f64::NAN; plan.slots()].into_boxed_slice(),
             uses_suite: plan.uses_suite(),
+            uses_range: plan.uses_range(),
             committed: 0,
             extras: placed.collect(),
             histories: histories.collect(),
@@ -178,7 +184,8 @@ impl Bank {
         &self.slots
     }
 
-    /// The slots as of the last commit or peek: doji as 1 and 0, NaN what is not ready.
+    /// The slots as of the last commit or peek: doji as 1 and 0, NaN what is not ready or was not
+    /// asked for.
     pub const fn slots(&self) -> &[f64] {
         &self.slots
     }
@@ -211,8 +218,8 @@ impl Bank {
 
     /// The comparison as a price on the `tick` grid, constant until the next commit.
     ///
-    /// `None` when it cannot be one (see [`BankPlan::level_kind`]) or the slot is not ready. Prices off
-    /// the grid are not asked about: use a tick of `Price(1)` where they occur.
+    /// `None` when it cannot be one (see [`BankPlan::level_kind`]) or the slot is not ready. Prices
+    /// off the grid are not asked about: use a tick of `Price(1)` where they occur.
     pub fn level(&self, level: &LevelSpec, tick: Price) -> Option<PriceLevel> {
         let (slot, cmp) = level.parts();
         let shape = *self.shapes.get(slot.at())?;
@@ -257,12 +264,14 @@ impl Bank {
                 roc_guess(state.roc_base, value) / self.suite.scale().per_rupee()
             }
             (LevelSpec::SlotVsValue { .. }, fixed::CLOSE) => value,
-            // An average moves with the close; starting from its own value is near enough for the search.
+            // An average moves with the close; starting from its own value is near enough for the
+            // search.
             _ => self.value_at(slot, self.suite.last_close()),
         }
     }
 
-    /// The slot's value while a bar forms whose close is `units`; only for slots that depend on nothing else.
+    /// The slot's value while a bar forms whose close is `units`; only for slots that depend on
+    /// nothing else.
     fn value_at(&self, slot: Slot, units: i64) -> f64 {
         let at = slot.at();
         if let Some(history) = self.histories.iter().find(|history| history.target == at) {
@@ -295,10 +304,14 @@ impl Bank {
     #[inline]
     fn write_bar(&mut self, bar: &Ohlc, volume: u64) {
         let scale = self.suite.scale();
+        let uses_range = self.uses_range;
         if let Some([open, high, low, close, traded]) = self.slots.first_chunk_mut() {
-            *open = scale.rupees(bar.open());
-            *high = scale.rupees(bar.high());
-            *low = scale.rupees(bar.low());
+            // Each is a division; only the close is in every strategy.
+            if uses_range {
+                *open = scale.rupees(bar.open());
+                *high = scale.rupees(bar.high());
+                *low = scale.rupees(bar.low());
+            }
             *close = scale.rupees(bar.close());
             *traded = volume as f64;
         }

@@ -2,8 +2,8 @@
 
 /// A ring of closes, allocated once.
 ///
-/// Its length is a power of two and leaves room for one close more than anybody asks for, so the newest
-/// can be taken back.
+/// Its length is a power of two and leaves room for one close more than anybody asks for, so the
+/// newest can be taken back.
 #[derive(Clone, Debug)]
 pub(crate) struct Closes {
     units: Box<[i64]>,

@@ -1,8 +1,8 @@
 //! Pine's tolerant comparison: the meaning of `> < >= <= == !=` in a strategy's own text.
 //!
-//! The tolerance is absolute, in the unit of the compared values (rupees, points), at every magnitude
-//! (indicators.md, section 2, measured). A comparison with NaN is false, `!=` included, so a condition
-//! on a value that is not ready never holds.
+//! The tolerance is absolute, in the unit of the compared values (rupees, points), at every
+//! magnitude (indicators.md, section 2, measured). A comparison with NaN is false, `!=` included,
+//! so a condition on a value that is not ready never holds.
 
 /// Tolerance of every comparison a strategy writes.
 pub const EPS: f64 = 1e-10;

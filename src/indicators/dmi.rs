@@ -6,8 +6,8 @@
 //!   +DI = 100*P/T   -DI = 100*M/T   s = +DI + -DI   dx = |+DI - -DI| / (s or 1)   ADX = 100*RMA(dx, m)
 //! ```
 //!
-//! Which side moved is decided in whole units: 0.05-tick prices give up and dn that differ by 1e-12 in
-//! doubles where they tie in truth, and a strict comparison there costs ADX up to 19 points
+//! Which side moved is decided in whole units: 0.05-tick prices give up and dn that differ by 1e-12
+//! in doubles where they tie in truth, and a strict comparison there costs ADX up to 19 points
 //! (`fixtures/indicators/dm_ties.csv`). While T is 0 nothing is ready and the ADX smoother does not
 //! advance, so its warm-up starts when the market first moves.
 

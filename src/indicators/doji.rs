@@ -1,9 +1,9 @@
 //! Doji: a bar whose body is small against its range.
 //!
-//! `r = H - L; r > 0 ? |C - O|/r <= ratio : false`, inclusive or strict, tolerant as every comparison a
-//! script writes. A bar without range is **not** a doji. Decided in whole units without a division: the
-//! tolerance on the ratio is folded into the limit, where it is ten thousand times larger than any
-//! rounding of the product.
+//! `r = H - L; r > 0 ? |C - O|/r <= ratio : false`, inclusive or strict, tolerant as every
+//! comparison a script writes. A bar without range is **not** a doji. Decided in whole units
+//! without a division: the tolerance on the ratio is folded into the limit, where it is ten
+//! thousand times larger than any rounding of the product.
 
 use super::compare::EPS;
 use super::input::Ohlc;

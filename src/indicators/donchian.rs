@@ -1,85 +1,89 @@
 //! `ta.highest(high, n)` and `ta.lowest(low, n)` of the closed bars, in rupees.
 //!
-//! The forming bar is never inside, so both are constants while it forms. A commit rescans the whole
-//! ring without a branch: that costs the same on every market, where "keep the maximum, look again when
-//! it expires" is slowest on the falling market that matters.
+//! The forming bar is never inside, so both are constants while it forms. A commit rescans the
+//! whole ring without a branch: that costs the same on every market, where "keep the maximum, look
+//! again when it expires" is slowest on the falling market that matters.
+
+use super::smoother::larger;
 
 /// A ring of the last n highs and lows.
 ///
-/// Lows are kept negated beside the highs: one 16-byte entry a bar, one vector maximum for both sides, and
-/// a store that is as wide as the loads that follow it.
+/// Lows are kept negated, so that both sides are maxima of one vector. The place of the next bar is
+/// a hole: the ring is scanned before it is written, because a store followed by a wider load of
+/// the same bytes stalls for ten nanoseconds.
 #[derive(Clone, Debug)]
 pub(crate) struct Extremes {
-    ring: Box<[[[f64; 2]; LANES]]>,
+    /// Four bars each: their highs, then their negated lows.
+    ring: Box<[[f64; 2 * LANES]]>,
     n: usize,
     at: usize,
     count: usize,
+    /// What stood where the hole is.
     evicted: [f64; 2],
 }
 
-/// Maxima are kept in this many independent chains, so that they overlap.
+/// Bars side by side in the scan: independent chains of maxima.
 const LANES: usize = 4;
-const NOTHING: [f64; 2] = [f64::NEG_INFINITY; 2];
+const NOTHING: f64 = f64::NEG_INFINITY;
 
 impl Extremes {
     pub(crate) fn new(n: u16) -> Self {
         let n = usize::from(n);
-        let ring = vec![[NOTHING; LANES]; n.div_ceil(LANES)].into_boxed_slice();
+        let ring = vec![[NOTHING; 2 * LANES]; n.div_ceil(LANES)].into_boxed_slice();
         Self {
             ring,
             n,
             at: 0,
             count: 0,
-            evicted: NOTHING,
+            evicted: [NOTHING; 2],
         }
     }
 
-    /// Adds a bar's extremes in rupees and returns `[highest, lowest]` of the last n, NaN before there are n.
+    /// Adds a bar's extremes in rupees and returns `[highest, lowest]` of the last n, NaN before
+    /// there are n.
     #[inline]
     pub(crate) fn push(&mut self, high: f64, low: f64) -> [f64; 2] {
-        let at = self.at;
-        if let Some(slot) = self.ring.as_flattened_mut().get_mut(at) {
-            self.evicted = std::mem::replace(slot, [high, -low]);
+        let mut best = [NOTHING; 2 * LANES];
+        for four in &self.ring {
+            for (best, entry) in best.iter_mut().zip(four) {
+                *best = larger(*entry, *best);
+            }
         }
-        let next = at.wrapping_add(1);
+        let [a, b, c, d, e, f, g, h] = best;
+        let highest = larger(larger(larger(a, b), larger(c, d)), high);
+        let lowest = larger(larger(larger(e, f), larger(g, h)), -low);
+        self.replace([high, -low]);
+        let next = self.at.wrapping_add(1);
         self.at = if next >= self.n { 0 } else { next };
+        self.evicted = self.replace([NOTHING; 2]);
         self.count = self.count.wrapping_add(1);
-        self.highest_and_lowest()
+        if self.count < self.n {
+            [f64::NAN; 2]
+        } else {
+            [highest, -lowest]
+        }
     }
 
     /// Takes the newest bar back.
     pub(crate) fn undo(&mut self) {
+        self.replace(self.evicted);
         self.at = self.at.checked_sub(1).unwrap_or(self.n.saturating_sub(1));
-        if let Some(slot) = self.ring.as_flattened_mut().get_mut(self.at) {
-            *slot = self.evicted;
-        }
+        self.replace([NOTHING; 2]);
         self.count = self.count.saturating_sub(1);
     }
 
+    /// Puts an entry where the hole is and returns what stood there.
     #[inline]
-    fn highest_and_lowest(&self) -> [f64; 2] {
-        let mut best = [NOTHING; LANES];
-        for four in &self.ring {
-            for (best, entry) in best.iter_mut().zip(four) {
-                *best = both_larger(*entry, *best);
-            }
-        }
-        let [a, b, c, d] = best;
-        let [high, low] = both_larger(both_larger(a, b), both_larger(c, d));
-        if self.count < self.n {
-            [f64::NAN; 2]
-        } else {
-            [high, -low]
-        }
+    fn replace(&mut self, [high, low]: [f64; 2]) -> [f64; 2] {
+        let Some(four) = self.ring.get_mut(self.at / LANES) else {
+            return [NOTHING; 2];
+        };
+        let lane = self.at % LANES;
+        [
+            std::mem::replace(&mut four[lane], high),
+            std::mem::replace(&mut four[LANES + lane], low),
+        ]
     }
-}
-
-#[inline]
-fn both_larger(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
-    [
-        if a[0] > b[0] { a[0] } else { b[0] },
-        if a[1] > b[1] { a[1] } else { b[1] },
-    ]
 }
 
 /// Highest high and lowest low of the last n closed bars.

@@ -1,7 +1,8 @@
 //! Efficiency ratio: how straight the way of the last n closes was, 0 to 1.
 //!
-//! `a = C - C_n`, `b = sum of |C_i - C_(i+1)|, i = 0..n-1`; `b != 0 ? a/b : 0`. Absolute, and with the sign
-//! of the move. A way of length 0 reads 0. All sums are whole units, so a running sum never drifts.
+//! `a = C - C_n`, `b = sum of |C_i - C_(i+1)|, i = 0..n-1`; `b != 0 ? a/b : 0`. Absolute, and with
+//! the sign of the move. A way of length 0 reads 0. All sums are whole units, so a running sum
+//! never drifts.
 
 use super::closes::Closes;
 use super::input::Ohlc;
@@ -66,20 +67,22 @@ impl Way {
         }
     }
 
-    /// Numerator and denominator at a close in units.
+    /// Numerator and denominator at a close in units; 0/1 for a way of no length.
     #[inline]
     pub(crate) fn fraction(&self, close: f64) -> (f64, f64) {
-        (close - self.base, self.length + (close - self.before).abs())
+        let length = self.length + (close - self.before).abs();
+        (close - self.base, if length == 0.0 { 1.0 } else { length })
     }
 }
 
-/// The ratio of a fraction.
-#[inline]
-pub(crate) fn efficiency(quotient: f64, length: f64) -> Efficiency {
-    let signed = if length == 0.0 { 0.0 } else { quotient };
-    Efficiency {
-        ratio: signed.abs(),
-        signed,
+impl Efficiency {
+    /// The readings of a fraction's quotient.
+    #[inline]
+    pub(crate) fn of(signed: f64) -> Self {
+        Self {
+            ratio: signed.abs(),
+            signed,
+        }
     }
 }
 
@@ -116,7 +119,7 @@ impl Er {
     /// Returns what [`Er::commit`] would return; nothing moves.
     pub fn peek(&self, bar: &Ohlc) -> Efficiency {
         let (a, b) = self.way.fraction(bar.close() as f64);
-        efficiency(a / b, b)
+        Efficiency::of(a / b)
     }
 
     /// Takes the last commit back; once between two commits.

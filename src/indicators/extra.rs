@@ -1,4 +1,5 @@
-//! The separate indicators behind slots that do not fit into the suite, and the history behind `[k]`.
+//! The separate indicators behind slots that do not fit into the suite, and the history behind
+//! `[k]`.
 
 use super::atr::Atr;
 use super::dmi::{Dmi, DmiValues};
@@ -9,7 +10,7 @@ use super::input::Prices;
 use super::roc::Roc;
 use super::rsi::Rsi;
 use super::smoother::{Ema, larger, smaller};
-use super::supertrend::{SuperTrend, Trend};
+use crate::indicators::supertrend::{SuperTrend, Trend};
 
 /// Which indicator, with its parameters; it fills as many neighbouring slots as it has outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! What an indicator is fed: a sound bar in whole units, and its prices in rupees.
 //!
 //! Promises
-//! - An [`Ohlc`] is sound by construction (low ≤ open, close ≤ high, in range), so nothing that could
-//!   spoil a state reaches one; there is no NaN in whole units.
-//! - Whole units convert to the double that parsing the decimal text gives (one rounding), which is what
-//!   makes TradingView's values come out bit for bit.
+//! - An [`Ohlc`] is sound by construction (low ≤ open, close ≤ high, in range), so nothing that
+//!   could spoil a state reaches one; there is no NaN in whole units.
+//! - Whole units convert to the double that parsing the decimal text gives (one rounding), which is
+//!   what makes TradingView's values come out bit for bit.
 
 use crate::model::{Bar, price};
 
@@ -18,7 +18,7 @@ pub enum BarFault {
     #[error("high below low, or open or close outside them")]
     Unsound,
     /// A price beyond [`UNITS_MAX`].
-    #[error("a price beyond 7 billion rupees")]
+    #[error("a price beyond 2^46 units, which is 7 billion rupees at four decimals")]
     Range,
     /// There is no committed bar that could be replaced.
     #[error("no committed bar to replace")]
@@ -161,7 +161,8 @@ pub struct Prices {
 
 impl Prices {
     /// A bar whose source quotes doubles that are not the nearest to their decimals, such as
-    /// `1.0683799999999999` in an export, and whose readings should equal that source's to the last bit.
+    /// `1.0683799999999999` in an export, and whose readings should equal that source's to the last
+    /// bit.
     ///
     /// `None` when high, low and close are not the units' prices within half a unit.
     pub fn quoted(units: Ohlc, scale: Scale, [high, low, close]: [f64; 3]) -> Option<Self> {

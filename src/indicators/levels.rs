@@ -1,17 +1,17 @@
-//! Thresholds as prices: a condition that compares the close with what stands still while a bar forms, or a
-//! reading that only rises with the close, becomes one integer comparison a tick.
+//! Thresholds as prices: a condition that compares the close with what stands still while a bar
+//! forms, or a reading that only rises with the close, becomes one integer comparison a tick.
 //!
-//! The level is guessed from the inverted formula, snapped to the tick grid and then **settled with the
-//! exact predicate**, tolerance included, on the neighbouring ticks. So on every price of the grid the
-//! comparison decides what the predicate decides; between two grid prices it does not ask. Use a tick of
-//! `Price(1)` where prices off the grid occur (an index).
+//! The level is guessed from the inverted formula, snapped to the tick grid and then **settled with
+//! the exact predicate**, tolerance included, on the neighbouring ticks. So on every price of the
+//! grid the comparison decides what the predicate decides; between two grid prices it does not ask.
+//! Use a tick of `Price(1)` where prices off the grid occur (an index).
 
 use super::compare::Cmp;
+use super::er::Efficiency;
 use super::input::{Ohlc, UNITS_MAX};
 use super::params::Thresholds;
 use super::state::{CloseHalf, Constants, State};
 use super::suite::{Suite, condition, conditions};
-use super::supertrend::trend;
 use crate::model::Price;
 
 /// A condition as a price: true exactly when `close >= at` (`above`), else when `close <= at`.
@@ -59,7 +59,8 @@ impl PriceLevel {
     }
 }
 
-/// Finds the level of a predicate that turns once, near `guess` (units; anything when nothing is known).
+/// Finds the level of a predicate that turns once, near `guess` (units; anything when nothing is
+/// known).
 pub(crate) fn settle(
     guess: f64,
     tick: Price,
@@ -122,7 +123,8 @@ pub(crate) fn settle(
     }
 }
 
-/// The close at which the RSI is `t`, rupees; anything when there is none (indicators.md, section 4).
+/// The close at which the RSI is `t`, rupees; anything when there is none (indicators.md, section
+/// 4).
 pub(crate) fn rsi_guess(state: &State, constants: &Constants, t: f64) -> f64 {
     let less_one = constants.rsi_length() - 1.0;
     let [up, down] = [state.averages[0] * less_one, state.averages[1] * less_one];
@@ -186,9 +188,9 @@ impl Suite {
         let (travelled, length) = state.way.fraction(units);
         let carried = state.carried;
         let half = self.half(bar);
-        let line = trend(half.bands, carried.is_up(half.bands, close)).line;
+        let line = carried.trend(half.bands, close).line;
         let body = (units - bar.open() as f64).abs();
-        let straight = super::er::efficiency(travelled / length, length).ratio;
+        let straight = Efficiency::of(travelled / length).ratio;
         let bit = |holds: bool, bit: u8| if holds { bit } else { 0 };
         bit(bar.close() >= levels.rsi, condition::RSI)
             | bit(bar.close() >= levels.ema, condition::EMA)

@@ -1,9 +1,10 @@
 //! What the expressions of one or several strategies need of one instrument and timeframe.
 //!
-//! A plan hands out [`Slot`]s. The first request for each of the suite's indicators sets the suite's
-//! parameter (two EMAs fit); a further one with other parameters becomes a separate indicator, and `[k]`
-//! becomes a ring behind a slot, except for the Donchian channel, whose `[1]` is the suite's own.
-//! Slots 0 to 19 are the suite's, so that it writes its readings where they are read.
+//! A plan hands out [`Slot`]s. The first request for each of the suite's indicators sets the
+//! suite's parameter (two EMAs fit); a further one with other parameters becomes a separate
+//! indicator, and `[k]` becomes a ring behind a slot, except for the Donchian channel, whose `[1]`
+//! is the suite's own. Slots 0 to 19 are the suite's, so that it writes its readings where they are
+//! read.
 
 use super::extra::{Kind, from_milli};
 use super::params::Params;
@@ -20,8 +21,8 @@ impl Slot {
     }
 }
 
-/// Slots of the bar and of the suite's readings; -DI (11) and the SuperTrend direction (16) follow their
-/// neighbours.
+/// Slots of the bar and of the suite's readings; -DI (11) and the SuperTrend direction (16) follow
+/// their neighbours.
 pub(crate) mod fixed {
     pub(crate) const OPEN: u16 = 0;
     pub(crate) const HIGH: u16 = 1;
@@ -105,6 +106,7 @@ pub struct BankPlan {
     shapes: Vec<Shape>,
     bars_needed: usize,
     uses_suite: bool,
+    uses_range: bool,
 }
 
 impl Default for BankPlan {
@@ -139,6 +141,7 @@ impl BankPlan {
             shapes,
             bars_needed: 0,
             uses_suite: false,
+            uses_range: false,
         }
     }
 
@@ -177,6 +180,11 @@ impl BankPlan {
         self.uses_suite
     }
 
+    /// True when the bar's open, high or low was asked for.
+    pub(crate) const fn uses_range(&self) -> bool {
+        self.uses_range
+    }
+
     /// The suite's parameters. What nobody asked for has length 1, so that it is ready at once.
     pub(crate) fn params(&self) -> Params {
         let claims = &self.claims;
@@ -213,6 +221,7 @@ impl BankPlan {
     }
 
     fn current(&mut self, series: Series) -> u16 {
+        self.uses_range |= matches!(series, Series::Open | Series::High | Series::Low);
         let claims = &mut self.claims;
         match series {
             Series::Open => fixed::OPEN,

@@ -1,6 +1,7 @@
 //! `ta.roc(close, n)`: rate of change, percent.
 //!
-//! `100*(C - C_n)/C_n`, by C_n as it is when negative; not ready when C_n is 0, where Pine's infinity is na.
+//! `100*(C - C_n)/C_n`, by C_n as it is when negative; not ready when C_n is 0, where Pine's
+//! infinity is na.
 
 use super::closes::Closes;
 use super::input::Ohlc;

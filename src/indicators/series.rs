@@ -2,7 +2,8 @@
 
 /// One series of values; `[k]` of the expression language is the `back` it is asked with.
 ///
-/// A length of 0 counts as 1. Ratios and multipliers are in thousandths, so that series can be compared.
+/// A length of 0 counts as 1. Ratios and multipliers are in thousandths, so that series can be
+/// compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Series {
     /// First price of the bar, rupees.

@@ -5,9 +5,9 @@
 //!   RMA   R = (R'*(n-1) + x) / n
 //! ```
 //!
-//! Both start as the mean of their first n inputs (a compensated sum), skip inputs that are not ready,
-//! and are the identity for n = 1. Values below 1e-300 become 0, because subnormal arithmetic is slow
-//! and a flat market would stay in it for ever (indicators.md, section 7).
+//! Both start as the mean of their first n inputs (a compensated sum), skip inputs that are not
+//! ready, and are the identity for n = 1. Values below 1e-300 become 0, because subnormal
+//! arithmetic is slow and a flat market would stay in it for ever (indicators.md, section 7).
 
 /// Below this a smoother is 0.
 const FLUSH: f64 = 1e-300;

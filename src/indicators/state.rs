@@ -1,18 +1,18 @@
 //! The suite's memory: what a commit moves, and what a forming bar keeps of its high and low.
 //!
-//! Everything here is laid out for the peek of an ordinary tick, which reads the head of [`State`], the
-//! head of [`Half`] and the constants: five cache lines of one instrument, and no ring.
+//! Everything here is laid out for the peek of an ordinary tick, which reads the head of [`State`],
+//! the head of [`Half`] and the constants: five cache lines of one instrument, and no ring.
 
 use super::atr::true_range;
 use super::dmi;
 use super::doji::Doji;
-use super::er::{Efficiency, Way, efficiency};
+use super::er::{Efficiency, Way};
 use super::input::{Ohlc, Scale};
 use super::params::Params;
 use super::roc;
 use super::rsi::{moves, strength};
 use super::smoother::{Ema, Rma, flush};
-use super::supertrend::Carried;
+use crate::indicators::supertrend::Carried;
 
 /// What does not change after construction, in the form the formulas want it.
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +145,8 @@ impl State {
     }
 }
 
-/// What depends on the forming bar's high and low only; computed again at a new extreme.
+/// The readings that depend on the forming bar's high and low only; kept until there is a new
+/// extreme.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Half {
@@ -158,15 +159,7 @@ pub(crate) struct Half {
     pub(crate) adx: f64,
     pub(crate) plus_di: f64,
     pub(crate) minus_di: f64,
-    /// As the fields of [`State`], after this bar.
-    pub(crate) ranges: [f64; 2],
-    pub(crate) movements: [f64; 2],
-    pub(crate) range: f64,
-    pub(crate) index: f64,
-    pub(crate) high: f64,
-    pub(crate) high_units: f64,
-    pub(crate) low: f64,
-    pub(crate) low_units: f64,
+    pub(crate) atr: f64,
 }
 
 impl Half {
@@ -179,14 +172,7 @@ impl Half {
         adx: f64::NAN,
         plus_di: f64::NAN,
         minus_di: f64::NAN,
-        ranges: [f64::NAN; 2],
-        movements: [f64::NAN; 2],
-        range: f64::NAN,
-        index: f64::NAN,
-        high: f64::NAN,
-        high_units: f64::NAN,
-        low: f64::NAN,
-        low_units: f64::NAN,
+        atr: f64::NAN,
     };
 
     /// True when it is the half of a bar with this high and low.
@@ -201,7 +187,23 @@ impl Half {
         self.high_key = i64::MIN;
         self.low_key = i64::MAX;
     }
+}
 
+/// A bar's high and low half with what it leaves to [`State`]; fields named as there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HighLow {
+    pub(crate) half: Half,
+    pub(crate) ranges: [f64; 2],
+    pub(crate) movements: [f64; 2],
+    pub(crate) range: f64,
+    pub(crate) index: f64,
+    pub(crate) high: f64,
+    pub(crate) high_units: f64,
+    pub(crate) low: f64,
+    pub(crate) low_units: f64,
+}
+
+impl HighLow {
     /// Computes the half of a bar after `state`, which must be seeded.
     #[inline]
     pub(crate) fn of(state: &State, constants: &Constants, bar: &Ohlc) -> Self {
@@ -210,7 +212,7 @@ impl Half {
         Self::quoted(state, constants, bar, rupees)
     }
 
-    /// As [`Half::of`], with high and low in rupees.
+    /// As [`HighLow::of`], with high and low in rupees.
     #[inline]
     pub(crate) fn quoted(
         state: &State,
@@ -237,23 +239,23 @@ impl Half {
         let range = constants.di.rma(state.range, tr);
         let directions = dmi::directional(movements[0], movements[1], range);
         let next = constants.adx.rma(state.index, directions.index);
-        // Without range there is no dx: the smoother keeps its value and shows none.
-        let index = if next.is_nan() { state.index } else { next };
-        let bands = state
-            .carried
-            .bands((high + low) * 0.5, constants.multiplier * ranges[1]);
+        let reach = constants.multiplier * ranges[1];
         Self {
-            high_key: bar.high(),
-            low_key: bar.low(),
-            bands,
-            body_max: constants.doji.body_max(high_units - low_units),
-            adx: 100.0 * next,
-            plus_di: directions.plus,
-            minus_di: directions.minus,
+            half: Half {
+                high_key: bar.high(),
+                low_key: bar.low(),
+                bands: state.carried.bands((high + low) * 0.5, reach),
+                body_max: constants.doji.body_max(high_units - low_units),
+                adx: 100.0 * next,
+                plus_di: directions.plus,
+                minus_di: directions.minus,
+                atr: ranges[0],
+            },
             ranges,
             movements,
             range,
-            index,
+            // Without range there is no dx: the smoother keeps its value and shows none.
+            index: if next.is_nan() { state.index } else { next },
             high,
             high_units,
             low,
@@ -302,7 +304,7 @@ impl CloseHalf {
                 Ema::step(state.ema[0], close, constants.ema_rate[0]),
                 Ema::step(state.ema[1], close, constants.ema_rate[1]),
             ],
-            er: efficiency(efficient, length),
+            er: Efficiency::of(efficient),
             roc,
         }
     }

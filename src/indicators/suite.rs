@@ -9,8 +9,8 @@
 //! Promises
 //! - Readings equal TradingView's, in its own operation order (indicators.md).
 //! - Nothing is allocated after construction. A reading that is not ready is NaN.
-//! - The last commit can be replaced: two states are kept, and a commit reads one and writes the other,
-//!   so the copy costs nothing.
+//! - The last commit can be replaced: two states are kept, and a commit reads one and writes the
+//!   other, so the copy costs nothing.
 //!
 //! While a smoother has no value yet the suite runs on the separate indicators; from then on on the
 //! fused formulas of [`super::state`], which use the same steps in the same order.
@@ -20,14 +20,14 @@ use super::closes::Closes;
 use super::compare::Cmp;
 use super::dmi::Dmi;
 use super::donchian::Extremes;
-use super::er::{Efficiency, efficiency};
+use super::er::Efficiency;
 use super::input::{BarFault, Ohlc, Prices, Scale};
 use super::params::{Params, Thresholds};
 use super::roc;
 use super::rsi::Rsi;
 use super::smoother::Ema;
-use super::state::{CloseHalf, Constants, Half, State};
-use super::supertrend::{Carried, SuperTrend, trend};
+use super::state::{CloseHalf, Constants, Half, HighLow, State};
+use crate::indicators::supertrend::{Carried, SuperTrend, Trend};
 use crate::model::Values;
 
 /// All readings of one instrument and timeframe.
@@ -83,25 +83,26 @@ impl Suite {
             return self.peek_warm(bar);
         }
         if !self.half.is_of(bar) {
-            self.half = Half::of(state, &self.constants, bar);
+            self.half = HighLow::of(state, &self.constants, bar).half;
         }
         let close = CloseHalf::of(state, &self.constants, bar.close());
-        let is_up = state.carried.is_up(self.half.bands, close.close);
-        values(state, &self.half, &close, is_up, bar)
+        let trend = state.carried.trend(self.half.bands, close.close);
+        values(state, &self.half, &close, trend, bar)
     }
 
     /// Closes a bar and returns its readings.
+    ///
+    /// Computes both halves afresh: it is off the decision's path, and writing what would be kept
+    /// for a forming bar only to read it back costs more (`suite/commit`).
     #[inline]
     pub fn commit(&mut self, bar: &Ohlc) -> Values {
         let state = &self.states[self.now & 1];
         if state.warming {
             return self.commit_warm(&self.constants.scale.prices(*bar));
         }
-        if !self.half.is_of(bar) {
-            self.half = Half::of(state, &self.constants, bar);
-        }
+        let high_low = HighLow::of(state, &self.constants, bar);
         let close = CloseHalf::of(state, &self.constants, bar.close());
-        self.commit_halves(&close, bar)
+        self.commit_halves(&high_low, &close, bar)
     }
 
     /// Closes a bar that quotes its own doubles (see [`Prices::quoted`]) and returns its readings.
@@ -111,18 +112,19 @@ impl Suite {
             return self.commit_warm(prices);
         }
         let bar = prices.units;
-        self.half = Half::quoted(state, &self.constants, &bar, [prices.high, prices.low]);
+        let extremes = [prices.high, prices.low];
+        let high_low = HighLow::quoted(state, &self.constants, &bar, extremes);
         let units = bar.close() as f64;
         let close = CloseHalf::quoted(state, &self.constants, units, prices.close);
-        self.commit_halves(&close, &bar)
+        self.commit_halves(&high_low, &close, &bar)
     }
 
     #[inline]
-    fn commit_halves(&mut self, close: &CloseHalf, bar: &Ohlc) -> Values {
+    fn commit_halves(&mut self, high_low: &HighLow, close: &CloseHalf, bar: &Ohlc) -> Values {
         let state = &self.states[self.now & 1];
-        let half = &self.half;
-        let is_up = state.carried.is_up(half.bands, close.close);
-        let values = values(state, half, close, is_up, bar);
+        let bands = high_low.half.bands;
+        let trend = state.carried.trend(bands, close.close);
+        let values = values(state, &high_low.half, close, trend, bar);
         self.closes.push(bar.close());
         let next = State {
             averages: close.averages,
@@ -130,18 +132,18 @@ impl Suite {
             close: close.close,
             way: state.way.next(&self.closes, self.params.er),
             roc_base: roc::base(&self.closes, self.params.roc),
-            channel: self.extremes.push(half.high, half.low),
+            channel: self.extremes.push(high_low.high, high_low.low),
             warming: false,
             count: state.count.wrapping_add(1),
-            carried: Carried::after(half.bands, close.close, is_up),
-            ranges: half.ranges,
-            movements: half.movements,
-            range: half.range,
-            index: half.index,
-            high: half.high,
-            high_units: half.high_units,
-            low: half.low,
-            low_units: half.low_units,
+            carried: Carried::after(bands, close.close, trend.direction),
+            ranges: high_low.ranges,
+            movements: high_low.movements,
+            range: high_low.range,
+            index: high_low.index,
+            high: high_low.high,
+            high_units: high_low.high_units,
+            low: high_low.low,
+            low_units: high_low.low_units,
         };
         self.move_to(next);
         values
@@ -171,6 +173,7 @@ impl Suite {
     }
 
     /// What depends on the close only, at any close in units.
+    #[inline]
     pub(crate) fn at_close(&self, close_units: i64) -> CloseHalf {
         let state = self.state();
         if state.warming {
@@ -200,7 +203,7 @@ impl Suite {
     #[inline]
     pub(crate) fn half(&mut self, bar: &Ohlc) -> &Half {
         if !self.half.is_of(bar) {
-            self.half = Half::of(&self.states[self.now & 1], &self.constants, bar);
+            self.half = HighLow::of(self.state(), &self.constants, bar).half;
         }
         &self.half
     }
@@ -260,8 +263,7 @@ impl Suite {
 }
 
 #[inline]
-fn values(state: &State, half: &Half, close: &CloseHalf, is_up: bool, bar: &Ohlc) -> Values {
-    let trend = trend(half.bands, is_up);
+fn values(state: &State, half: &Half, close: &CloseHalf, trend: Trend, bar: &Ohlc) -> Values {
     let body = (bar.close() as f64 - bar.open() as f64).abs();
     Values {
         rsi: close.rsi,
@@ -276,7 +278,7 @@ fn values(state: &State, half: &Half, close: &CloseHalf, is_up: bool, bar: &Ohlc
         er_dir: close.er.signed,
         st: trend.line,
         st_dir: trend.direction,
-        atr: half.ranges[0],
+        atr: half.atr,
         roc: close.roc,
         doji: body <= half.body_max,
     }
@@ -306,7 +308,6 @@ impl Warm {
     fn close_half(&mut self, prices: &Prices, state: &State) -> CloseHalf {
         let units = prices.units.close() as f64;
         let (travelled, length) = state.way.fraction(units);
-        let er: Efficiency = efficiency(travelled / length, length);
         CloseHalf {
             close: prices.close,
             rsi: self.rsi.commit(prices),
@@ -315,7 +316,7 @@ impl Warm {
                 self.ema[0].commit(prices.close),
                 self.ema[1].commit(prices.close),
             ],
-            er,
+            er: Efficiency::of(travelled / length),
             roc: roc::numerator(units, state.roc_base) / state.roc_base,
         }
     }
@@ -380,4 +381,102 @@ pub fn conditions(values: &Values, close: f64, thresholds: &Thresholds) -> u8 {
         | bit(Cmp::Gt.holds(values.er, thresholds.er_above), condition::ER)
         | bit(Cmp::Gt.holds(close, values.st), condition::SUPERTREND)
         | bit(!values.doji, condition::NOT_DOJI)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Five bars by hand: lengths of 2, prices in rupees.
+    fn run() -> Vec<(Values, u8)> {
+        let params = Params {
+            rsi: 2,
+            ema_slow: 2,
+            ema_fast: 1,
+            donchian: 2,
+            di: 2,
+            adx: 1,
+            er: 2,
+            supertrend: 2,
+            multiplier: 1.0,
+            atr: 2,
+            roc: 2,
+            ..Params::default()
+        };
+        let mut suite = Suite::new(&params, Scale::new(1));
+        let bars = [
+            (100, 104, 98, 102),
+            (102, 106, 100, 104),
+            (104, 105, 96, 98),
+            (98, 112, 98, 110),
+            (110, 130, 110, 128),
+        ];
+        let reading = |(o, h, l, c): (i64, i64, i64, i64)| {
+            let bar = Ohlc::new(o, h, l, c).expect("sound");
+            let values = suite.commit(&bar);
+            (
+                values,
+                conditions(&values, c as f64, &Thresholds::default()),
+            )
+        };
+        bars.map(reading).to_vec()
+    }
+
+    #[test]
+    fn five_bars_computed_by_hand() {
+        let rows = run();
+        let [_, second, third, fourth, fifth] = [0, 1, 2, 3, 4].map(|i: usize| rows[i].0);
+        assert_eq!((second.ema_slow, second.atr), (103.0, 6.0));
+        assert_eq!(
+            (second.st, second.st_dir),
+            (109.0, 1.0),
+            "down at first: (106 + 100)/2 + 6"
+        );
+        // Changes +2 and -6: average gain 1, average loss 3.
+        assert_eq!(third.rsi, 25.0);
+        assert_eq!((third.dc_upper, third.dc_lower), (106.0, 98.0));
+        assert_eq!((third.er, third.er_dir), (0.5, -0.5));
+        assert_eq!(third.roc, 100.0 * -4.0 / 102.0);
+        // Ranges 6, 6, 9, 14: ATR 6, 7.5, 10.75. The upper band of 108 is carried and the close of
+        // 110 lies above it; the lower band is still the first one, 103 - 6.
+        assert_eq!((third.st, fourth.st_dir, fourth.st), (108.0, -1.0, 97.0));
+        // Moves of the high 2, -1, 7 and of the low -2, 4, -2; ranges from the second bar on 6, 9,
+        // 14.
+        assert_eq!((third.plus_di, third.minus_di), (100.0 / 7.5, 200.0 / 7.5));
+        assert_eq!(
+            third.adx,
+            100.0 * ((200.0 / 7.5 - 100.0 / 7.5) / (100.0 / 7.5 + 200.0 / 7.5))
+        );
+        assert_eq!(fifth.ema_fast, 128.0, "an average of one is the close");
+    }
+
+    #[test]
+    fn the_condition_bits_follow_the_readings() {
+        let bits: Vec<u8> = run().iter().map(|row| row.1).collect();
+        assert_eq!(bits[0], condition::NOT_DOJI, "nothing is ready and no doji");
+        assert_eq!(
+            bits[2],
+            condition::NOT_DOJI,
+            "falling, and the ADX is above 25"
+        );
+        let rising = condition::EMA | condition::DONCHIAN | condition::SUPERTREND;
+        assert_eq!(bits[4] & rising, rising);
+        assert_eq!(bits[4] & condition::RSI, condition::RSI);
+        assert_eq!(
+            bits[4] & condition::ER,
+            condition::ER,
+            "two rises in a row are straight"
+        );
+        assert_eq!(bits[4] & condition::ADX, 0);
+    }
+
+    #[test]
+    fn only_the_last_bar_can_be_replaced() {
+        let mut suite = Suite::new(&Params::default(), Scale::PRICE);
+        let bar = Ohlc::flat(5_000);
+        assert_eq!(suite.replace_last(&bar), Err(BarFault::NothingToReplace));
+        suite.commit(&bar);
+        assert!(suite.replace_last(&bar).is_ok() && suite.replace_last(&bar).is_ok());
+        assert_eq!(suite.committed_bars(), 1);
+    }
 }

@@ -8,8 +8,8 @@
 //!   line = L when up, U when down
 //! ```
 //!
-//! Pine's sign: **-1 is the up-trend, +1 the down-trend**. Before A exists both carried bands are 0, so the
-//! first lower band is `max(l, 0)` for positive prices. Comparisons are strict and exact.
+//! Pine's sign: **-1 is the up-trend, +1 the down-trend**. Before A exists both carried bands are
+//! 0, so the first lower band is `max(l, 0)` for positive prices. Comparisons are strict and exact.
 
 use super::atr::Atr;
 use super::input::Prices;
@@ -27,12 +27,13 @@ pub struct Trend {
 /// What one bar leaves to the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Carried {
-    /// Carried upper band, or +inf when the close rose above it: the next raw band replaces it then.
-    pub(crate) ceiling: f64,
+    /// Carried upper band, or +inf when the close rose above it: the next raw band replaces it
+    /// then.
+    ceiling: f64,
     /// Carried lower band, or -inf when the close fell below it.
-    pub(crate) floor: f64,
-    /// The line was the upper band, or both bands are equal.
-    pub(crate) on_upper: bool,
+    floor: f64,
+    /// Positive when the line was the upper band or both bands are equal, else negative.
+    side: f64,
 }
 
 impl Carried {
@@ -40,7 +41,7 @@ impl Carried {
     pub(crate) const START: Self = Self {
         ceiling: 0.0,
         floor: 0.0,
-        on_upper: true,
+        side: 1.0,
     };
 
     /// The carried bands `[upper, lower]` of a bar with raw bands around `middle`.
@@ -52,23 +53,28 @@ impl Carried {
         ]
     }
 
-    /// True when a bar with these bands and this close is in an up-trend.
+    /// Line and direction of a bar with these bands and this close.
+    ///
+    /// Every choice is one between two doubles by a comparison of doubles, which costs no branch:
+    /// which band it is differs from instrument to instrument, and a branch would be missed.
     #[inline]
-    #[expect(
-        clippy::needless_bitwise_bool,
-        reason = "a branch would be missed on every flip"
-    )]
-    pub(crate) fn is_up(&self, [upper, lower]: [f64; 2], close: f64) -> bool {
-        (self.on_upper & (close > upper)) | (!self.on_upper & (close >= lower))
+    pub(crate) fn trend(&self, [upper, lower]: [f64; 2], close: f64) -> Trend {
+        let from_upper = if close > upper { -1.0 } else { 1.0 };
+        let from_lower = if close < lower { 1.0 } else { -1.0 };
+        let direction = if self.side > 0.0 {
+            from_upper
+        } else {
+            from_lower
+        };
+        Trend {
+            line: if direction > 0.0 { upper } else { lower },
+            direction,
+        }
     }
 
     /// What the bar leaves behind.
     #[inline]
-    #[expect(
-        clippy::needless_bitwise_bool,
-        reason = "a branch would be missed on every flip"
-    )]
-    pub(crate) fn after([upper, lower]: [f64; 2], close: f64, is_up: bool) -> Self {
+    pub(crate) fn after([upper, lower]: [f64; 2], close: f64, direction: f64) -> Self {
         Self {
             ceiling: if close > upper { f64::INFINITY } else { upper },
             floor: if close < lower {
@@ -76,7 +82,7 @@ impl Carried {
             } else {
                 lower
             },
-            on_upper: !is_up | (upper == lower),
+            side: if upper == lower { 1.0 } else { direction },
         }
     }
 }
@@ -105,19 +111,25 @@ impl SuperTrend {
     pub fn commit(&mut self, prices: &Prices) -> Trend {
         let range = self.atr.commit(prices);
         if range.is_nan() {
-            self.carried = Carried::after([0.0, 0.0], prices.close, false);
+            self.carried = Carried::after([0.0, 0.0], prices.close, 1.0);
             return Trend {
                 line: f64::NAN,
                 direction: f64::NAN,
             };
         }
-        let bands = self
-            .carried
-            .bands((prices.high + prices.low) * 0.5, self.multiplier * range);
-        let is_up = self.started && self.carried.is_up(bands, prices.close);
-        self.carried = Carried::after(bands, prices.close, is_up);
+        let middle = (prices.high + prices.low) * 0.5;
+        let bands = self.carried.bands(middle, self.multiplier * range);
+        let trend = if self.started {
+            self.carried.trend(bands, prices.close)
+        } else {
+            Trend {
+                line: bands[0],
+                direction: 1.0,
+            }
+        };
+        self.carried = Carried::after(bands, prices.close, trend.direction);
         self.started = true;
-        trend(bands, is_up)
+        trend
     }
 
     /// Returns what [`SuperTrend::commit`] would return; nothing moves.
@@ -134,18 +146,6 @@ impl SuperTrend {
     /// What the last bar left.
     pub(crate) const fn carried(&self) -> Carried {
         self.carried
-    }
-}
-
-/// Line and direction of a bar.
-#[inline]
-pub(crate) fn trend(bands: [f64; 2], is_up: bool) -> Trend {
-    // Indexing instead of selecting: which band it is differs from instrument to instrument, so a
-    // branch would be missed half of the time.
-    let which = usize::from(is_up);
-    Trend {
-        line: bands[which],
-        direction: [1.0, -1.0][which],
     }
 }
 
@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn a_raw_lower_band_below_zero_sticks_at_zero_until_passed() {
-        // Range 8 around 5: raw lower band -3 on the first bar with an ATR; then a jump turns the trend up.
+        // Range 8 around 5: raw lower band -3 on the first bar with an ATR; then a jump turns the
+        // trend up.
         let values = run(1, 1.0, &[(9, 1, 5), (9, 1, 5), (9, 1, 5), (30, 2, 30)]);
         assert_eq!(
             values[2],

@@ -91,7 +91,7 @@ mod tests {
         }
         bytes[2 * RECORD + 40] ^= 1;
         std::fs::write(&path, &bytes).expect("write");
-        let journal = read(&[path.clone()]).expect("readable");
+        let journal = read(std::slice::from_ref(&path)).expect("readable");
         assert_eq!(journal.records.len(), 2);
         assert!(journal.torn.is_some_and(|t| t.contains("byte 256")));
         std::fs::write(&path, &bytes[..RECORD + 9]).expect("write");

@@ -248,8 +248,8 @@ impl Text {
     /// Writes units of 1/10 000 as a decimal with two to four decimals and returns the text.
     pub fn write(&mut self, units: i64) -> &str {
         let mut at = self.bytes.len();
-        let whole = units.unsigned_abs().wrapping_div(PER_RUPEE.unsigned_abs());
-        let mut part = units.unsigned_abs().wrapping_rem(PER_RUPEE.unsigned_abs());
+        let whole = units.unsigned_abs().wrapping_div(10_000);
+        let mut part = units.unsigned_abs().wrapping_rem(10_000);
         let mut digits = 4_u32;
         while digits > 2 && part.wrapping_rem(10) == 0 {
             part = part.wrapping_div(10);

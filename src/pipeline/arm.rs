@@ -327,7 +327,12 @@ pub fn assemble(
                     protection_basis_points: configured.trade.protection_basis_points,
                 },
                 pyramids_max: configured.trade.pyramid_max,
-                tick: watched.tick,
+                // An index is not quoted on a grid: its levels must hold for every price.
+                tick: if watched.is_tradable() {
+                    watched.tick
+                } else {
+                    Price(1)
+                },
                 leg_ticks: leg_ticks.clone(),
                 entry_cutoff_ns: config.limits.entry_cutoff_ns,
                 eod_window_ns: configured.eod_window_ns,

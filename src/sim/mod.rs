@@ -17,8 +17,10 @@
 //!
 //! Deliberately absent: other participants who react to our orders, margins as a broker computes them.
 
+pub mod backtest;
 pub mod certificate;
 pub mod clock;
+pub mod recorded;
 pub mod settings;
 
 mod account;
@@ -30,6 +32,7 @@ mod market;
 mod order;
 mod packet;
 mod positions;
+mod report;
 mod rest;
 mod server;
 mod truth;

@@ -107,6 +107,8 @@ pub struct Settings {
     pub start_on_connect: bool,
     /// Stops after the last price.
     pub exit_at_end: bool,
+    /// After the last price: milliseconds ticker clients have to leave by themselves.
+    pub linger_ms: u32,
     /// Milliseconds from an order's receipt to the exchange.
     pub latency_ms: u32,
     /// Percent of executions that are partial.

@@ -20,10 +20,15 @@
 //!   the open and the close were traded, so the extremes reached them.
 //! - Nothing is sorted, filled in or guessed: a gap in the file is a gap in the rows.
 
+mod columns;
+mod fields;
+
 use crate::model::price::{self, PriceFault};
-use crate::model::time::{MINUTE, SECOND, parse_clock};
-use crate::model::{Bar, Day, Price, WallNanos};
+use crate::model::time::MINUTE;
+use crate::model::{Bar, Price, WallNanos};
+use columns::Columns;
 use csv::ByteRecord;
+use fields::{DayCache, clock_of, day_of, double_noise, stamp};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -106,6 +111,11 @@ pub struct PriceFile {
     pub interval: i64,
     /// The rows that were not used.
     pub skipped: Counted,
+    /// Their numbers in file order, counted from 0 without the header.
+    pub skipped_rows: Vec<u64>,
+    /// Position in [`PriceFile::bars`] and open, high, low, close of the bars whose text is not the decimal
+    /// it meant, as the doubles it says: what a program that read the text as doubles computed with.
+    pub noisy: Vec<(usize, [f64; 4])>,
     /// The bars whose high or low was moved out to their open or close. Recorded index bars do this: 696 of
     /// the 34 300 BANK NIFTY rows of 2018 to 2023 open or close up to a few paise outside their range.
     pub widened: Counted,
@@ -236,108 +246,6 @@ pub fn parse_prices(source: impl Read, name: &str) -> Result<PriceFile, PriceFil
     rows.finish(name)
 }
 
-/// Where the columns are.
-#[derive(Clone, Copy, Debug)]
-struct Columns {
-    layout: Layout,
-    /// Time of day, or the whole time; unused without time.
-    time: usize,
-    date: usize,
-    /// Open, high, low, close; the price of a point four times.
-    prices: [usize; 4],
-    volume: Option<usize>,
-}
-
-const PRICE_NAMES: [&str; 4] = ["open", "high", "low", "close"];
-
-impl Columns {
-    /// The columns, and whether the record they were found from is a header.
-    fn find(record: &ByteRecord) -> Option<(Self, bool)> {
-        Self::of_header(record)
-            .map(|columns| (columns, true))
-            .or_else(|| Self::of_row(record).map(|columns| (columns, false)))
-    }
-
-    fn of_header(record: &ByteRecord) -> Option<Self> {
-        let at = |names: &[&str]| {
-            names.iter().find_map(|name| {
-                record
-                    .iter()
-                    .position(|f| f.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
-            })
-        };
-        let date = at(&["date"]);
-        let time = at(&["time", "timestamp", "datetime"]);
-        let volume = at(&["volume"]);
-        let [open, high, low, close] = PRICE_NAMES.map(|name| at(&[name]));
-        if let (Some(open), Some(high), Some(low), Some(close)) = (open, high, low, close) {
-            let prices = [open, high, low, close];
-            return Some(match (date, time) {
-                (Some(date), Some(time)) => Self {
-                    layout: Layout::DateTime,
-                    time,
-                    date,
-                    prices,
-                    volume,
-                },
-                (Some(time), None) | (None, Some(time)) => Self {
-                    layout: Layout::Stamped,
-                    time,
-                    date: 0,
-                    prices,
-                    volume,
-                },
-                (None, None) => Self {
-                    layout: Layout::Ohlc,
-                    time: 0,
-                    date: 0,
-                    prices,
-                    volume,
-                },
-            });
-        }
-        let price = at(&["price", "ltp", "last", "close"])?;
-        let time = time.or(date)?;
-        Some(Self {
-            layout: Layout::Points,
-            time,
-            date: 0,
-            prices: [price; 4],
-            volume: None,
-        })
-    }
-
-    /// The layout of a first row without a header.
-    fn of_row(record: &ByteRecord) -> Option<Self> {
-        let number = |at: usize| {
-            record
-                .get(at)
-                .is_some_and(|f| price::parse_units(f.trim_ascii(), 9).is_ok())
-        };
-        let stamped = record
-            .get(0)
-            .is_some_and(|f| stamp(f.trim_ascii(), &mut None).is_ok());
-        let layout = match record.len() {
-            2 if stamped && number(1) => Layout::Points,
-            4 if (0..4).all(number) => Layout::Ohlc,
-            5 if stamped && (1..5).all(number) => Layout::Stamped,
-            _ => return None,
-        };
-        let prices = match layout {
-            Layout::Points => [1; 4],
-            Layout::Ohlc => [0, 1, 2, 3],
-            Layout::Stamped | Layout::DateTime => [1, 2, 3, 4],
-        };
-        Some(Self {
-            layout,
-            time: 0,
-            date: 0,
-            prices,
-            volume: None,
-        })
-    }
-}
-
 /// What is wrong with a row; turned into a sentence only for the first one.
 #[derive(Clone, Copy, Debug)]
 enum RowFault {
@@ -378,9 +286,6 @@ impl RowFault {
     }
 }
 
-/// Date text of the row before and its day: a file has few days and many rows.
-type DayCache = Option<([u8; 10], Day)>;
-
 struct Rows {
     columns: Columns,
     bars: Vec<Bar>,
@@ -391,6 +296,10 @@ struct Rows {
     day: DayCache,
     rows: u64,
     skipped: Counted,
+    skipped_rows: Vec<u64>,
+    noisy: Vec<(usize, [f64; 4])>,
+    /// The row being read has a price with noise.
+    has_noise: bool,
     widened: Counted,
 }
 
@@ -406,6 +315,9 @@ impl Rows {
             day: None,
             rows: 0,
             skipped: Counted::default(),
+            skipped_rows: Vec::new(),
+            noisy: Vec::new(),
+            has_noise: false,
             widened: Counted::default(),
         }
     }
@@ -418,6 +330,7 @@ impl Rows {
         }
         if let Err(fault) = outcome {
             self.skipped.add(fault, record);
+            self.skipped_rows.push(self.rows.saturating_sub(1));
         }
     }
 
@@ -442,6 +355,7 @@ impl Rows {
 
     fn row(&mut self, record: &ByteRecord) -> Result<(), RowFault> {
         let time = self.time(record)?;
+        self.has_noise = false;
         if self.columns.layout == Layout::Points {
             let price = self.price(record, self.columns.prices[0], "price")?;
             self.follow(time, 0)?;
@@ -467,13 +381,26 @@ impl Rows {
             self.widened.add(RowFault::Outside, record);
             bar.high = bar.high.max(bar.open).max(bar.close);
             bar.low = bar.low.min(bar.open).min(bar.close);
+        } else if self.has_noise {
+            self.noisy.push((self.bars.len(), self.doubles(record)));
         }
         self.bars.push(bar);
         Ok(())
     }
 
+    /// The row's prices as the doubles their texts say; NaN is unreachable after they were read.
+    fn doubles(&self, record: &ByteRecord) -> [f64; 4] {
+        self.columns.prices.map(|at| {
+            let text = record
+                .get(at)
+                .and_then(|field| std::str::from_utf8(field).ok());
+            text.and_then(|text| text.trim().parse().ok())
+                .unwrap_or(f64::NAN)
+        })
+    }
+
     fn price(
-        &self,
+        &mut self,
         record: &ByteRecord,
         at: usize,
         column: &'static str,
@@ -483,7 +410,11 @@ impl Rows {
             .ok_or(RowFault::Missing(column))?
             .trim_ascii();
         price::parse_units(field, self.decimals)
-            .or_else(|fault| double_noise(field, self.decimals).ok_or(fault))
+            .or_else(|fault| {
+                let meant = double_noise(field, self.decimals).ok_or(fault)?;
+                self.has_noise = true;
+                Ok(meant)
+            })
             .map(Price)
             .map_err(|fault| RowFault::Price(column, at, fault))
     }
@@ -575,70 +506,11 @@ impl Rows {
             unit: 10_i64.pow(self.decimals),
             interval,
             skipped: self.skipped,
+            skipped_rows: self.skipped_rows,
+            noisy: self.noisy,
             widened: self.widened,
         })
     }
-}
-
-/// Reads a decimal that went through a double on its way into the file, such as `1.0683799999999999`: the
-/// decimal meant is the one within a billionth; `None` when there is none.
-#[cold]
-fn double_noise(field: &[u8], decimals: u32) -> Option<i64> {
-    if field.len() < 12 || !field.iter().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'-')) {
-        return None;
-    }
-    let scale = f64::from(10_u32.pow(decimals));
-    let scaled = std::str::from_utf8(field).ok()?.parse::<f64>().ok()? * scale;
-    let near = (scaled - scaled.round()).abs() <= 1e-9 * scale && scaled.abs() < 1e15;
-    #[expect(clippy::cast_possible_truncation, reason = "whole and below 1e15")]
-    near.then(|| scaled.round() as i64)
-}
-
-/// Reads Unix seconds, or India's `YYYY-mm-dd HH:MM[:SS]` with a blank or `T` between and an optional
-/// `+05:30` behind.
-fn stamp(field: &[u8], cache: &mut DayCache) -> Result<WallNanos, ()> {
-    if field.iter().all(u8::is_ascii_digit) && field.len() <= 11 {
-        return price::parse_units(field, 0)
-            .map(WallNanos::from_secs)
-            .map_err(drop);
-    }
-    let (date, rest) = field.split_at_checked(10).ok_or(())?;
-    let clock = match rest.split_first() {
-        Some((b' ' | b'T', clock)) => clock.strip_suffix(b"+05:30").unwrap_or(clock),
-        _ => return Err(()),
-    };
-    let day = day_of(date, cache).ok_or(())?;
-    clock_of(clock).map(|nanos| day.at(nanos)).ok_or(())
-}
-
-fn day_of(field: &[u8], cache: &mut DayCache) -> Option<Day> {
-    let mut text = [b' '; 10];
-    text.get_mut(..field.len())?.copy_from_slice(field);
-    if let Some((seen, day)) = cache
-        && *seen == text
-    {
-        return Some(*day);
-    }
-    let day = Day::parse(std::str::from_utf8(field).ok()?)?;
-    *cache = Some((text, day));
-    Some(day)
-}
-
-/// Nanoseconds of `HH:MM` or `HH:MM:SS`; the common shapes without going through text.
-fn clock_of(field: &[u8]) -> Option<i64> {
-    let two = |tens: u8, ones: u8, limit: i64| {
-        let both = tens.is_ascii_digit() && ones.is_ascii_digit();
-        let value = i64::from(tens.wrapping_sub(b'0')) * 10 + i64::from(ones.wrapping_sub(b'0'));
-        (both && value < limit).then_some(value)
-    };
-    let seconds = match *field {
-        [a, b, b':', c, d] => two(a, b, 24)? * 3_600 + two(c, d, 60)? * 60,
-        [a, b, b':', c, d, b':', e, f] => {
-            two(a, b, 24)? * 3_600 + two(c, d, 60)? * 60 + two(e, f, 60)?
-        }
-        _ => return parse_clock(std::str::from_utf8(field).ok()?),
-    };
-    Some(seconds * SECOND)
 }
 
 fn line_of(record: &ByteRecord) -> u64 {

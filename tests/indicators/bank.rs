@@ -201,8 +201,8 @@ fn a_condition_on_an_option_without_history_has_no_level() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Every series asked alone (where it is the suite's) and among all others (where it is a separate
-    /// indicator), now and some bars ago: one truth.
+    /// Every series asked alone (where it is the suite's) and among all others (where it is a
+    /// separate indicator), now and some bars ago: one truth.
     #[test]
     fn a_series_reads_the_same_wherever_it_lives_and_ago_is_what_it_was(bars in bars(60)) {
         let mut crowd = BankPlan::new();
@@ -264,7 +264,8 @@ proptest! {
         }
     }
 
-    /// Every comparison that can be a level, decided by the level and by the slots, for every close around.
+    /// Every comparison that can be a level, decided by the level and by the slots, for every close
+    /// around.
     #[test]
     fn a_level_decides_what_the_slots_decide(
         bars in bars(60), value in -20_i32..120, tick in prop::sample::select(vec![1_i64, 500])

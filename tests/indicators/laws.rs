@@ -49,8 +49,11 @@ proptest! {
         let mut suite = Suite::new(&params, Scale::PRICE);
         for (i, bar) in bars.iter().enumerate() {
             let got = suite.commit(bar);
-            let expected = readings(&bars[..=i], &params);
+            let (expected, trend_is_certain) = readings(&bars[..=i], &params);
             for column in COLUMNS {
+                if !trend_is_certain && matches!(column, "st" | "st_dir") {
+                    continue;
+                }
                 let (got, expected) = (reading(&got, column), reading(&expected, column));
                 prop_assert!(close_to(got, expected), "bar {i}, {column}: {got}, by definition {expected}");
             }
@@ -88,7 +91,8 @@ proptest! {
         let mut eight = Suite::new(&params, Scale::PRICE);
         for (bar, bar_eight) in bars.iter().zip(scaled(8)) {
             let (a, b) = (one.commit(bar), eight.commit(&bar_eight));
-            // The RSI guard compares averages with an absolute eps; until they come near it the law is exact.
+            // The RSI guard compares averages with an absolute eps; until they come near it the law
+            // is exact.
             let near_eps = a.rsi == 100.0 || a.rsi == 0.0 || b.rsi == 100.0 || b.rsi == 0.0;
             for column in COLUMNS {
                 let factor = match column {
@@ -159,7 +163,8 @@ proptest! {
 
 #[test]
 fn history_in_chunks_is_history_at_once() {
-    // Chunks show only where a caller stops: a clone carried on is the same suite, warm-up included.
+    // Chunks show only where a caller stops: a clone carried on is the same suite, warm-up
+    // included.
     let bars = bars_of(
         500_000_000,
         500,

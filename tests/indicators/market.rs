@@ -35,7 +35,8 @@ pub(crate) fn bars(most: usize) -> impl Strategy<Value = Vec<Ohlc>> {
     })
 }
 
-/// A bar on its way: its first price, then extremes and last price as they grow, the whole bar last.
+/// A bar on its way: its first price, then extremes and last price as they grow, the whole bar
+/// last.
 pub(crate) fn ticks_of(bar: &Ohlc) -> Vec<Ohlc> {
     let (o, h, l, c) = (bar.open(), bar.high(), bar.low(), bar.close());
     let stages = [

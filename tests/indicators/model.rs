@@ -1,5 +1,5 @@
-//! The definitions, computed afresh over the whole history for every bar: slow, and independent of the
-//! engine's recursions, rings and caches.
+//! The definitions, computed afresh over the whole history for every bar: slow, and independent of
+//! the engine's recursions, rings and caches.
 
 use tezi::indicators::{Ohlc, Params};
 use tezi::model::Values;
@@ -10,7 +10,8 @@ fn na() -> f64 {
     f64::NAN
 }
 
-/// The last value of an average over all inputs: the mean of the first n that are not na, then the recursion.
+/// The last value of an average over all inputs: the mean of the first n that are not na, then the
+/// recursion.
 fn smoothed(inputs: &[f64], n: usize, next: impl Fn(f64, f64) -> f64) -> f64 {
     let inputs: Vec<f64> = inputs.iter().copied().filter(|x| !x.is_nan()).collect();
     if inputs.len() < n {
@@ -103,7 +104,10 @@ fn dmi(bars: &[Ohlc], d: usize, m: usize) -> (f64, f64, f64) {
     )
 }
 
-fn supertrend(bars: &[Ohlc], n: usize, k: f64) -> (f64, f64) {
+/// Line and direction; `None` once a close stood on a band, or one band on the other, but for the
+/// last bits of a double. The rule compares exactly there, so the answer belongs to TradingView's
+/// operation order, which this model has not.
+fn supertrend(bars: &[Ohlc], n: usize, k: f64) -> Option<(f64, f64)> {
     let ranges = true_ranges(bars, true);
     let (mut upper, mut lower, mut line, mut direction) = (0.0, 0.0, na(), na());
     for i in 0..bars.len() {
@@ -138,10 +142,15 @@ fn supertrend(bars: &[Ohlc], n: usize, k: f64) -> (f64, f64) {
         } else {
             -1.0
         };
+        let touch = |a: f64, b: f64| (a - b).abs() < 1e-9 && atr != 0.0;
+        let on_edge = touch(close, next_upper) || touch(close, next_lower);
+        if on_edge || touch(next_upper, next_lower) {
+            return None;
+        }
         (upper, lower) = (next_upper, next_lower);
         line = if direction < 0.0 { lower } else { upper };
     }
-    (line, direction)
+    Some((line, direction))
 }
 
 fn efficiency(closes: &[i64], n: usize) -> f64 {
@@ -157,8 +166,8 @@ fn efficiency(closes: &[i64], n: usize) -> f64 {
     }
 }
 
-/// Every reading of the last of these bars.
-pub(crate) fn readings(bars: &[Ohlc], params: &Params) -> Values {
+/// Every reading of the last of these bars, and whether those of the SuperTrend are certain.
+pub(crate) fn readings(bars: &[Ohlc], params: &Params) -> (Values, bool) {
     let last = bars.len() - 1;
     let closes: Vec<i64> = bars.iter().map(Ohlc::close).collect();
     let in_rupees: Vec<f64> = closes.iter().map(|c| rupees(*c)).collect();
@@ -168,7 +177,8 @@ pub(crate) fn readings(bars: &[Ohlc], params: &Params) -> Values {
     let highest = channel.and_then(|c| c.iter().map(Ohlc::high).max());
     let lowest = channel.and_then(|c| c.iter().map(Ohlc::low).min());
     let (plus_di, minus_di, adx) = dmi(bars, length(params.di), length(params.adx));
-    let (st, st_dir) = supertrend(bars, length(params.supertrend), params.multiplier);
+    let trend = supertrend(bars, length(params.supertrend), params.multiplier);
+    let (st, st_dir) = trend.unwrap_or((na(), na()));
     let er_dir = efficiency(&closes, length(params.er));
     let base = last
         .checked_sub(length(params.roc))
@@ -184,7 +194,7 @@ pub(crate) fn readings(bars: &[Ohlc], params: &Params) -> Values {
     } else {
         ratio - params.doji <= EPS
     };
-    Values {
+    let values = Values {
         rsi: rsi(bars, length(params.rsi)),
         ema_slow: ema(&in_rupees, length(params.ema_slow)),
         ema_fast: ema(&in_rupees, length(params.ema_fast)),
@@ -200,5 +210,6 @@ pub(crate) fn readings(bars: &[Ohlc], params: &Params) -> Values {
         atr: rma(&true_ranges(bars, true), length(params.atr)),
         roc: base.map_or(na(), |b| 100.0 * (closes[last] - b) as f64 / b as f64),
         doji: range > 0 && small,
-    }
+    };
+    (values, trend.is_some())
 }

@@ -14,8 +14,8 @@ const DECIMALS: usize = 5;
 /// The readings of one bar by column name.
 type Row = Vec<(&'static str, f64)>;
 
-/// One row's bar, `ohlc4`; 43 of the 800 prices are doubles one bit beside their decimal, and TradingView
-/// computed with those.
+/// One row's bar, `ohlc4`; 43 of the 800 prices are doubles one bit beside their decimal, and
+/// TradingView computed with those.
 fn rows(table: &Table) -> Vec<(Prices, f64)> {
     let open = table.column("open");
     let rows = table.rows.iter().map(|row| {

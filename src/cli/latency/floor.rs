@@ -3,16 +3,16 @@
 //! Same sockets, same TLS, same bytes on the wire, no decoding, no indicators, no limits, no journal: what
 //! is left is the cost no engine can avoid. It spins like the engine does and reads replies as rarely.
 
-use super::super::Failure;
+use crate::cli::Failure;
 use crate::control::Desk;
 use crate::control::desk::TIMEOUT;
 use crate::model::{Instrument, Price, Qty, Side, Tag, Token};
 use crate::net::websocket::Received;
 use crate::net::{FeedSocket, HttpConnection, Incoming};
-use crate::ring::StopLatch;
 use crate::venue::{Broker, Mode, Product, Template};
 use rustls::ClientConfig;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Replies are looked for once in this many cycles, as the gateway looks at idle connections.
 const REPLY_TURN: u64 = 32;
@@ -36,7 +36,7 @@ struct Leg {
 
 impl Floor {
     /// Answers triggers until the venue ends the feed.
-    pub(super) fn run(self, stop: &StopLatch) -> Result<(), Failure> {
+    pub(super) fn run(self, interrupted: &AtomicBool) -> Result<(), Failure> {
         let venue = |e: &dyn std::fmt::Display| Failure::Venue(e.to_string());
         if let Some(core) = self.core {
             core_affinity::set_for_current(core_affinity::CoreId { id: core });
@@ -68,7 +68,7 @@ impl Floor {
         let tag = Tag(*b"TZFLOOR0000000000000");
         let limit = Price::from_rupees(500);
         let mut turn = 0_u64;
-        while !stop.is_set() {
+        while !interrupted.load(Ordering::Relaxed) {
             match feed.receive() {
                 // A heartbeat is one byte; everything longer is a trigger.
                 Ok(Received::Binary(frame)) if frame.len() > 1 => {

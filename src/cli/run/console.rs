@@ -59,11 +59,15 @@ pub(in crate::cli) struct Console<'a> {
     pub(in crate::cli) out: &'a mut dyn Write,
     pub(in crate::cli) json: bool,
     pub(in crate::cli) bars: bool,
+    pub(in crate::cli) quiet: bool,
 }
 
 impl Console<'_> {
     /// Writes one line. A closed output ends nobody's trading: the line is lost, the engine goes on.
     pub(in crate::cli) fn line(&mut self, kind: &str, text: &str, value: &Value) {
+        if self.quiet && matches!(kind, "bar" | "intent" | "sent" | "order" | "fill") {
+            return;
+        }
         if self.json {
             let mut object = json!({ "event": kind });
             if let (Some(object), Some(fields)) = (object.as_object_mut(), value.as_object()) {

@@ -4,6 +4,8 @@ pub(in crate::cli) mod console;
 mod settle;
 mod summary;
 
+pub(in crate::cli) use summary::{latency_head, latency_line, micros, write_log};
+
 use super::Failure;
 use crate::config::{Config, LoginConfig};
 use crate::control::Desk;
@@ -14,6 +16,7 @@ use crate::journal::Segment;
 use crate::model::{Secret, WallNanos};
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::{Engine, Start, describe, tape_header_text};
+use crate::ring::ByteReceiver;
 use crate::runtime::topology;
 use crate::runtime::watchdog::Bark;
 use crate::runtime::{Clock, MarketTime, Topology};
@@ -66,6 +69,9 @@ pub struct Args {
     /// Say nothing about single bars.
     #[arg(long)]
     no_bars: bool,
+    /// Print the start, the summary and alarms only.
+    #[arg(long)]
+    quiet: bool,
     /// Write the latency histograms here, one HdrHistogram log per hop.
     #[arg(long, value_name = "DIR")]
     histograms: Option<PathBuf>,
@@ -86,6 +92,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         out: &mut stdout,
         json: args.json,
         bars: !args.no_bars,
+        quiet: args.quiet,
     };
     let mut control = Control::start(prepared, args, &mut console)?;
     let end = control.watch(&interrupted, &mut console)?;
@@ -106,8 +113,19 @@ fn load(args: &Args) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// Takes what a simulated venue wrote when it was ready.
-fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
+/// What a simulated venue wrote when it was ready.
+#[derive(Debug)]
+pub(in crate::cli) struct Ready {
+    pub(in crate::cli) rest: String,
+    pub(in crate::cli) ticker: String,
+    pub(in crate::cli) ca_file: Option<PathBuf>,
+    pub(in crate::cli) api_key: String,
+    pub(in crate::cli) request_token: Secret,
+    pub(in crate::cli) api_secret: Secret,
+}
+
+/// Reads a venue's ready file.
+pub(in crate::cli) fn take_ready_file(path: &Path) -> Result<Ready, Failure> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure::Input(format!("{name}: {e}; start tezi venue --ready-file first")))?;
@@ -115,23 +133,33 @@ fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
         .map_err(|e| Failure::Input(format!("{name}: {e}; a venue's ready file is expected")))?;
     let field = |key: &str| {
         let text = ready.get(key).and_then(Value::as_str);
-        text.map(str::to_owned).ok_or_else(|| {
-            Failure::Input(format!(
-                "{name}: no text {key:?}; is it a venue's ready file?"
-            ))
-        })
+        let missing = || format!("{name}: no text {key:?}; is it a venue's ready file?");
+        text.map(str::to_owned)
+            .ok_or_else(|| Failure::Input(missing()))
     };
-    config.venue.rest = field("rest")?;
-    config.venue.ticker = field("ticker")?;
-    config.venue.api_key = field("api_key")?;
-    config.venue.login = LoginConfig::RequestToken {
+    Ok(Ready {
+        rest: field("rest")?,
+        ticker: field("ticker")?,
+        ca_file: ready
+            .get("ca_file")
+            .and_then(Value::as_str)
+            .map(PathBuf::from),
+        api_key: field("api_key")?,
         request_token: Secret::new(field("request_token")?),
         api_secret: Secret::new(field("api_secret")?),
+    })
+}
+
+fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
+    let ready = take_ready_file(path)?;
+    config.venue.rest = ready.rest;
+    config.venue.ticker = ready.ticker;
+    config.venue.api_key = ready.api_key;
+    config.venue.login = LoginConfig::RequestToken {
+        request_token: ready.request_token,
+        api_secret: ready.api_secret,
     };
-    config.venue.ca_file = ready
-        .get("ca_file")
-        .and_then(Value::as_str)
-        .map(PathBuf::from);
+    config.venue.ca_file = ready.ca_file;
     Ok(())
 }
 
@@ -226,8 +254,15 @@ fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure> {
         .map_err(|e| Failure::Failed(format!("{}: {e}", journal.display())))?;
     let (segment, segment_file) = new_segment(&journal, &header, 1)?;
     let twin = desk.twin();
-    let armoury =
+    let mut armoury =
         arm::armoury(config, (desk, tls), instruments, assembly, &header).map_err(fail)?;
+    if let MarketTime::Feed { speed_milli } = market
+        && speed_milli > 1_000
+    {
+        // An order's time is market time: a day played fast leaves it less of the machine's.
+        let ttl = armoury.settings.order_ttl_ns;
+        armoury.settings.order_ttl_ns = (ttl / speed_milli * 1_000).max(50_000_000);
+    }
     Ok(Prepared {
         armoury,
         topology: describe(&placement),
@@ -374,7 +409,7 @@ struct Control {
     links: usize,
     connections: usize,
     close_grace_ns: u64,
-    feed_failures: u32,
+    failures: u32,
     asked_sim: crate::model::MonoNanos,
     progress: Option<ProgressBar>,
     scratch: Vec<u8>,
@@ -382,8 +417,8 @@ struct Control {
 }
 
 const PERIOD: Duration = Duration::from_millis(5);
-/// A feed of a simulated venue that cannot be reached this often is gone: the process has ended.
-const FEED_FAILURES_MAX: u32 = 5;
+/// A simulated venue that cannot be reached this often is gone: the process has ended.
+const FAILURES_MAX: u32 = 5;
 
 impl Control {
     fn start(prepared: Prepared, args: &Args, console: &mut Console<'_>) -> Result<Self, Failure> {
@@ -437,7 +472,7 @@ impl Control {
             links: 0,
             connections,
             close_grace_ns,
-            feed_failures: 0,
+            failures: 0,
             asked_sim: crate::model::MonoNanos(0),
             progress,
             scratch: Vec::new(),
@@ -487,14 +522,20 @@ impl Control {
                         self.engine.wants.send(Want::Feed).ok();
                     }
                 }
-                Dialled::Up(Want::Feed, _) => self.feed_failures = 0,
-                Dialled::Failed(Want::Feed, _, _) => self.feed_failures += 1,
-                Dialled::Failed(Want::OrderConnection, _, _) => {}
+                Dialled::Up(Want::Feed, _) => self.failures = 0,
+                // The feed is not asked for before the order connections are open, so until then their
+                // failures are what tells that the venue is gone.
+                Dialled::Failed(want, _, _)
+                    if *want == Want::Feed || self.links < self.connections =>
+                {
+                    self.failures += 1;
+                }
+                Dialled::Failed(Want::OrderConnection | Want::Feed, _, _) => {}
                 Dialled::SessionDead(_) => end = Some(End::SessionDead),
             }
             speak(console, &mut |console| console.dialled(&news));
         }
-        if self.is_simulated && self.feed_failures >= FEED_FAILURES_MAX {
+        if self.is_simulated && self.failures >= FAILURES_MAX {
             end = Some(End::VenueGone);
         }
         while let Some(event) = self.engine.outlets.feed.pop() {
@@ -644,7 +685,12 @@ impl Control {
                 tape.push(&self.scratch)?;
                 self.scratch.clear();
             }
-            let dropped: u64 = stopped.outlets.recorders.iter().map(|r| r.dropped()).sum();
+            let dropped: u64 = stopped
+                .outlets
+                .recorders
+                .iter()
+                .map(ByteReceiver::dropped)
+                .sum();
             if dropped > 0 {
                 console.say(&format!(
                     "ALARM the recorder lost {dropped} records; a replay will differ"
@@ -658,10 +704,10 @@ impl Control {
             strategies: &self.strategies,
             open: &self.open,
             digests: &digests,
-            twin: &mut self.twin,
+            twin: &self.twin,
             is_simulated: self.is_simulated,
         };
-        let agrees = summary::print(&mut stopped, facts, console)?;
+        let agrees = summary::print(&stopped, &facts, console);
         if let Some(folder) = &args.histograms {
             summary::write_histograms(&stopped, folder)?;
         }

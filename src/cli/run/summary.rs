@@ -20,18 +20,14 @@ pub(super) struct Facts<'a> {
     pub(super) strategies: &'a [String],
     pub(super) open: &'a Open,
     pub(super) digests: &'a Value,
-    pub(super) twin: &'a mut Desk,
+    pub(super) twin: &'a Desk,
     pub(super) is_simulated: bool,
 }
 
 /// Prints the summary; false when positions differ from the venue's.
-pub(super) fn print(
-    stopped: &mut Stopped,
-    facts: Facts<'_>,
-    console: &mut Console<'_>,
-) -> Result<bool, Failure> {
+pub(super) fn print(stopped: &Stopped, facts: &Facts<'_>, console: &mut Console<'_>) -> bool {
     let book = book(stopped, facts.names);
-    let venue = compare(stopped, &facts, &book);
+    let venue = compare(stopped, facts);
     let latency: Vec<Value> = stopped.outlets.meters.iter().map(latency_row).collect();
     let (feed, decide, gateway) = (
         stopped.feed.totals(),
@@ -75,7 +71,7 @@ pub(super) fn print(
     });
     if console.json {
         console.line("summary", "", &value);
-        return Ok(venue.agrees);
+        return venue.agrees;
     }
     let mut say = |text: String| console.line("summary", &text, &Value::Null);
     say(String::new());
@@ -144,7 +140,7 @@ pub(super) fn print(
     if let Some(mib) = resident_mib() {
         say(format!("  memory     {mib:.1} MiB resident"));
     }
-    Ok(venue.agrees)
+    venue.agrees
 }
 
 struct BookText {
@@ -192,7 +188,7 @@ struct Compared {
 
 /// Compares net quantities with the venue's own positions. Live accounts may hold positions from before
 /// the run, so only a simulated venue can disagree.
-fn compare(stopped: &Stopped, facts: &Facts<'_>, _book: &BookText) -> Compared {
+fn compare(stopped: &Stopped, facts: &Facts<'_>) -> Compared {
     let mut twin = facts.twin.twin();
     let found = match twin.positions() {
         Ok(found) => found,

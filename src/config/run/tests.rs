@@ -1,7 +1,7 @@
 //! The shipped files, every kind of wrong key with its place, and the rules that keep money safe.
 
-use super::super::strategy::{InstrumentRef, LegConfig, LegsConfig};
 use super::*;
+use crate::config::strategy::{InstrumentRef, LegConfig, LegsConfig};
 use crate::model::Side;
 use std::fmt::Write as _;
 

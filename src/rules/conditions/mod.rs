@@ -69,3 +69,6 @@ mod tests;
 
 #[cfg(test)]
 mod bank_tests;
+
+#[cfg(test)]
+mod interpreter_tests;

@@ -183,7 +183,7 @@ impl Lowering<'_> {
         if let Some(spec) = self.level(cmp, a, b) {
             let level = self.levels.add(spec);
             let line = format!(
-                "price level: {} {} {} is one integer comparison a tick; its price is set at bar close",
+                "price level of {} {} {}",
                 number_text(a),
                 cmp.symbol(),
                 number_text(b)

@@ -108,6 +108,15 @@ impl Program {
         matches!(self.shape, Shape::Level { .. })
     }
 
+    /// What a whole program comes down to, for people.
+    pub const fn kind(&self) -> &'static str {
+        match self.shape {
+            Shape::Level { .. } => "price level",
+            Shape::Conditions(_) => "condition bits",
+            Shape::Ops => "evaluated",
+        }
+    }
+
     /// True when evaluation reads slots, so that the bank must be peeked before it.
     pub fn needs_slots(&self) -> bool {
         let reads = |op: &Op| {

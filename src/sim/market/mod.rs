@@ -2,8 +2,8 @@
 //!
 //! Futures follow the index with the cost of carry, options are priced on the future of their expiry. A
 //! step is a pure function of the seed, the values and the step's number, whoever watches. The one
-//! exception is size: of a chain larger than [`WHOLE_CHAIN`] contracts (a tape over years), only those near
-//! the money or watched are moved at each step, the others when somebody asks.
+//! exception is size: of a chain larger than [`WHOLE_CHAIN`] contracts (a tape over years), only those that
+//! somebody watches are moved at each step, the others when somebody asks.
 
 mod book;
 mod chain;
@@ -327,7 +327,6 @@ impl Market {
     fn move_contracts(&mut self, number: usize, at: WallNanos, moved: &mut Vec<usize>) {
         let family = &self.underlyings[number].family;
         let whole = family.options.len() <= WHOLE_CHAIN;
-        let spot = self.underlyings[number].spot;
         let members: Vec<usize> = family
             .futures
             .iter()
@@ -335,12 +334,11 @@ impl Market {
             .copied()
             .collect();
         for ix in members {
-            let near = match self.rows[ix].kind {
-                Kind::Option { strike, .. } => (strike.rupees() / spot - 1.0).abs() < 0.02,
-                _ => true,
-            };
+            if !whole && !self.watched[ix] && !matches!(self.rows[ix].kind, Kind::Future) {
+                continue;
+            }
             let mut noise = self.noise(ix);
-            if (whole || near || self.watched[ix]) && !self.skips(ix, &mut noise) {
+            if !self.skips(ix, &mut noise) {
                 self.refresh(ix, at, &mut noise);
                 self.record(ix);
                 moved.push(ix);
@@ -355,11 +353,12 @@ impl Market {
         self.books[ix].trade(&self.rows[ix], Update { fair, at, exact }, noise);
     }
 
-    /// Brings an instrument that did not move at the last step up to it.
+    /// Brings an instrument that is not moved by itself up to the last step.
     pub(crate) fn settle(&mut self, ix: usize) {
-        let stale = self.books[ix].updates == 0 || self.now.since(self.books[ix].at) > 5 * MINUTE;
-        let tradable = self.rows[ix].is_tradable();
-        if stale && tradable && self.step > 0 {
+        let whole = self.underlyings[self.owner[ix]].family.options.len() <= WHOLE_CHAIN;
+        let behind = !whole && !self.watched[ix] && self.books[ix].at < self.now;
+        let stale = self.books[ix].updates == 0 || behind;
+        if stale && self.rows[ix].is_tradable() && self.step > 0 {
             let mut noise = self.noise(ix);
             self.refresh(ix, self.now, &mut noise);
         }

@@ -24,7 +24,7 @@ use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -40,9 +40,9 @@ const BACKLOG_MAX: usize = 64 * 1024 * 1024;
 const PING_PATIENCE_NS: u64 = 2_000_000_000;
 /// Steps made before the sockets are looked at again.
 const STEPS_PER_CYCLE: usize = 64;
-/// How long a finished venue waits for clients to leave, at most.
-const LINGER_NS: u64 = 5_000_000_000;
 const TOKENS_MAX: usize = 3_000;
+/// The market starts this long after the last subscription of a client that may have more to say.
+const START_AFTER_NS: u64 = 100_000_000;
 const LISTENER: Token = Token(0);
 
 /// Why a venue could not start or go on.
@@ -85,9 +85,10 @@ struct Ticker {
     /// Instruments whose latest prices wait for room.
     late: Vec<usize>,
     sent_ns: u64,
-    /// Step and time of the last ping sent, and the step of the last one answered.
-    pinged: (u64, u64, WallNanos),
-    answered: u64,
+    /// Step and real time of the pings that have not been answered, oldest first.
+    pings: VecDeque<(u64, u64)>,
+    /// Market time of the last ping.
+    pinged: WallNanos,
 }
 
 struct Client {
@@ -108,9 +109,10 @@ pub struct Server {
     accepted: u64,
     moved: Vec<usize>,
     frame: Container,
+    /// When the market starts, once somebody has subscribed.
+    start_ns: Option<u64>,
     ended_ns: Option<u64>,
     rounds: Rounds,
-    logged_orders: Vec<usize>,
     logged_fills: usize,
 }
 
@@ -171,9 +173,9 @@ impl Server {
             accepted: 0,
             moved: Vec::new(),
             frame: Container::default(),
+            start_ns: None,
             ended_ns: None,
             rounds: Rounds::new()?,
-            logged_orders: Vec::new(),
             logged_fills: 0,
             settings,
         };
@@ -200,7 +202,8 @@ impl Server {
             "rest": format!("{http}://127.0.0.1:{port}"),
             "ticker": format!("{ws}://127.0.0.1:{port}"),
             "tls": !self.settings.plain,
-            "ca_file": self.settings.ca_out,
+            // Without TLS there is no certificate, so a file that was asked for is not there either.
+            "ca_file": self.tls.as_ref().and(self.settings.ca_out.as_ref()),
             "api_key": credentials.api_key,
             "api_secret": credentials.api_secret,
             "request_token": credentials.request_token,
@@ -243,6 +246,11 @@ impl Server {
         while !stop.load(Ordering::Relaxed) && !self.world.stop {
             self.wait(&mut events)?;
             self.hear(&events);
+            let real = clock::mono_ns();
+            if self.start_ns.is_some_and(|at| at <= real) {
+                self.world.clock.start(real);
+                self.start_ns = None;
+            }
             match &self.settings.trigger {
                 Some(_) => self.measure(stop)?,
                 None => self.advance(),
@@ -291,7 +299,7 @@ impl Server {
             .iter()
             .flatten()
             .any(|c| matches!(c.talk, Talk::Ticker(_)));
-        !listening || clock::mono_ns() - ended > LINGER_NS
+        !listening || clock::mono_ns() - ended > u64::from(self.settings.linger_ms) * 1_000_000
     }
 
     fn wait(&mut self, events: &mut Events) -> Result<(), SimError> {
@@ -387,8 +395,9 @@ impl Server {
             .flatten()
             .all(|client| match &client.talk {
                 Talk::Ticker(ticker) => {
-                    let (number, sent, _) = ticker.pinged;
-                    ticker.answered >= number || real.saturating_sub(sent) > PING_PATIENCE_NS
+                    // Pings are half a lead apart: two unanswered ones are the whole of it.
+                    let oldest = ticker.pings.front().filter(|_| ticker.pings.len() > 1);
+                    oldest.is_none_or(|(_, sent)| real.saturating_sub(*sent) > PING_PATIENCE_NS)
                 }
                 _ => true,
             })
@@ -495,13 +504,8 @@ impl Server {
             self.world.truth.line("fill", &row);
             self.logged_fills += 1;
         }
-        let orders = &self.world.desk.orders;
-        self.logged_orders.resize(orders.len(), 0);
-        for (order, seen) in orders.iter().zip(&mut self.logged_orders) {
-            for row in &order.history[*seen..] {
-                self.world.truth.line("history", row);
-            }
-            *seen = order.history.len();
+        for row in std::mem::take(&mut self.world.desk.noted) {
+            self.world.truth.line("order", &row);
         }
     }
 

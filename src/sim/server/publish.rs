@@ -11,6 +11,8 @@ use tungstenite::{Bytes, Message};
 
 /// A backlog above which a connection gets the latest prices later instead of every price now.
 const CONFLATE_ABOVE: usize = 256 * 1024;
+/// Unanswered pings remembered.
+const PINGS_KEPT: usize = 8;
 const HEARTBEAT_NS: u64 = 1_000_000_000;
 
 impl Server {
@@ -46,13 +48,18 @@ impl Server {
 
     /// Pings clients once per half the lead, so that the market stays within it.
     pub(super) fn pace_clients(&mut self, at: WallNanos) {
-        let gap = i64::from(self.settings.lead_ms) * 1_000_000;
+        let gap = i64::from(self.settings.lead_ms) * 500_000;
         let (number, real) = (self.world.market.steps(), clock::mono_ns());
         for ticker in self.tickers().filter(|ticker| !ticker.modes.is_empty()) {
-            if at.since(ticker.pinged.2) >= gap {
+            if at.since(ticker.pinged) >= gap {
                 let bytes = Bytes::copy_from_slice(&number.to_be_bytes());
                 drop(ticker.socket.write(Message::Ping(bytes)));
-                ticker.pinged = (number, real, at);
+                ticker.pinged = at;
+                ticker.pings.push_back((number, real));
+                // A client that never answers is not asked without end.
+                if ticker.pings.len() > PINGS_KEPT {
+                    ticker.pings.pop_front();
+                }
             }
             drop(ticker.socket.get_mut().push());
         }
@@ -62,7 +69,7 @@ impl Server {
     pub(super) fn deliver(&mut self) {
         for row in std::mem::take(&mut self.world.desk.outbox) {
             let message = json!({ "type": "order", "data": row });
-            self.world.truth.line("order", &message["data"]);
+            self.world.truth.line("message", &message["data"]);
             for ticker in self.tickers() {
                 say(ticker, &message);
                 ticker.sent_ns = clock::mono_ns();

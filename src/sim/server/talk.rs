@@ -1,7 +1,7 @@
 //! What clients say: HTTP requests, the WebSocket upgrade, subscriptions.
 
 use super::publish::{say, send_prices};
-use super::{Client, Server, TOKENS_MAX, Talk, Ticker};
+use super::{Client, START_AFTER_NS, Server, TOKENS_MAX, Talk, Ticker};
 use crate::model::WallNanos;
 use crate::sim::clock;
 use crate::sim::desk::Moment;
@@ -9,7 +9,7 @@ use crate::sim::http::{self, Answer, Parsed};
 use crate::sim::packet::Mode;
 use crate::sim::truth::Arrival;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Read as _, Write as _};
 use tungstenite::Message;
 use tungstenite::handshake::derive_accept_key;
@@ -168,8 +168,8 @@ impl Server {
             modes: HashMap::new(),
             late: Vec::new(),
             sent_ns: real,
-            pinged: (0, real, WallNanos(0)),
-            answered: 0,
+            pings: VecDeque::new(),
+            pinged: WallNanos(0),
         }));
         match &mut client.talk {
             Talk::Ticker(ticker) => self.listen(ticker),
@@ -189,7 +189,8 @@ impl Server {
                 }
                 Ok(Message::Pong(bytes)) => {
                     if let Ok(number) = <[u8; 8]>::try_from(bytes.as_ref()) {
-                        ticker.answered = u64::from_be_bytes(number).max(ticker.answered);
+                        let number = u64::from_be_bytes(number);
+                        ticker.pings.retain(|(sent, _)| *sent > number);
                     }
                 }
                 Ok(Message::Close(_)) => {
@@ -254,7 +255,7 @@ impl Server {
         fresh.retain(|ix| self.world.market.books[*ix].updates > 0);
         send_prices(&mut self.world, &mut self.frame, ticker, &fresh);
         if !ticker.modes.is_empty() && self.settings.start_on_connect {
-            self.world.clock.start(clock::mono_ns());
+            self.start_ns = Some(clock::mono_ns() + START_AFTER_NS);
         }
     }
 

@@ -36,6 +36,9 @@ const SETTLE_NS: u64 = 300_000_000;
 /// Other subscribed instruments are sent again this often, in pauses, so that their prices stay fresh.
 const REFRESH_NS: u64 = 400_000_000;
 
+/// The least time between such a frame and the next trigger.
+const REFRESH_PAUSE_NS: u64 = 2_000_000;
+
 /// The measurement so far.
 pub(super) struct Rounds {
     made: u64,
@@ -174,11 +177,13 @@ impl Server {
         self.refresh_others(at, future, real);
         self.build(at, future, &trigger);
         // Everything above is done in the pause; what is left of it is waited out here.
-        while mono_ns() < self.rounds.next_ns {
-            if self.rounds.next_ns - mono_ns() > 20_000 {
-                return Ok(());
+        loop {
+            let left = self.rounds.next_ns.saturating_sub(mono_ns());
+            match left {
+                0 => break,
+                1..=20_000 => std::hint::spin_loop(),
+                _ => return Ok(()),
             }
-            std::hint::spin_loop();
         }
         self.round(at, &trigger, stop);
         self.rounds.made += 1;
@@ -210,7 +215,7 @@ impl Server {
 
     /// Sends the other subscribed instruments again now and then, as they are but with the time of now.
     fn refresh_others(&mut self, at: usize, future: usize, real: u64) {
-        if real < self.rounds.refreshed_ns || self.rounds.next_ns < real + 30_000 {
+        if real < self.rounds.refreshed_ns {
             return;
         }
         self.rounds.refreshed_ns = real + REFRESH_NS;
@@ -221,6 +226,11 @@ impl Server {
         let Talk::Ticker(ticker) = &mut client.talk else {
             return;
         };
+        if ticker.modes.len() < 2 {
+            return;
+        }
+        // A client that answers every frame must not have an answer under way when the trigger leaves.
+        self.rounds.next_ns = self.rounds.next_ns.max(real + REFRESH_PAUSE_NS);
         let mut others: Vec<usize> = ticker.modes.keys().copied().collect();
         others.retain(|ix| *ix != future);
         others.sort_unstable();

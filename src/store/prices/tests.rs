@@ -1,6 +1,7 @@
 //! Every layout, every bad row, both sides of the one percent, and the real files.
 
 use super::*;
+use crate::model::time::SECOND;
 use std::path::PathBuf;
 
 fn read(text: &str) -> Result<PriceFile, PriceFileError> {
@@ -120,6 +121,14 @@ fn a_decimal_that_went_through_a_double_is_read_as_meant() {
     );
     let file = read("open,high,low,close\n1.5,1.5,1.0683799999999999,1.5\n").expect("file");
     assert_eq!((file.unit, file.bars[0].low), (100_000, Price(106_838)));
+    assert_eq!(file.noisy, [(0, [1.5, 1.5, 1.068_379_999_999_999_9, 1.5])]);
+}
+
+#[test]
+fn the_rows_that_were_not_used_are_listed_by_number() {
+    let text = with_row("1514779000,NaN,12,9,11,5", 100);
+    let file = read(&text).expect("one bad row in a hundred");
+    assert_eq!((file.skipped_rows, file.noisy.len()), (vec![1], 0));
 }
 
 /// A file of `good` sound rows with one row put in after the first.

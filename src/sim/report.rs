@@ -1,0 +1,89 @@
+//! The venue's own account of a run as JSON: `/sim/clock`, `/sim/truth` and the summary.
+
+use super::clock::Pace;
+use super::desk::Moment;
+use super::rest::World;
+use serde_json::{Value, json};
+
+impl World {
+    /// The market clock.
+    pub(crate) fn clock_json(&self, now: Moment) -> Value {
+        let session = self.market.session();
+        json!({
+            "market_nanos": now.market.0,
+            "market": now.market.to_string(),
+            "mode": self.clock.pace.name(),
+            "speed": match self.clock.pace {
+                Pace::Scaled(factor) => json!(factor),
+                Pace::Max => Value::Null,
+            },
+            "running": self.clock.is_running(),
+            "ended": self.clock.has_ended(),
+            "open_nanos": session.map(|s| s.open().0),
+            "close_nanos": session.map(|s| s.close().0),
+        })
+    }
+
+    /// Everything the venue knows to have happened.
+    pub(crate) fn truth_json(&self, now: Moment) -> Value {
+        let orders: Value = self
+            .desk
+            .orders
+            .iter()
+            .map(|order| {
+                let mut row = order.row(&self.market, &self.account.credentials.user_id);
+                if let Some(fields) = row.as_object_mut() {
+                    fields.insert("conn".to_owned(), json!(order.connection));
+                    fields.insert("placed_nanos".to_owned(), json!(order.placed_at.0));
+                    fields.insert("history".to_owned(), json!(order.history));
+                }
+                row
+            })
+            .collect();
+        let fills: Value = self
+            .desk
+            .trades
+            .iter()
+            .map(|trade| {
+                let mut row = self.desk.trade_row(trade, &self.market);
+                if let Some(fields) = row.as_object_mut() {
+                    fields.insert("market_nanos".to_owned(), json!(trade.at.0));
+                    fields.insert(
+                        "tag".to_owned(),
+                        json!(self.desk.orders[trade.order].terms.tag),
+                    );
+                }
+                row
+            })
+            .collect();
+        json!({
+            "seed": self.seed,
+            "clock": self.clock_json(now),
+            "steps": self.market.steps(),
+            "logins": self.truth.logins,
+            "logins_refused": self.truth.logins_refused,
+            "logouts": self.truth.logouts,
+            "counters": self.truth.tally.json(),
+            "requests": self.truth.requests(),
+            "orders": orders,
+            "fills": fills,
+            "positions": self.desk.positions.json(&self.market)["net"],
+            "pnl": self.desk.positions.pnl(&self.market) as f64 / 10_000.0,
+        })
+    }
+
+    /// A few lines' worth of what happened.
+    pub(crate) fn summary(&self, now: Moment) -> Value {
+        json!({
+            "market": now.market.to_string(),
+            "steps": self.market.steps(),
+            "logins": self.truth.logins,
+            "requests": self.truth.arrivals.len(),
+            "orders": self.desk.orders.len(),
+            "open_orders": self.desk.open_orders(),
+            "fills": self.desk.trades.len(),
+            "pnl": self.desk.positions.pnl(&self.market) as f64 / 10_000.0,
+            "counters": self.truth.tally.json(),
+        })
+    }
+}

@@ -1,0 +1,483 @@
+//! A gateway with a broker in the test's own hands: it reads what arrives and answers when it wants to.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tempfile::TempDir;
+use tezi::hot::gateway::{Armed, Gateway, GatewayEvent, GatewayParts, TradingHours, order_of};
+use tezi::journal::{self, Entry, Segment, Writer};
+use tezi::model::{
+    Action, Day, Denial, Exchange, Instrument, InstrumentIx, Intent, IntentId, Kind, Leg, LegRole,
+    MonoNanos, OrderId, OrderState, Price, Qty, Report, ReportSource, Right, Session, Side, Signal,
+    Stamp, StrategyIx, Tag, Token, WallNanos, Window,
+};
+use tezi::net::{HttpConnection, Url, tls};
+use tezi::ring::lane::Policy;
+use tezi::ring::{Lossless, Receiver, counted, lossless};
+use tezi::rules::{ContractRules, Limits};
+use tezi::runtime::{Clock, Hop, Stage as _, meter};
+use tezi::venue::{Auth, Broker, Endpoint, OrderUpdate, Product};
+
+pub(crate) const REPLY_TIMEOUT: u64 = 5_000_000_000;
+pub(crate) const ORDER_TTL: u64 = 10_000_000_000;
+const DAY: Day = Day(20_780);
+const LOT: u32 = 30;
+const TICK: Price = Price(500);
+/// Records of a segment.
+const RECORDS: usize = 65_536;
+
+/// What differs between tests.
+pub(crate) struct Setup {
+    pub(crate) connections: usize,
+    pub(crate) per_second: u32,
+    /// Records that still fit into the journal.
+    pub(crate) journal_room: Option<usize>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            connections: 4,
+            per_second: 100,
+            journal_room: None,
+        }
+    }
+}
+
+/// One request as it arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) connection: usize,
+    pub(crate) line: String,
+    pub(crate) tag: String,
+}
+
+/// A gateway and everything around it.
+pub(crate) struct Desk {
+    pub(crate) gateway: Gateway,
+    pub(crate) known: Vec<Entry>,
+    pub(crate) events: Vec<GatewayEvent>,
+    pub(crate) journal: PathBuf,
+    at: Stamp,
+    clock: Clock,
+    listener: TcpListener,
+    sockets: Vec<Option<TcpStream>>,
+    /// Connections with a request that [`Self::answer_all`] answers.
+    owing: Vec<usize>,
+    intents: Lossless<Intent>,
+    updates: Lossless<OrderUpdate>,
+    connections: Lossless<HttpConnection>,
+    outcomes: Receiver<Entry>,
+    news: Receiver<GatewayEvent>,
+    _segments: Lossless<Segment>,
+    _folder: TempDir,
+}
+
+fn contract(ix: u16) -> Instrument {
+    Instrument {
+        ix: InstrumentIx(ix),
+        token: Token(u32::from(ix) << 8 | 2),
+        exchange: Exchange::Nfo,
+        symbol: format!("BANKNIFTY26NOV5200{ix}CE"),
+        underlying: "BANKNIFTY".to_owned(),
+        kind: Kind::Option {
+            right: Right::Call,
+            strike: Price::from_rupees(52_000),
+        },
+        expiry: None,
+        tick: TICK,
+        lot: Qty(LOT),
+        qty_max: Qty(600),
+    }
+}
+
+fn armed(ix: u16, endpoint: &Endpoint, auth: &Auth, is_armed: bool) -> Armed {
+    let contract = contract(ix);
+    let template = |side| {
+        Broker::Kite
+            .place_template(endpoint, auth, &contract, side, Product::Nrml)
+            .expect("a template")
+    };
+    let window = Window {
+        open: DAY.at(0),
+        close: DAY.at(tezi::model::time::DAY - 1),
+    };
+    Armed {
+        rules: ContractRules {
+            tick: TICK,
+            lot: Qty(LOT),
+            qty_max: Qty(600),
+            is_armed,
+        },
+        hours: TradingHours {
+            session: Some(Session::single(DAY, window)),
+            entry_cutoff_ns: 0,
+        },
+        templates: is_armed.then(|| Box::new([template(Side::Buy), template(Side::Sell)])),
+    }
+}
+
+fn filler() -> Entry {
+    Entry::Report(Report {
+        tag: Tag::default(),
+        order_id: OrderId(0),
+        state: OrderState::Denied,
+        filled: Qty::ZERO,
+        average: Price::ZERO,
+        reject: None,
+        denial: Some(Denial::Budget),
+        source: ReportSource::Gateway,
+        at: WallNanos(0),
+        received: MonoNanos(0),
+    })
+}
+
+impl Desk {
+    pub(crate) fn open(setup: Setup) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let (endpoint, auth) = (Endpoint::new("127.0.0.1", port), Auth::new("key", "token"));
+        let journal = folder.path().join("orders.tzj");
+        let (segment, _) = Segment::create(&journal).expect("a segment");
+        let (segments_tx, segments, _) = lossless("s", 1, Policy::Stall);
+        let mut writer = Writer::new(segment, segments);
+        if let Some(room) = setup.journal_room {
+            for _ in room..RECORDS {
+                writer.append(filler(), Stamp::default()).expect("room");
+            }
+        }
+        let (intents_tx, intents, _) = lossless("i", 64, Policy::Stall);
+        let (updates_tx, updates, _) = lossless("u", 64, Policy::Stall);
+        let (outcomes, outcomes_rx, _) = lossless("o", 256, Policy::Stall);
+        let (records, _, _) = counted("r", 256);
+        let (events, news, _) = counted("e", 256);
+        let (connections_tx, connections, _) = lossless("c", 16, Policy::Stall);
+        let gateway = Gateway::new(GatewayParts {
+            broker: Broker::Kite,
+            armed: vec![
+                armed(0, &endpoint, &auth, true),
+                armed(1, &endpoint, &auth, true),
+                armed(2, &endpoint, &auth, false),
+            ],
+            endpoint,
+            auth,
+            limits: Limits {
+                open_orders_max: 100,
+                band_basis_points: 500,
+                data_age_ns_max: 5_000_000_000,
+                per_second_max: setup.per_second,
+            },
+            family: (77, DAY),
+            intent_base: 0,
+            journal: writer,
+            intents,
+            updates,
+            outcomes,
+            records,
+            events,
+            connections,
+            connection_count: setup.connections,
+            warm_request: Vec::new(),
+            warm_after_ns: u64::MAX,
+            reply_timeout_ns: REPLY_TIMEOUT,
+            order_ttl_ns: ORDER_TTL,
+            first_byte: meter(Hop::FirstByte).0,
+            both_legs: meter(Hop::BothLegs).0,
+            reply: meter(Hop::Reply).0,
+        });
+        let at = Stamp {
+            mono: MonoNanos(100_000_000_000),
+            wall: DAY.at(10 * 3_600_000_000_000),
+        };
+        let mut desk = Self {
+            gateway,
+            known: Vec::new(),
+            events: Vec::new(),
+            journal,
+            at,
+            clock: Clock::stepped(at),
+            listener,
+            sockets: Vec::new(),
+            owing: Vec::new(),
+            intents: intents_tx,
+            updates: updates_tx,
+            connections: connections_tx,
+            outcomes: outcomes_rx,
+            news,
+            _segments: segments_tx,
+            _folder: folder,
+        };
+        for _ in 0..setup.connections {
+            desk.connect();
+        }
+        desk.work(setup.connections);
+        desk
+    }
+
+    /// Opens one more connection and returns its number.
+    pub(crate) fn connect(&mut self) -> usize {
+        let port = self.listener.local_addr().expect("bound").port();
+        let url = Url::parse(&format!("http://127.0.0.1:{port}")).expect("an address");
+        let tls = tls::client_config(None).expect("roots");
+        let mut connection =
+            HttpConnection::connect(&url, &tls, Duration::from_secs(60)).expect("connects");
+        connection.set_hot().expect("non-blocking");
+        let (socket, _) = self.listener.accept().expect("accepts");
+        socket.set_nodelay(true).expect("set");
+        self.sockets.push(Some(socket));
+        self.connections.push(connection).expect("room");
+        self.sockets.len() - 1
+    }
+
+    /// Moves the clock.
+    pub(crate) fn step(&mut self, nanos: u64) {
+        self.at.mono = self.at.mono.plus(nanos);
+        self.clock.step_to(self.at);
+    }
+
+    pub(crate) fn submit(&mut self, intent: Intent) {
+        self.intents.push(intent).expect("room");
+    }
+
+    pub(crate) fn tell(&mut self, update: &OrderUpdate) {
+        self.updates.push(*update).expect("room");
+    }
+
+    /// Lets the gateway go round, and keeps what it says.
+    pub(crate) fn work(&mut self, cycles: usize) {
+        for _ in 0..cycles {
+            self.gateway.work(&self.clock);
+        }
+        while let Some(entry) = self.outcomes.pop() {
+            self.known.push(entry);
+        }
+        while let Some(event) = self.news.pop() {
+            self.events.push(event);
+        }
+    }
+
+    /// Lets the gateway go round until something is so; bytes of a socket may take a moment.
+    pub(crate) fn until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        for _ in 0..60_000 {
+            self.work(1);
+            if is_so(self) {
+                return;
+            }
+            pause();
+        }
+        panic!("never: {what}; {:?} {:?}", self.events, self.known);
+    }
+
+    /// Requests that have arrived since the last look.
+    pub(crate) fn requests(&mut self) -> Vec<Request> {
+        let mut found = Vec::new();
+        for (connection, socket) in self.sockets.iter_mut().enumerate() {
+            let Some(socket) = socket else { continue };
+            socket.set_nonblocking(true).expect("set");
+            let mut bytes = [0_u8; 4096];
+            let read = match socket.read(&mut bytes) {
+                Ok(0) => continue,
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                Err(error) => panic!("connection {connection}: {error}"),
+            };
+            let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
+            assert!(text.contains("\r\n\r\n"), "a request is one write: {text}");
+            self.owing.push(connection);
+            found.push(Request {
+                connection,
+                line: text.lines().next().unwrap_or_default().to_owned(),
+                tag: between(&text, "&tag=", "&"),
+            });
+        }
+        found
+    }
+
+    pub(crate) fn answer(&mut self, connection: usize, bytes: &[u8]) {
+        self.owing.retain(|owing| *owing != connection);
+        let socket = self.sockets[connection].as_mut().expect("open");
+        socket.write_all(bytes).expect("written");
+    }
+
+    /// Answers every request that was read and not answered yet.
+    pub(crate) fn answer_all(&mut self, bytes: &[u8]) {
+        for connection in std::mem::take(&mut self.owing) {
+            self.answer(connection, bytes);
+        }
+    }
+
+    /// Closes a connection from the broker's side.
+    pub(crate) fn hang_up(&mut self, connection: usize) {
+        self.owing.retain(|owing| *owing != connection);
+        let socket = self.sockets[connection].take().expect("open");
+        socket.shutdown(Shutdown::Both).expect("closed");
+    }
+
+    /// Waits on a thread of its own for the first byte of a connection, then reads which tags the journal
+    /// holds at that moment. Nothing when no byte comes.
+    pub(crate) fn journal_at_first_byte(&self, connection: usize) -> Watch {
+        let socket = self.sockets[connection].as_ref().expect("open");
+        socket.set_nonblocking(false).expect("set");
+        let socket = socket.try_clone().expect("a copy");
+        let limit = Some(Duration::from_millis(300));
+        socket.set_read_timeout(limit).expect("set");
+        let journal = self.journal.clone();
+        spawn(move || {
+            let seen = socket.peek(&mut [0]).ok()?;
+            assert_eq!(seen, 1);
+            Some(admitted(&journal))
+        })
+    }
+
+    /// The tags of an intent's legs in wire order.
+    pub(crate) fn tags(&self, intent: &Intent) -> Vec<Tag> {
+        let legs = (0..).zip(intent.legs());
+        legs.map(|(number, leg)| order_of(intent, number, &leg, (77, DAY)).tag)
+            .collect()
+    }
+
+    fn reports(&self, intent: &Intent) -> Vec<Report> {
+        let tags = self.tags(intent);
+        let report = |entry: &Entry| match entry {
+            Entry::Report(report) => Some(*report),
+            Entry::Admitted(_) | Entry::Fill(_) => None,
+        };
+        let all = self.known.iter().filter_map(report);
+        all.filter(|report| tags.contains(&report.tag)).collect()
+    }
+
+    /// States reported of an intent's orders, in order.
+    pub(crate) fn states(&self, intent: &Intent) -> Vec<OrderState> {
+        self.reports(intent)
+            .iter()
+            .map(|report| report.state)
+            .collect()
+    }
+
+    /// Why the legs of an intent were denied.
+    pub(crate) fn denials(&self, intent: &Intent) -> Vec<Denial> {
+        self.reports(intent)
+            .iter()
+            .filter_map(|report| report.denial)
+            .collect()
+    }
+
+    /// Legs denied for one reason so far.
+    pub(crate) fn denial_count(&self, denial: Denial) -> usize {
+        let is_it = |entry: &&Entry| matches!(entry, Entry::Report(r) if r.denial == Some(denial));
+        self.known.iter().filter(is_it).count()
+    }
+
+    /// Fills so far.
+    pub(crate) fn fills(&self) -> usize {
+        self.known
+            .iter()
+            .filter(|entry| matches!(entry, Entry::Fill(_)))
+            .count()
+    }
+}
+
+/// A watching thread and what it found.
+pub(crate) type Watch = JoinHandle<Option<Vec<Tag>>>;
+
+/// What a watching thread found.
+pub(crate) fn joined(watch: Watch) -> Option<Vec<Tag>> {
+    watch.join().expect("a watching thread")
+}
+
+fn admitted(journal: &Path) -> Vec<Tag> {
+    let journal = journal::read(&[journal.to_owned()]).expect("a journal");
+    let tag = |entry: Entry| match entry {
+        Entry::Admitted(order) => Some(order.tag),
+        Entry::Report(_) | Entry::Fill(_) => None,
+    };
+    journal
+        .records
+        .iter()
+        .filter_map(|record| tag(record.entry))
+        .collect()
+}
+
+/// A leg of one lot, inside every limit.
+pub(crate) const fn leg(instrument: u16, side: Side) -> Leg {
+    Leg {
+        instrument: InstrumentIx(instrument),
+        role: LegRole::Call,
+        side,
+        qty: Qty(LOT),
+        limit: Price(1_020_000),
+        reference: Price(1_000_000),
+        reduces: false,
+    }
+}
+
+/// An intent of one or two legs, decided now.
+pub(crate) fn intent(desk: &Desk, number: u64, strategy: u16, legs: &[Leg]) -> Intent {
+    let signal = Signal {
+        action: Action::Entry,
+        strategy: StrategyIx(strategy),
+        instrument: InstrumentIx(0),
+        price: Price::from_rupees(52_000),
+        conditions: 0,
+        at: desk.at.wall,
+        received: desk.at.mono,
+    };
+    Intent::new(IntentId(number), signal, legs[0], legs.get(1).copied())
+}
+
+/// What the feed says of an order of one lot.
+pub(crate) fn update(tag: Tag, order_id: u64, state: OrderState) -> OrderUpdate {
+    let filled = state == OrderState::Filled;
+    OrderUpdate {
+        tag: Some(tag),
+        order_id: OrderId(order_id),
+        state,
+        filled: if filled { Qty(LOT) } else { Qty::ZERO },
+        quantity: Qty(LOT),
+        average: if filled {
+            Price::from_rupees(101)
+        } else {
+            Price::ZERO
+        },
+        limit: Price(1_020_000),
+        token: Token(0),
+        side: Side::Buy,
+        reject: None,
+        at: DAY.at(11 * 3_600_000_000_000),
+    }
+}
+
+/// A whole reply.
+pub(crate) fn reply(status: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
+}
+
+/// The broker's answer to a placement it took.
+pub(crate) fn accepted(order: u64) -> Vec<u8> {
+    reply(
+        "200 OK",
+        &format!(r#"{{"status":"success","data":{{"order_id":"{order}"}}}}"#),
+    )
+}
+
+fn between(text: &str, from: &str, to: &str) -> String {
+    let rest = text.split_once(from).map_or("", |(_, rest)| rest);
+    rest.split(to).next().unwrap_or_default().to_owned()
+}
+
+#[expect(clippy::disallowed_methods, reason = "bytes of a socket take a moment")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(1));
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "somebody must watch while the gateway sends"
+)]
+fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    std::thread::spawn(work)
+}
