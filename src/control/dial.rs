@@ -12,6 +12,9 @@ use crossbeam_channel::{Receiver, Sender};
 use rustls::ClientConfig;
 use std::sync::Arc;
 
+/// Wait when a connection found no taker after all, in nanoseconds.
+const FULL_WAIT_NS: u64 = 1_000_000_000;
+
 /// What is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
@@ -137,7 +140,15 @@ impl Dialler {
         self.dialled.send(news).ok();
     }
 
-    fn attempt(&mut self, want: Want, now: MonoNanos) {
+    /// True when what would be dialled also has a place to go: a connection is never opened to be dropped.
+    fn has_room(&self, want: Want) -> bool {
+        match want {
+            Want::Feed => self.feeds.room() > 0,
+            Want::OrderConnection => self.connections.room() > 0,
+        }
+    }
+
+    fn attempt(&mut self, want: Want, clock: &Clock) {
         let outcome = match want {
             Want::Feed => self
                 .dial_feed()
@@ -151,8 +162,11 @@ impl Dialler {
             Want::Feed => &mut self.feed,
             Want::OrderConnection => &mut self.order,
         };
+        // Not from before the attempt: one that timed out must not be followed by the next at once.
+        let now = clock.mono();
         match outcome {
-            Ok(_) => {
+            Ok(false) => pending.due = now.plus(FULL_WAIT_NS),
+            Ok(true) => {
                 pending.wanted = pending.wanted.saturating_sub(1);
                 let attempts = pending.backoff.attempts() + 1;
                 pending.backoff.reset();
@@ -207,8 +221,8 @@ impl Stage for Dialler {
                 Want::Feed => &self.feed,
                 Want::OrderConnection => &self.order,
             };
-            if pending.wanted > 0 && now >= pending.due {
-                self.attempt(want, now);
+            if pending.wanted > 0 && now >= pending.due && self.has_room(want) {
+                self.attempt(want, clock);
                 done += 1;
             }
         }

@@ -225,6 +225,7 @@ code!(
     Denial::NoConnection = 10,
     Denial::Journal = 11,
     Denial::Budget = 12,
+    Denial::Stopping = 13,
 );
 
 fn option<C: Code>(value: Option<C>) -> u8 {

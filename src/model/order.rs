@@ -119,11 +119,13 @@ pub enum Denial {
     Journal,
     /// The orders-per-second budget is used up.
     Budget,
+    /// The engine is stopping: nothing new leaves.
+    Stopping,
 }
 
 impl Denial {
     /// Every denial, for documentation and tests.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NotWholeLots,
         Self::AboveFreeze,
         Self::OffTick,
@@ -136,6 +138,7 @@ impl Denial {
         Self::NoConnection,
         Self::Journal,
         Self::Budget,
+        Self::Stopping,
     ];
 
     /// The code shown to people and written to records.
@@ -153,6 +156,7 @@ impl Denial {
             Self::NoConnection => "no_connection",
             Self::Journal => "journal",
             Self::Budget => "budget",
+            Self::Stopping => "stopping",
         }
     }
 }

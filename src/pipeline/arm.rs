@@ -561,6 +561,17 @@ pub fn armoury(
     assembly: Assembly,
     header: &TapeHeader,
 ) -> Result<Armoury, ArmFault> {
+    let has_pairs = assembly
+        .strategies
+        .iter()
+        .any(|plan| matches!(plan.trade, Trade::Options { .. }));
+    if has_pairs && config.venue.connections < 2 {
+        return Err(ArmFault::Unfit(
+            "venue.connections = 1, but a CALL and a PUT leave on two connections at once; use 2 or more \
+             (the default is 4)"
+                .to_owned(),
+        ));
+    }
     let mut armed = Vec::with_capacity(instruments.len());
     let endpoint = desk.endpoint();
     for row in &instruments {

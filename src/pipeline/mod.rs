@@ -11,7 +11,8 @@
 //!
 //! Split: feed | decide | gateway on three threads. Fused: `Chain(feed, Chain(decide, gateway))` on one. The
 //! lanes are the same in both. Start order: gateway's side first, so that nothing is produced before its
-//! consumer exists; stop order: upstream first, then what still waits in lanes is taken by hand.
+//! consumer exists; stop order: upstream first, each stage only when the one before it has ended, so that an
+//! intent decided last still meets a gateway; then what still waits in lanes is taken by hand.
 
 pub mod arm;
 pub mod header;
@@ -91,7 +92,8 @@ pub struct Outlets {
 pub struct Engine {
     hot: Hot,
     dialler: Running<Dialler>,
-    stop: StopLatch,
+    /// Latches of the hot threads, upstream first.
+    stop: [StopLatch; 3],
     stop_dialler: StopLatch,
     /// The clock the stages are given.
     pub clock: Clock,
@@ -248,11 +250,12 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         wants.send(Want::OrderConnection).ok();
     }
 
-    let (stop, stop_dialler) = (StopLatch::default(), StopLatch::default());
+    let stop: [StopLatch; 3] = std::array::from_fn(|_| StopLatch::default());
+    let stop_dialler = StopLatch::default();
     let how = |at: usize| Launch {
         core: start.placement.cores.get(at).copied(),
         idle: start.placement.idle,
-        stop: stop.clone(),
+        stop: stop[at].clone(),
         clock: start.clock.clone(),
     };
     let hot = if start.placement.topology == Topology::Split {
@@ -334,15 +337,22 @@ impl Engine {
     /// The name of a stage that panicked.
     pub fn stop(self) -> Result<Stopped, String> {
         self.stop_dialler.set();
-        self.stop.set();
-        let (feed, mut decide, gateway) = match self.hot {
-            Hot::Split(feed, decide, gateway) => (feed.join()?, decide.join()?, gateway.join()?),
+        let [stop_feed, stop_decide, stop_gateway] = self.stop;
+        stop_feed.set();
+        let (feed, mut decide, mut gateway) = match self.hot {
+            Hot::Split(feed, decide, gateway) => {
+                let feed = feed.join()?;
+                stop_decide.set();
+                let decide = decide.join()?;
+                stop_gateway.set();
+                (feed, decide, gateway.join()?)
+            }
             Hot::Fused(fused) => {
                 let Chain(feed, Chain(decide, gateway)) = fused.join()?;
                 (feed, decide, gateway)
             }
         };
-        decide.take_outcomes();
+        while decide.take_outcomes() > 0 || gateway.hand_on_rest() {}
         let mut outlets = self.outlets;
         let [first_byte, both_legs, reply] = gateway.meters();
         for reader in &mut outlets.meters {

@@ -407,6 +407,8 @@ struct Control {
     day_end: Option<WallNanos>,
     open: Open,
     synced: u64,
+    next_segment: crate::model::MonoNanos,
+    troubles: std::collections::BTreeSet<String>,
     links: usize,
     connections: usize,
     close_grace_ns: u64,
@@ -417,6 +419,8 @@ struct Control {
     strategies: Vec<String>,
 }
 
+/// Shortest time between two attempts to prepare a journal segment.
+const SEGMENT_WAIT_NS: u64 = 1_000_000_000;
 const PERIOD: Duration = Duration::from_millis(5);
 /// A simulated venue that cannot be reached this often is gone: the process has ended.
 const FAILURES_MAX: u32 = 5;
@@ -470,6 +474,8 @@ impl Control {
             day_end: prepared.day_end,
             open: Open::default(),
             synced: 0,
+            next_segment: crate::model::MonoNanos(0),
+            troubles: std::collections::BTreeSet::new(),
             links: 0,
             connections,
             close_grace_ns,
@@ -576,8 +582,16 @@ impl Control {
         for meter in &mut self.engine.outlets.meters {
             meter.collect();
         }
-        self.sync()?;
-        self.drain_recorders()?;
+        // A full or failing disk ends no trading: exits must still go out. It is said once, and tried again.
+        for trouble in [self.sync().err(), self.drain_recorders().err()] {
+            let Some(trouble) = trouble else { continue };
+            let text = format!("ALARM {trouble}; trading goes on");
+            if self.troubles.insert(text.clone()) {
+                speak(console, &mut |console| {
+                    console.line("alarm", &text, &json!({ "text": text }));
+                });
+            }
+        }
         if let (Some(bar), Some(open)) = (&self.progress, self.day_open) {
             let minutes = self.engine.clock.now().wall.since(open) / crate::model::time::MINUTE;
             bar.set_position(u64::try_from(minutes).unwrap_or(0));
@@ -587,18 +601,11 @@ impl Control {
 
     /// Syncs the journal behind the hot thread and keeps one segment prepared ahead of it.
     fn sync(&mut self) -> Result<(), Failure> {
-        let written = self
-            .engine
-            .lanes
-            .last()
-            .map_or(0, crate::ring::LaneView::pushed);
-        if written != self.synced {
-            self.synced = written;
-            for file in &self.files {
-                file.sync_data()?;
-            }
-        }
-        if self.engine.segments.room() > 1 {
+        let synced = self.sync_files();
+        let now = self.engine.clock.mono();
+        if self.engine.segments.room() > 1 && now >= self.next_segment {
+            // When the disk has no room this writes up to 8 MiB in vain: not at every turn.
+            self.next_segment = now.plus(SEGMENT_WAIT_NS);
             let (segment, file) = new_segment(&self.journal, &self.header, self.segments + 1)?;
             self.segments += 1;
             self.files.push(file);
@@ -606,6 +613,23 @@ impl Control {
                 self.files.remove(0);
             }
             self.engine.segments.push(segment).ok();
+        }
+        synced
+    }
+
+    /// Syncs every file when something was written since it was last done.
+    fn sync_files(&mut self) -> Result<(), Failure> {
+        let written = self
+            .engine
+            .lanes
+            .last()
+            .map_or(0, crate::ring::LaneView::pushed);
+        if written != self.synced {
+            for file in &self.files {
+                file.sync_data()
+                    .map_err(|e| Failure::Failed(format!("the journal cannot be synced: {e}")))?;
+            }
+            self.synced = written;
         }
         Ok(())
     }
@@ -616,8 +640,15 @@ impl Control {
         };
         for recorder in &mut self.engine.outlets.recorders {
             recorder.drain(&mut self.scratch);
-            tape.push(&self.scratch)?;
+            let pushed = tape.push(&self.scratch);
             self.scratch.clear();
+            if let Err(e) = pushed {
+                // Half a record may be there: the tape ends here, torn and named so by its reader.
+                self.tape = None;
+                return Err(Failure::Failed(format!(
+                    "the recording cannot be written and ends here: {e}"
+                )));
+            }
         }
         Ok(())
     }
@@ -680,24 +711,10 @@ impl Control {
             "intents": stopped.decide.digest(),
             "journal": stopped.gateway.journal().digest(),
         });
-        if let Some(mut tape) = self.tape.take() {
-            for recorder in &mut stopped.outlets.recorders {
-                recorder.drain(&mut self.scratch);
-                tape.push(&self.scratch)?;
-                self.scratch.clear();
-            }
-            let dropped: u64 = stopped
-                .outlets
-                .recorders
-                .iter()
-                .map(ByteReceiver::dropped)
-                .sum();
-            if dropped > 0 {
-                console.say(&format!(
-                    "ALARM the recorder lost {dropped} records; a replay will differ"
-                ));
-            }
-            tape.finish(&digests.to_string())?;
+        if let Some(tape) = self.tape.take()
+            && let Err(e) = end_tape(tape, &mut stopped.outlets, &digests.to_string(), console)
+        {
+            console.say(&format!("ALARM the recording has no end: {e}"));
         }
         let facts = summary::Facts {
             end: end.words(),
@@ -724,6 +741,28 @@ impl Control {
             )),
         }
     }
+}
+
+/// Writes what still waits for the recorder, and the digests of an orderly end.
+fn end_tape(
+    mut tape: TapeWriter,
+    outlets: &mut crate::pipeline::Outlets,
+    digests: &str,
+    console: &mut Console<'_>,
+) -> std::io::Result<()> {
+    let mut rest = Vec::new();
+    for recorder in &mut outlets.recorders {
+        recorder.drain(&mut rest);
+        tape.push(&rest)?;
+        rest.clear();
+    }
+    let dropped: u64 = outlets.recorders.iter().map(ByteReceiver::dropped).sum();
+    if dropped > 0 {
+        console.say(&format!(
+            "ALARM the recorder lost {dropped} records; a replay will differ"
+        ));
+    }
+    tape.finish(digests)
 }
 
 #[expect(

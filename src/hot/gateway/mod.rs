@@ -54,6 +54,8 @@ pub struct Gateway {
     cancel: Vec<u8>,
     next_sweep: MonoNanos,
     session_dead: bool,
+    /// Connections that left and of which control does not know yet.
+    untold: u32,
     registry: Option<mio::Registry>,
     totals: GatewayTotals,
 }
@@ -72,6 +74,7 @@ impl Gateway {
             cancel: Vec::with_capacity(1 << 10),
             next_sweep: MonoNanos(0),
             session_dead: false,
+            untold: 0,
             registry: None,
             totals: GatewayTotals::default(),
             parts,
@@ -419,8 +422,25 @@ impl Gateway {
     #[cold]
     fn drop_line(&mut self, line: usize) {
         if self.lines.remove(line, self.registry.as_ref()) {
-            self.parts.events.push(GatewayEvent::ConnectionLost);
+            self.untold = self.untold.saturating_add(1);
+            self.tell_losses();
         }
+    }
+
+    /// Asks control for connections in place of those that left; when its lane is full, in a later cycle.
+    #[cold]
+    fn tell_losses(&mut self) {
+        while self.untold > 0 && self.parts.events.has_room() {
+            self.parts.events.push(GatewayEvent::ConnectionLost);
+            self.untold -= 1;
+        }
+    }
+
+    /// Hands on what still waits for room; true when something was handed on. For the end of a run.
+    pub fn hand_on_rest(&mut self) -> bool {
+        let waiting = self.backlog.len();
+        self.is_stalled();
+        self.backlog.len() < waiting
     }
 
     /// Cancels orders that outlived their time and warms connections that idled too long.
@@ -556,6 +576,9 @@ impl Stage for Gateway {
         if self.is_stalled() {
             return 0;
         }
+        if self.untold > 0 {
+            self.tell_losses();
+        }
         let mut done = self.dispatch_waiting(clock);
         if self.lines.has_room()
             && let Some(connection) = self.parts.connections.pop()
@@ -575,8 +598,13 @@ impl Stage for Gateway {
         done
     }
 
-    /// Waits up to two seconds for replies that are still due.
+    /// Denies what was decided and not sent, so that every intent has an end, and waits up to two seconds for
+    /// replies that are still due.
     fn stop(&mut self, clock: &Clock) {
+        while let Some(intent) = self.parts.intents.pop() {
+            self.totals.intents = self.totals.intents.wrapping_add(1);
+            self.deny(&intent, Denial::Stopping, clock.now());
+        }
         let until = clock.mono().plus(2 * SECOND_NS);
         while self.lines.is_owed() && clock.mono() < until {
             self.read_updates(clock);

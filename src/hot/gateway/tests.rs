@@ -205,3 +205,24 @@ fn part_of_an_answer_nobody_asked_for_ends_an_idle_connection() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn an_intent_that_waits_when_the_engine_stops_is_denied_and_not_forgotten() {
+    let mut rig = rig(1);
+    rig.intents.push(intent(1)).expect("room");
+    rig.intents.push(intent(2)).expect("room");
+    rig.gateway.stop(&rig.clock);
+    let mut ended = Vec::new();
+    loop {
+        while let Some(entry) = rig.outcomes.pop() {
+            if let Entry::Report(report) = entry {
+                ended.push((report.tag.intent_and_leg(), report.denial));
+            }
+        }
+        if !rig.gateway.hand_on_rest() {
+            break;
+        }
+    }
+    let denied = |number| (Some((BASE + number, 0)), Some(Denial::Stopping));
+    assert_eq!(ended, [denied(1), denied(2)]);
+}
