@@ -102,7 +102,7 @@ impl Venue {
         let (ready_file, log) = (file(".json"), file(".jsonl"));
         fs::remove_file(&ready_file).ok();
         let child = Command::new(env!("CARGO_BIN_EXE_tezi"))
-            .args(["venue", "--seed", "3", "--strikes", "25", "--json"])
+            .args(["venue", "--seed", "3", "--strikes", "12", "--json"])
             .args(more)
             .arg("--ca-out")
             .arg(file(".pem"))
