@@ -226,6 +226,7 @@ fn deciding(evaluate: &str) -> Deciding {
         events: events_tx,
         recorder: None,
         meter: meter(Hop::Decide).0,
+        halt: tezi::ring::StopLatch::default(),
         close_grace_ns: 0,
     };
     let decide = Decide::new(

@@ -13,7 +13,7 @@ use super::compute::{Compute, Unit};
 use super::evaluate::{Evaluate, Occasion, Skip, StrategyPlan, Verdict};
 use crate::journal::Entry;
 use crate::model::{Action, Bar, InstrumentIx, Intent, Stamp, StrategyIx, Tick, WallNanos};
-use crate::ring::{ByteSender, Counted, Lossless, Receiver};
+use crate::ring::{ByteSender, Counted, Lossless, Receiver, StopLatch};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::store::tape;
 use sha2::{Digest as _, Sha256};
@@ -65,6 +65,8 @@ pub struct DecideParts {
     pub recorder: Option<ByteSender>,
     /// Frame read → decision.
     pub meter: Meter,
+    /// Once set, ticks are no longer looked at: no further intent, only outcomes.
+    pub halt: StopLatch,
     /// How long after its end the clock closes a bar, in nanoseconds of real time.
     pub close_grace_ns: u64,
 }
@@ -355,6 +357,14 @@ impl Stage for Decide {
         let done = self.take_outcomes();
         if self.is_stalled() {
             return done;
+        }
+        if self.parts.halt.is_set() {
+            // Ticks are let go unseen, so that the feed does not stall; what becomes of orders still counts.
+            let mut dropped = 0;
+            while dropped < BATCH && self.parts.ticks.pop().is_some() {
+                dropped += 1;
+            }
+            return done + dropped;
         }
         let mut taken = 0;
         while taken < BATCH

@@ -101,6 +101,8 @@ pub struct Engine {
     pub lanes: Vec<LaneView>,
     /// What control reads.
     pub outlets: Outlets,
+    /// Once set, nothing new is decided; orders that are out still settle.
+    pub halt: StopLatch,
     /// What control asks the dialler for.
     pub wants: Outbox<Want>,
     /// Prepared journal segments for the gateway.
@@ -192,6 +194,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         silence_ns_max: armoury.settings.silence_ns_max,
     })
     .merging_within(merge_span(&armoury.units));
+    let halt = StopLatch::default();
     let decide = Decide::new(
         DecideParts {
             ticks: ticks_rx,
@@ -200,6 +203,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
             events: decide_events,
             recorder: input_recorder,
             meter: decided,
+            halt: halt.clone(),
             close_grace_ns: armoury.settings.close_grace_ns,
         },
         armoury.units,
@@ -316,6 +320,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
                 reply_reader,
             ],
         },
+        halt,
         wants,
         segments: segments_tx,
         watchdog,

@@ -74,6 +74,7 @@ pub fn replay(
         events: events_tx,
         recorder: None,
         meter: meter(Hop::Decide).0,
+        halt: crate::ring::StopLatch::default(),
         close_grace_ns: 0,
     };
     let mut units = assembly.units;

@@ -675,6 +675,9 @@ impl Control {
 
     /// Lets working orders settle, stops the engine, and says what came of the day.
     fn finish(mut self, end: End, args: &Args, console: &mut Console<'_>) -> Result<(), Failure> {
+        if !matches!(end, End::Closed | End::VenueEnded) {
+            self.engine.halt.set();
+        }
         let patience = if end == End::Interrupted {
             1_000_000_000
         } else {

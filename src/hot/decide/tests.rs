@@ -81,6 +81,7 @@ fn rig(room: usize) -> Rig {
             events: counted("events", 64).0,
             recorder: None,
             meter: meter(Hop::Decide).0,
+            halt: crate::ring::StopLatch::default(),
             close_grace_ns: 0,
         },
         units,
@@ -174,4 +175,21 @@ fn the_clock_closes_a_bar_only_after_every_tick_handed_on_before_it_was_taken() 
         assert_eq!(unit.unfolded().late, 0);
     }
     assert_eq!(rig.decide.totals().bars, 2 * BARS.unsigned_abs());
+}
+
+#[test]
+fn after_a_halt_ticks_are_let_go_and_outcomes_still_count() {
+    let mut rig = rig(4);
+    rig.decide.parts.halt.set();
+    rig.ticks.push(tick(0, 100)).expect("room");
+    rig.outcomes
+        .push(crate::journal::record::tests::entries()[2])
+        .ok();
+    rig.decide.work(&rig.clock);
+    assert!(
+        rig.intents.pop().is_none(),
+        "the same tick makes an intent without a halt"
+    );
+    assert_eq!(rig.decide.totals().ticks, 0);
+    assert!(rig.ticks.room() == 64, "the lane is empty again");
 }
