@@ -180,7 +180,7 @@ fn decode(c: &mut Criterion) {
     let clock = Clock::start(&MarketTime::Real);
     let mut stage = Feed::new(FeedParts {
         broker: Broker::Kite,
-        tokens: TokenTable::new(tokens.into_iter()),
+        tokens: TokenTable::new(tokens),
         instruments: packets.len(),
         sockets,
         ticks,

@@ -444,7 +444,7 @@ mod tests {
         let (_, sockets, _) = lossless("sockets", 1, Policy::Stall);
         let feed = Feed::new(FeedParts {
             broker: Broker::Kite,
-            tokens: TokenTable::new([(Token(9), InstrumentIx(0))].into_iter()),
+            tokens: TokenTable::new([(Token(9), InstrumentIx(0))]),
             instruments: 1,
             sockets,
             ticks: ticks_tx,
