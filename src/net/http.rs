@@ -457,7 +457,7 @@ mod tests {
         let server = std::thread::Builder::new().spawn(move || {
             for _ in 0..2 {
                 let (mut peer, _) = listener.accept().expect("client");
-                peer.read(&mut [0; 64]).expect("request");
+                peer.read_exact(&mut [0; 18]).expect("request");
                 let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
                 peer.write_all(head.as_bytes()).expect("head");
                 // The client that does not want it hangs up.

@@ -495,7 +495,7 @@ impl Control {
     ) -> Result<End, Failure> {
         let mut end = None;
         loop {
-            if let Some(found) = self.turn(console)? {
+            if let Some(found) = self.turn(console) {
                 end = Some(found);
             }
             if interrupted.load(Ordering::Relaxed) {
@@ -512,7 +512,7 @@ impl Control {
     }
 
     /// One turn of everything control does.
-    fn turn(&mut self, console: &mut Console<'_>) -> Result<Option<End>, Failure> {
+    fn turn(&mut self, console: &mut Console<'_>) -> Option<End> {
         let mut end = None;
         let progress = self.progress.clone();
         let speak =
@@ -596,7 +596,7 @@ impl Control {
             let minutes = self.engine.clock.now().wall.since(open) / crate::model::time::MINUTE;
             bar.set_position(u64::try_from(minutes).unwrap_or(0));
         }
-        Ok(end)
+        end
     }
 
     /// Syncs the journal behind the hot thread and keeps one segment prepared ahead of it.
@@ -696,7 +696,7 @@ impl Control {
         while self.engine.clock.mono() < quiet
             || (self.open.count() > 0 && self.engine.clock.mono() < until)
         {
-            self.turn(console)?;
+            self.turn(console);
             pause(PERIOD);
         }
         if let Some(bar) = self.progress.take() {

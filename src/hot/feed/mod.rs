@@ -152,6 +152,13 @@ impl Feed {
         self.parts.meter.as_ref()
     }
 
+    /// Takes a frame that did not come from the socket, as if it had been read now; the next calls of `work`
+    /// walk it. For measurements and tests; a frame still being walked is given up.
+    #[inline]
+    pub fn take_frame(&mut self, frame: Bytes, clock: &Clock) {
+        self.open(frame, clock);
+    }
+
     #[inline]
     fn take_socket(&mut self, clock: &Clock) {
         if self.socket.is_none()
@@ -443,7 +450,7 @@ mod tests {
         let (_, sockets, _) = lossless("sockets", 1, Policy::Stall);
         let feed = Feed::new(FeedParts {
             broker: Broker::Kite,
-            tokens: TokenTable::new([(Token(9), InstrumentIx(0))].into_iter()),
+            tokens: TokenTable::new([(Token(9), InstrumentIx(0))]),
             instruments: 1,
             sockets,
             ticks: ticks_tx,
