@@ -1,5 +1,12 @@
 //! The shipped strategies on recorded prices: they trade, in the right order, and price levels change nothing.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "an integration test: it fails by panicking and says what it skipped"
+)]
+
 use std::path::{Path, PathBuf};
 use tezi::config::{Config, MarketRules};
 use tezi::indicators::bars::aggregate;

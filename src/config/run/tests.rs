@@ -97,7 +97,7 @@ fn the_shipped_demo_trades_both_legs_on_short_bars() {
     let rules = config.limits.rules(&config.feed);
     assert_eq!(
         (rules.per_second_max, rules.data_age_ns_max),
-        (50, 60_000_000_000)
+        (9, 60_000_000_000)
     );
 }
 
