@@ -6,6 +6,8 @@
 //! walk on a bar of 4,000 ticks) and on every tick. All suites are warmed up with 700 bars of a
 //! seeded random walk.
 
+#![expect(clippy::expect_used, reason = "fixed test data")]
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use tezi::indicators::{
