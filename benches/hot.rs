@@ -26,7 +26,7 @@ use tezi::model::{
 };
 use tezi::pipeline::arm;
 use tezi::ring::lane::Policy;
-use tezi::ring::{Receiver, counted, lossless};
+use tezi::ring::{Receiver, StopLatch, counted, lossless};
 use tezi::rules::{ContractRules, Facts, Limits, admit};
 use tezi::runtime::{Clock, Hop, MarketTime, Stage, meter};
 use tezi::venue::kite::feed;
@@ -119,6 +119,7 @@ fn rig(evaluate: &str, timeframe: &str) -> Rig {
             recorder: None,
             meter: meter(Hop::Decide).0,
             close_grace_ns: 0,
+            halt: StopLatch::default(),
         },
         assembly.units,
         assembly.strategies,
