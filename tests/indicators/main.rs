@@ -2,6 +2,12 @@
 //!
 //! `cargo test --test indicators -- --nocapture` prints how many files and cells were compared.
 
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "an integration test: it fails by panicking and says what it skipped"
+)]
+
 mod bank;
 mod fixtures;
 mod laws;

@@ -67,9 +67,6 @@ pub(in crate::cli) struct Console<'a> {
 impl Console<'_> {
     /// Writes one line. A closed output ends nobody's trading: the line is lost, the engine goes on.
     pub(in crate::cli) fn line(&mut self, kind: &str, text: &str, value: &Value) {
-        if self.quiet && matches!(kind, "bar" | "intent" | "sent" | "order" | "fill") {
-            return;
-        }
         if self.json {
             let mut object = json!({ "event": kind });
             if let (Some(object), Some(fields)) = (object.as_object_mut(), value.as_object()) {
@@ -87,6 +84,9 @@ impl Console<'_> {
     }
 
     pub(in crate::cli) fn decide(&mut self, event: &DecideEvent) {
+        if self.quiet {
+            return;
+        }
         match event {
             DecideEvent::Bar {
                 strategy,
@@ -183,6 +183,9 @@ impl Console<'_> {
     }
 
     pub(in crate::cli) fn record(&mut self, entry: &Entry) {
+        if self.quiet {
+            return;
+        }
         match entry {
             Entry::Admitted(order) => {
                 let text = format!(

@@ -421,7 +421,8 @@ struct Control {
 
 /// Shortest time between two attempts to prepare a journal segment.
 const SEGMENT_WAIT_NS: u64 = 1_000_000_000;
-const PERIOD: Duration = Duration::from_millis(5);
+/// Every turn takes a core from somebody; 20 ms keep the console live and the journal close behind.
+const PERIOD: Duration = Duration::from_millis(20);
 /// A simulated venue that cannot be reached this often is gone: the process has ended.
 const FAILURES_MAX: u32 = 5;
 
