@@ -13,7 +13,7 @@
 //!   other, so the copy costs nothing.
 //!
 //! While a smoother has no value yet the suite runs on the separate indicators; from then on on the
-//! fused formulas of [`super::state`], which use the same steps in the same order.
+//! fused formulas of `state`, which use the same steps in the same order.
 
 use super::atr::Atr;
 use super::closes::Closes;

@@ -1,5 +1,5 @@
 //! Starts, pins, idles, times and measures threads. Work, waiting and lifetime are three separate things:
-//! [`Stage`], [`Idle`] and [`launch`].
+//! [`Stage`], [`Idle`] and [`launch()`].
 
 pub mod clock;
 pub mod idle;

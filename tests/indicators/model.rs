@@ -115,7 +115,7 @@ fn supertrend(bars: &[Ohlc], n: usize, k: f64) -> Option<(f64, f64)> {
         if atr.is_nan() {
             continue;
         }
-        let middle = (rupees(bars[i].high()) + rupees(bars[i].low())) / 2.0;
+        let middle = f64::midpoint(rupees(bars[i].high()), rupees(bars[i].low()));
         let before = if i == 0 {
             na()
         } else {
