@@ -283,7 +283,10 @@ fn pairs(table: &Value) -> impl Iterator<Item = String> {
             let texts = items
                 .iter()
                 .map(|item| item.as_str().map_or(item.to_string(), str::to_owned));
-            texts.collect::<Vec<_>>().join(", ")
+            let texts: Vec<String> = texts.collect();
+            // Whole sentences go below each other.
+            let are_lines = texts.iter().any(|text| text.len() > 40);
+            texts.join(if are_lines { "\n    " } else { ", " })
         }
         other => other.to_string(),
     };
