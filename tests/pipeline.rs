@@ -45,7 +45,7 @@ fn admitted(world: &World) -> BTreeSet<String> {
     assert_eq!(journal.torn, None);
     let tag = |entry: &Entry| match entry {
         Entry::Admitted(order) => Some(order.tag.as_str().to_owned()),
-        Entry::Report(_) | Entry::Fill(_) => None,
+        _ => None,
     };
     let tags: Vec<_> = journal
         .records

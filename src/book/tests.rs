@@ -282,6 +282,8 @@ fn record() -> OrderRecord {
         side: Side::Buy,
         qty: Qty(QTY),
         limit: Price::from_rupees(105),
+        signal: Price::ZERO,
+        reduces: false,
         received: MonoNanos(1),
     })
 }

@@ -6,14 +6,15 @@
 //! ```
 
 use crate::model::{
-    Action, Denial, Fill, InstrumentIx, IntentId, LegRole, MonoNanos, Order, OrderId, OrderState,
-    Price, Qty, RejectClass, Report, ReportSource, Side, Stamp, StrategyIx, Tag, WallNanos,
+    Action, Amend, Cause, Checkpoint, Denial, Ended, Ending, Fill, InstrumentIx, IntentId,
+    LatchChange, LegRole, MonoNanos, Order, OrderId, OrderState, Price, Qty, RejectClass, Report,
+    ReportSource, Side, Stamp, StrategyIx, Tag, TradingState, WallNanos,
 };
 
 /// Bytes of one record.
 pub const RECORD: usize = 128;
 const BODY: usize = 88;
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What a record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,18 @@ pub enum Entry {
     Report(Report),
     /// An order was executed, in part or whole.
     Fill(Fill),
+    /// The first byte of an admitted order leaves now.
+    Sending(Tag),
+    /// A modification or cancel of a live order leaves now.
+    Amending(Amend),
+    /// Nothing more will be sent for an intent, or it is not over after all.
+    Ended(Ended),
+    /// A position was taken over that no order of ours made.
+    Adopted(Fill),
+    /// The trading state changed.
+    Latch(LatchChange),
+    /// What the book comes to at this place.
+    Checkpoint(Checkpoint),
 }
 
 /// An entry with its place and time.
@@ -43,6 +56,12 @@ impl Entry {
             Self::Admitted(_) => 1,
             Self::Report(_) => 2,
             Self::Fill(_) => 3,
+            Self::Sending(_) => 4,
+            Self::Amending(_) => 5,
+            Self::Ended(_) => 6,
+            Self::Adopted(_) => 7,
+            Self::Latch(_) => 8,
+            Self::Checkpoint(_) => 9,
         }
     }
 }
@@ -228,6 +247,32 @@ code!(
     Denial::Stopping = 13,
 );
 
+code!(
+    Ending,
+    Ending::Complete = 1,
+    Ending::Nothing = 2,
+    Ending::Partly = 3,
+    Ending::Unwound = 4,
+    Ending::Held = 5,
+    Ending::Reopened = 6,
+);
+code!(
+    TradingState,
+    TradingState::Active = 1,
+    TradingState::Reducing = 2,
+    TradingState::Halted = 3,
+);
+code!(
+    Cause,
+    Cause::Start = 1,
+    Cause::Operator = 2,
+    Cause::DailyLoss = 3,
+    Cause::Runaway = 4,
+    Cause::Journal = 5,
+    Cause::Fence = 6,
+    Cause::Venue = 7,
+);
+
 fn option<C: Code>(value: Option<C>) -> u8 {
     value.map_or(0, Code::code)
 }
@@ -252,6 +297,8 @@ fn write_body(entry: &Entry, out: &mut Out<'_>) {
             out.put(order.qty.0.to_le_bytes());
             out.put(order.limit.0.to_le_bytes());
             out.put(order.received.0.to_le_bytes());
+            out.put(order.signal.0.to_le_bytes());
+            out.put([u8::from(order.reduces)]);
         }
         Entry::Report(report) => {
             out.put(report.tag.0);
@@ -263,7 +310,27 @@ fn write_body(entry: &Entry, out: &mut Out<'_>) {
             out.put(report.at.0.to_le_bytes());
             out.put(report.received.0.to_le_bytes());
         }
-        Entry::Fill(fill) => {
+        Entry::Sending(tag) => out.put(tag.0),
+        Entry::Amending(amend) => {
+            out.put(amend.tag.0);
+            out.put(amend.order_id.0.to_le_bytes());
+            out.put([u8::from(amend.limit.is_some())]);
+            out.put(amend.limit.unwrap_or_default().0.to_le_bytes());
+            out.put(amend.number.to_le_bytes());
+        }
+        Entry::Ended(ended) => {
+            out.put(ended.intent.0.to_le_bytes());
+            out.put([ended.how.code()]);
+            out.put(ended.filled[0].0.to_le_bytes());
+            out.put(ended.filled[1].0.to_le_bytes());
+        }
+        Entry::Latch(change) => out.put([change.state.code(), change.cause.code()]),
+        Entry::Checkpoint(checkpoint) => {
+            out.put(checkpoint.intent.0.to_le_bytes());
+            out.put(checkpoint.book.to_le_bytes());
+            out.put(checkpoint.open.to_le_bytes());
+        }
+        Entry::Fill(fill) | Entry::Adopted(fill) => {
             out.put(fill.tag.0);
             out.put(fill.strategy.0.to_le_bytes());
             out.put(fill.instrument.0.to_le_bytes());
@@ -287,6 +354,28 @@ fn read_order(input: &mut In<'_>) -> Option<Order> {
         qty: Qty(input.u32()),
         limit: Price(input.i64()),
         received: MonoNanos(input.u64()),
+        signal: Price(input.i64()),
+        reduces: input.u8() == 1,
+    })
+}
+
+fn read_amend(input: &mut In<'_>) -> Amend {
+    let (tag, order_id) = (Tag(input.take()), OrderId(input.u64()));
+    let is_modify = input.u8() == 1;
+    let limit = Price(input.i64());
+    Amend {
+        tag,
+        order_id,
+        limit: is_modify.then_some(limit),
+        number: input.u16(),
+    }
+}
+
+fn read_ended(input: &mut In<'_>) -> Option<Ended> {
+    Some(Ended {
+        intent: IntentId(input.u64()),
+        how: Ending::of(input.u8())?,
+        filled: [Qty(input.u32()), Qty(input.u32())],
     })
 }
 
@@ -335,6 +424,19 @@ fn read_body(kind: u8, input: &mut In<'_>) -> Option<Entry> {
         1 => Entry::Admitted(read_order(input)?),
         2 => Entry::Report(read_report(input)?),
         3 => Entry::Fill(read_fill(input)?),
+        4 => Entry::Sending(Tag(input.take())),
+        5 => Entry::Amending(read_amend(input)),
+        6 => Entry::Ended(read_ended(input)?),
+        7 => Entry::Adopted(read_fill(input)?),
+        8 => Entry::Latch(LatchChange {
+            state: TradingState::of(input.u8())?,
+            cause: Cause::of(input.u8())?,
+        }),
+        9 => Entry::Checkpoint(Checkpoint {
+            intent: IntentId(input.u64()),
+            book: input.u64(),
+            open: input.u32(),
+        }),
         _ => return None,
     })
 }
@@ -354,6 +456,8 @@ pub(crate) mod tests {
             side: Side::Sell,
             qty: Qty(30),
             limit: Price(1_234_500),
+            signal: Price(-7),
+            reduces: true,
             received: MonoNanos(55),
         };
         let report = Report {
@@ -381,6 +485,34 @@ pub(crate) mod tests {
             Entry::Admitted(order),
             Entry::Report(report),
             Entry::Fill(fill),
+            Entry::Sending(order.tag),
+            Entry::Amending(Amend {
+                tag: order.tag,
+                order_id: OrderId(5),
+                limit: Some(Price(500)),
+                number: 3,
+            }),
+            Entry::Amending(Amend {
+                tag: order.tag,
+                order_id: OrderId(5),
+                limit: None,
+                number: 0,
+            }),
+            Entry::Ended(Ended {
+                intent: IntentId(9),
+                how: Ending::Unwound,
+                filled: [Qty(3), Qty(4)],
+            }),
+            Entry::Adopted(fill),
+            Entry::Latch(LatchChange {
+                state: TradingState::Reducing,
+                cause: Cause::Runaway,
+            }),
+            Entry::Checkpoint(Checkpoint {
+                intent: IntentId(8),
+                book: 0x1234_5678_9abc_def0,
+                open: 2,
+            }),
         ]
     }
 

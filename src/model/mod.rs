@@ -8,6 +8,7 @@
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 pub mod bar;
+pub mod command;
 pub mod fault;
 pub mod fill;
 pub mod ids;
@@ -24,6 +25,9 @@ pub mod tick;
 pub mod time;
 
 pub use bar::Bar;
+pub use command::{
+    Amend, Cause, Checkpoint, Command, Ended, Ending, LatchChange, PollReport, TradingState,
+};
 pub use fault::{Count, FeedFault};
 pub use fill::Fill;
 pub use ids::{InstrumentIx, OrderId, StrategyIx, Tag, Token};

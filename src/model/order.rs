@@ -29,6 +29,10 @@ pub struct Order {
     pub qty: Qty,
     /// Limit price.
     pub limit: Price,
+    /// Price of the watched instrument at the decision.
+    pub signal: Price,
+    /// True when it may only bring a position nearer to zero.
+    pub reduces: bool,
     /// Receive stamp of the tick that caused it.
     pub received: MonoNanos,
 }

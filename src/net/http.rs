@@ -50,6 +50,26 @@ pub struct Reply {
     body: Range<usize>,
 }
 
+impl Reply {
+    /// Reads a reply out of bytes that arrived: `None` while it is not whole.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no HTTP reply, or one larger than [`MESSAGE_MAX`].
+    pub fn read(bytes: &mut [u8]) -> Result<Option<Self>, io::Error> {
+        match parse(bytes, MESSAGE_MAX) {
+            Parsed::Partial(_) => Ok(None),
+            Parsed::Whole(reply) => Ok(Some(reply)),
+            Parsed::Nonsense => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    /// Where the body lies in the bytes the reply was read from.
+    pub fn body(&self) -> Range<usize> {
+        self.body.clone()
+    }
+}
+
 /// A reply as control uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {

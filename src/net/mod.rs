@@ -7,6 +7,7 @@
 //!   messages of 16 MiB, of which those above 1 MiB are there to be dropped and counted.
 
 pub mod backoff;
+pub mod connection;
 pub mod http;
 pub mod stream;
 pub mod tls;
@@ -14,6 +15,7 @@ pub mod url;
 pub mod websocket;
 
 pub use backoff::Backoff;
+pub use connection::Connection;
 pub use http::{HttpConnection, Incoming, Response};
 pub use stream::Stream;
 pub use url::Url;

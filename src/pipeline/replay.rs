@@ -145,7 +145,7 @@ impl Stepper {
         let refused = match entry {
             Entry::Admitted(order) => Some((order.tag, Some(*order))),
             Entry::Report(report) if report.state == OrderState::Denied => Some((report.tag, None)),
-            Entry::Report(_) | Entry::Fill(_) => None,
+            _ => None,
         };
         if let Some((tag, order)) = refused {
             let at = self

@@ -1,8 +1,9 @@
 //! Shared words: the stop latch every thread reads, and the beat by which a thread shows progress.
 
+use crate::model::TradingState;
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// Set once, read by all: stop in order. It never goes back.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,38 @@ impl StopLatch {
     #[inline]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The trading state every sender reads before every byte. Tightening is one atomic operation from any thread
+/// or signal handler; loosening is for an operator's command alone.
+#[derive(Clone, Debug, Default)]
+pub struct StateLatch(Arc<CachePadded<AtomicUsize>>);
+
+impl StateLatch {
+    /// A latch that starts in a state found on disk.
+    pub fn new(state: TradingState) -> Self {
+        Self(Arc::new(CachePadded::new(AtomicUsize::new(state as usize))))
+    }
+
+    /// The state now.
+    #[inline]
+    pub fn get(&self) -> TradingState {
+        match self.0.load(Ordering::Acquire) {
+            0 => TradingState::Active,
+            1 => TradingState::Reducing,
+            _ => TradingState::Halted,
+        }
+    }
+
+    /// Moves to a state unless a tighter one is set; true when it changed something.
+    pub fn tighten(&self, state: TradingState) -> bool {
+        self.0.fetch_max(state as usize, Ordering::AcqRel) < state as usize
+    }
+
+    /// Moves to any state. Only an operator's command may call this.
+    pub fn loosen(&self, state: TradingState) {
+        self.0.store(state as usize, Ordering::Release);
     }
 }
 

@@ -12,4 +12,4 @@ pub mod latch;
 
 pub use bytes::{ByteReceiver, ByteSender, bytes};
 pub use lane::{Counted, LaneView, Lossless, Receiver, counted, lossless};
-pub use latch::{Beat, StopLatch};
+pub use latch::{Beat, StateLatch, StopLatch};

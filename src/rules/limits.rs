@@ -190,6 +190,8 @@ mod tests {
             side: leg.side,
             qty: leg.qty,
             limit: leg.limit,
+            signal: Price::ZERO,
+            reduces: leg.reduces,
             received: MonoNanos(0),
         };
         (order, leg)

@@ -2,6 +2,8 @@
 
 pub mod conditions;
 pub mod limits;
+pub mod policy;
 pub mod strategy;
 
 pub use limits::{Admitted, ContractRules, Facts, Limits, admit, protected_limit};
+pub use policy::{LegsPolicy, Policy};

@@ -342,7 +342,7 @@ impl Desk {
         let tags = tags(intent);
         let report = |entry: &Entry| match entry {
             Entry::Report(report) => Some(*report),
-            Entry::Admitted(_) | Entry::Fill(_) => None,
+            _ => None,
         };
         let all = self.known.iter().filter_map(report);
         all.filter(|report| tags.contains(&report.tag)).collect()
@@ -398,7 +398,7 @@ fn admitted(journal: &Path) -> Vec<Tag> {
     let journal = journal::read(&[journal.to_owned()]).expect("a journal");
     let tag = |entry: Entry| match entry {
         Entry::Admitted(order) => Some(order.tag),
-        Entry::Report(_) | Entry::Fill(_) => None,
+        _ => None,
     };
     journal
         .records

@@ -7,7 +7,7 @@ use crate::hot::feed::FeedEvent;
 use crate::hot::gateway::GatewayEvent;
 use crate::journal::Entry;
 use crate::model::time::clock_text;
-use crate::model::{Action, InstrumentIx, InstrumentTable, OrderState, Price, StrategyIx};
+use crate::model::{Action, Ending, InstrumentIx, InstrumentTable, OrderState, Price, StrategyIx};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -242,6 +242,52 @@ impl Console<'_> {
                     "instrument": self.names.symbol(fill.instrument), "at": fill.at.to_string() });
                 self.line("fill", &text, &value);
             }
+            Entry::Ended(ended) => {
+                let text = format!("intent {} ended: {}", ended.intent.0, ended.how.name());
+                let is_news =
+                    matches!(ended.how, Ending::Held | Ending::Unwound | Ending::Reopened);
+                let text = if is_news {
+                    format!("ALARM {text}")
+                } else {
+                    text
+                };
+                if self.json || is_news {
+                    let value = json!({ "intent": ended.intent.0, "how": ended.how.name(),
+                        "filled": ended.filled.map(|qty| qty.0) });
+                    self.line("ended", &text, &value);
+                }
+            }
+            Entry::Latch(change) => {
+                let text = format!(
+                    "ALARM trading is {} ({})",
+                    change.state,
+                    change.cause.name()
+                );
+                let value = json!({ "state": change.state.name(), "cause": change.cause.name() });
+                self.line("latch", &text, &value);
+            }
+            Entry::Amending(amend) => {
+                let what = amend
+                    .limit
+                    .map_or_else(|| "cancel".to_owned(), |limit| format!("limit {limit}"));
+                let text = format!("        amend   {what}  {}", amend.tag);
+                let value = json!({ "tag": amend.tag.as_str(), "number": amend.number,
+                    "limit": amend.limit.map(Price::rupees) });
+                self.line("amend", &text, &value);
+            }
+            Entry::Adopted(fill) => {
+                let text = format!(
+                    "adopted {} {} {} at {}",
+                    fill.side,
+                    fill.qty,
+                    self.names.symbol(fill.instrument),
+                    fill.price
+                );
+                let value = json!({ "side": fill.side.name(), "qty": fill.qty.0,
+                    "instrument": self.names.symbol(fill.instrument) });
+                self.line("adopted", &text, &value);
+            }
+            Entry::Sending(_) | Entry::Checkpoint(_) => {}
         }
     }
 

@@ -21,7 +21,7 @@ impl Open {
                     *state = report.state;
                 }
             }
-            Entry::Fill(_) => {}
+            _ => {}
         }
     }
 

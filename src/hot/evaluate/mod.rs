@@ -431,13 +431,13 @@ impl Evaluate {
     #[inline]
     pub fn apply(&mut self, entry: &Entry) {
         match entry {
-            Entry::Admitted(_) => {}
             Entry::Fill(fill) => {
                 self.book.apply(fill);
                 self.settle_fill(fill.tag);
             }
             Entry::Report(report) if report.state.is_terminal() => self.end_leg(report),
             Entry::Report(report) => self.reopen_leg(report.tag),
+            _ => {}
         }
     }
 

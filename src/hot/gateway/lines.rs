@@ -3,9 +3,8 @@
 use super::orders::Slot;
 use crate::model::MonoNanos;
 use crate::net::http::Reply;
-use crate::net::{HttpConnection, Incoming};
+use crate::net::{Connection, Incoming};
 use std::io;
-use std::os::fd::AsRawFd as _;
 
 /// Idle connections are looked at once in this many cycles: an empty read costs about 0.2 µs.
 const IDLE_TURN: u64 = 32;
@@ -22,20 +21,20 @@ pub(super) enum Job {
 }
 
 #[derive(Debug)]
-struct Line {
-    connection: Option<HttpConnection>,
+struct Line<C> {
+    connection: Option<C>,
     job: Option<Job>,
     last_used: MonoNanos,
 }
 
 /// N kept-alive connections of one session.
 #[derive(Debug)]
-pub(super) struct Lines {
-    lines: Vec<Line>,
+pub(super) struct Lines<C> {
+    lines: Vec<Line<C>>,
     turn: u64,
 }
 
-impl Lines {
+impl<C: Connection> Lines<C> {
     pub(super) fn new(count: usize) -> Self {
         let line = || Line {
             connection: None,
@@ -73,12 +72,7 @@ impl Lines {
         self.lines.iter().any(|line| line.job.is_some())
     }
 
-    pub(super) fn add(
-        &mut self,
-        connection: HttpConnection,
-        registry: Option<&mio::Registry>,
-        now: MonoNanos,
-    ) {
+    pub(super) fn add(&mut self, connection: C, registry: Option<&mio::Registry>, now: MonoNanos) {
         let Some((at, line)) = self
             .lines
             .iter_mut()
@@ -87,8 +81,8 @@ impl Lines {
         else {
             return;
         };
-        if let Some(registry) = registry {
-            let mut source = mio::unix::SourceFd(&connection.as_raw_fd());
+        if let (Some(registry), Some(fd)) = (registry, connection.raw_fd()) {
+            let mut source = mio::unix::SourceFd(&fd);
             registry
                 .register(&mut source, mio::Token(at + 1), mio::Interest::READABLE)
                 .ok();
@@ -109,10 +103,8 @@ impl Lines {
         else {
             return false;
         };
-        if let Some(registry) = registry {
-            registry
-                .deregister(&mut mio::unix::SourceFd(&connection.as_raw_fd()))
-                .ok();
+        if let (Some(registry), Some(fd)) = (registry, connection.raw_fd()) {
+            registry.deregister(&mut mio::unix::SourceFd(&fd)).ok();
         }
         true
     }
@@ -222,7 +214,7 @@ impl Lines {
     }
 }
 
-impl Line {
+impl<C> Line<C> {
     #[inline]
     const fn is_idle(&self) -> bool {
         self.connection.is_some() && self.job.is_none()

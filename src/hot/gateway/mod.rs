@@ -27,7 +27,7 @@ use crate::model::{
     Day, Denial, Intent, Leg, MonoNanos, Order, OrderId, OrderState, Price, Qty, RejectClass,
     Report, ReportSource, Side, Stamp, Tag, WallNanos,
 };
-use crate::net::Incoming;
+use crate::net::{Connection, HttpConnection, Incoming};
 use crate::rules::{Admitted, Facts, admit};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::venue::{JsonScratch, Reply};
@@ -43,9 +43,9 @@ const SECOND_NS: u64 = 1_000_000_000;
 
 /// The gateway stage.
 #[derive(Debug)]
-pub struct Gateway {
-    parts: GatewayParts,
-    lines: Lines,
+pub struct Gateway<C = HttpConnection> {
+    parts: GatewayParts<C>,
+    lines: Lines<C>,
     orders: Orders,
     sent_at: Vec<MonoNanos>,
     sent_head: usize,
@@ -60,9 +60,9 @@ pub struct Gateway {
     totals: GatewayTotals,
 }
 
-impl Gateway {
+impl<C: Connection> Gateway<C> {
     /// Builds the stage; everything it needs on the hot path is allocated here.
-    pub fn new(parts: GatewayParts) -> Self {
+    pub fn new(parts: GatewayParts<C>) -> Self {
         let window = usize::try_from(parts.limits.per_second_max.max(1)).unwrap_or(1);
         Self {
             lines: Lines::new(parts.connection_count),
@@ -514,6 +514,8 @@ pub fn order_of(intent: &Intent, number: u8, leg: &Leg, (account, day): (u32, Da
         side: leg.side,
         qty: leg.qty,
         limit: leg.limit,
+        signal: intent.signal.price,
+        reduces: leg.reduces,
         received: intent.signal.received,
     }
 }
@@ -562,7 +564,7 @@ impl Known {
     }
 }
 
-impl Stage for Gateway {
+impl<C: Connection + Send> Stage for Gateway<C> {
     fn name(&self) -> &'static str {
         "gateway"
     }

@@ -63,7 +63,7 @@ pub struct Armed {
 
 /// Lanes, tables and settings of a gateway.
 #[derive(Debug)]
-pub struct GatewayParts {
+pub struct GatewayParts<C = HttpConnection> {
     /// The wire.
     pub broker: Broker,
     /// Where requests go.
@@ -91,7 +91,7 @@ pub struct GatewayParts {
     /// News to control.
     pub events: Counted<GatewayEvent>,
     /// Warm, authenticated connections from control.
-    pub connections: Receiver<HttpConnection>,
+    pub connections: Receiver<C>,
     /// Connections kept.
     pub connection_count: usize,
     /// A request that keeps a connection warm and proves it alive.

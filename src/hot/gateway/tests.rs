@@ -123,7 +123,7 @@ impl Rig {
 fn told(entries: &[Entry]) -> Vec<Option<OrderState>> {
     let state = |entry: &Entry| match entry {
         Entry::Report(report) => Some(report.state),
-        Entry::Fill(_) | Entry::Admitted(_) => None,
+        _ => None,
     };
     entries.iter().map(state).collect()
 }
