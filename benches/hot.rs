@@ -116,6 +116,7 @@ fn rig(evaluate: &str, timeframe: &str) -> Rig {
             outcomes,
             intents: intents_tx,
             events: events_tx,
+            quotes: tezi::ring::QuoteBoard::new(table.len()),
             recorder: None,
             meter: meter(Hop::Decide).0,
             close_grace_ns: 0,

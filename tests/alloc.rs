@@ -224,6 +224,7 @@ fn deciding(evaluate: &str) -> Deciding {
         outcomes,
         intents: intents_tx,
         events: events_tx,
+        quotes: tezi::ring::QuoteBoard::new(instruments.len()),
         recorder: None,
         meter: meter(Hop::Decide).0,
         halt: tezi::ring::StopLatch::default(),

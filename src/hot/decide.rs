@@ -13,7 +13,7 @@ use super::compute::{Compute, Unit};
 use super::evaluate::{Evaluate, Occasion, Skip, StrategyPlan, Verdict};
 use crate::journal::Entry;
 use crate::model::{Action, Bar, InstrumentIx, Intent, Stamp, StrategyIx, Tick, WallNanos};
-use crate::ring::{ByteSender, Counted, Lossless, Receiver, StopLatch};
+use crate::ring::{ByteSender, Counted, Lossless, QuoteBoard, Receiver, StopLatch};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::store::tape;
 use sha2::{Digest as _, Sha256};
@@ -61,6 +61,8 @@ pub struct DecideParts {
     pub intents: Lossless<Intent>,
     /// News to control.
     pub events: Counted<DecideEvent>,
+    /// The latest prices, for the gateway's later orders.
+    pub quotes: QuoteBoard,
     /// Every input in its order, when recording.
     pub recorder: Option<ByteSender>,
     /// Frame read → decision.
@@ -170,6 +172,7 @@ impl Decide {
             recorder.push(&[&tape::tick_record(tick)]);
         }
         self.compute.remember(tick);
+        self.parts.quotes.publish(tick);
         for position in self.compute.watching(tick.instrument) {
             let unit = self.compute.watcher(position);
             let folded = self.compute.fold(unit, tick);

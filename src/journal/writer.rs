@@ -63,7 +63,8 @@ impl Writer {
         }
     }
 
-    /// Also digests every entry, so that a run can be compared with its replay.
+    /// Also keeps a digest of what [`Writer::digest_entry`] is given, so that a run can be compared with its
+    /// replay.
     #[must_use]
     pub fn with_digest(mut self) -> Self {
         self.digest = Some(Sha256::new());
@@ -103,12 +104,17 @@ impl Writer {
             }
             *current = fresh;
         }
-        if let Some(digest) = &mut self.digest {
-            digest.update(body(&entry));
-        }
         self.previous = checksum(&bytes);
         self.next = self.next.wrapping_add(1);
         Ok(())
+    }
+
+    /// Adds an entry to the digest, when there is one: what the deciding stage is told, in its order.
+    #[inline]
+    pub fn digest_entry(&mut self, entry: &Entry) {
+        if let Some(digest) = &mut self.digest {
+            digest.update(body(entry));
+        }
     }
 
     /// Records written so far.

@@ -93,6 +93,27 @@ impl Tag {
         Some((intent, u8::try_from(leg).ok()?))
     }
 
+    /// Intent, leg, slice and attempt read back, or `None` when a digit is not one of ours. Account and day come
+    /// back as the low digits a tag keeps.
+    pub fn parts(&self) -> Option<TagParts> {
+        let field = |from: usize, to: usize| {
+            let mut value = 0_u64;
+            for byte in self.0.get(from..to)? {
+                let digit = char::from(*byte).to_digit(36)?;
+                value = value.wrapping_mul(36).wrapping_add(u64::from(digit));
+            }
+            Some(value)
+        };
+        Some(TagParts {
+            account: u32::try_from(field(2, 6)?).ok()?,
+            day: Day(i32::try_from(field(6, 10)?).ok()?),
+            intent: field(10, 15)?,
+            leg: u8::try_from(field(15, 16)?).ok()?,
+            slice: u16::try_from(field(16, 19)?).ok()?,
+            attempt: u8::try_from(field(19, 20)?).ok()?,
+        })
+    }
+
     /// The tag as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("")
@@ -167,6 +188,14 @@ mod tests {
             ..parts
         });
         assert_eq!(far.intent_and_leg(), Some((51_839_999, 1)));
+        assert_eq!(tag.parts(), Some(parts));
+        let most = TagParts {
+            slice: 46_655,
+            attempt: 35,
+            leg: 3,
+            ..parts
+        };
+        assert_eq!(Tag::new(most).parts(), Some(most));
         assert_eq!(far.family(), tag.family());
         assert_eq!(Tag::parse(b"strategy one"), None);
         assert_eq!(Tag::parse(b"TZ0000000000000 0000"), None);

@@ -28,6 +28,11 @@ impl Qty {
     /// No units.
     pub const ZERO: Self = Self(0);
 
+    /// Units of both, at most what the type holds.
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
     /// Units left after taking `other`, zero when `other` is larger.
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))

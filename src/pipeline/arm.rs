@@ -13,14 +13,14 @@ use crate::control::desk::{Desk, DeskFault, Login};
 use crate::hot::compute::{Unit, UnitPlan};
 use crate::hot::evaluate::StrategyPlan;
 use crate::hot::evaluate::legs::{Chain, OptionLeg, Sizing, Trade};
-use crate::hot::gateway::{Armed, TradingHours};
+use crate::hot::gateway::{Armed, OrderRules, TradingHours};
 use crate::model::time::MINUTE;
 use crate::model::{
     Bar, Day, Exchange, Instrument, InstrumentIx, InstrumentTable, Kind, Price, Right, Session,
     Side, StrategyIx, WallNanos,
 };
 use crate::net::{NetFault, Url, tls};
-use crate::rules::{ContractRules, Limits};
+use crate::rules::{ContractRules, LegsPolicy, Limits};
 use crate::venue::kite::market::Interval;
 use crate::venue::{Broker, Mode, TemplateFault};
 use rustls::ClientConfig;
@@ -36,7 +36,13 @@ const WARM_AFTER_NS: u64 = 15_000_000_000;
 const REPLY_TIMEOUT_NS: u64 = 5_000_000_000;
 /// Time after which an order that still works is cancelled: a protected limit that rests has missed its
 /// moment.
-const ORDER_TTL_NS: u64 = 10_000_000_000;
+const ORDER_TTL_NS: u64 = 2_000_000_000;
+/// Steps of the ladder after the first price; then the order is cancelled.
+const LADDER_STEPS: u8 = 4;
+/// What a step adds to the protection, in 1/100 of one percent.
+const LADDER_STEP_BASIS_POINTS: i64 = 50;
+/// Modifications of one order; Kite allows 25.
+const MODIFICATIONS_MAX: u16 = 20;
 
 /// Why an engine cannot be armed. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +70,7 @@ pub enum ArmFault {
 }
 
 /// Settings of the stages.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Pre-trade limits.
     pub limits: Limits,
@@ -82,8 +88,10 @@ pub struct Settings {
     pub warm_after_ns: u64,
     /// Time without a reply after which an outcome is unknown, in nanoseconds.
     pub reply_timeout_ns: u64,
-    /// Time after which a working order is cancelled, in nanoseconds.
+    /// Time after which a working order is priced again, in nanoseconds.
     pub order_ttl_ns: u64,
+    /// How orders are priced again and legs kept together.
+    pub rules: OrderRules,
 }
 
 /// Units and strategies, with the names people know them by.
@@ -572,6 +580,7 @@ pub fn armoury(
                 .to_owned(),
         ));
     }
+    let strategies = assembly.strategies.len();
     let mut armed = Vec::with_capacity(instruments.len());
     let endpoint = desk.endpoint();
     for row in &instruments {
@@ -621,6 +630,12 @@ pub fn armoury(
             warm_after_ns: WARM_AFTER_NS,
             reply_timeout_ns: REPLY_TIMEOUT_NS,
             order_ttl_ns: ORDER_TTL_NS,
+            rules: OrderRules {
+                policies: vec![LegsPolicy::default(); strategies],
+                steps_max: LADDER_STEPS,
+                step_basis_points: LADDER_STEP_BASIS_POINTS,
+                modifications_max: MODIFICATIONS_MAX,
+            },
         },
         desk,
     })

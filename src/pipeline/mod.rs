@@ -27,10 +27,11 @@ use crate::hot::feed::{Feed, FeedEvent, FeedParts};
 use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
 use crate::journal::{Entry, Segment, Writer};
 use crate::model::time::{MINUTE, SECOND};
-use crate::model::{Instrument, InstrumentTable};
+use crate::model::{Command, Instrument, InstrumentTable};
 use crate::ring::lane::Policy;
 use crate::ring::{
-    ByteReceiver, LaneView, Lossless, Receiver, StopLatch, bytes, counted, lossless,
+    ByteReceiver, LaneView, Lossless, QuoteBoard, Receiver, StateLatch, StopLatch, bytes, counted,
+    lossless,
 };
 use crate::runtime::launch::Launch;
 use crate::runtime::{
@@ -42,7 +43,7 @@ use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
 use std::path::PathBuf;
 
 /// Capacity and policy of every lane, in the order data flows; printed at start and by `config check`.
-pub const LANES: [(&str, usize, Policy); 9] = [
+pub const LANES: [(&str, usize, Policy); 10] = [
     ("dialler → feed (sockets)", 2, Policy::Stall),
     ("feed → decide (ticks)", 4_096, Policy::Merge),
     ("feed → gateway (order updates)", 1_024, Policy::Stall),
@@ -50,6 +51,7 @@ pub const LANES: [(&str, usize, Policy); 9] = [
     ("gateway → decide (outcomes)", 1_024, Policy::Stall),
     ("dialler → gateway (connections)", 16, Policy::Stall),
     ("control → gateway (journal segments)", 2, Policy::Stall),
+    ("control → gateway (commands)", 1_024, Policy::Stall),
     ("decide → control (events)", 16_384, Policy::Drop),
     ("gateway → control (records)", 16_384, Policy::Drop),
 ];
@@ -107,6 +109,10 @@ pub struct Engine {
     pub wants: Outbox<Want>,
     /// Prepared journal segments for the gateway.
     pub segments: Lossless<Segment>,
+    /// Evidence and wishes for the gateway.
+    pub commands: Lossless<Command>,
+    /// What may be sent; tightening takes effect before the next byte.
+    pub state: StateLatch,
     /// Names stages that stopped making progress.
     pub watchdog: Watchdog,
 }
@@ -137,6 +143,8 @@ pub struct Start {
     pub clock: Clock,
     /// First journal segment.
     pub segment: Segment,
+    /// What may be sent.
+    pub state: StateLatch,
     /// True to hand every input to a recorder.
     pub records: bool,
 }
@@ -154,8 +162,9 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     let (outcomes_tx, outcomes_rx, outcomes_view) = stalling(4);
     let (connections_tx, connections_rx, connections_view) = stalling(5);
     let (segments_tx, segments_rx, segments_view) = stalling(6);
-    let (decide_events, decide_outlet, decide_view) = counted(LANES[7].0, LANES[7].1);
-    let (records, records_outlet, records_view) = counted(LANES[8].0, LANES[8].1);
+    let (commands_tx, commands_rx, commands_view) = stalling(7);
+    let (decide_events, decide_outlet, decide_view) = counted(LANES[8].0, LANES[8].1);
+    let (records, records_outlet, records_view) = counted(LANES[9].0, LANES[9].1);
     let (feed_events, feed_outlet, _) = counted("feed → control (events)", 256);
     let (gateway_events, gateway_outlet, _) = counted("gateway → control (events)", 1_024);
     let (wants, wants_inbox) = unbounded();
@@ -195,12 +204,14 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     })
     .merging_within(merge_span(&armoury.units));
     let halt = StopLatch::default();
+    let quotes = QuoteBoard::new(armoury.instruments.len());
     let decide = Decide::new(
         DecideParts {
             ticks: ticks_rx,
             outcomes: outcomes_rx,
             intents: intents_tx,
             events: decide_events,
+            quotes: quotes.clone(),
             recorder: input_recorder,
             meter: decided,
             halt: halt.clone(),
@@ -224,6 +235,10 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         family: armoury.settings.family,
         intent_base: armoury.settings.intent_base,
         journal,
+        rules: armoury.settings.rules,
+        state: start.state.clone(),
+        quotes,
+        commands: commands_rx,
         intents: intents_rx,
         updates: updates_rx,
         outcomes: outcomes_tx,
@@ -302,6 +317,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
             outcomes_view,
             connections_view,
             segments_view,
+            commands_view,
             decide_view,
             records_view,
         ],
@@ -323,6 +339,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         halt,
         wants,
         segments: segments_tx,
+        commands: commands_tx,
+        state: start.state,
         watchdog,
     })
 }

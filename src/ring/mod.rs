@@ -9,7 +9,9 @@
 pub mod bytes;
 pub mod lane;
 pub mod latch;
+pub mod quotes;
 
 pub use bytes::{ByteReceiver, ByteSender, bytes};
 pub use lane::{Counted, LaneView, Lossless, Receiver, counted, lossless};
+pub use quotes::{QuoteBoard, Touch};
 pub use latch::{Beat, StateLatch, StopLatch};

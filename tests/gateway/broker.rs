@@ -6,16 +6,18 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
-use tezi::hot::gateway::{Armed, Gateway, GatewayEvent, GatewayParts, TradingHours, order_of};
+use tezi::hot::gateway::{
+    Armed, Gateway, GatewayEvent, GatewayParts, OrderRules, TradingHours, order_of,
+};
 use tezi::journal::{self, Entry, Segment, Writer};
 use tezi::model::{
-    Action, Day, Denial, Exchange, Instrument, InstrumentIx, Intent, IntentId, Kind, Leg, LegRole,
+    Action, Command, Day, Denial, Exchange, Instrument, InstrumentIx, Intent, IntentId, Kind, Leg, LegRole,
     MonoNanos, OrderId, OrderState, Price, Qty, Report, ReportSource, Right, Session, Side, Signal,
     Stamp, StrategyIx, Tag, Token, WallNanos, Window,
 };
 use tezi::net::{HttpConnection, Url, tls};
 use tezi::ring::lane::Policy;
-use tezi::ring::{Lossless, Receiver, counted, lossless};
+use tezi::ring::{Lossless, QuoteBoard, Receiver, StateLatch, counted, lossless};
 use tezi::rules::{ContractRules, Limits};
 use tezi::runtime::{Clock, Hop, Stage as _, meter};
 use tezi::venue::{Auth, Broker, Endpoint, OrderUpdate, Product};
@@ -29,12 +31,14 @@ const TICK: Price = Price(500);
 const RECORDS: usize = 65_536;
 
 /// What differs between tests.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) connections: usize,
     pub(crate) per_second: u32,
     /// Records that still fit into the journal.
     pub(crate) journal_room: Option<usize>,
+    pub(crate) rules: OrderRules,
+    pub(crate) order_ttl_ns: u64,
 }
 
 impl Default for Setup {
@@ -43,6 +47,8 @@ impl Default for Setup {
             connections: 4,
             per_second: 100,
             journal_room: None,
+            rules: OrderRules::default(),
+            order_ttl_ns: ORDER_TTL,
         }
     }
 }
@@ -52,6 +58,7 @@ impl Default for Setup {
 pub(crate) struct Request {
     pub(crate) connection: usize,
     pub(crate) line: String,
+    pub(crate) text: String,
     pub(crate) tag: String,
 }
 
@@ -69,6 +76,9 @@ pub(crate) struct Desk {
     owing: Vec<usize>,
     intents: Lossless<Intent>,
     updates: Lossless<OrderUpdate>,
+    commands: Lossless<Command>,
+    pub(crate) state: StateLatch,
+    pub(crate) quotes: QuoteBoard,
     connections: Lossless<HttpConnection>,
     outcomes: Receiver<Entry>,
     news: Receiver<GatewayEvent>,
@@ -153,6 +163,8 @@ impl Desk {
         let (intents_tx, intents, _) = lossless("i", 64, Policy::Stall);
         let (updates_tx, updates, _) = lossless("u", 64, Policy::Stall);
         let (outcomes, outcomes_rx, _) = lossless("o", 256, Policy::Stall);
+        let (commands_tx, commands, _) = lossless("k", 16, Policy::Stall);
+        let (state, quotes) = (StateLatch::default(), QuoteBoard::new(3));
         let (records, _, _) = counted("r", 256);
         let (events, news, _) = counted("e", 256);
         let (connections_tx, connections, _) = lossless("c", 16, Policy::Stall);
@@ -174,6 +186,10 @@ impl Desk {
             family: (77, DAY),
             intent_base: 0,
             journal: writer,
+            rules: setup.rules.clone(),
+            state: state.clone(),
+            quotes: quotes.clone(),
+            commands,
             intents,
             updates,
             outcomes,
@@ -184,7 +200,7 @@ impl Desk {
             warm_request: Vec::new(),
             warm_after_ns: u64::MAX,
             reply_timeout_ns: REPLY_TIMEOUT,
-            order_ttl_ns: ORDER_TTL,
+            order_ttl_ns: setup.order_ttl_ns,
             first_byte: meter(Hop::FirstByte).0,
             both_legs: meter(Hop::BothLegs).0,
             reply: meter(Hop::Reply).0,
@@ -205,6 +221,9 @@ impl Desk {
             owing: Vec::new(),
             intents: intents_tx,
             updates: updates_tx,
+            commands: commands_tx,
+            state,
+            quotes,
             connections: connections_tx,
             outcomes: outcomes_rx,
             news,
@@ -245,6 +264,16 @@ impl Desk {
 
     pub(crate) fn tell(&mut self, update: &OrderUpdate) {
         self.updates.push(*update).expect("room");
+    }
+
+    pub(crate) fn command(&mut self, command: Command) {
+        self.commands.push(command).expect("room");
+    }
+
+    /// What the journal holds.
+    pub(crate) fn written(&self) -> Vec<Entry> {
+        let journal = journal::read(std::slice::from_ref(&self.journal)).expect("a journal");
+        journal.records.iter().map(|record| record.entry).collect()
     }
 
     /// One turn of the gateway and nothing else.
@@ -297,6 +326,7 @@ impl Desk {
                 connection,
                 line: text.lines().next().unwrap_or_default().to_owned(),
                 tag: between(&text, "&tag=", "&"),
+                text,
             });
         }
         found

@@ -325,6 +325,11 @@ impl Console<'_> {
             }
             GatewayEvent::Contradiction(tag) => format!("ALARM contradictory reports of {tag}"),
             GatewayEvent::Foreign(id) => format!("order {} is not ours; left alone", id.0),
+            GatewayEvent::Imbalance(intent) => format!(
+                "ALARM the legs of intent {} differ and this is not being repaired: look at it now",
+                intent.0
+            ),
+            GatewayEvent::State(state) => format!("ALARM trading is {state}"),
             GatewayEvent::JournalFull => "ALARM the journal has no prepared segment".to_owned(),
         };
         self.line("gateway", &text, &json!({ "text": text }));

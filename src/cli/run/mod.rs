@@ -263,6 +263,9 @@ fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure> {
         // An order's time is market time: a day played fast leaves it less of the machine's.
         let ttl = armoury.settings.order_ttl_ns;
         armoury.settings.order_ttl_ns = (ttl / speed_milli * 1_000).max(50_000_000);
+        for policy in &mut armoury.settings.rules.policies {
+            policy.imbalance_ns = (policy.imbalance_ns / speed_milli * 1_000).max(250_000_000);
+        }
     }
     Ok(Prepared {
         armoury,
@@ -271,6 +274,7 @@ fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure> {
             placement,
             clock: Clock::start(&market),
             segment,
+            state: crate::ring::StateLatch::default(),
             records: args.record.is_some(),
         },
         segment_file,

@@ -79,6 +79,7 @@ fn rig(room: usize) -> Rig {
             outcomes: outcomes_rx,
             intents: intents_tx,
             events: counted("events", 64).0,
+            quotes: crate::ring::QuoteBoard::new(1),
             recorder: None,
             meter: meter(Hop::Decide).0,
             halt: crate::ring::StopLatch::default(),

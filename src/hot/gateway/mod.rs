@@ -17,27 +17,32 @@
 mod lines;
 mod orders;
 mod parts;
+mod ticket;
+mod work;
 
-pub use parts::{Armed, GatewayEvent, GatewayParts, GatewayTotals, TradingHours};
+pub use parts::{Armed, GatewayEvent, GatewayParts, GatewayTotals, OrderRules, TradingHours};
 
 use crate::book::OrderRecord;
 use crate::journal::{Entry, Journaled, Writer};
 use crate::model::ids::TagParts;
 use crate::model::{
-    Day, Denial, Intent, Leg, MonoNanos, Order, OrderId, OrderState, Price, Qty, RejectClass,
-    Report, ReportSource, Side, Stamp, Tag, WallNanos,
+    Day, Denial, Fill, InstrumentIx, Intent, Leg, MonoNanos, Order, OrderId, OrderState, Price,
+    Qty, RejectClass, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState, WallNanos,
 };
 use crate::net::{Connection, HttpConnection, Incoming};
 use crate::rules::{Admitted, Facts, admit};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::venue::{JsonScratch, Reply};
 use lines::{Job, Lines};
-use orders::Orders;
+use orders::{Orders, Slot};
+use ticket::{Pace, Ticket, first_slice};
 
 /// Intents dispatched in one call.
 const BATCH: usize = 8;
 /// How often live orders are looked through for one that outlived its time.
 const SWEEP_NS: u64 = 10_000_000;
+/// Intents worked at once before memory is asked for.
+const TICKETS: usize = 64;
 /// The window of the order budget.
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -53,6 +58,14 @@ pub struct Gateway<C = HttpConnection> {
     json: JsonScratch,
     cancel: Vec<u8>,
     next_sweep: MonoNanos,
+    /// Intents being worked.
+    tickets: Vec<Ticket>,
+    /// Net units by strategy and instrument, as our fills make them.
+    holdings: Vec<(StrategyIx, InstrumentIx, i64)>,
+    /// Cancels that were asked for and wait for a connection.
+    cancels: Vec<(Slot, OrderId)>,
+    seen_state: TradingState,
+    operator_intents: u64,
     session_dead: bool,
     /// Connections that left and of which control does not know yet.
     untold: u32,
@@ -66,13 +79,18 @@ impl<C: Connection> Gateway<C> {
         let window = usize::try_from(parts.limits.per_second_max.max(1)).unwrap_or(1);
         Self {
             lines: Lines::new(parts.connection_count),
-            orders: Orders::new(parts.intent_base),
+            orders: Orders::new(),
             sent_at: vec![MonoNanos(0); window],
             sent_head: 0,
             backlog: Vec::with_capacity(256),
             json: JsonScratch::new(),
             cancel: Vec::with_capacity(1 << 10),
             next_sweep: MonoNanos(0),
+            tickets: Vec::with_capacity(TICKETS),
+            holdings: Vec::with_capacity(TICKETS),
+            cancels: Vec::with_capacity(256),
+            seen_state: TradingState::Active,
+            operator_intents: 0,
             session_dead: false,
             untold: 0,
             registry: None,
@@ -108,11 +126,24 @@ impl<C: Connection> Gateway<C> {
     /// Writes an entry to the journal and hands it on; entries that find no room wait in order.
     #[inline]
     fn publish(&mut self, entry: Entry, now: Stamp) {
+        self.publish_quietly(entry, now);
+        self.push_outcome(entry);
+    }
+
+    /// Writes an entry to the journal and hands it to control alone.
+    #[inline]
+    fn publish_quietly(&mut self, entry: Entry, now: Stamp) {
         let is_written = matches!(entry, Entry::Admitted(_));
         if !is_written && self.parts.journal.append(entry, now).is_err() {
             self.parts.events.push(GatewayEvent::JournalFull);
         }
         self.parts.records.push(entry);
+    }
+
+    /// Hands an entry to the deciding stage; what finds no room waits in order.
+    #[inline]
+    fn push_outcome(&mut self, entry: Entry) {
+        self.parts.journal.digest_entry(&entry);
         if !self.backlog.is_empty() || self.parts.outcomes.push(entry).is_err() {
             self.backlog.push(entry);
         }
@@ -204,6 +235,11 @@ impl<C: Connection> Gateway<C> {
         let now = clock.now();
         let mut admitted = [None; 2];
         for ((number, leg), place) in (0_u8..).zip(intent.legs()).zip(&mut admitted) {
+            let (lot, most) = self.lots(leg.instrument);
+            let leg = Leg {
+                qty: first_slice(leg.qty, lot, most),
+                ..leg
+            };
             match self.check(self.order(intent, number, &leg), &leg, number, now) {
                 Ok(leg) => *place = Some(leg),
                 Err(denial) => return self.deny(intent, denial, now),
@@ -226,6 +262,7 @@ impl<C: Connection> Gateway<C> {
             }
         }
         self.parts.both_legs.record(intent.signal.received, sent);
+        self.open_ticket(intent, &journaled, now.mono);
         for leg in journaled.iter().flatten() {
             self.publish(Entry::Admitted(*leg.order()), now);
         }
@@ -236,14 +273,57 @@ impl<C: Connection> Gateway<C> {
         }
     }
 
+    /// Lot and largest order of a contract.
+    #[inline]
+    fn lots(&self, instrument: InstrumentIx) -> (Qty, Qty) {
+        self.parts
+            .armed
+            .get(instrument.at())
+            .map_or((Qty(1), Qty::ZERO), |armed| {
+                (armed.rules.lot, armed.rules.qty_max)
+            })
+    }
+
+    /// From here on the intent is worked until each leg is filled or given up.
+    fn open_ticket(&mut self, intent: &Intent, sent: &[Option<Journaled>; 2], now: MonoNanos) {
+        let mut lots = [(Qty(1), Qty::ZERO); 2];
+        for (leg, place) in intent.legs().zip(&mut lots) {
+            *place = self.lots(leg.instrument);
+        }
+        let pace = Pace {
+            ttl_ns: self.parts.order_ttl_ns,
+            steps_max: self.parts.rules.steps_max,
+            modifications_max: self.parts.rules.modifications_max,
+        };
+        let policy = self.parts.rules.policy(intent.signal.strategy);
+        let Some(mut ticket) = Ticket::new(*intent, lots, (policy, pace), now) else {
+            return;
+        };
+        for (number, leg) in (0_u8..).zip(sent.iter().flatten()) {
+            ticket.placed(number, leg.order().tag, leg.order().qty, now);
+        }
+        self.tickets.push(ticket);
+    }
+
     /// Writes one leg to an idle connection; false when the write broke, so that some bytes may have left.
     /// Takes nothing that is not journalled.
     #[inline]
     fn send(&mut self, journaled: &Journaled, clock: &Clock) -> bool {
         let order = journaled.order();
         let slot = self.orders.insert(OrderRecord::new(*order));
-        let now = clock.mono();
+        let now = clock.now();
+        // A journal that has just taken the order and cannot take this record says so by its event.
+        if self
+            .parts
+            .journal
+            .append(Entry::Sending(order.tag), now)
+            .is_err()
+        {
+            self.parts.events.push(GatewayEvent::JournalFull);
+        }
+        let now = now.mono;
         self.orders.set_sending(slot, now);
+        self.orders.set_worked(slot);
         self.count_sent(now);
         self.totals.sent = self.totals.sent.wrapping_add(1);
         let armed = self.parts.armed.get_mut(order.instrument.at());
@@ -313,12 +393,28 @@ impl<C: Connection> Gateway<C> {
         }
         // The fill first: whoever learns that an order is over must know what it brought.
         if let Some(fill) = applied.fill {
+            self.hold(&fill);
             self.publish(Entry::Fill(fill), now);
         }
         if applied.changed {
             // What all evidence comes to, not what the latest message says: an old one may bring news, and
             // the one that completes an order may still call it open.
-            self.publish(Entry::Report(Report { state, ..report }), now);
+            let grown = applied.fill.map_or(Qty::ZERO, |fill| fill.qty);
+            self.settle(Report { state, ..report }, grown, now);
+        }
+    }
+
+    /// Adds an execution to what is held.
+    fn hold(&mut self, fill: &Fill) {
+        let units = i64::from(fill.qty.0).saturating_mul(fill.side.sign());
+        let key = (fill.strategy, fill.instrument);
+        match self
+            .holdings
+            .iter_mut()
+            .find(|(strategy, instrument, _)| (*strategy, *instrument) == key)
+        {
+            Some((_, _, net)) => *net = net.saturating_add(units),
+            None => self.holdings.push((key.0, key.1, units)),
         }
     }
 
@@ -581,7 +677,12 @@ impl<C: Connection + Send> Stage for Gateway<C> {
         if self.untold > 0 {
             self.tell_losses();
         }
+        let state = self.parts.state.get();
+        if state != self.seen_state {
+            self.take_state(state, clock);
+        }
         let mut done = self.dispatch_waiting(clock);
+        done += self.take_commands(clock);
         if self.lines.has_room()
             && let Some(connection) = self.parts.connections.pop()
         {
@@ -591,6 +692,12 @@ impl<C: Connection + Send> Stage for Gateway<C> {
         }
         done += self.read_updates(clock);
         done += self.read_replies(clock);
+        if !self.cancels.is_empty() {
+            done += self.work_cancels(clock);
+        }
+        if !self.tickets.is_empty() {
+            done += self.work_tickets(clock);
+        }
         if done == 0 {
             done += self.sweep(clock.mono());
             self.parts.first_byte.publish();
@@ -611,6 +718,7 @@ impl<C: Connection + Send> Stage for Gateway<C> {
         while self.lines.is_owed() && clock.mono() < until {
             self.read_updates(clock);
             self.read_replies(clock);
+            self.work_tickets(clock);
             std::thread::yield_now();
         }
         self.is_stalled();

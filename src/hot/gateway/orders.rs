@@ -15,26 +15,38 @@ struct Live {
     slot: Slot,
     /// When it was sent, or last asked to be cancelled.
     since: MonoNanos,
+    /// True when a ticket minds it.
+    is_worked: bool,
 }
 
 /// The order table: records in order of sending, and the few that are not finished.
 #[derive(Debug)]
 pub(super) struct Orders {
     records: Vec<OrderRecord>,
-    places: Vec<[u32; 2]>,
+    /// Open addressing by tag: positions of records. Never more than half full.
+    places: Vec<u32>,
     live: Vec<Live>,
-    base: u64,
 }
 
 const NONE: u32 = u32::MAX;
 
+/// Where the search for a tag begins: its low digits differ most.
+fn hash(tag: Tag) -> usize {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for half in [&tag.0[4..12], &tag.0[12..20]] {
+        let word = half.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^= hash >> 29;
+    }
+    usize::try_from(hash >> 16).unwrap_or(0)
+}
+
 impl Orders {
-    pub(super) fn new(base: u64) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             records: Vec::with_capacity(RESERVED),
-            places: Vec::with_capacity(RESERVED),
+            places: vec![NONE; 2 * RESERVED],
             live: Vec::with_capacity(256),
-            base,
         }
     }
 
@@ -49,32 +61,95 @@ impl Orders {
 
     pub(super) fn insert(&mut self, record: OrderRecord) -> Slot {
         let slot = Slot(u32::try_from(self.records.len()).unwrap_or(NONE));
-        if let Some((row, leg)) = self.place(record.order.tag) {
-            if self.places.len() <= row {
-                self.places.resize(row + 1, [NONE; 2]);
-            }
-            self.places[row][leg] = slot.0;
-        }
+        let tag = record.order.tag;
         self.records.push(record);
+        if self.records.len().saturating_mul(2) > self.places.len() {
+            self.grow();
+        } else {
+            self.place(tag, slot);
+        }
         self.live.push(Live {
             slot,
             since: MonoNanos(0),
+            is_worked: false,
         });
         slot
     }
 
-    fn place(&self, tag: Tag) -> Option<(usize, usize)> {
-        let (intent, leg) = tag.intent_and_leg()?;
-        let row = usize::try_from(intent.checked_sub(self.base)?.checked_sub(1)?).ok()?;
-        (leg < 2 && row < (1 << 24)).then_some((row, usize::from(leg)))
+    fn place(&mut self, tag: Tag, slot: Slot) {
+        let mask = self.places.len() - 1;
+        let mut at = hash(tag) & mask;
+        while self.places[at] != NONE {
+            at = (at + 1) & mask;
+        }
+        self.places[at] = slot.0;
     }
 
-    /// The slot of a tag of this run, whole tag compared.
+    #[cold]
+    fn grow(&mut self) {
+        self.places = vec![NONE; self.places.len().saturating_mul(2)];
+        for at in 0..self.records.len() {
+            let tag = self.records[at].order.tag;
+            self.place(tag, Slot(u32::try_from(at).unwrap_or(NONE)));
+        }
+    }
+
+    /// The slot of a tag, whole tag compared.
     fn find(&self, tag: Tag) -> Option<Slot> {
-        let (row, leg) = self.place(tag)?;
-        let slot = *self.places.get(row)?.get(leg)?;
-        let record = self.records.get(slot as usize)?;
-        (record.order.tag == tag).then_some(Slot(slot))
+        let mask = self.places.len() - 1;
+        let mut at = hash(tag) & mask;
+        loop {
+            let slot = self.places[at];
+            let record = self.records.get(slot as usize)?;
+            if record.order.tag == tag {
+                return Some(Slot(slot));
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// What is known of an order.
+    pub(super) fn record(&self, tag: Tag) -> Option<&OrderRecord> {
+        self.records.get(self.find(tag)?.0 as usize)
+    }
+
+    /// Ends an unknown order after the proof that it never existed; false when it is not unknown.
+    pub(super) fn prove_absent(&mut self, tag: Tag) -> bool {
+        let Some(slot) = self.find(tag) else {
+            return false;
+        };
+        let record = self.records.get_mut(slot.0 as usize);
+        let is_proved = record.is_some_and(|record| record.prove_absent().is_ok());
+        if is_proved {
+            self.live.retain(|live| live.slot != slot);
+        }
+        is_proved
+    }
+
+    /// Says that a ticket minds an order: its time to live is none of the sweep's business.
+    pub(super) fn set_worked(&mut self, slot: Slot) {
+        if let Some(live) = self.live.iter_mut().rev().find(|live| live.slot == slot) {
+            live.is_worked = true;
+        }
+    }
+
+    /// Tag and number of every order that can be cancelled.
+    pub(super) fn cancellable(&self) -> impl Iterator<Item = (Slot, OrderId)> {
+        self.live.iter().filter_map(|live| {
+            let record = self.records.get(live.slot.0 as usize)?;
+            (record.order_id != OrderId(0)).then_some((live.slot, record.order_id))
+        })
+    }
+
+    /// Units that live reducing orders of a strategy may still take off a position.
+    pub(super) fn reducing(&self, strategy: StrategyIx, instrument: InstrumentIx) -> u32 {
+        let rows = self.live.iter().filter_map(|live| self.records.get(live.slot.0 as usize));
+        rows.filter(|record| {
+            record.order.reduces
+                && record.order.strategy == strategy
+                && record.order.instrument == instrument
+        })
+        .fold(0, |sum: u32, record| sum.saturating_add(record.remaining().0))
     }
 
     pub(super) fn tag(&self, slot: Slot) -> Option<Tag> {
@@ -130,6 +205,7 @@ impl Orders {
                 self.live.push(Live {
                     slot,
                     since: report.received,
+                    is_worked: false,
                 });
             }
             _ => {}
@@ -142,7 +218,7 @@ impl Orders {
         self.live.iter().find_map(|live| {
             let record = self.records.get(live.slot.0 as usize)?;
             let is_working = matches!(record.state, OrderState::Acknowledged | OrderState::Open);
-            let is_due = now.since(live.since) >= ttl_ns;
+            let is_due = !live.is_worked && now.since(live.since) >= ttl_ns;
             (is_working && is_due && record.order_id != OrderId(0))
                 .then_some((live.slot, record.order_id))
         })

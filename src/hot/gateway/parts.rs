@@ -1,10 +1,12 @@
 //! What a gateway is made of and what it tells: lanes, tables, settings, counters, news.
 
 use crate::journal::{Entry, Writer};
-use crate::model::{Day, Intent, OrderId, Session, Tag, WallNanos};
+use crate::model::{
+    Command, Day, Intent, IntentId, OrderId, Session, StrategyIx, Tag, TradingState, WallNanos,
+};
 use crate::net::HttpConnection;
-use crate::ring::{Counted, Lossless, Receiver};
-use crate::rules::{ContractRules, Limits};
+use crate::ring::{Counted, Lossless, QuoteBoard, Receiver, StateLatch};
+use crate::rules::{ContractRules, LegsPolicy, Limits};
 use crate::runtime::Meter;
 use crate::venue::{Auth, Broker, Endpoint, OrderUpdate, Template};
 
@@ -23,6 +25,33 @@ pub enum GatewayEvent {
     Foreign(OrderId),
     /// The journal has no prepared segment left.
     JournalFull,
+    /// The legs of an intent differ and that is not being repaired now: a person must look.
+    Imbalance(IntentId),
+    /// The trading state changed.
+    State(TradingState),
+}
+
+/// How orders are priced again and how legs are kept together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OrderRules {
+    /// By strategy; one that is missing has the default.
+    pub policies: Vec<LegsPolicy>,
+    /// Steps of the ladder after the first price; zero cancels what outlived its time.
+    pub steps_max: u8,
+    /// What a step adds to the protection, in 1/100 of one percent.
+    pub step_basis_points: i64,
+    /// Modifications of one order.
+    pub modifications_max: u16,
+}
+
+impl OrderRules {
+    /// The policy of a strategy.
+    pub fn policy(&self, strategy: StrategyIx) -> LegsPolicy {
+        self.policies
+            .get(strategy.at())
+            .copied()
+            .unwrap_or_default()
+    }
 }
 
 /// When an instrument may be traded on the day of the run.
@@ -80,6 +109,14 @@ pub struct GatewayParts<C = HttpConnection> {
     pub intent_base: u64,
     /// The journal.
     pub journal: Writer,
+    /// How orders are priced again and legs kept together.
+    pub rules: OrderRules,
+    /// What may be sent.
+    pub state: StateLatch,
+    /// The latest prices, for orders that follow the first.
+    pub quotes: QuoteBoard,
+    /// What control asks for.
+    pub commands: Receiver<Command>,
     /// Decisions.
     pub intents: Receiver<Intent>,
     /// Order updates of the feed.
@@ -100,7 +137,7 @@ pub struct GatewayParts<C = HttpConnection> {
     pub warm_after_ns: u64,
     /// Time without a reply after which the outcome is unknown, in nanoseconds.
     pub reply_timeout_ns: u64,
-    /// Time after which a working order is cancelled, in nanoseconds; zero leaves it working.
+    /// Time after which a working order is priced again or cancelled, in nanoseconds; zero leaves it working.
     pub order_ttl_ns: u64,
     /// Frame read → first leg sent.
     pub first_byte: Meter,
@@ -125,6 +162,10 @@ pub struct GatewayTotals {
     pub replies: u64,
     /// Cancels sent.
     pub cancels: u64,
+    /// Modifications sent.
+    pub amends: u64,
+    /// Orders proved never to have existed.
+    pub absent: u64,
     /// Order updates that were not about our orders.
     pub foreign: u64,
 }

@@ -1,0 +1,426 @@
+//! Legs kept together: slices, the ladder, policies for a leg that fails, and what an operator asks for,
+//! against a broker that is played by the test, socket by socket.
+//!
+//! Promises
+//! - What left is read off the broker's sockets, never off the gateway's own account of itself.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, outside the test functions clippy recognises"
+)]
+#![allow(dead_code, reason = "the broker is shared with the tests of the gateway")]
+
+#[path = "gateway/broker.rs"]
+mod broker;
+
+use broker::{Desk, Request, Setup, accepted, intent, leg, reply, tags, update};
+use tezi::hot::gateway::{GatewayEvent, OrderRules};
+use tezi::journal::Entry;
+use tezi::model::{
+    Command, Ending, InstrumentIx, Intent, MonoNanos, OrderId, OrderState, PollReport, Price, Qty,
+    Side, Tag, TradingState, WallNanos,
+};
+use tezi::ring::Touch;
+use tezi::rules::{LegsPolicy, Policy};
+
+const SECOND: u64 = 1_000_000_000;
+
+fn setup(policy: Policy) -> Setup {
+    Setup {
+        rules: OrderRules {
+            policies: vec![LegsPolicy {
+                policy,
+                imbalance_qty: 0,
+                imbalance_ns: 3 * SECOND,
+                attempts_max: 3,
+            }],
+            steps_max: 2,
+            step_basis_points: 50,
+            modifications_max: 20,
+        },
+        order_ttl_ns: SECOND,
+        ..Setup::default()
+    }
+}
+
+fn field(request: &Request, name: &str) -> String {
+    let key = format!("{name}=");
+    let body = request.text.split("\r\n\r\n").nth(1).unwrap_or_default();
+    body.split('&')
+        .find_map(|pair| pair.strip_prefix(&key))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn parts(request: &Request) -> (u8, u16, u8) {
+    let tag = Tag::parse(request.tag.as_bytes()).expect("a tag of ours");
+    let parts = tag.parts().expect("parts");
+    (parts.leg, parts.slice, parts.attempt)
+}
+
+/// A broker that numbers what it accepts.
+struct Play {
+    desk: Desk,
+    numbers: u64,
+}
+
+impl Play {
+    fn open(setup: Setup) -> Self {
+        Self {
+            desk: Desk::open(setup),
+            numbers: 100,
+        }
+    }
+
+    /// Waits for a number of requests and returns them, placements in the order of their legs.
+    fn requests(&mut self, count: usize) -> Vec<Request> {
+        let mut found = Vec::new();
+        for _ in 0..2_000 {
+            self.desk.work(1);
+            found.extend(self.desk.requests());
+            if found.len() >= count {
+                break;
+            }
+            self.desk.step(1_000_000);
+        }
+        assert_eq!(found.len(), count, "{found:?} {:?}", self.desk.known);
+        found.sort_by(|a, b| a.tag.cmp(&b.tag));
+        found
+    }
+
+    fn quiet(&mut self) {
+        self.desk.work(64);
+        let found = self.desk.requests();
+        assert!(found.is_empty(), "{found:?}");
+    }
+
+    /// Accepts a placement and returns its number.
+    fn accept(&mut self, request: &Request) -> u64 {
+        self.numbers += 1;
+        self.desk.answer(request.connection, &accepted(self.numbers));
+        let replies = self.desk.gateway.totals().replies;
+        self.desk.until("the reply is read", |desk| {
+            desk.gateway.totals().replies > replies
+        });
+        self.numbers
+    }
+
+    /// Accepts a placement and fills it to its last unit.
+    fn fill(&mut self, request: &Request) {
+        let number = self.accept(request);
+        let qty: u32 = field(request, "quantity").parse().expect("a quantity");
+        self.tell(request, number, OrderState::Filled, qty);
+    }
+
+    fn tell(&mut self, request: &Request, number: u64, state: OrderState, filled: u32) {
+        let tag = Tag::parse(request.tag.as_bytes()).expect("a tag of ours");
+        let mut news = update(tag, number, state);
+        news.filled = Qty(filled);
+        news.average = if filled > 0 {
+            Price::from_rupees(101)
+        } else {
+            Price::ZERO
+        };
+        self.desk.tell(&news);
+        self.desk.work(4);
+    }
+
+    fn reject(&mut self, request: &Request, kind: &str) {
+        let body = format!(
+            r#"{{"status":"error","message":"no","data":null,"error_type":"{kind}"}}"#
+        );
+        self.desk
+            .answer(request.connection, &reply("400 Bad Request", &body));
+        let replies = self.desk.gateway.totals().replies;
+        self.desk.until("the reply is read", |desk| {
+            desk.gateway.totals().replies > replies
+        });
+    }
+
+    fn ending(&self) -> Option<(Ending, [Qty; 2])> {
+        self.desk.written().iter().rev().find_map(|entry| match entry {
+            Entry::Ended(ended) => Some((ended.how, ended.filled)),
+            _ => None,
+        })
+    }
+
+    fn pair(&mut self, number: u64, qty: u32) -> Intent {
+        let mut legs = [leg(0, Side::Buy), leg(1, Side::Buy)];
+        for leg in &mut legs {
+            leg.qty = Qty(qty);
+        }
+        let both = intent(&self.desk, number, 0, &legs);
+        self.desk.submit(both);
+        both
+    }
+}
+
+#[test]
+fn a_leg_above_freeze_goes_out_in_equal_slices_side_by_side() {
+    // The largest order of the contract is 600; 1 350 are 45 lots: three slices of 15 lots.
+    let mut play = Play::open(setup(Policy::Complete));
+    play.pair(1, 1_350);
+    for slice in 0..3 {
+        let both = play.requests(2);
+        let seen: Vec<_> = both.iter().map(parts).collect();
+        assert_eq!(seen, [(0, slice, 0), (1, slice, 0)]);
+        assert!(both.iter().all(|row| field(row, "quantity") == "450"));
+        play.fill(&both[0]);
+        play.quiet();
+        play.fill(&both[1]);
+    }
+    play.quiet();
+    assert_eq!(
+        play.ending(),
+        Some((Ending::Complete, [Qty(1_350), Qty(1_350)]))
+    );
+}
+
+#[test]
+fn a_working_order_climbs_the_ladder_and_its_rest_follows_only_a_confirmed_cancel() {
+    let mut play = Play::open(setup(Policy::Complete));
+    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
+    play.desk.submit(one);
+    let first = play.requests(1).remove(0);
+    let number = play.accept(&first);
+    let mut limits = vec![field(&first, "price")];
+    for _ in 0..2 {
+        let change = play.requests(1).remove(0);
+        assert_eq!(change.line, format!("PUT /orders/regular/{number} HTTP/1.1"));
+        limits.push(field(&change, "price"));
+        play.accept(&change);
+    }
+    // Two percent of protection around 100 rupees, and half a percent a step.
+    assert_eq!(limits, ["102", "102.50", "103"].map(str::to_owned).map(|t| trimmed(&t)), "{limits:?}");
+    play.tell(&first, number, OrderState::Open, 10);
+    let cancel = play.requests(1).remove(0);
+    assert_eq!(cancel.line, format!("DELETE /orders/regular/{number} HTTP/1.1"));
+    play.accept(&cancel);
+    play.desk.step(SECOND / 2);
+    play.quiet();
+    play.tell(&first, number, OrderState::Cancelled, 10);
+    play.quiet();
+    assert_eq!(play.ending(), Some((Ending::Partly, [Qty(10), Qty(0)])));
+}
+
+fn trimmed(text: &str) -> String {
+    text.to_owned()
+}
+
+#[test]
+fn what_an_exchange_cancels_unasked_is_placed_again_for_the_rest() {
+    let mut play = Play::open(setup(Policy::Complete));
+    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
+    play.desk.submit(one);
+    let first = play.requests(1).remove(0);
+    let number = play.accept(&first);
+    play.tell(&first, number, OrderState::Cancelled, 10);
+    let second = play.requests(1).remove(0);
+    assert_eq!((parts(&second), field(&second, "quantity").as_str()), ((0, 0, 1), "20"));
+    play.fill(&second);
+    assert_eq!(play.ending(), Some((Ending::Complete, [Qty(30), Qty(0)])));
+}
+
+#[test]
+fn a_leg_that_can_never_pass_unwinds_the_other() {
+    for policy in [Policy::Complete, Policy::Unwind] {
+        let mut play = Play::open(setup(policy));
+        play.pair(1, 60);
+        let both = play.requests(2);
+        play.fill(&both[0]);
+        play.reject(&both[1], "MarginException");
+        let unwind = play.requests(1).remove(0);
+        assert_eq!(parts(&unwind), (2, 0, 0));
+        assert_eq!(field(&unwind, "transaction_type"), "SELL");
+        assert_eq!(field(&unwind, "quantity"), "60");
+        play.fill(&unwind);
+        play.quiet();
+        assert_eq!(play.ending(), Some((Ending::Unwound, [Qty(0), Qty(0)])));
+    }
+}
+
+#[test]
+fn a_leg_the_order_system_refused_is_tried_again_a_step_further() {
+    let mut play = Play::open(setup(Policy::Complete));
+    play.pair(1, 60);
+    let both = play.requests(2);
+    play.fill(&both[0]);
+    play.reject(&both[1], "OrderException");
+    let again = play.requests(1).remove(0);
+    assert_eq!(parts(&again), (1, 0, 1));
+    assert_ne!(field(&again, "price"), field(&both[1], "price"));
+    play.fill(&again);
+    assert_eq!(play.ending(), Some((Ending::Complete, [Qty(60), Qty(60)])));
+}
+
+#[test]
+fn a_leg_that_fails_while_the_other_works_takes_the_working_one_back() {
+    let mut play = Play::open(setup(Policy::Unwind));
+    play.pair(1, 60);
+    let both = play.requests(2);
+    let number = play.accept(&both[0]);
+    play.reject(&both[1], "OrderException");
+    let cancel = play.requests(1).remove(0);
+    assert_eq!(cancel.line, format!("DELETE /orders/regular/{number} HTTP/1.1"));
+    play.accept(&cancel);
+    play.quiet();
+    // Part of it filled before the cancel arrived: that part is closed again.
+    play.tell(&both[0], number, OrderState::Cancelled, 30);
+    let unwind = play.requests(1).remove(0);
+    assert_eq!((parts(&unwind), field(&unwind, "quantity").as_str()), ((2, 0, 0), "30"));
+    play.fill(&unwind);
+    assert_eq!(play.ending(), Some((Ending::Unwound, [Qty(0), Qty(0)])));
+}
+
+#[test]
+fn legs_that_differ_for_too_long_are_made_equal_and_not_a_moment_before() {
+    let mut play = Play::open(Setup {
+        order_ttl_ns: 100 * SECOND,
+        ..setup(Policy::Complete)
+    });
+    play.pair(1, 60);
+    let both = play.requests(2);
+    play.fill(&both[0]);
+    let number = play.accept(&both[1]);
+    play.desk.step(3 * SECOND - 10_000_000);
+    play.quiet();
+    play.desk.step(10_000_000);
+    let cancel = play.requests(1).remove(0);
+    assert_eq!(cancel.line, format!("DELETE /orders/regular/{number} HTTP/1.1"));
+    play.accept(&cancel);
+    // It filled before the cancel came: the legs are equal after all.
+    play.tell(&both[1], number, OrderState::Filled, 60);
+    play.quiet();
+    assert_eq!(play.ending(), Some((Ending::Complete, [Qty(60), Qty(60)])));
+}
+
+#[test]
+fn holding_leaves_the_filled_leg_and_says_so_and_continuing_says_nothing() {
+    for (policy, how) in [
+        (Policy::HoldAndAlarm, Ending::Held),
+        (Policy::Continue, Ending::Partly),
+    ] {
+        let mut play = Play::open(setup(policy));
+        let both = play.pair(1, 60);
+        let requests = play.requests(2);
+        play.fill(&requests[0]);
+        play.reject(&requests[1], "MarginException");
+        play.quiet();
+        assert_eq!(play.ending(), Some((how, [Qty(60), Qty(0)])));
+        let alarm = GatewayEvent::Imbalance(both.id);
+        assert_eq!(
+            play.desk.events.contains(&alarm),
+            policy == Policy::HoldAndAlarm
+        );
+    }
+}
+
+#[test]
+fn an_unknown_leg_lets_nothing_follow_until_there_is_evidence() {
+    for is_there in [true, false] {
+        let mut play = Play::open(setup(Policy::Complete));
+        let both = play.pair(1, 60);
+        let requests = play.requests(2);
+        play.fill(&requests[0]);
+        play.desk.hang_up(requests[1].connection);
+        play.desk.until("unknown", |desk| desk.gateway.totals().unknown == 1);
+        play.desk.step(3_600 * SECOND);
+        play.quiet();
+        assert!(play.desk.events.contains(&GatewayEvent::Imbalance(both.id)));
+        let tag = tags(&both)[1];
+        if is_there {
+            play.desk.command(Command::Poll(PollReport {
+                tag,
+                order_id: OrderId(9),
+                state: OrderState::Filled,
+                filled: Qty(60),
+                average: Price::from_rupees(101),
+                reject: None,
+                at: WallNanos(7),
+            }));
+            play.quiet();
+            assert_eq!(play.ending(), Some((Ending::Complete, [Qty(60), Qty(60)])));
+        } else {
+            play.desk.command(Command::Absent(tag));
+            // An hour later the entry's data is stale: what is filled is closed instead.
+            let next = play.requests(1).remove(0);
+            assert_eq!(parts(&next), (2, 0, 0));
+            assert_eq!(play.desk.gateway.totals().absent, 1);
+            play.fill(&next);
+            assert_eq!(play.ending(), Some((Ending::Unwound, [Qty(0), Qty(0)])));
+        }
+    }
+}
+
+#[test]
+fn a_late_fill_that_contradicts_a_cancel_takes_the_replacement_back() {
+    let mut play = Play::open(setup(Policy::Complete));
+    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
+    play.desk.submit(one);
+    let first = play.requests(1).remove(0);
+    let number = play.accept(&first);
+    play.tell(&first, number, OrderState::Cancelled, 0);
+    let second = play.requests(1).remove(0);
+    let other = play.accept(&second);
+    play.tell(&first, number, OrderState::Filled, 30);
+    let cancel = play.requests(1).remove(0);
+    assert_eq!(cancel.line, format!("DELETE /orders/regular/{other} HTTP/1.1"));
+    play.accept(&cancel);
+    play.tell(&second, other, OrderState::Cancelled, 0);
+    play.quiet();
+    assert_eq!(play.ending(), Some((Ending::Complete, [Qty(30), Qty(0)])));
+}
+
+#[test]
+fn an_operator_flattens_what_is_held_once_and_no_more() {
+    let mut play = Play::open(setup(Policy::Complete));
+    play.pair(1, 60);
+    for request in play.requests(2) {
+        play.fill(&request);
+    }
+    for instrument in 0..2 {
+        play.desk.quotes.set(
+            InstrumentIx(instrument),
+            Touch {
+                last: Price::from_rupees(90),
+                bid: Price::from_rupees(89),
+                ask: Price::from_rupees(91),
+                received: MonoNanos(100_000_000_000),
+            },
+        );
+    }
+    play.desk.command(Command::Flatten);
+    play.desk.command(Command::Flatten);
+    let exits = play.requests(2);
+    for exit in &exits {
+        assert_eq!(field(exit, "transaction_type"), "SELL");
+        assert_eq!(field(exit, "quantity"), "60");
+    }
+    play.quiet();
+    for exit in &exits {
+        play.fill(exit);
+    }
+    play.desk.command(Command::Flatten);
+    play.quiet();
+}
+
+#[test]
+fn a_halt_cancels_what_works_and_lets_nothing_else_out() {
+    let mut play = Play::open(setup(Policy::Complete));
+    play.pair(1, 60);
+    let both = play.requests(2);
+    let numbers: Vec<_> = both.iter().map(|row| play.accept(row)).collect();
+    assert!(play.desk.state.tighten(TradingState::Halted));
+    let mut cancels: Vec<_> = play.requests(2).iter().map(|row| row.line.clone()).collect();
+    cancels.sort();
+    let expected: Vec<_> = numbers
+        .iter()
+        .map(|number| format!("DELETE /orders/regular/{number} HTTP/1.1"))
+        .collect();
+    assert_eq!(cancels, expected);
+    play.pair(2, 60);
+    play.desk.work(64);
+    let sent = play.desk.requests();
+    assert!(sent.iter().all(|row| row.line.starts_with("DELETE")), "{sent:?}");
+}
