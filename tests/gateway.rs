@@ -260,14 +260,14 @@ fn one_denied_leg_denies_its_intent_and_nothing_is_sent() {
     let mut desk = Desk::open(Setup::default());
     let mut off_tick = leg(1, Side::Sell);
     off_tick.limit = Price(off_tick.limit.0 + 1);
-    let mut too_many = leg(1, Side::Sell);
-    too_many.qty = Qty(630);
+    let mut broken_lot = leg(1, Side::Sell);
+    broken_lot.qty = Qty(31);
     let mut too_far = leg(1, Side::Sell);
     too_far.limit = Price::from_rupees(50);
     let untraded = leg(2, Side::Buy);
     for (number, (bad, denial)) in (1..).zip([
         (off_tick, Denial::OffTick),
-        (too_many, Denial::AboveFreeze),
+        (broken_lot, Denial::NotWholeLots),
         (too_far, Denial::OutsideBand),
         (untraded, Denial::NotArmed),
     ]) {

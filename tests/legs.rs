@@ -9,7 +9,6 @@
     clippy::panic,
     reason = "helpers of tests, outside the test functions clippy recognises"
 )]
-#![allow(dead_code, reason = "the broker is shared with the tests of the gateway")]
 
 #[path = "gateway/broker.rs"]
 mod broker;
@@ -192,7 +191,7 @@ fn a_working_order_climbs_the_ladder_and_its_rest_follows_only_a_confirmed_cance
         play.accept(&change);
     }
     // Two percent of protection around 100 rupees, and half a percent a step.
-    assert_eq!(limits, ["102", "102.50", "103"].map(str::to_owned).map(|t| trimmed(&t)), "{limits:?}");
+    assert_eq!(limits, ["102.00", "102.50", "103.00"]);
     play.tell(&first, number, OrderState::Open, 10);
     let cancel = play.requests(1).remove(0);
     assert_eq!(cancel.line, format!("DELETE /orders/regular/{number} HTTP/1.1"));
@@ -202,10 +201,6 @@ fn a_working_order_climbs_the_ladder_and_its_rest_follows_only_a_confirmed_cance
     play.tell(&first, number, OrderState::Cancelled, 10);
     play.quiet();
     assert_eq!(play.ending(), Some((Ending::Partly, [Qty(10), Qty(0)])));
-}
-
-fn trimmed(text: &str) -> String {
-    text.to_owned()
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A gateway with a broker in the test's own hands: it reads what arrives and answers when it wants to.
 
+#![allow(dead_code, reason = "two test binaries share it and neither uses all of it")]
+
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
