@@ -20,7 +20,7 @@ use crate::model::{
     Side, StrategyIx, WallNanos,
 };
 use crate::net::{NetFault, Url, tls};
-use crate::rules::{ContractRules, Limits};
+use crate::rules::{BudgetLimits, ContractRules, Limits};
 use crate::venue::kite::market::Interval;
 use crate::venue::{Broker, Mode, TemplateFault};
 use rustls::ClientConfig;
@@ -68,6 +68,8 @@ pub enum ArmFault {
 pub struct Settings {
     /// Pre-trade limits.
     pub limits: Limits,
+    /// Requests of a second, a minute and the day.
+    pub budget: BudgetLimits,
     /// Account fingerprint and day that every tag carries.
     pub family: (u32, Day),
     /// Number of the last intent before this run.
@@ -613,6 +615,7 @@ pub fn armoury(
         armed,
         settings: Settings {
             limits: config.limits.rules(&config.feed),
+            budget: config.limits.budget(),
             family: header.family,
             intent_base: header.intent_base,
             connections: config.venue.connections,

@@ -221,6 +221,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         auth: armoury.desk.auth().clone(),
         armed: armoury.armed,
         limits: armoury.settings.limits,
+        budget: armoury.settings.budget,
         family: armoury.settings.family,
         intent_base: armoury.settings.intent_base,
         journal,

@@ -16,7 +16,7 @@ use tezi::model::{
 use tezi::net::{HttpConnection, Url, tls};
 use tezi::ring::lane::Policy;
 use tezi::ring::{Lossless, Receiver, counted, lossless};
-use tezi::rules::{ContractRules, Limits};
+use tezi::rules::{BudgetLimits, ContractRules, Limits};
 use tezi::runtime::{Clock, Hop, Stage as _, meter};
 use tezi::venue::{Auth, Broker, Endpoint, OrderUpdate, Product};
 
@@ -169,7 +169,12 @@ impl Desk {
                 open_orders_max: 100,
                 band_basis_points: 500,
                 data_age_ns_max: 5_000_000_000,
-                per_second_max: setup.per_second,
+                ..Limits::default()
+            },
+            budget: BudgetLimits {
+                per_second: setup.per_second,
+                reserve: 0,
+                ..BudgetLimits::default()
             },
             family: (77, DAY),
             intent_base: 0,

@@ -28,7 +28,7 @@ use crate::model::{
     Report, ReportSource, Side, Stamp, Tag, WallNanos,
 };
 use crate::net::{Connection, HttpConnection, Incoming};
-use crate::rules::{Admitted, Facts, admit};
+use crate::rules::{Admitted, Budget, Facts, Urgency, admit};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::venue::{JsonScratch, Reply};
 use lines::{Job, Lines};
@@ -38,8 +38,8 @@ use orders::Orders;
 const BATCH: usize = 8;
 /// How often live orders are looked through for one that outlived its time.
 const SWEEP_NS: u64 = 10_000_000;
-/// The window of the order budget.
-const SECOND_NS: u64 = 1_000_000_000;
+/// How long the end of a run waits for replies.
+const DRAIN_NS: u64 = 2_000_000_000;
 
 /// The gateway stage.
 #[derive(Debug)]
@@ -47,8 +47,7 @@ pub struct Gateway<C = HttpConnection> {
     parts: GatewayParts<C>,
     lines: Lines<C>,
     orders: Orders,
-    sent_at: Vec<MonoNanos>,
-    sent_head: usize,
+    budget: Budget,
     backlog: Vec<Entry>,
     json: JsonScratch,
     cancel: Vec<u8>,
@@ -63,12 +62,10 @@ pub struct Gateway<C = HttpConnection> {
 impl<C: Connection> Gateway<C> {
     /// Builds the stage; everything it needs on the hot path is allocated here.
     pub fn new(parts: GatewayParts<C>) -> Self {
-        let window = usize::try_from(parts.limits.per_second_max.max(1)).unwrap_or(1);
         Self {
             lines: Lines::new(parts.connection_count),
             orders: Orders::new(parts.intent_base),
-            sent_at: vec![MonoNanos(0); window],
-            sent_head: 0,
+            budget: Budget::new(parts.budget),
             backlog: Vec::with_capacity(256),
             json: JsonScratch::new(),
             cancel: Vec::with_capacity(1 << 10),
@@ -167,35 +164,20 @@ impl<C: Connection> Gateway<C> {
             .armed
             .get(leg.instrument.at())
             .ok_or(Denial::NotArmed)?;
+        let urgency = urgency(&order);
+        if let Some(denial) = self.budget.denial(urgency, u32::from(ahead) + 1, now.mono) {
+            return Err(denial);
+        }
         let facts = Facts {
+            reference: leg.reference,
             open_orders: self.orders.live().saturating_add(u32::from(ahead)),
-            sent_last_second: self.sent_last_second(ahead, now.mono),
             data_age_ns: now.mono.since(order.received),
             in_session: armed.hours.is_open(now.wall),
             entries_allowed: armed.hours.allows_entry(now.wall),
             is_frozen: self.orders.is_frozen(order.strategy, order.instrument),
+            ..Facts::default()
         };
-        admit(order, leg, &armed.rules, &facts, &self.parts.limits)
-    }
-
-    /// Zero while another order fits the rolling second, the limit itself when it does not: the window
-    /// holds exactly the last `per_second_max` sends, so the entry to be overwritten decides.
-    #[inline]
-    fn sent_last_second(&self, ahead: u8, now: MonoNanos) -> u32 {
-        let ahead = usize::from(ahead);
-        let oldest = self.sent_at[(self.sent_head + ahead) % self.sent_at.len()];
-        let is_recent = oldest != MonoNanos(0) && now.since(oldest) < SECOND_NS;
-        if is_recent || ahead >= self.sent_at.len() {
-            self.parts.limits.per_second_max
-        } else {
-            0
-        }
-    }
-
-    #[inline]
-    fn count_sent(&mut self, now: MonoNanos) {
-        self.sent_at[self.sent_head] = now;
-        self.sent_head = (self.sent_head + 1) % self.sent_at.len();
+        admit(order, &armed.rules, &facts, &self.parts.limits)
     }
 
     /// Admits, journals and sends the legs of one intent, or denies it whole.
@@ -244,7 +226,7 @@ impl<C: Connection> Gateway<C> {
         let slot = self.orders.insert(OrderRecord::new(*order));
         let now = clock.mono();
         self.orders.set_sending(slot, now);
-        self.count_sent(now);
+        self.budget.spend(urgency(order), now);
         self.totals.sent = self.totals.sent.wrapping_add(1);
         let armed = self.parts.armed.get_mut(order.instrument.at());
         let templates = armed.and_then(|armed| armed.templates.as_mut());
@@ -464,7 +446,7 @@ impl<C: Connection> Gateway<C> {
             broker.cancel_request(endpoint, auth, order_id, &mut self.cancel);
             self.orders.set_cancelling(slot, now);
             // The broker counts it like any other request; no limit ever stops it.
-            self.count_sent(now);
+            self.budget.spend(Urgency::Cancel, now);
             self.totals.cancels = self.totals.cancels.wrapping_add(1);
             if self
                 .lines
@@ -491,6 +473,15 @@ impl<C: Connection> Gateway<C> {
             done += 1;
         }
         done
+    }
+}
+
+/// What an order is for, in the order budget.
+const fn urgency(order: &Order) -> Urgency {
+    if order.reduces {
+        Urgency::Exit
+    } else {
+        Urgency::Entry
     }
 }
 
@@ -607,7 +598,7 @@ impl<C: Connection + Send> Stage for Gateway<C> {
             self.totals.intents = self.totals.intents.wrapping_add(1);
             self.deny(&intent, Denial::Stopping, clock.now());
         }
-        let until = clock.mono().plus(2 * SECOND_NS);
+        let until = clock.mono().plus(DRAIN_NS);
         while self.lines.is_owed() && clock.mono() < until {
             self.read_updates(clock);
             self.read_replies(clock);

@@ -4,7 +4,7 @@ use crate::journal::{Entry, Writer};
 use crate::model::{Day, Intent, OrderId, Session, Tag, WallNanos};
 use crate::net::HttpConnection;
 use crate::ring::{Counted, Lossless, Receiver};
-use crate::rules::{ContractRules, Limits};
+use crate::rules::{BudgetLimits, ContractRules, Limits};
 use crate::runtime::Meter;
 use crate::venue::{Auth, Broker, Endpoint, OrderUpdate, Template};
 
@@ -74,6 +74,8 @@ pub struct GatewayParts<C = HttpConnection> {
     pub armed: Vec<Armed>,
     /// Pre-trade limits.
     pub limits: Limits,
+    /// Requests of a second, a minute and the day.
+    pub budget: BudgetLimits,
     /// Account fingerprint and day that every tag carries.
     pub family: (u32, Day),
     /// Number of the last intent before this run.
