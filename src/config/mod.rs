@@ -21,4 +21,6 @@ pub use run::{
     BarsConfig, Config, ConfigErrors, EngineConfig, FeedConfig, IdleChoice, JournalSync,
     LimitsConfig, LoginConfig, NearCutoff, TopologyChoice, VenueConfig, WarmupConfig, WarmupSource,
 };
-pub use strategy::{InstrumentRef, LegConfig, LegsConfig, StrategyConfig, TradeConfig};
+pub use strategy::{
+    InstrumentRef, LegConfig, LegsConfig, StrategyConfig, TogetherConfig, TradeConfig,
+};
