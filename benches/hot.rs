@@ -21,8 +21,8 @@ use tezi::journal::{Entry, Segment, Writer};
 use tezi::model::time::MINUTE;
 use tezi::model::{
     Action, Bar, Day, Exchange, Instrument, InstrumentIx, InstrumentTable, Intent, IntentId, Kind,
-    Leg, LegRole, MonoNanos, OrderId, OrderState, Price, Qty, Report, ReportSource, Right, Side,
-    Signal, Stamp, StrategyIx, Tag, Tick, Token, WallNanos,
+    Leg, LegRole, Money, MonoNanos, NetQty, OrderId, OrderState, Price, Qty, Report, ReportSource,
+    Right, Side, Signal, Stamp, StrategyIx, Tag, Tick, Token, WallNanos,
 };
 use tezi::pipeline::arm;
 use tezi::ring::lane::Policy;
@@ -295,8 +295,13 @@ fn intent() -> Intent {
 const LIMITS: Limits = Limits {
     open_orders_max: 20,
     band_basis_points: 500,
+    last_band_basis_points: 1_000,
     data_age_ns_max: u64::MAX,
-    per_second_max: 9,
+    order_value_max: Money(500_000_000_000),
+    committed_value_max: Money(2_500_000_000_000),
+    net_lots_max: 100,
+    gross_lots_max: 400,
+    daily_loss_max: Money(1_000_000_000),
 };
 const CONTRACT: ContractRules = ContractRules {
     tick: Price(500),
@@ -304,14 +309,18 @@ const CONTRACT: ContractRules = ContractRules {
     qty_max: Qty(600),
     is_armed: true,
 };
-const FACTS: Facts = Facts {
-    open_orders: 2,
-    sent_last_second: 0,
-    data_age_ns: 1,
-    in_session: true,
-    entries_allowed: true,
-    is_frozen: false,
-};
+fn facts() -> Facts {
+    Facts {
+        reference: Price::from_rupees(100),
+        last: Price::from_rupees(100),
+        open_orders: 2,
+        data_age_ns: 1,
+        committed: Money(5_000_000_000),
+        net: NetQty(60),
+        gross_lots: 4,
+        ..Facts::default()
+    }
+}
 
 /// A journal with a fresh segment, in a folder that goes with it.
 fn journal() -> (tempfile::TempDir, Writer) {
@@ -325,6 +334,7 @@ fn orders(c: &mut Criterion) {
     /// Records a segment surely holds.
     const ROOM: u64 = 60_000;
     let intent = intent();
+    let facts = facts();
     let family = (7, day());
     let first = intent.legs().next().unwrap();
     let order = order_of(&intent, 0, &first, family);
@@ -333,7 +343,7 @@ fn orders(c: &mut Criterion) {
         b.iter(|| order_of(black_box(&intent), 0, &first, family));
     });
     group.bench_function("admit", |b| {
-        b.iter(|| admit(black_box(order), &first, &CONTRACT, &FACTS, &LIMITS));
+        b.iter(|| admit(black_box(order), &CONTRACT, black_box(&facts), &LIMITS));
     });
     let report = Entry::Report(Report {
         tag: order.tag,
@@ -395,7 +405,7 @@ fn orders(c: &mut Criterion) {
                         (0_u8..).zip(black_box(&intent).legs()).zip(&mut journaled)
                     {
                         let order = order_of(&intent, number, &leg, family);
-                        let admitted = admit(order, &leg, &CONTRACT, &FACTS, &LIMITS).unwrap();
+                        let admitted = admit(order, &CONTRACT, &facts, &LIMITS).unwrap();
                         *place = Some(writer.admit(admitted, Stamp::default()).unwrap());
                     }
                     for journaled in journaled.iter().flatten() {

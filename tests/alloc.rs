@@ -10,10 +10,6 @@
     reason = "helpers of tests, outside the test functions clippy recognises"
 )]
 
-#[expect(
-    dead_code,
-    reason = "shared with tests/gateway.rs, which uses all of it"
-)]
 #[path = "gateway/broker.rs"]
 mod broker;
 

@@ -97,7 +97,8 @@ impl Play {
     /// Accepts a placement and returns its number.
     fn accept(&mut self, request: &Request) -> u64 {
         self.numbers += 1;
-        self.desk.answer(request.connection, &accepted(self.numbers));
+        self.desk
+            .answer(request.connection, &accepted(self.numbers));
         let replies = self.desk.gateway.totals().replies;
         self.desk.until("the reply is read", |desk| {
             desk.gateway.totals().replies > replies
@@ -126,9 +127,8 @@ impl Play {
     }
 
     fn reject(&mut self, request: &Request, kind: &str) {
-        let body = format!(
-            r#"{{"status":"error","message":"no","data":null,"error_type":"{kind}"}}"#
-        );
+        let body =
+            format!(r#"{{"status":"error","message":"no","data":null,"error_type":"{kind}"}}"#);
         self.desk
             .answer(request.connection, &reply("400 Bad Request", &body));
         let replies = self.desk.gateway.totals().replies;
@@ -138,10 +138,14 @@ impl Play {
     }
 
     fn ending(&self) -> Option<(Ending, [Qty; 2])> {
-        self.desk.written().iter().rev().find_map(|entry| match entry {
-            Entry::Ended(ended) => Some((ended.how, ended.filled)),
-            _ => None,
-        })
+        self.desk
+            .written()
+            .iter()
+            .rev()
+            .find_map(|entry| match entry {
+                Entry::Ended(ended) => Some((ended.how, ended.filled)),
+                _ => None,
+            })
     }
 
     fn pair(&mut self, number: u64, qty: u32) -> Intent {
@@ -186,7 +190,10 @@ fn a_working_order_climbs_the_ladder_and_its_rest_follows_only_a_confirmed_cance
     let mut limits = vec![field(&first, "price")];
     for _ in 0..2 {
         let change = play.requests(1).remove(0);
-        assert_eq!(change.line, format!("PUT /orders/regular/{number} HTTP/1.1"));
+        assert_eq!(
+            change.line,
+            format!("PUT /orders/regular/{number} HTTP/1.1")
+        );
         limits.push(field(&change, "price"));
         play.accept(&change);
     }
@@ -194,7 +201,10 @@ fn a_working_order_climbs_the_ladder_and_its_rest_follows_only_a_confirmed_cance
     assert_eq!(limits, ["102.00", "102.50", "103.00"]);
     play.tell(&first, number, OrderState::Open, 10);
     let cancel = play.requests(1).remove(0);
-    assert_eq!(cancel.line, format!("DELETE /orders/regular/{number} HTTP/1.1"));
+    assert_eq!(
+        cancel.line,
+        format!("DELETE /orders/regular/{number} HTTP/1.1")
+    );
     play.accept(&cancel);
     play.desk.step(SECOND / 2);
     play.quiet();
@@ -206,15 +216,18 @@ fn a_working_order_climbs_the_ladder_and_its_rest_follows_only_a_confirmed_cance
 #[test]
 fn what_an_exchange_cancels_unasked_is_placed_again_for_the_rest() {
     let mut play = Play::open(setup(Policy::Complete));
-    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
+    let mut two_lots = leg(0, Side::Buy);
+    two_lots.qty = Qty(60);
+    let one = intent(&play.desk, 1, 0, &[two_lots]);
     play.desk.submit(one);
     let first = play.requests(1).remove(0);
     let number = play.accept(&first);
-    play.tell(&first, number, OrderState::Cancelled, 10);
+    play.tell(&first, number, OrderState::Cancelled, 30);
     let second = play.requests(1).remove(0);
-    assert_eq!((parts(&second), field(&second, "quantity").as_str()), ((0, 0, 1), "20"));
+    let qty = field(&second, "quantity");
+    assert_eq!((parts(&second), qty.as_str()), ((0, 0, 1), "30"));
     play.fill(&second);
-    assert_eq!(play.ending(), Some((Ending::Complete, [Qty(30), Qty(0)])));
+    assert_eq!(play.ending(), Some((Ending::Complete, [Qty(60), Qty(0)])));
 }
 
 #[test]
@@ -257,13 +270,19 @@ fn a_leg_that_fails_while_the_other_works_takes_the_working_one_back() {
     let number = play.accept(&both[0]);
     play.reject(&both[1], "OrderException");
     let cancel = play.requests(1).remove(0);
-    assert_eq!(cancel.line, format!("DELETE /orders/regular/{number} HTTP/1.1"));
+    assert_eq!(
+        cancel.line,
+        format!("DELETE /orders/regular/{number} HTTP/1.1")
+    );
     play.accept(&cancel);
     play.quiet();
     // Part of it filled before the cancel arrived: that part is closed again.
     play.tell(&both[0], number, OrderState::Cancelled, 30);
     let unwind = play.requests(1).remove(0);
-    assert_eq!((parts(&unwind), field(&unwind, "quantity").as_str()), ((2, 0, 0), "30"));
+    assert_eq!(
+        (parts(&unwind), field(&unwind, "quantity").as_str()),
+        ((2, 0, 0), "30")
+    );
     play.fill(&unwind);
     assert_eq!(play.ending(), Some((Ending::Unwound, [Qty(0), Qty(0)])));
 }
@@ -282,7 +301,10 @@ fn legs_that_differ_for_too_long_are_made_equal_and_not_a_moment_before() {
     play.quiet();
     play.desk.step(10_000_000);
     let cancel = play.requests(1).remove(0);
-    assert_eq!(cancel.line, format!("DELETE /orders/regular/{number} HTTP/1.1"));
+    assert_eq!(
+        cancel.line,
+        format!("DELETE /orders/regular/{number} HTTP/1.1")
+    );
     play.accept(&cancel);
     // It filled before the cancel came: the legs are equal after all.
     play.tell(&both[1], number, OrderState::Filled, 60);
@@ -319,7 +341,8 @@ fn an_unknown_leg_lets_nothing_follow_until_there_is_evidence() {
         let requests = play.requests(2);
         play.fill(&requests[0]);
         play.desk.hang_up(requests[1].connection);
-        play.desk.until("unknown", |desk| desk.gateway.totals().unknown == 1);
+        play.desk
+            .until("unknown", |desk| desk.gateway.totals().unknown == 1);
         play.desk.step(3_600 * SECOND);
         play.quiet();
         assert!(play.desk.events.contains(&GatewayEvent::Imbalance(both.id)));
@@ -360,7 +383,10 @@ fn a_late_fill_that_contradicts_a_cancel_takes_the_replacement_back() {
     let other = play.accept(&second);
     play.tell(&first, number, OrderState::Filled, 30);
     let cancel = play.requests(1).remove(0);
-    assert_eq!(cancel.line, format!("DELETE /orders/regular/{other} HTTP/1.1"));
+    assert_eq!(
+        cancel.line,
+        format!("DELETE /orders/regular/{other} HTTP/1.1")
+    );
     play.accept(&cancel);
     play.tell(&second, other, OrderState::Cancelled, 0);
     play.quiet();
@@ -407,7 +433,11 @@ fn a_halt_cancels_what_works_and_lets_nothing_else_out() {
     let both = play.requests(2);
     let numbers: Vec<_> = both.iter().map(|row| play.accept(row)).collect();
     assert!(play.desk.state.tighten(TradingState::Halted));
-    let mut cancels: Vec<_> = play.requests(2).iter().map(|row| row.line.clone()).collect();
+    let mut cancels: Vec<_> = play
+        .requests(2)
+        .iter()
+        .map(|row| row.line.clone())
+        .collect();
     cancels.sort();
     let expected: Vec<_> = numbers
         .iter()
@@ -417,5 +447,8 @@ fn a_halt_cancels_what_works_and_lets_nothing_else_out() {
     play.pair(2, 60);
     play.desk.work(64);
     let sent = play.desk.requests();
-    assert!(sent.iter().all(|row| row.line.starts_with("DELETE")), "{sent:?}");
+    assert!(
+        sent.iter().all(|row| row.line.starts_with("DELETE")),
+        "{sent:?}"
+    );
 }

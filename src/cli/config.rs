@@ -2,7 +2,8 @@
 
 use super::Failure;
 use crate::config::{
-    Config, IdleChoice, LegsConfig, LoginConfig, StrategyConfig, TopologyChoice, WarmupSource,
+    Config, IdleChoice, LegsConfig, LimitsConfig, LoginConfig, StrategyConfig, TogetherConfig,
+    TopologyChoice, WarmupSource,
 };
 use crate::indicators::ShortBar;
 use crate::model::price::PER_RUPEE;
@@ -94,13 +95,7 @@ fn values(config: &Config) -> Value {
             "data_age_ms": config.feed.data_age_ns_max / 1_000_000,
             "quote_age_ms": config.feed.quote_age_ns_max / 1_000_000,
         },
-        "limits": {
-            "open_orders": config.limits.open_orders_max,
-            "orders_per_second": config.limits.per_second_max,
-            "price_band_percent": percent(config.limits.band_basis_points),
-            "lots_max": config.limits.lots_max.0,
-            "no_entry_before_close_min": minutes(config.limits.entry_cutoff_ns),
-        },
+        "limits": limits(&config.limits),
         "warmup": {
             "bars": config.warmup.bars,
             "source": match &config.warmup.source {
@@ -117,6 +112,42 @@ fn values(config: &Config) -> Value {
             "close_grace_ms": config.bars.close_grace_ns / 1_000_000,
         },
         "strategies": config.strategies.iter().map(strategy).collect::<Vec<_>>(),
+    })
+}
+
+fn limits(limits: &LimitsConfig) -> Value {
+    json!({
+        "orders_per_second": limits.per_second_max,
+        "orders_per_minute": limits.per_minute_max,
+        "orders_per_day": limits.per_day_max,
+        "reserve_for_exits": limits.reserve,
+        "modifications": limits.modifications_max,
+        "price_band_percent": percent(limits.band_basis_points),
+        "near_cutoff": limits.near_cutoff.name(),
+        "open_orders": limits.open_orders_max,
+        "last_price_band_percent": percent(limits.last_band_basis_points),
+        "order_value": limits.order_value_max.to_string(),
+        "open_value": limits.open_value_max.to_string(),
+        "lots_max": limits.lots_max.0,
+        "net_lots": limits.net_lots_max.0,
+        "gross_lots": limits.gross_lots_max.0,
+        "daily_loss": limits.daily_loss_max.to_string(),
+        "runaway_orders": limits.runaway.orders_max,
+        "runaway_rejects": limits.runaway.rejects_max,
+        "runaway_window_s": limits.runaway.window_ns / 1_000_000_000,
+        "allowed": limits.allowed,
+        "no_entry_before_close_min": minutes(limits.entry_cutoff_ns),
+    })
+}
+
+fn together(together: &TogetherConfig) -> Value {
+    json!({
+        "on_failure": together.on_failure.name(),
+        "imbalance_lots": together.imbalance_lots.0,
+        "imbalance_ms": together.imbalance_ns / 1_000_000,
+        "attempts": together.attempts_max,
+        "order_ttl_ms": together.order_ttl_ns / 1_000_000,
+        "ladder_step_percent": percent(together.step_basis_points),
     })
 }
 
@@ -143,6 +174,7 @@ fn engine(config: &Config) -> Value {
         },
         "cores": engine.cores,
         "data_dir": engine.data_dir,
+        "journal_sync": engine.journal_sync.name(),
         "on_this_machine": here,
     })
 }
@@ -210,6 +242,7 @@ fn strategy(strategy: &StrategyConfig) -> Value {
             "pyramid_max": strategy.trade.pyramid_max,
             "legs": legs(&strategy.trade.legs),
         },
+        "legs": together(&strategy.together),
         "programs": programs.collect::<Vec<_>>(),
     })
 }
@@ -247,7 +280,7 @@ fn text(config: &Config, values: &Value) -> String {
         lines.push(format!("\n[[strategy]] {}", strategy.name));
         let mut shown = value.clone();
         if let Some(map) = shown.as_object_mut() {
-            ["name", "trade", "programs"]
+            ["name", "trade", "legs", "programs"]
                 .map(|key| map.remove(key))
                 .into_iter()
                 .for_each(drop);
@@ -255,6 +288,8 @@ fn text(config: &Config, values: &Value) -> String {
         lines.extend(pairs(&shown));
         lines.push("  trade".to_owned());
         lines.extend(pairs(&value["trade"]).map(|line| format!("  {line}")));
+        lines.push("  legs".to_owned());
+        lines.extend(pairs(&value["legs"]).map(|line| format!("  {line}")));
         lines.push("  plan".to_owned());
         let conditions = strategy.strategy.conditions.len();
         for (at, (name, program)) in strategy.strategy.programs().enumerate() {

@@ -18,7 +18,9 @@ pub use charges::{Charged, Charges, Execution};
 pub use error::ConfigError;
 pub use market::{Contract, MarketRules, Terms};
 pub use run::{
-    BarsConfig, Config, ConfigErrors, EngineConfig, FeedConfig, IdleChoice, LimitsConfig,
-    LoginConfig, TopologyChoice, VenueConfig, WarmupConfig, WarmupSource,
+    BarsConfig, Config, ConfigErrors, EngineConfig, FeedConfig, IdleChoice, JournalSync,
+    LimitsConfig, LoginConfig, NearCutoff, TopologyChoice, VenueConfig, WarmupConfig, WarmupSource,
 };
-pub use strategy::{InstrumentRef, LegConfig, LegsConfig, StrategyConfig, TradeConfig};
+pub use strategy::{
+    InstrumentRef, LegConfig, LegsConfig, StrategyConfig, TogetherConfig, TradeConfig,
+};

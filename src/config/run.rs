@@ -11,11 +11,12 @@ use super::charges::Charges;
 use super::error::ConfigError;
 use super::market::MarketRules;
 use super::secrets;
-use super::section::{Found, Section, Source};
+use super::section::{Found, Section, Source, one_of};
 use super::strategy::{self, StrategyConfig};
 use crate::indicators::ShortBar;
-use crate::model::{Lots, Secret};
-use crate::rules::Limits;
+use crate::model::price::PER_RUPEE;
+use crate::model::{Lots, Money, Secret};
+use crate::rules::{BudgetLimits, Limits, RunawayLimits};
 use crate::venue::{Broker, Mode, Product};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -85,6 +86,8 @@ pub struct EngineConfig {
     pub cores: Vec<usize>,
     /// Journal, recordings, reports.
     pub data_dir: PathBuf,
+    /// When a journal record is synced to disk.
+    pub journal_sync: JournalSync,
 }
 
 /// The broker.
@@ -139,17 +142,81 @@ pub struct FeedConfig {
     pub quote_age_ns_max: u64,
 }
 
-/// What stands in front of every order.
+/// What becomes of an exit that is still unknown when the session ends soon (reliability, section 2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NearCutoff {
+    /// Leave it and raise an alarm: a person decides.
+    HoldAndAlarm,
+    /// Send what the venue's positions still show; may exit twice by that much.
+    ResendResidual,
+}
+
+impl NearCutoff {
+    /// The word in configuration and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HoldAndAlarm => "hold_and_alarm",
+            Self::ResendResidual => "resend_residual",
+        }
+    }
+}
+
+/// When a journal record is synced to disk (reliability, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalSync {
+    /// While the order is on the network.
+    Behind,
+    /// Before the first byte of the order: survives a power cut, and the order waits for the disk.
+    BeforeSend,
+}
+
+impl JournalSync {
+    /// The word in configuration and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Behind => "behind",
+            Self::BeforeSend => "before_send",
+        }
+    }
+}
+
+/// What stands in front of every order.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsConfig {
     /// Orders open or unconfirmed at once.
     pub open_orders_max: u32,
-    /// Orders in any rolling second.
+    /// Requests in any rolling second.
     pub per_second_max: u32,
+    /// Requests in any rolling minute.
+    pub per_minute_max: u32,
+    /// Requests in a day.
+    pub per_day_max: u32,
+    /// Requests of any rolling second that entries leave free.
+    pub reserve: u32,
+    /// Modifications of one order.
+    pub modifications_max: u16,
     /// Widest distance of a limit price from its reference, in 1/100 of one percent.
     pub band_basis_points: i64,
+    /// Widest distance of an entry's limit price from the last price seen, in 1/100 of one percent.
+    pub last_band_basis_points: i64,
+    /// Largest value of one entry order.
+    pub order_value_max: Money,
+    /// Largest value of all entries of a day: executed, open and unconfirmed.
+    pub open_value_max: Money,
     /// Most lots of one leg.
     pub lots_max: Lots,
+    /// Largest net position of an instrument, either way.
+    pub net_lots_max: Lots,
+    /// Most lots of the account, held and live.
+    pub gross_lots_max: Lots,
+    /// Loss of the day, realised and open, that ends entries.
+    pub daily_loss_max: Money,
+    /// When a strategy has run away.
+    pub runaway: RunawayLimits,
+    /// Underlyings that may be opened; empty allows every one that a strategy trades.
+    pub allowed: Vec<String>,
+    /// What becomes of an exit that is still unknown near the close.
+    pub near_cutoff: NearCutoff,
     /// Entries end this long before the close of the session, nanoseconds.
     pub entry_cutoff_ns: i64,
 }
@@ -203,9 +270,30 @@ impl LimitsConfig {
         Limits {
             open_orders_max: self.open_orders_max,
             band_basis_points: self.band_basis_points,
+            last_band_basis_points: self.last_band_basis_points,
             data_age_ns_max: feed.data_age_ns_max,
-            per_second_max: self.per_second_max,
+            order_value_max: self.order_value_max,
+            committed_value_max: self.open_value_max,
+            net_lots_max: self.net_lots_max.0,
+            gross_lots_max: self.gross_lots_max.0,
+            daily_loss_max: self.daily_loss_max,
         }
+    }
+
+    /// The order budget of the account.
+    pub const fn budget(&self) -> BudgetLimits {
+        BudgetLimits {
+            per_second: self.per_second_max,
+            per_minute: self.per_minute_max,
+            per_day: self.per_day_max,
+            reserve: self.reserve,
+            modifications_max: self.modifications_max,
+        }
+    }
+
+    /// True when a position in contracts of this underlying may be opened.
+    pub fn allows(&self, underlying: &str) -> bool {
+        self.allowed.is_empty() || self.allowed.iter().any(|allowed| allowed == underlying)
     }
 }
 
@@ -267,7 +355,7 @@ impl Config {
         let venue = venue(root.section("venue"), folder);
         let feed = feed(root.section("feed"));
         let simulated = venue.as_ref().is_some_and(|venue| venue.simulated);
-        let limits = limits(root.section("limits"), simulated);
+        let limits = limits(root.section("limits"), simulated, &market);
         let warmup = warmup(root.section("warmup"), folder);
         let bars = bars(root.section("bars"));
         let sections = root.sections("strategy");
@@ -334,6 +422,7 @@ fn engine(section: Section<'_>, folder: &Path) -> EngineConfig {
         ("yield", IdleChoice::Yield),
         ("park", IdleChoice::Park),
     ];
+    let syncs = [JournalSync::Behind, JournalSync::BeforeSend].map(|sync| (sync.name(), sync));
     let cores = section.integers("cores", 0..=1_023);
     let engine = EngineConfig {
         topology: section.choice("topology", &topologies, TopologyChoice::Auto),
@@ -347,6 +436,7 @@ fn engine(section: Section<'_>, folder: &Path) -> EngineConfig {
                 .text("data_dir")
                 .map_or("data".to_owned(), |found| found.value),
         ),
+        journal_sync: section.choice("journal_sync", &syncs, JournalSync::Behind),
     };
     section.finish();
     engine
@@ -519,25 +609,67 @@ fn feed(section: Section<'_>) -> FeedConfig {
     feed
 }
 
-fn limits(section: Section<'_>, simulated: bool) -> LimitsConfig {
+fn limits(section: Section<'_>, simulated: bool, market: &MarketRules) -> LimitsConfig {
     let small = |key: &'static str, range, default| {
         u32::try_from(section.integer(key, range, default)).unwrap_or(0)
     };
+    let rupees = |key: &'static str, default: i64| {
+        let rupees = section.integer(key, 1..=100_000_000_000, default);
+        Money(rupees.saturating_mul(PER_RUPEE))
+    };
+    // Brokers refuse the eleventh order of a second; a simulated venue sets no such limit.
+    let at_most = |most: i64| if simulated { 1_000_000 } else { most };
+    let per_second = section.integer("orders_per_second", 1..=at_most(10), 9);
+    // Both legs of an entry fit beside the default.
+    let reserve = (per_second - 2).clamp(0, 3);
+    let runaway_seconds = section.integer("runaway_window_s", 1..=3_600, 60);
     let minutes = section.integer("no_entry_before_close_min", 0..=360, 10);
+    let near_cutoffs = [NearCutoff::HoldAndAlarm, NearCutoff::ResendResidual]
+        .map(|choice| (choice.name(), choice));
     let limits = LimitsConfig {
         open_orders_max: small("open_orders", 1..=1_000, 20),
-        // Brokers refuse the eleventh order of a second; a simulated venue sets no such limit.
-        per_second_max: small(
-            "orders_per_second",
-            1..=if simulated { 1_000_000 } else { 10 },
-            9,
+        per_second_max: u32::try_from(per_second).unwrap_or(0),
+        per_minute_max: small("orders_per_minute", 1..=at_most(400), 380),
+        per_day_max: small(
+            "orders_per_day",
+            1..=if simulated { 100_000_000 } else { 5_000 },
+            4_800,
         ),
+        reserve: small("reserve_for_exits", 0..=per_second - 1, reserve),
+        modifications_max: u16::try_from(section.integer("modifications", 0..=25, 20)).unwrap_or(0),
         band_basis_points: section.basis_points("price_band_percent", 1..=4_000, 500),
+        last_band_basis_points: section.basis_points("last_price_band_percent", 1..=10_000, 1_000),
+        order_value_max: rupees("order_value", 50_000_000),
+        open_value_max: rupees("open_value", 250_000_000),
         lots_max: Lots(small("lots_max", 1..=10_000, 20)),
+        net_lots_max: Lots(small("net_lots", 1..=100_000, 100)),
+        gross_lots_max: Lots(small("gross_lots", 1..=1_000_000, 400)),
+        daily_loss_max: rupees("daily_loss", 100_000),
+        runaway: RunawayLimits {
+            orders_max: small("runaway_orders", 1..=100_000, 120),
+            rejects_max: small("runaway_rejects", 1..=10_000, 5),
+            window_ns: u64::try_from(runaway_seconds).unwrap_or(0) * 1_000_000_000,
+        },
+        allowed: allowed(&section, market),
+        near_cutoff: section.choice("near_cutoff", &near_cutoffs, NearCutoff::HoldAndAlarm),
         entry_cutoff_ns: minutes.saturating_mul(crate::model::time::MINUTE),
     };
     section.finish();
     limits
+}
+
+/// Underlyings the market rules know.
+fn allowed(section: &Section<'_>, market: &MarketRules) -> Vec<String> {
+    let known: Vec<&str> = market.underlyings().collect();
+    let mut allowed = Vec::new();
+    for found in section.texts("allowed") {
+        if known.contains(&found.value.as_str()) {
+            allowed.push(found.value);
+        } else {
+            section.wrong("allowed", &found.span, &one_of(&found.value, &known));
+        }
+    }
+    allowed
 }
 
 fn warmup(section: Section<'_>, folder: &Path) -> WarmupConfig {

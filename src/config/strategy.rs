@@ -5,9 +5,10 @@ use super::run::LimitsConfig;
 use super::section::{Found, Section, Source, one_of};
 use crate::indicators::{BankPlan, Timeframe};
 use crate::model::time::MINUTE;
-use crate::model::{Lots, Side};
+use crate::model::{Lots, Qty, Side};
 use crate::rules::conditions::{ConditionError, LevelPlan};
 use crate::rules::strategy::{Evaluate, Part, Strategy, StrategyFault, StrategyText};
+use crate::rules::{Ladder, LegsPolicy, Policy};
 use std::fmt;
 use std::ops::Range;
 
@@ -30,6 +31,48 @@ pub struct StrategyConfig {
     pub eod_window_ns: i64,
     /// What it trades.
     pub trade: TradeConfig,
+    /// How its legs are kept together.
+    pub together: TogetherConfig,
+}
+
+/// How the legs of a strategy are kept together and its orders re-priced: `[strategy.legs]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TogetherConfig {
+    /// What to do when one leg fails.
+    pub on_failure: Policy,
+    /// Lots by which the filled parts of the legs may differ.
+    pub imbalance_lots: Lots,
+    /// How long they may differ by more, nanoseconds.
+    pub imbalance_ns: u64,
+    /// Attempts for one slice.
+    pub attempts_max: u8,
+    /// How long an order works before it is re-priced, nanoseconds.
+    pub order_ttl_ns: u64,
+    /// How much further each new price goes, in 1/100 of one percent.
+    pub step_basis_points: i64,
+}
+
+impl StrategyConfig {
+    /// The policy for its legs in contracts of `lot` units.
+    pub fn legs_policy(&self, lot: Qty) -> LegsPolicy {
+        let together = &self.together;
+        LegsPolicy {
+            policy: together.on_failure,
+            imbalance_qty: together.imbalance_lots.0.saturating_mul(lot.0),
+            imbalance_ns: together.imbalance_ns,
+            attempts_max: together.attempts_max,
+        }
+    }
+
+    /// The ladder of its orders.
+    pub const fn ladder(&self) -> Ladder {
+        Ladder {
+            protection_basis_points: self.trade.protection_basis_points,
+            step_basis_points: self.together.step_basis_points,
+            ttl_ns: self.together.order_ttl_ns,
+            steps_max: self.together.attempts_max.saturating_sub(1),
+        }
+    }
 }
 
 /// An instrument as it is named in a configuration.
@@ -175,6 +218,7 @@ fn one(section: Section<'_>, around: &Around<'_>) -> Option<StrategyConfig> {
         .saturating_mul(MINUTE);
     rules.finish();
     let trade = trade(section.section("trade"), &instruments, around);
+    let together = together(section.section("legs"), trade.as_ref(), around.limits);
     let compiled = name
         .as_ref()
         .and_then(|name| compiled(source, name, &places, evaluate));
@@ -198,6 +242,7 @@ fn one(section: Section<'_>, around: &Around<'_>) -> Option<StrategyConfig> {
         levels,
         eod_window_ns,
         trade: trade?,
+        together,
     })
 }
 
@@ -403,6 +448,55 @@ fn trade(
         pyramid_max: u32::try_from(pyramid_max).unwrap_or(0),
         legs: legs?,
     })
+}
+
+fn together(
+    section: Section<'_>,
+    trade: Option<&TradeConfig>,
+    limits: &LimitsConfig,
+) -> TogetherConfig {
+    let policies = Policy::ALL.map(|policy| (policy.name(), policy));
+    let small = |key: &'static str, range, default| {
+        u32::try_from(section.integer(key, range, default)).unwrap_or(0)
+    };
+    let millis = |key: &'static str, range, default| {
+        u64::try_from(section.integer(key, range, default)).unwrap_or(0) * 1_000_000
+    };
+    // One digit of the tag, base 36.
+    let attempts = section.integer("attempts", 1..=35, 6);
+    let band = limits.band_basis_points;
+    let room = trade.map_or(band, |trade| band - trade.protection_basis_points);
+    // Left out, the last step ends inside the price band.
+    let step = section.basis_points(
+        "ladder_step_percent",
+        0..=1_000,
+        50.min(room / (attempts - 1).max(1)),
+    );
+    if step * (attempts - 1) > room {
+        let message = format!(
+            "{} attempts that go {} percent further each end outside [limits] price_band_percent = {}",
+            attempts,
+            step as f64 / 100.0,
+            band as f64 / 100.0
+        );
+        section.source().fault(&section.span(), message);
+    }
+    let has_two_legs = trade.is_some_and(|trade| matches!(trade.legs, LegsConfig::Options { .. }));
+    if has_two_legs && limits.per_second_max.saturating_sub(limits.reserve) < 2 {
+        let message = "two legs go out together: [limits] orders_per_second has to be at least 2 above \
+                       reserve_for_exits";
+        section.source().fault(&section.span(), message);
+    }
+    let together = TogetherConfig {
+        on_failure: section.choice("on_failure", &policies, Policy::Complete),
+        imbalance_lots: Lots(small("imbalance_lots", 0..=10_000, 0)),
+        imbalance_ns: millis("imbalance_ms", 0..=600_000, 2_000),
+        attempts_max: u8::try_from(attempts).unwrap_or(1),
+        order_ttl_ns: millis("order_ttl_ms", 100..=3_600_000, 500),
+        step_basis_points: step,
+    };
+    section.finish();
+    together
 }
 
 /// The underlying of the contracts to trade; the inner `None` is the watched symbol itself.

@@ -245,6 +245,21 @@ code!(
     Denial::Journal = 11,
     Denial::Budget = 12,
     Denial::Stopping = 13,
+    Denial::OrderValue = 14,
+    Denial::OpenValue = 15,
+    Denial::NetLots = 16,
+    Denial::GrossLots = 17,
+    Denial::ExceedsPosition = 18,
+    Denial::Reducing = 19,
+    Denial::Halted = 20,
+    Denial::Duplicate = 21,
+    Denial::NotAllowed = 22,
+    Denial::WrongMode = 23,
+    Denial::StrategyStopped = 24,
+    Denial::DailyLoss = 25,
+    Denial::BudgetDay = 26,
+    Denial::LastBand = 27,
+    Denial::Modifications = 28,
 );
 
 code!(

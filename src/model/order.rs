@@ -121,15 +121,45 @@ pub enum Denial {
     NoConnection,
     /// The journal could not take the record.
     Journal,
-    /// The orders-per-second budget is used up.
+    /// The budget of orders of this second or minute is used up.
     Budget,
     /// The engine is stopping: nothing new leaves.
     Stopping,
+    /// The order is worth more than one order may be.
+    OrderValue,
+    /// With it, what was executed, is open and is unconfirmed today would be worth more than allowed.
+    OpenValue,
+    /// With it, the net position of the instrument would be larger than allowed.
+    NetLots,
+    /// With it, the account would hold and await more lots than allowed.
+    GrossLots,
+    /// It is meant to reduce a position and is larger than what is left to reduce.
+    ExceedsPosition,
+    /// The trading state lets only orders pass that reduce a position.
+    Reducing,
+    /// The trading state lets no order pass.
+    Halted,
+    /// The same signal was acted on before.
+    Duplicate,
+    /// The instrument is not on the list of those that may be opened.
+    NotAllowed,
+    /// The mode of the run does not match the account: real money and simulation never mix.
+    WrongMode,
+    /// The strategy was stopped: it sent, or was refused, too much in a short time.
+    StrategyStopped,
+    /// The loss of the day reached its limit; entries are over.
+    DailyLoss,
+    /// The day's budget of orders is used up.
+    BudgetDay,
+    /// Limit price is too far from the last price seen traded.
+    LastBand,
+    /// The order was modified as often as allowed.
+    Modifications,
 }
 
 impl Denial {
     /// Every denial, for documentation and tests.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 28] = [
         Self::NotWholeLots,
         Self::AboveFreeze,
         Self::OffTick,
@@ -143,6 +173,21 @@ impl Denial {
         Self::Journal,
         Self::Budget,
         Self::Stopping,
+        Self::OrderValue,
+        Self::OpenValue,
+        Self::NetLots,
+        Self::GrossLots,
+        Self::ExceedsPosition,
+        Self::Reducing,
+        Self::Halted,
+        Self::Duplicate,
+        Self::NotAllowed,
+        Self::WrongMode,
+        Self::StrategyStopped,
+        Self::DailyLoss,
+        Self::BudgetDay,
+        Self::LastBand,
+        Self::Modifications,
     ];
 
     /// The code shown to people and written to records.
@@ -161,6 +206,21 @@ impl Denial {
             Self::Journal => "journal",
             Self::Budget => "budget",
             Self::Stopping => "stopping",
+            Self::OrderValue => "order_value",
+            Self::OpenValue => "open_value",
+            Self::NetLots => "net_lots",
+            Self::GrossLots => "gross_lots",
+            Self::ExceedsPosition => "exceeds_position",
+            Self::Reducing => "reducing",
+            Self::Halted => "halted",
+            Self::Duplicate => "duplicate",
+            Self::NotAllowed => "not_allowed",
+            Self::WrongMode => "wrong_mode",
+            Self::StrategyStopped => "strategy_stopped",
+            Self::DailyLoss => "daily_loss",
+            Self::BudgetDay => "budget_day",
+            Self::LastBand => "last_band",
+            Self::Modifications => "modifications",
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::model::{
     Side, StrategyIx, WallNanos,
 };
 use crate::net::{NetFault, Url, tls};
-use crate::rules::{ContractRules, LegsPolicy, Limits};
+use crate::rules::{BudgetLimits, ContractRules, LegsPolicy, Limits, RunawayLimits};
 use crate::venue::kite::market::Interval;
 use crate::venue::{Broker, Mode, TemplateFault};
 use rustls::ClientConfig;
@@ -74,6 +74,10 @@ pub enum ArmFault {
 pub struct Settings {
     /// Pre-trade limits.
     pub limits: Limits,
+    /// Requests of a second, a minute and the day.
+    pub budget: BudgetLimits,
+    /// When a strategy is stopped.
+    pub runaway: RunawayLimits,
     /// Account fingerprint and day that every tag carries.
     pub family: (u32, Day),
     /// Number of the last intent before this run.
@@ -622,6 +626,8 @@ pub fn armoury(
         armed,
         settings: Settings {
             limits: config.limits.rules(&config.feed),
+            budget: config.limits.budget(),
+            runaway: config.limits.runaway,
             family: header.family,
             intent_base: header.intent_base,
             connections: config.venue.connections,

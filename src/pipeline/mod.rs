@@ -232,6 +232,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         auth: armoury.desk.auth().clone(),
         armed: armoury.armed,
         limits: armoury.settings.limits,
+        budget: armoury.settings.budget,
+        runaway: armoury.settings.runaway,
         family: armoury.settings.family,
         intent_base: armoury.settings.intent_base,
         journal,

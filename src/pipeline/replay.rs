@@ -154,8 +154,8 @@ impl Stepper {
                 .iter()
                 .position(|expected| expected.tag == tag);
             let expected = at.and_then(|at| self.expected.remove(at));
-            let agrees =
-                expected.is_some_and(|expected| order.is_none_or(|order| is_same(&order, &expected)));
+            let agrees = expected
+                .is_some_and(|expected| order.is_none_or(|order| is_same(&order, &expected)));
             if !agrees && self.found.divergence.is_none() {
                 self.found.divergence = Some(format!(
                     "order {tag} of the recording is {}",

@@ -13,5 +13,5 @@ pub mod quotes;
 
 pub use bytes::{ByteReceiver, ByteSender, bytes};
 pub use lane::{Counted, LaneView, Lossless, Receiver, counted, lossless};
-pub use quotes::{QuoteBoard, Touch};
 pub use latch::{Beat, StateLatch, StopLatch};
+pub use quotes::{QuoteBoard, Touch};

@@ -5,15 +5,43 @@
 //!                        └──────► Denial
 //! ```
 //!
+//! | checked | stops entries | stops what reduces |
+//! |---|---|---|
+//! | mode, armed, whole lots, freeze, tick, band, session, frozen leg, order budget | yes | yes |
+//! | trading state | from `reducing` | only `halted` |
+//! | larger than the position it reduces | - | yes |
+//! | runaway, daily loss, duplicate, allowed list, cut-off, data age, last price, open orders, values, lots | yes | never |
+//!
 //! Promises
 //! - Nothing reaches a venue without passing here: [`Admitted`] has no other constructor.
 //! - The answer is a pure function of its arguments, so a replay denies what the live run denied.
-//! - A limit that exists to stop entries never stops an exit: data age, the entry cut-off and the number of
-//!   open orders are for entries; whole lots, freeze, tick, band and session are for all.
+//! - A limit that exists to stop entries never stops an order that only brings a position nearer to zero,
+//!   and such an order is never larger than that position: no exit opens the opposite one.
+//! - An order is an entry unless it [`Order::reduces`], whatever its action says.
+//!
+//! `Admitted` cannot be made elsewhere; this does not compile:
+//!
+//! ```compile_fail,E0423
+//! fn forged(order: tezi::model::Order) -> tezi::rules::Admitted {
+//!     tezi::rules::Admitted(order)
+//! }
+//! ```
+//!
+//! and this does, so that the one above fails for that reason alone:
+//!
+//! ```
+//! use tezi::model::{Denial, Order};
+//! use tezi::rules::{Admitted, ContractRules, Facts, Limits, admit};
+//! fn passed(order: Order, rules: &ContractRules) -> Result<Admitted, Denial> {
+//!     admit(order, rules, &Facts::default(), &Limits::default())
+//! }
+//! ```
 //!
 //! Deliberately absent: margin. The broker is the authority on it and answers too slowly to ask per order.
+//! Cancels never come here: nothing stops a cancel but the broker's own cap.
 
-use crate::model::{Action, Denial, Leg, Order, Price, Qty};
+use crate::model::price::PER_RUPEE;
+use crate::model::{Denial, Money, NetQty, Order, Price, Qty, Side, TradingState};
 
 /// Configured limits of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +50,46 @@ pub struct Limits {
     pub open_orders_max: u32,
     /// Widest distance of a limit price from its reference, in 1/100 of one percent.
     pub band_basis_points: i64,
+    /// Widest distance of an entry's limit price from the last price seen traded, in 1/100 of one percent.
+    pub last_band_basis_points: i64,
     /// Oldest data an entry may be based on.
     pub data_age_ns_max: u64,
-    /// Orders in any rolling second; below the broker's cap.
-    pub per_second_max: u32,
+    /// Largest value of one order.
+    pub order_value_max: Money,
+    /// Largest value executed, open and unconfirmed today, all entries together.
+    pub committed_value_max: Money,
+    /// Largest net position of an instrument, either way, in lots.
+    pub net_lots_max: u32,
+    /// Most lots of the account, held and live, all instruments together.
+    pub gross_lots_max: u32,
+    /// Loss of the day, realised and open, that ends entries; a positive amount.
+    pub daily_loss_max: Money,
+}
+
+impl Default for Limits {
+    /// What a file without limits gets, see `config::LimitsConfig`.
+    fn default() -> Self {
+        Self {
+            open_orders_max: 20,
+            band_basis_points: 500,
+            last_band_basis_points: 1_000,
+            data_age_ns_max: 5_000_000_000,
+            order_value_max: Money(50_000_000 * PER_RUPEE),
+            committed_value_max: Money(250_000_000 * PER_RUPEE),
+            net_lots_max: 100,
+            gross_lots_max: 400,
+            daily_loss_max: Money(100_000 * PER_RUPEE),
+        }
+    }
+}
+
+impl Limits {
+    /// True when the result of the day, realised and open, reached the loss that ends entries. The caller
+    /// keeps the answer: a loss that recovers does not start entries again.
+    #[inline]
+    pub const fn is_daily_loss(&self, result: Money) -> bool {
+        result.0 <= self.daily_loss_max.0.saturating_neg()
+    }
 }
 
 /// The contract's own rules.
@@ -44,10 +108,10 @@ pub struct ContractRules {
 /// What the gateway knows at the moment of the decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Orders open or unconfirmed now.
-    pub open_orders: u32,
-    /// Orders sent within the last second.
-    pub sent_last_second: u32,
+    /// The price the limit was made from. Without one nothing passes.
+    pub reference: Price,
+    /// Last price of the instrument that we ourselves saw traded; zero when there was none.
+    pub last: Price,
     /// Age of the tick behind the decision.
     pub data_age_ns: u64,
     /// True inside continuous trading.
@@ -56,6 +120,56 @@ pub struct Facts {
     pub entries_allowed: bool,
     /// True when an order of the same strategy and instrument has no known outcome.
     pub is_frozen: bool,
+    /// Orders open or unconfirmed now.
+    pub open_orders: u32,
+    /// Value of today's entries: executed, open and unconfirmed.
+    pub committed: Money,
+    /// Position of the instrument in the account if every live order on the side of this one were filled.
+    pub net: NetQty,
+    /// Lots of the account, held and live, all instruments together.
+    pub gross_lots: u32,
+    /// Units a reducing order may still close: what is held less what live orders already close.
+    pub reducible: Qty,
+    /// What may be sent.
+    pub state: TradingState,
+    /// False when the day's order budget has nothing left for an order of this urgency.
+    pub has_budget: bool,
+    /// True when the signal was acted on before.
+    pub is_duplicate: bool,
+    /// True when the instrument is one of those that may be opened.
+    pub is_allowed: bool,
+    /// True when the mode of the run matches the account.
+    pub mode_matches: bool,
+    /// True when the strategy was stopped by the runaway guard.
+    pub is_stopped: bool,
+    /// True once the loss of the day reached its limit.
+    pub is_loss_latched: bool,
+}
+
+impl Default for Facts {
+    /// Nothing stands in the way, except that there is no reference price yet.
+    fn default() -> Self {
+        Self {
+            reference: Price::ZERO,
+            last: Price::ZERO,
+            data_age_ns: 0,
+            in_session: true,
+            entries_allowed: true,
+            is_frozen: false,
+            open_orders: 0,
+            committed: Money::ZERO,
+            net: NetQty::FLAT,
+            gross_lots: 0,
+            reducible: Qty(u32::MAX),
+            state: TradingState::Active,
+            has_budget: true,
+            is_duplicate: false,
+            is_allowed: true,
+            mode_matches: true,
+            is_stopped: false,
+            is_loss_latched: false,
+        }
+    }
 }
 
 /// An order that passed the limits. Only [`admit`] makes one; the journal takes nothing else.
@@ -77,30 +191,39 @@ impl Admitted {
 #[inline]
 pub fn admit(
     order: Order,
-    leg: &Leg,
     contract: &ContractRules,
     facts: &Facts,
     limits: &Limits,
 ) -> Result<Admitted, Denial> {
-    let is_exit = order.action == Action::Exit;
+    match facts.state {
+        TradingState::Halted => return Err(Denial::Halted),
+        TradingState::Reducing if !order.reduces => return Err(Denial::Reducing),
+        TradingState::Reducing | TradingState::Active => {}
+    }
+    let lots = for_all(&order, contract, facts, limits)?;
+    if order.reduces {
+        if order.qty > facts.reducible {
+            return Err(Denial::ExceedsPosition);
+        }
+    } else {
+        for_entries(&order, lots, contract, facts, limits)?;
+    }
+    Ok(Admitted(order))
+}
+
+/// What holds for every order; returns its lots.
+#[inline]
+fn for_all(
+    order: &Order,
+    contract: &ContractRules,
+    facts: &Facts,
+    limits: &Limits,
+) -> Result<u32, Denial> {
+    if !facts.mode_matches {
+        return Err(Denial::WrongMode);
+    }
     if !contract.is_armed {
         return Err(Denial::NotArmed);
-    }
-    if order.qty == Qty::ZERO || order.qty.lots(contract.lot).is_none() {
-        return Err(Denial::NotWholeLots);
-    }
-    if order.qty > contract.qty_max {
-        return Err(Denial::AboveFreeze);
-    }
-    if !order.limit.is_on(contract.tick) {
-        return Err(Denial::OffTick);
-    }
-    let band = leg
-        .reference
-        .basis_points(limits.band_basis_points)
-        .saturating_add(contract.tick);
-    if order.limit.0 <= 0 || leg.reference.0 <= 0 || order.limit.distance(leg.reference) > band {
-        return Err(Denial::OutsideBand);
     }
     if facts.is_frozen {
         return Err(Denial::LegFrozen);
@@ -108,21 +231,91 @@ pub fn admit(
     if !facts.in_session {
         return Err(Denial::OutsideSession);
     }
-    if facts.sent_last_second >= limits.per_second_max {
-        return Err(Denial::Budget);
+    if !facts.has_budget {
+        return Err(Denial::BudgetDay);
     }
-    if !is_exit {
-        if !facts.entries_allowed {
-            return Err(Denial::OutsideSession);
-        }
-        if facts.data_age_ns > limits.data_age_ns_max {
-            return Err(Denial::StaleData);
-        }
-        if facts.open_orders >= limits.open_orders_max {
-            return Err(Denial::OpenOrders);
-        }
+    let lots = match order.qty.lots(contract.lot) {
+        Some(lots) if lots.0 > 0 => lots.0,
+        _ => return Err(Denial::NotWholeLots),
+    };
+    if order.qty > contract.qty_max {
+        return Err(Denial::AboveFreeze);
     }
-    Ok(Admitted(order))
+    if !order.limit.is_on(contract.tick) {
+        return Err(Denial::OffTick);
+    }
+    let is_inside = is_near(
+        order.limit,
+        facts.reference,
+        limits.band_basis_points,
+        contract.tick,
+    );
+    if order.limit.0 <= 0 || facts.reference.0 <= 0 || !is_inside {
+        return Err(Denial::OutsideBand);
+    }
+    Ok(lots)
+}
+
+/// What holds for orders that open or add.
+#[inline]
+fn for_entries(
+    order: &Order,
+    lots: u32,
+    contract: &ContractRules,
+    facts: &Facts,
+    limits: &Limits,
+) -> Result<(), Denial> {
+    if facts.is_loss_latched {
+        return Err(Denial::DailyLoss);
+    }
+    if facts.is_stopped {
+        return Err(Denial::StrategyStopped);
+    }
+    if facts.is_duplicate {
+        return Err(Denial::Duplicate);
+    }
+    if !facts.is_allowed {
+        return Err(Denial::NotAllowed);
+    }
+    if !facts.entries_allowed {
+        return Err(Denial::OutsideSession);
+    }
+    if facts.data_age_ns > limits.data_age_ns_max {
+        return Err(Denial::StaleData);
+    }
+    let last_band = limits.last_band_basis_points;
+    if facts.last.0 > 0 && !is_near(order.limit, facts.last, last_band, contract.tick) {
+        return Err(Denial::LastBand);
+    }
+    if facts.open_orders >= limits.open_orders_max {
+        return Err(Denial::OpenOrders);
+    }
+    let value = order.limit.times(order.qty);
+    if value > limits.order_value_max {
+        return Err(Denial::OrderValue);
+    }
+    if facts.committed.saturating_add(value) > limits.committed_value_max {
+        return Err(Denial::OpenValue);
+    }
+    // Measured in the order's own direction: what brings a position back never counts against it.
+    let units = i64::from(order.qty.0);
+    let after = match order.side {
+        Side::Buy => facts.net.0.saturating_add(units),
+        Side::Sell => facts.net.0.saturating_neg().saturating_add(units),
+    };
+    if after > i64::from(limits.net_lots_max).saturating_mul(i64::from(contract.lot.0)) {
+        return Err(Denial::NetLots);
+    }
+    if facts.gross_lots.saturating_add(lots) > limits.gross_lots_max {
+        return Err(Denial::GrossLots);
+    }
+    Ok(())
+}
+
+/// True when a price lies within a share of another one, plus the tick it was rounded to.
+#[inline]
+fn is_near(price: Price, around: Price, basis_points: i64, tick: Price) -> bool {
+    price.distance(around) <= around.basis_points(basis_points).saturating_add(tick)
 }
 
 /// The limit price of a marketable order: the reference moved by the protection, snapped outward.
@@ -131,176 +324,13 @@ pub fn admit(
 /// (market rules, section 5). A buy never rounds down and a sell never rounds up past its protection by
 /// more than one tick, and a sell never goes below one tick.
 #[inline]
-pub fn protected_limit(
-    reference: Price,
-    side: crate::model::Side,
-    basis_points: i64,
-    tick: Price,
-) -> Price {
+pub fn protected_limit(reference: Price, side: Side, basis_points: i64, tick: Price) -> Price {
     let distance = reference.basis_points(basis_points);
     match side {
-        crate::model::Side::Buy => reference.saturating_add(distance).ceil_to(tick),
-        crate::model::Side::Sell => reference.saturating_sub(distance).floor_to(tick).max(tick),
+        Side::Buy => reference.saturating_add(distance).ceil_to(tick),
+        Side::Sell => reference.saturating_sub(distance).floor_to(tick).max(tick),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{InstrumentIx, IntentId, LegRole, MonoNanos, Side, StrategyIx, Tag};
-
-    const LIMITS: Limits = Limits {
-        open_orders_max: 4,
-        band_basis_points: 500,
-        data_age_ns_max: 5_000_000_000,
-        per_second_max: 9,
-    };
-    const CONTRACT: ContractRules = ContractRules {
-        tick: Price(500),
-        lot: Qty(30),
-        qty_max: Qty(600),
-        is_armed: true,
-    };
-    const FACTS: Facts = Facts {
-        open_orders: 0,
-        sent_last_second: 0,
-        data_age_ns: 0,
-        in_session: true,
-        entries_allowed: true,
-        is_frozen: false,
-    };
-
-    fn order(action: Action) -> (Order, Leg) {
-        let leg = Leg {
-            instrument: InstrumentIx(3),
-            role: LegRole::Call,
-            side: Side::Buy,
-            qty: Qty(30),
-            limit: Price::from_rupees(102),
-            reference: Price::from_rupees(100),
-            reduces: action == Action::Exit,
-        };
-        let order = Order {
-            tag: Tag::default(),
-            intent: IntentId(1),
-            strategy: StrategyIx(0),
-            action,
-            role: leg.role,
-            instrument: leg.instrument,
-            side: leg.side,
-            qty: leg.qty,
-            limit: leg.limit,
-            signal: Price::ZERO,
-            reduces: leg.reduces,
-            received: MonoNanos(0),
-        };
-        (order, leg)
-    }
-
-    fn outcome(
-        action: Action,
-        change: impl Fn(&mut Order, &mut Leg, &mut ContractRules, &mut Facts),
-    ) -> Result<(), Denial> {
-        let ((mut order, mut leg), mut contract, mut facts) = (order(action), CONTRACT, FACTS);
-        change(&mut order, &mut leg, &mut contract, &mut facts);
-        admit(order, &leg, &contract, &facts, &LIMITS).map(|_| ())
-    }
-
-    #[test]
-    fn each_limit_holds_on_both_sides_of_its_boundary() {
-        let entry = |change: &dyn Fn(&mut Order, &mut Leg, &mut ContractRules, &mut Facts)| {
-            outcome(Action::Entry, change)
-        };
-        assert_eq!(entry(&|_, _, _, _| {}), Ok(()));
-        assert_eq!(entry(&|o, _, _, _| o.qty = Qty(600)), Ok(()));
-        assert_eq!(
-            entry(&|o, _, _, _| o.qty = Qty(630)),
-            Err(Denial::AboveFreeze)
-        );
-        assert_eq!(
-            entry(&|o, _, _, _| o.qty = Qty(0)),
-            Err(Denial::NotWholeLots)
-        );
-        assert_eq!(
-            entry(&|o, _, _, _| o.qty = Qty(31)),
-            Err(Denial::NotWholeLots)
-        );
-        assert_eq!(
-            entry(&|o, _, _, _| o.limit = Price(1_020_001)),
-            Err(Denial::OffTick)
-        );
-        assert_eq!(
-            entry(&|o, _, _, _| o.limit = Price(1_050_500)),
-            Ok(()),
-            "band plus one tick"
-        );
-        assert_eq!(
-            entry(&|o, _, _, _| o.limit = Price(1_051_000)),
-            Err(Denial::OutsideBand)
-        );
-        assert_eq!(
-            entry(&|o, _, _, _| o.limit = Price(0)),
-            Err(Denial::OutsideBand)
-        );
-        assert_eq!(
-            entry(&|_, l, _, _| l.reference = Price(0)),
-            Err(Denial::OutsideBand)
-        );
-        assert_eq!(entry(&|_, _, _, f| f.open_orders = 3), Ok(()));
-        assert_eq!(
-            entry(&|_, _, _, f| f.open_orders = 4),
-            Err(Denial::OpenOrders)
-        );
-        assert_eq!(entry(&|_, _, _, f| f.data_age_ns = 5_000_000_000), Ok(()));
-        assert_eq!(
-            entry(&|_, _, _, f| f.data_age_ns = 5_000_000_001),
-            Err(Denial::StaleData)
-        );
-        assert_eq!(entry(&|_, _, _, f| f.sent_last_second = 8), Ok(()));
-        assert_eq!(
-            entry(&|_, _, _, f| f.sent_last_second = 9),
-            Err(Denial::Budget)
-        );
-        assert_eq!(
-            entry(&|_, _, _, f| f.in_session = false),
-            Err(Denial::OutsideSession)
-        );
-        assert_eq!(
-            entry(&|_, _, _, f| f.entries_allowed = false),
-            Err(Denial::OutsideSession)
-        );
-        assert_eq!(
-            entry(&|_, _, _, f| f.is_frozen = true),
-            Err(Denial::LegFrozen)
-        );
-        assert_eq!(
-            entry(&|_, _, c, _| c.is_armed = false),
-            Err(Denial::NotArmed)
-        );
-    }
-
-    #[test]
-    fn limits_made_for_entries_let_exits_through() {
-        let exit = |change: &dyn Fn(&mut Facts)| outcome(Action::Exit, |_, _, _, f| change(f));
-        assert_eq!(exit(&|f| f.open_orders = 99), Ok(()));
-        assert_eq!(exit(&|f| f.data_age_ns = u64::MAX), Ok(()));
-        assert_eq!(exit(&|f| f.entries_allowed = false), Ok(()));
-        assert_eq!(exit(&|f| f.in_session = false), Err(Denial::OutsideSession));
-        assert_eq!(exit(&|f| f.is_frozen = true), Err(Denial::LegFrozen));
-    }
-
-    #[test]
-    fn a_protected_limit_goes_outward_to_the_tick() {
-        let tick = Price(500);
-        let at = Price::parse(b"100.03").expect("price");
-        assert_eq!(
-            protected_limit(at, Side::Buy, 200, tick).to_string(),
-            "102.05"
-        );
-        assert_eq!(
-            protected_limit(at, Side::Sell, 200, tick).to_string(),
-            "98.00"
-        );
-        assert_eq!(protected_limit(Price(500), Side::Sell, 5_000, tick), tick);
-    }
-}
+mod tests;

@@ -1,6 +1,9 @@
 //! A gateway with a broker in the test's own hands: it reads what arrives and answers when it wants to.
 
-#![allow(dead_code, reason = "two test binaries share it and neither uses all of it")]
+#![allow(
+    dead_code,
+    reason = "two test binaries share it and neither uses all of it"
+)]
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -13,14 +16,14 @@ use tezi::hot::gateway::{
 };
 use tezi::journal::{self, Entry, Segment, Writer};
 use tezi::model::{
-    Action, Command, Day, Denial, Exchange, Instrument, InstrumentIx, Intent, IntentId, Kind, Leg, LegRole,
-    MonoNanos, OrderId, OrderState, Price, Qty, Report, ReportSource, Right, Session, Side, Signal,
-    Stamp, StrategyIx, Tag, Token, WallNanos, Window,
+    Action, Command, Day, Denial, Exchange, Instrument, InstrumentIx, Intent, IntentId, Kind, Leg,
+    LegRole, MonoNanos, OrderId, OrderState, Price, Qty, Report, ReportSource, Right, Session,
+    Side, Signal, Stamp, StrategyIx, Tag, Token, WallNanos, Window,
 };
 use tezi::net::{HttpConnection, Url, tls};
 use tezi::ring::lane::Policy;
 use tezi::ring::{Lossless, QuoteBoard, Receiver, StateLatch, counted, lossless};
-use tezi::rules::{ContractRules, Limits};
+use tezi::rules::{BudgetLimits, ContractRules, Limits};
 use tezi::runtime::{Clock, Hop, Stage as _, meter};
 use tezi::venue::{Auth, Broker, Endpoint, OrderUpdate, Product};
 
@@ -183,8 +186,14 @@ impl Desk {
                 open_orders_max: 100,
                 band_basis_points: 500,
                 data_age_ns_max: 5_000_000_000,
-                per_second_max: setup.per_second,
+                ..Limits::default()
             },
+            budget: BudgetLimits {
+                per_second: setup.per_second,
+                reserve: 0,
+                ..BudgetLimits::default()
+            },
+            runaway: tezi::rules::RunawayLimits::default(),
             family: (77, DAY),
             intent_base: 0,
             journal: writer,

@@ -329,6 +329,10 @@ impl Console<'_> {
                 "ALARM the legs of intent {} differ and this is not being repaired: look at it now",
                 intent.0
             ),
+            GatewayEvent::Runaway(strategy) => format!(
+                "ALARM strategy {} ran away: too many orders or rejections; it opens nothing more",
+                self.names.strategy(*strategy)
+            ),
             GatewayEvent::State(state) => format!("ALARM trading is {state}"),
             GatewayEvent::JournalFull => "ALARM the journal has no prepared segment".to_owned(),
         };

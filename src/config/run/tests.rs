@@ -96,7 +96,7 @@ fn the_shipped_demo_trades_both_legs_on_short_bars() {
     ));
     let rules = config.limits.rules(&config.feed);
     assert_eq!(
-        (rules.per_second_max, rules.data_age_ns_max),
+        (config.limits.budget().per_second, rules.data_age_ns_max),
         (9, 60_000_000_000)
     );
 }

@@ -26,11 +26,12 @@ use crate::book::OrderRecord;
 use crate::journal::{Entry, Journaled, Writer};
 use crate::model::ids::TagParts;
 use crate::model::{
-    Day, Denial, Fill, InstrumentIx, Intent, Leg, MonoNanos, Order, OrderId, OrderState, Price,
-    Qty, RejectClass, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState, WallNanos,
+    Day, Denial, Fill, InstrumentIx, Intent, Leg, Money, MonoNanos, NetQty, Order, OrderId,
+    OrderState, Price, Qty, RejectClass, Report, ReportSource, Side, Stamp, StrategyIx, Tag,
+    TradingState, WallNanos,
 };
 use crate::net::{Connection, HttpConnection, Incoming};
-use crate::rules::{Admitted, Facts, admit};
+use crate::rules::{Admitted, Budget, Facts, Runaway, Urgency, admit};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::venue::{JsonScratch, Reply};
 use lines::{Job, Lines};
@@ -43,8 +44,8 @@ const BATCH: usize = 8;
 const SWEEP_NS: u64 = 10_000_000;
 /// Intents worked at once before memory is asked for.
 const TICKETS: usize = 64;
-/// The window of the order budget.
-const SECOND_NS: u64 = 1_000_000_000;
+/// How long the end of a run waits for replies.
+const DRAIN_NS: u64 = 2_000_000_000;
 
 /// The gateway stage.
 #[derive(Debug)]
@@ -52,8 +53,7 @@ pub struct Gateway<C = HttpConnection> {
     parts: GatewayParts<C>,
     lines: Lines<C>,
     orders: Orders,
-    sent_at: Vec<MonoNanos>,
-    sent_head: usize,
+    budget: Budget,
     backlog: Vec<Entry>,
     json: JsonScratch,
     cancel: Vec<u8>,
@@ -64,6 +64,10 @@ pub struct Gateway<C = HttpConnection> {
     holdings: Vec<(StrategyIx, InstrumentIx, i64)>,
     /// Cancels that were asked for and wait for a connection.
     cancels: Vec<(Slot, OrderId)>,
+    /// Value of the entries executed in this run, in units of 1/10 000 rupee.
+    executed: i128,
+    /// By strategy: whether it runs away.
+    runaways: Vec<Runaway>,
     seen_state: TradingState,
     operator_intents: u64,
     session_dead: bool,
@@ -76,12 +80,10 @@ pub struct Gateway<C = HttpConnection> {
 impl<C: Connection> Gateway<C> {
     /// Builds the stage; everything it needs on the hot path is allocated here.
     pub fn new(parts: GatewayParts<C>) -> Self {
-        let window = usize::try_from(parts.limits.per_second_max.max(1)).unwrap_or(1);
         Self {
             lines: Lines::new(parts.connection_count),
             orders: Orders::new(),
-            sent_at: vec![MonoNanos(0); window],
-            sent_head: 0,
+            budget: Budget::new(parts.budget),
             backlog: Vec::with_capacity(256),
             json: JsonScratch::new(),
             cancel: Vec::with_capacity(1 << 10),
@@ -89,6 +91,8 @@ impl<C: Connection> Gateway<C> {
             tickets: Vec::with_capacity(TICKETS),
             holdings: Vec::with_capacity(TICKETS),
             cancels: Vec::with_capacity(256),
+            executed: 0,
+            runaways: vec![Runaway::new(parts.runaway); parts.rules.policies.len()],
             seen_state: TradingState::Active,
             operator_intents: 0,
             session_dead: false,
@@ -198,35 +202,28 @@ impl<C: Connection> Gateway<C> {
             .armed
             .get(leg.instrument.at())
             .ok_or(Denial::NotArmed)?;
+        let urgency = urgency(&order);
+        if let Some(denial) = self.budget.denial(urgency, u32::from(ahead) + 1, now.mono) {
+            return Err(denial);
+        }
+        let (net, gross_lots, committed) = self.exposure(&order);
         let facts = Facts {
+            reference: leg.reference,
+            last: self.parts.quotes.get(leg.instrument).last,
+            net,
+            gross_lots,
+            committed,
+            reducible: self.reducible(&order),
+            state: self.parts.state.get(),
+            is_stopped: self.is_stopped(order.strategy),
             open_orders: self.orders.live().saturating_add(u32::from(ahead)),
-            sent_last_second: self.sent_last_second(ahead, now.mono),
             data_age_ns: now.mono.since(order.received),
             in_session: armed.hours.is_open(now.wall),
             entries_allowed: armed.hours.allows_entry(now.wall),
             is_frozen: self.orders.is_frozen(order.strategy, order.instrument),
+            ..Facts::default()
         };
-        admit(order, leg, &armed.rules, &facts, &self.parts.limits)
-    }
-
-    /// Zero while another order fits the rolling second, the limit itself when it does not: the window
-    /// holds exactly the last `per_second_max` sends, so the entry to be overwritten decides.
-    #[inline]
-    fn sent_last_second(&self, ahead: u8, now: MonoNanos) -> u32 {
-        let ahead = usize::from(ahead);
-        let oldest = self.sent_at[(self.sent_head + ahead) % self.sent_at.len()];
-        let is_recent = oldest != MonoNanos(0) && now.since(oldest) < SECOND_NS;
-        if is_recent || ahead >= self.sent_at.len() {
-            self.parts.limits.per_second_max
-        } else {
-            0
-        }
-    }
-
-    #[inline]
-    fn count_sent(&mut self, now: MonoNanos) {
-        self.sent_at[self.sent_head] = now;
-        self.sent_head = (self.sent_head + 1) % self.sent_at.len();
+        admit(order, &armed.rules, &facts, &self.parts.limits)
     }
 
     /// Admits, journals and sends the legs of one intent, or denies it whole.
@@ -324,7 +321,8 @@ impl<C: Connection> Gateway<C> {
         let now = now.mono;
         self.orders.set_sending(slot, now);
         self.orders.set_worked(slot);
-        self.count_sent(now);
+        self.budget.spend(urgency(order), now);
+        self.note_sent(order.strategy, now);
         self.totals.sent = self.totals.sent.wrapping_add(1);
         let armed = self.parts.armed.get_mut(order.instrument.at());
         let templates = armed.and_then(|armed| armed.templates.as_mut());
@@ -391,9 +389,17 @@ impl<C: Connection> Gateway<C> {
             self.totals.unknown = self.totals.unknown.wrapping_add(1);
             self.parts.events.push(GatewayEvent::Unknown(tag));
         }
+        if applied.changed
+            && state == OrderState::Rejected
+            && let Some(class) = report.reject
+            && let Some(strategy) = self.orders.record(tag).map(|record| record.order.strategy)
+        {
+            self.note_reject(strategy, class, now.mono);
+        }
         // The fill first: whoever learns that an order is over must know what it brought.
         if let Some(fill) = applied.fill {
-            self.hold(&fill);
+            let record = self.orders.record(tag);
+            self.hold(&fill, record.is_some_and(|record| record.order.reduces));
             self.publish(Entry::Fill(fill), now);
         }
         if applied.changed {
@@ -404,8 +410,88 @@ impl<C: Connection> Gateway<C> {
         }
     }
 
+    /// Net units of the instrument if every live order on the side of this one were filled, lots of the
+    /// account held and live, and the value of today's entries.
+    #[inline]
+    fn exposure(&self, order: &Order) -> (NetQty, u32, Money) {
+        let mut net = 0_i64;
+        let mut gross = 0_u64;
+        let lot = |instrument| u64::from(self.lots(instrument).0.0.max(1));
+        for (_, instrument, held) in &self.holdings {
+            gross = gross.saturating_add(held.unsigned_abs() / lot(*instrument));
+            if *instrument == order.instrument {
+                net = net.saturating_add(*held);
+            }
+        }
+        let mut open = 0_i128;
+        for record in self.orders.iter_live() {
+            let left = i64::from(record.remaining().0);
+            gross = gross.saturating_add(left.unsigned_abs() / lot(record.order.instrument));
+            if record.order.instrument == order.instrument && record.order.side == order.side {
+                net = net.saturating_add(left.saturating_mul(record.order.side.sign()));
+            }
+            if !record.order.reduces {
+                let value = i128::from(record.order.limit.0).saturating_mul(i128::from(left));
+                open = open.saturating_add(value);
+            }
+        }
+        let gross = u32::try_from(gross).unwrap_or(u32::MAX);
+        (
+            NetQty(net),
+            gross,
+            Money::from_wide(self.executed.saturating_add(open)),
+        )
+    }
+
+    /// Units a reducing order may still take off what its strategy holds.
+    #[inline]
+    fn reducible(&self, order: &Order) -> Qty {
+        let key = (order.strategy, order.instrument);
+        let held = self
+            .holdings
+            .iter()
+            .find(|(strategy, instrument, _)| (*strategy, *instrument) == key)
+            .map_or(0, |(_, _, net)| *net);
+        // Positive when the order's side brings the position nearer to zero.
+        let against = held.saturating_mul(-order.side.sign());
+        let held = u32::try_from(against.max(0)).unwrap_or(u32::MAX);
+        let closing = self.orders.reducing(order.strategy, order.instrument);
+        Qty(held.saturating_sub(closing))
+    }
+
+    /// Counts an order, or a rejection, towards what stops a strategy; that stops entries alone.
+    fn note_sent(&mut self, strategy: StrategyIx, now: MonoNanos) {
+        if let Some(guard) = self.runaways.get_mut(strategy.at()) {
+            let was_stopped = guard.is_stopped();
+            if guard.order(now) && !was_stopped {
+                self.parts.events.push(GatewayEvent::Runaway(strategy));
+            }
+        }
+    }
+
+    fn note_reject(&mut self, strategy: StrategyIx, class: RejectClass, now: MonoNanos) {
+        if let Some(guard) = self.runaways.get_mut(strategy.at()) {
+            let was_stopped = guard.is_stopped();
+            if guard.reject(class, now) && !was_stopped {
+                self.parts.events.push(GatewayEvent::Runaway(strategy));
+            }
+        }
+    }
+
+    /// True when a strategy sent, or was refused, too much in a short time.
+    #[inline]
+    fn is_stopped(&self, strategy: StrategyIx) -> bool {
+        self.runaways
+            .get(strategy.at())
+            .is_some_and(Runaway::is_stopped)
+    }
+
     /// Adds an execution to what is held.
-    fn hold(&mut self, fill: &Fill) {
+    fn hold(&mut self, fill: &Fill, reduces: bool) {
+        if !reduces {
+            let value = i128::from(fill.price.0).saturating_mul(i128::from(fill.qty.0));
+            self.executed = self.executed.saturating_add(value);
+        }
         let units = i64::from(fill.qty.0).saturating_mul(fill.side.sign());
         let key = (fill.strategy, fill.instrument);
         match self
@@ -560,7 +646,7 @@ impl<C: Connection> Gateway<C> {
             broker.cancel_request(endpoint, auth, order_id, &mut self.cancel);
             self.orders.set_cancelling(slot, now);
             // The broker counts it like any other request; no limit ever stops it.
-            self.count_sent(now);
+            self.budget.spend(Urgency::Cancel, now);
             self.totals.cancels = self.totals.cancels.wrapping_add(1);
             if self
                 .lines
@@ -587,6 +673,15 @@ impl<C: Connection> Gateway<C> {
             done += 1;
         }
         done
+    }
+}
+
+/// What an order is for, in the order budget.
+const fn urgency(order: &Order) -> Urgency {
+    if order.reduces {
+        Urgency::Exit
+    } else {
+        Urgency::Entry
     }
 }
 
@@ -714,7 +809,7 @@ impl<C: Connection + Send> Stage for Gateway<C> {
             self.totals.intents = self.totals.intents.wrapping_add(1);
             self.deny(&intent, Denial::Stopping, clock.now());
         }
-        let until = clock.mono().plus(2 * SECOND_NS);
+        let until = clock.mono().plus(DRAIN_NS);
         while self.lines.is_owed() && clock.mono() < until {
             self.read_updates(clock);
             self.read_replies(clock);

@@ -34,7 +34,9 @@ const NONE: u32 = u32::MAX;
 fn hash(tag: Tag) -> usize {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for half in [&tag.0[4..12], &tag.0[12..20]] {
-        let word = half.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let word = half
+            .iter()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte));
         hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         hash ^= hash >> 29;
     }
@@ -141,15 +143,27 @@ impl Orders {
         })
     }
 
+    /// Orders whose end is not known.
+    pub(super) fn iter_live(&self) -> impl Iterator<Item = &OrderRecord> {
+        self.live
+            .iter()
+            .filter_map(|live| self.records.get(live.slot.0 as usize))
+    }
+
     /// Units that live reducing orders of a strategy may still take off a position.
     pub(super) fn reducing(&self, strategy: StrategyIx, instrument: InstrumentIx) -> u32 {
-        let rows = self.live.iter().filter_map(|live| self.records.get(live.slot.0 as usize));
+        let rows = self
+            .live
+            .iter()
+            .filter_map(|live| self.records.get(live.slot.0 as usize));
         rows.filter(|record| {
             record.order.reduces
                 && record.order.strategy == strategy
                 && record.order.instrument == instrument
         })
-        .fold(0, |sum: u32, record| sum.saturating_add(record.remaining().0))
+        .fold(0, |sum: u32, record| {
+            sum.saturating_add(record.remaining().0)
+        })
     }
 
     pub(super) fn tag(&self, slot: Slot) -> Option<Tag> {

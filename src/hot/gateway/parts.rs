@@ -6,7 +6,7 @@ use crate::model::{
 };
 use crate::net::HttpConnection;
 use crate::ring::{Counted, Lossless, QuoteBoard, Receiver, StateLatch};
-use crate::rules::{ContractRules, LegsPolicy, Limits};
+use crate::rules::{BudgetLimits, ContractRules, LegsPolicy, Limits, RunawayLimits};
 use crate::runtime::Meter;
 use crate::venue::{Auth, Broker, Endpoint, OrderUpdate, Template};
 
@@ -29,6 +29,8 @@ pub enum GatewayEvent {
     Imbalance(IntentId),
     /// The trading state changed.
     State(TradingState),
+    /// A strategy sent, or was refused, too much in a short time: it opens nothing more.
+    Runaway(StrategyIx),
 }
 
 /// How orders are priced again and how legs are kept together.
@@ -103,6 +105,10 @@ pub struct GatewayParts<C = HttpConnection> {
     pub armed: Vec<Armed>,
     /// Pre-trade limits.
     pub limits: Limits,
+    /// Requests of a second, a minute and the day.
+    pub budget: BudgetLimits,
+    /// When a strategy is stopped for sending or being refused too much.
+    pub runaway: RunawayLimits,
     /// Account fingerprint and day that every tag carries.
     pub family: (u32, Day),
     /// Number of the last intent before this run.

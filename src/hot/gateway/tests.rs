@@ -4,12 +4,13 @@ use super::*;
 use crate::model::{Action, InstrumentIx, IntentId, LegRole, Qty, Signal, StrategyIx, Token};
 use crate::ring::lane::Policy;
 use crate::ring::{Receiver, counted, lossless};
-use crate::rules::Limits;
+use crate::rules::{BudgetLimits, Limits};
 use crate::runtime::{Hop, MarketTime, meter};
 use crate::venue::{Auth, Broker, Endpoint, OrderUpdate};
 
 const BASE: u64 = 600;
 const DAY: Day = Day(20_000);
+const SECOND_NS: u64 = 1_000_000_000;
 
 /// A gateway without connections, with the far ends of its lanes.
 struct Rig {
@@ -34,8 +35,10 @@ fn rig(outcomes_room: usize) -> Rig {
             open_orders_max: 4,
             band_basis_points: 500,
             data_age_ns_max: u64::MAX,
-            per_second_max: 9,
+            ..Limits::default()
         },
+        budget: BudgetLimits::default(),
+        runaway: crate::rules::RunawayLimits::default(),
         family: (7, DAY),
         intent_base: BASE,
         journal: Writer::digesting(),

@@ -325,7 +325,8 @@ impl Ticket {
 
     /// True when an order belongs to this ticket.
     pub(super) fn owns(&self, tag: Tag) -> bool {
-        tag.parts().is_some_and(|parts| parts.intent == self.intent.id.0 % INTENTS)
+        tag.parts()
+            .is_some_and(|parts| parts.intent == self.intent.id.0 % INTENTS)
     }
 
     /// Takes what all reports of one of its orders come to; `grown` is what this one added to its fills.
@@ -406,7 +407,11 @@ impl Ticket {
         let works_on = matches!(self.policy.policy, Policy::Complete)
             || number >= LEGS
             || self.works[0].leg.reduces;
-        if works_on { self.policy.attempts_max } else { 1 }
+        if works_on {
+            self.policy.attempts_max
+        } else {
+            1
+        }
     }
 
     /// Units filled of a leg that are not unwound.
@@ -615,7 +620,9 @@ pub(super) fn first_slice(qty: Qty, lot: Qty, slice_max: Qty) -> Qty {
         return qty;
     }
     let lots = qty.0 / lot.0.max(1);
-    Qty(lots.div_ceil(qty.0.div_ceil(slice_max.0)).saturating_mul(lot.0))
+    Qty(lots
+        .div_ceil(qty.0.div_ceil(slice_max.0))
+        .saturating_mul(lot.0))
 }
 
 /// Intents a tag can tell apart.

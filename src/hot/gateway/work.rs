@@ -10,7 +10,7 @@ use crate::model::{
     OrderId, OrderState, Price, Qty, Report, ReportSource, Side, Signal, Stamp, Tag, TradingState,
 };
 use crate::net::Connection;
-use crate::rules::protected_limit;
+use crate::rules::{Urgency, protected_limit};
 use crate::runtime::Clock;
 use crate::venue::Change;
 
@@ -163,7 +163,8 @@ impl<C: Connection> Gateway<C> {
 
     /// The next step of a ticket, as long as there is a connection to take it on.
     fn next_step(&mut self, at: usize, now: MonoNanos) -> Option<Step> {
-        if self.session_dead || self.lines.idle() == 0 {
+        let has_room = self.budget.wait_ns(Urgency::Cancel, 1, now) == Some(0);
+        if self.session_dead || self.lines.idle() == 0 || !has_room {
             // Its end needs no connection.
             let ticket = &mut self.tickets[at];
             return ticket.is_over().then(|| ticket.next(now)).flatten();
@@ -176,8 +177,8 @@ impl<C: Connection> Gateway<C> {
     fn price(&self, at: usize, number: u8, step: u8) -> Option<Price> {
         let leg = self.tickets[at].leg(number)?;
         let state = self.parts.state.get();
-        let is_stopped = state == TradingState::Halted
-            || (state == TradingState::Reducing && !leg.reduces);
+        let is_stopped =
+            state == TradingState::Halted || (state == TradingState::Reducing && !leg.reduces);
         (!is_stopped).then(|| self.limit_of(&leg, step).0)
     }
 
@@ -200,12 +201,19 @@ impl<C: Connection> Gateway<C> {
             .unwrap_or(leg.reference);
         let away = leg.limit.distance(leg.reference).0.max(0);
         let own = i128::from(away) * 10_000 / i128::from(leg.reference.0.max(1));
-        let steps = self.parts.rules.step_basis_points.saturating_mul(i64::from(step));
+        let steps = self
+            .parts
+            .rules
+            .step_basis_points
+            .saturating_mul(i64::from(step));
         let points = i64::try_from(own)
             .unwrap_or(0)
             .saturating_add(steps)
             .min(self.parts.limits.band_basis_points);
-        (protected_limit(reference, leg.side, points, tick), reference)
+        (
+            protected_limit(reference, leg.side, points, tick),
+            reference,
+        )
     }
 
     /// Admits, journals and sends an order that follows the first ones of its ticket.
@@ -280,7 +288,7 @@ impl<C: Connection> Gateway<C> {
             broker.cancel_request(endpoint, auth, order_id, &mut self.cancel);
             self.totals.cancels = self.totals.cancels.wrapping_add(1);
         }
-        self.count_sent(now.mono);
+        self.budget.spend(Urgency::Cancel, now.mono);
         let sent = self.lines.send(line, Job::Cancel, &self.cancel, now.mono);
         if sent.is_err() {
             self.lines.finish(line);
@@ -293,6 +301,7 @@ impl<C: Connection> Gateway<C> {
         let mut done = 0;
         while !self.session_dead
             && self.lines.idle() > 0
+            && self.budget.wait_ns(Urgency::Cancel, 1, clock.mono()) == Some(0)
             && let Some((slot, order_id)) = self.cancels.pop()
         {
             let is_live = self
@@ -370,7 +379,8 @@ impl<C: Connection> Gateway<C> {
                 at: now.wall,
                 received: now.mono,
             };
-            let id = IntentId(OPERATOR_BASE + self.parts.intent_base / 600 * 99 + self.operator_intents);
+            let id =
+                IntentId(OPERATOR_BASE + self.parts.intent_base / 600 * 99 + self.operator_intents);
             self.dispatch(&Intent::new(id, signal, leg, None), clock);
         }
     }

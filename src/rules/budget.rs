@@ -1,0 +1,212 @@
+//! The order budget: how many requests may leave, in any second, any minute and the whole day.
+//!
+//! ```text
+//!   rolling second   |■■■■■■···|   entries stop here ─┐   exits, protection and cancels use all of it
+//!                     0        9                      6 = per_second - reserve
+//! ```
+//!
+//! Promises
+//! - No window of a second or a minute, wherever it begins, holds more requests than its cap; a window is
+//!   `(t - length, t]`, so a request exactly one length after another belongs to the next one.
+//! - Entries leave `reserve` requests of every second free, and the same share of the minute and the day
+//!   (rounded up): without that, a flood of entries would fill the minute and an exit would wait for it.
+//! - Fixed memory, one step whatever the load: the window is full exactly when the request that would fall
+//!   out of it is still inside.
+//!
+//! Who goes first among those who wait is the caller's: [`Urgency`] is ordered for that.
+//!
+//! The caps are the broker's minus a margin for its own clock (market rules, sections 6 and 7): requests
+//! are counted here when they leave and there when they arrive.
+
+use crate::model::{Denial, MonoNanos};
+
+const SECOND_NS: u64 = 1_000_000_000;
+const MINUTE_NS: u64 = 60 * SECOND_NS;
+
+/// What a request is for; the earlier goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Urgency {
+    /// Closes something that is held.
+    Exit,
+    /// Guards something that is held: a stop, the missing leg of a pair.
+    Protect,
+    /// Cancels a working order.
+    Cancel,
+    /// Opens something new.
+    Entry,
+}
+
+impl Urgency {
+    /// Every urgency, first to go first.
+    pub const ALL: [Self; 4] = [Self::Exit, Self::Protect, Self::Cancel, Self::Entry];
+}
+
+/// The caps of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BudgetLimits {
+    /// Requests in any rolling second.
+    pub per_second: u32,
+    /// Requests in any rolling minute.
+    pub per_minute: u32,
+    /// Requests in a day.
+    pub per_day: u32,
+    /// Requests of any rolling second that entries leave free.
+    pub reserve: u32,
+    /// Modifications of one order.
+    pub modifications_max: u16,
+}
+
+impl Default for BudgetLimits {
+    /// Kite's limits less a margin: 10 a second, 400 a minute, 5000 a day, 25 modifications.
+    fn default() -> Self {
+        Self {
+            per_second: 9,
+            per_minute: 380,
+            per_day: 4_800,
+            reserve: 3,
+            modifications_max: 20,
+        }
+    }
+}
+
+impl BudgetLimits {
+    /// The cap of a window for entries: less the reserve's share of it, rounded up.
+    fn for_entries(&self, cap: u32) -> u32 {
+        let wide = u64::from(cap).saturating_mul(u64::from(self.reserve));
+        let kept = wide.div_ceil(u64::from(self.per_second.max(1)));
+        cap.saturating_sub(u32::try_from(kept).unwrap_or(u32::MAX))
+    }
+}
+
+/// Caps that apply to one urgency.
+#[derive(Clone, Copy, Debug)]
+struct Caps {
+    second: u32,
+    minute: u32,
+    day: u32,
+}
+
+/// Requests that left, and room for the next.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    limits: BudgetLimits,
+    all: Caps,
+    entries: Caps,
+    /// When the latest requests left; as many as the largest window holds.
+    sent_at: Box<[MonoNanos]>,
+    /// Where the next one goes.
+    head: usize,
+    /// Places in use.
+    filled: usize,
+    today: u32,
+    latest: MonoNanos,
+}
+
+impl Budget {
+    /// An unused budget; allocates all it will ever need.
+    pub fn new(limits: BudgetLimits) -> Self {
+        // A minute can hold no more than its seconds allow, nor a day less than a minute; room for both.
+        let room = limits.per_second.max(limits.per_minute).max(1);
+        Self {
+            all: Caps {
+                second: limits.per_second,
+                minute: limits.per_minute,
+                day: limits.per_day,
+            },
+            entries: Caps {
+                second: limits.for_entries(limits.per_second),
+                minute: limits.for_entries(limits.per_minute),
+                day: limits.for_entries(limits.per_day),
+            },
+            limits,
+            sent_at: vec![MonoNanos(0); usize::try_from(room).unwrap_or(1)].into_boxed_slice(),
+            head: 0,
+            filled: 0,
+            today: 0,
+            latest: MonoNanos(0),
+        }
+    }
+
+    /// The caps it keeps.
+    pub const fn limits(&self) -> &BudgetLimits {
+        &self.limits
+    }
+
+    /// Requests counted today, those carried over included.
+    pub const fn spent_today(&self) -> u32 {
+        self.today
+    }
+
+    /// Nanoseconds until `count` requests fit together: zero when they fit now, `None` when they never
+    /// will today.
+    #[inline]
+    pub fn wait_ns(&self, urgency: Urgency, count: u32, now: MonoNanos) -> Option<u64> {
+        let caps = match urgency {
+            Urgency::Exit | Urgency::Protect | Urgency::Cancel => &self.all,
+            Urgency::Entry => &self.entries,
+        };
+        if self.today.saturating_add(count) > caps.day {
+            return None;
+        }
+        let second = self.window_wait_ns(caps.second, SECOND_NS, count, now)?;
+        let minute = self.window_wait_ns(caps.minute, MINUTE_NS, count, now)?;
+        Some(second.max(minute))
+    }
+
+    /// Why nothing more of this urgency leaves now, or `None` when `count` requests fit.
+    #[inline]
+    pub fn denial(&self, urgency: Urgency, count: u32, now: MonoNanos) -> Option<Denial> {
+        match self.wait_ns(urgency, count, now) {
+            Some(0) => None,
+            Some(_) => Some(Denial::Budget),
+            None => Some(Denial::BudgetDay),
+        }
+    }
+
+    /// Counts one request that leaves. A request that left without room is counted as well: the broker
+    /// counts it too.
+    #[inline]
+    pub fn spend(&mut self, _urgency: Urgency, now: MonoNanos) {
+        // A stamp from before the latest would let the window forget the latest too early.
+        self.latest = self.latest.max(now);
+        self.sent_at[self.head] = self.latest;
+        self.head = (self.head + 1) % self.sent_at.len();
+        self.filled = (self.filled + 1).min(self.sent_at.len());
+        self.today = self.today.saturating_add(1);
+    }
+
+    /// Takes over what an earlier process of the same day spent; found in its journal or order book.
+    pub const fn carry_over(&mut self, spent_today: u32) {
+        self.today = self.today.saturating_add(spent_today);
+    }
+
+    /// Whether modification `number` of one order, counted from 1, is allowed.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::Modifications`]: cancel and replace instead.
+    pub const fn modification(&self, number: u16) -> Result<(), Denial> {
+        if number > self.limits.modifications_max {
+            return Err(Denial::Modifications);
+        }
+        Ok(())
+    }
+
+    /// Nanoseconds until a window has room for `count` more; `None` when it never has.
+    #[inline]
+    fn window_wait_ns(&self, cap: u32, length: u64, count: u32, now: MonoNanos) -> Option<u64> {
+        if count == 0 {
+            return Some(0);
+        }
+        // With `count` more there are `cap` in the window exactly when this many of the latest stay in it;
+        // the one before them has to be out.
+        let stay = cap.checked_sub(count)?;
+        let back = usize::try_from(stay).ok()?.saturating_add(1);
+        if back > self.filled {
+            return Some(0);
+        }
+        let room = self.sent_at.len();
+        let leaver = self.sent_at[(self.head + room - back) % room];
+        Some(leaver.plus(length).since(now))
+    }
+}
