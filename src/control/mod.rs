@@ -3,5 +3,6 @@
 pub mod desk;
 pub mod dial;
 pub mod inquire;
+pub mod recover;
 
 pub use desk::{Desk, DeskFault};

@@ -1,0 +1,1 @@
+//! Journals and books made to agree, case by case.
