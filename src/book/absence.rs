@@ -97,10 +97,9 @@ impl Absence {
     /// Takes a read of the trade list; one begun before the second read of the order book says nothing.
     pub fn trades(&mut self, read: TradeRead) -> Proof {
         self.step = match self.step {
-            Step::Found | Step::Absent | Step::Nothing => self.step,
             Step::Once(_) | Step::Twice(_) if !read.complete || !read.agrees => Step::Nothing,
             Step::Twice(second) if read.begun > second => Step::Absent,
-            Step::Once(_) | Step::Twice(_) => self.step,
+            step => step,
         };
         self.proof()
     }
