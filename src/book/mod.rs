@@ -20,12 +20,14 @@
 
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
+pub mod absence;
 pub mod lifecycle;
 pub mod lots;
 pub mod pnl;
 pub mod position;
 pub mod record;
 
+pub use absence::{Absence, BookRead, Proof, TradeRead};
 pub use lifecycle::{Event, Illegal};
 pub use lots::{FifoLots, OpenLot};
 pub use pnl::Pnl;

@@ -6,6 +6,7 @@
 //!   the exit code of its class (see [`Failure`]).
 //! - Nothing here sends a live order without `--execute`.
 
+pub mod audit;
 pub mod backtest;
 pub mod config;
 pub mod decode;
@@ -81,6 +82,7 @@ enum Verb {
     Decode(decode::Args),
     Latency(latency::Args),
     Config(config::Args),
+    Audit(audit::Args),
 }
 
 /// Parses the arguments, runs the verb and returns its exit code.
@@ -95,6 +97,7 @@ pub fn main() -> ExitCode {
         Verb::Decode(args) => decode::run(&args),
         Verb::Latency(args) => latency::run(&args),
         Verb::Config(args) => config::run(&args),
+        Verb::Audit(args) => audit::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,5 +2,7 @@
 
 pub mod desk;
 pub mod dial;
+pub mod inquire;
+pub mod recover;
 
 pub use desk::{Desk, DeskFault};

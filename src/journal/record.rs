@@ -14,7 +14,8 @@ use crate::model::{
 /// Bytes of one record.
 pub const RECORD: usize = 128;
 const BODY: usize = 88;
-const VERSION: u8 = 2;
+/// Version of header and records; a journal of another one is refused.
+pub const VERSION: u8 = 3;
 
 /// What a record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! One file of the journal, mapped and touched before a hot thread sees it.
 
+use super::head::Head;
 use super::record::RECORD;
 use memmap2::{MmapMut, MmapOptions};
 use std::fs::{File, OpenOptions};
@@ -15,45 +16,79 @@ pub struct Segment {
     map: MmapMut,
     path: PathBuf,
     used: usize,
+    sync: File,
 }
 
 impl Segment {
-    /// Creates the file at its full size and touches every page, so that storing never faults.
+    /// Creates a segment that names no account: for benches and tests. See [`Segment::create_for`].
     ///
     /// # Errors
     ///
-    /// When the file exists already or the disk has no room.
+    /// As [`Segment::create_for`].
     pub fn create(path: &Path) -> io::Result<(Self, File)> {
+        Self::create_for(path, &Head::default())
+    }
+
+    /// Creates the file at its full size, touches every page, so that storing never faults, and writes the
+    /// header that says whose journal it is.
+    ///
+    /// # Errors
+    ///
+    /// When the file exists already, its folder cannot be written or the disk has no room; a file that could
+    /// not be made whole is removed again.
+    pub fn create_for(path: &Path, head: &Head) -> io::Result<(Self, File)> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create_new(true)
             .open(path)?;
+        Self::prepare(path, head, &file)
+            .map(|segment| (segment, file))
+            .inspect_err(|_| drop(std::fs::remove_file(path)))
+    }
+
+    fn prepare(path: &Path, head: &Head, file: &File) -> io::Result<Self> {
         // Writing zeros allocates the blocks now: a full disk shows here, not as a fault on the hot path.
         let zeros = vec![0_u8; 1 << 20];
         for _ in 0..SEGMENT_BYTES / zeros.len() {
-            io::Write::write_all(&mut &file, &zeros)?;
+            io::Write::write_all(&mut &*file, &zeros)?;
         }
         #[expect(
             unsafe_code,
             reason = "a shared file mapping is what makes a journal store cost 8 ns"
         )]
-        // SAFETY: the file was created above with `create_new`, has its full length, and is written by no
-        // one but this mapping; control only calls `sync_data` on its own handle.
-        let mut map = unsafe { MmapOptions::new().len(SEGMENT_BYTES).map_mut(&file)? };
+        // SAFETY: the file was created by the caller with `create_new`, has its full length, and is written by
+        // no one but this mapping; other handles only call `sync_data`.
+        let mut map = unsafe { MmapOptions::new().len(SEGMENT_BYTES).map_mut(file)? };
         for page in map.chunks_mut(4096) {
             if let Some(first) = page.first_mut() {
                 *first = std::hint::black_box(0);
             }
         }
-        Ok((
-            Self {
-                map,
-                path: path.to_owned(),
-                used: 0,
-            },
-            file,
-        ))
+        let mut segment = Self {
+            map,
+            path: path.to_owned(),
+            used: 0,
+            sync: file.try_clone()?,
+        };
+        segment.store(&head.encode());
+        Ok(segment)
+    }
+
+    /// Syncs through another handle from now on; one that cannot be synced, such as `/dev/null`, is a disk
+    /// that fails.
+    pub fn sync_through(&mut self, file: File) {
+        self.sync = file;
+    }
+
+    /// Waits until everything stored is on the disk (`fdatasync`): one system call.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's; what was stored since the last success may be lost by a power cut, and a
+    /// later success does not mean it is there (the kernel reports a write error once).
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.sync.sync_data()
     }
 
     /// Stores a record. Returns false when the segment is full.
@@ -70,12 +105,17 @@ impl Segment {
         }
     }
 
+    /// Takes nothing more.
+    pub(super) fn close(&mut self) {
+        self.used = self.map.len();
+    }
+
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Bytes stored so far.
+    /// Bytes stored so far, the header among them.
     pub const fn used(&self) -> usize {
         self.used
     }

@@ -181,6 +181,12 @@ impl Admitted {
     pub const fn order(&self) -> &Order {
         &self.0
     }
+
+    /// Passes an order unchecked, for tests of what comes after.
+    #[cfg(test)]
+    pub(crate) const fn unchecked(order: Order) -> Self {
+        Self(order)
+    }
 }
 
 /// Passes an order or says why not.

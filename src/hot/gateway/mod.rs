@@ -244,10 +244,13 @@ impl<C: Connection> Gateway<C> {
         }
         let mut journaled: [Option<Journaled>; 2] = [None; 2];
         for (leg, place) in admitted.iter().flatten().zip(&mut journaled) {
-            match self.parts.journal.admit(*leg, now) {
+            match self.keep(*leg, now) {
                 Ok(leg) => *place = Some(leg),
-                Err(_) => return self.deny(intent, Denial::Journal, now),
+                Err(denial) => return self.deny(intent, denial, now),
             }
+        }
+        if let Err(denial) = self.sync_before_send(intent_reduces(intent)) {
+            return self.deny(intent, denial, now);
         }
         let mut is_out = [true; 2];
         let mut sent = now.mono;
@@ -268,6 +271,38 @@ impl<C: Connection> Gateway<C> {
                 self.report(leg.order().tag, Known::gateway(OrderState::Unknown), clock);
             }
         }
+    }
+
+    /// Writes an admitted order to the journal. While nothing can be written an exit leaves without: a
+    /// position nobody closes is worse than an order to be found by its tag. That is alarmed, and entries end.
+    #[inline]
+    fn keep(&mut self, admitted: Admitted, now: Stamp) -> Result<Journaled, Denial> {
+        match self.parts.journal.admit(admitted, now) {
+            Ok(journaled) => Ok(journaled),
+            Err(_) => self.keep_unwritten(admitted),
+        }
+    }
+
+    #[cold]
+    fn keep_unwritten(&mut self, admitted: Admitted) -> Result<Journaled, Denial> {
+        self.parts.events.push(GatewayEvent::JournalFull);
+        self.parts
+            .journal
+            .admit_unwritten(admitted)
+            .map_err(|_| Denial::Journal)
+    }
+
+    /// Waits until the disk has what was written, where the configuration asks for it. After a failed sync the
+    /// segment is left, and entries end until an operator says otherwise.
+    #[inline]
+    fn sync_before_send(&mut self, reduces: bool) -> Result<(), Denial> {
+        if self.parts.journal.sync_before_send().is_ok() {
+            return Ok(());
+        }
+        self.parts.journal.distrust().ok();
+        self.parts.state.tighten(TradingState::Reducing);
+        self.parts.events.push(GatewayEvent::NotSynced);
+        if reduces { Ok(()) } else { Err(Denial::Journal) }
     }
 
     /// Lot and largest order of a contract.
@@ -674,6 +709,11 @@ impl<C: Connection> Gateway<C> {
         }
         done
     }
+}
+
+/// True when every leg only brings a position nearer to zero.
+fn intent_reduces(intent: &Intent) -> bool {
+    intent.legs().all(|leg| leg.reduces)
 }
 
 /// What an order is for, in the order budget.

@@ -27,6 +27,8 @@ pub enum GatewayEvent {
     JournalFull,
     /// The legs of an intent differ and that is not being repaired now: a person must look.
     Imbalance(IntentId),
+    /// The disk did not confirm the journal: its segment is left, and entries end.
+    NotSynced,
     /// The trading state changed.
     State(TradingState),
     /// A strategy sent, or was refused, too much in a short time: it opens nothing more.

@@ -232,11 +232,12 @@ impl<C: Connection> Gateway<C> {
         if quote.received > order.received {
             order.received = quote.received;
         }
-        let admitted = self.check(order, &leg, 0, now).and_then(|admitted| {
-            self.parts
-                .journal
-                .admit(admitted, now)
-                .map_err(|_| Denial::Journal)
+        let admitted = self
+            .check(order, &leg, 0, now)
+            .and_then(|admitted| self.keep(admitted, now));
+        let admitted = admitted.and_then(|journaled| {
+            self.sync_before_send(leg.reduces)?;
+            Ok(journaled)
         });
         match admitted {
             Err(denial) => self.tickets[at].denied(placing.number, denial, now.mono),
