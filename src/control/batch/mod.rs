@@ -19,7 +19,7 @@ mod outcome;
 mod plan;
 pub mod reads;
 
-pub use outcome::{BatchTimes, OrderLine, Origin, Outcome, Times};
+pub use outcome::{BatchTimes, OrderLine, Origin, Outcome, Times, start_of_run};
 pub use plan::{DELAY_NS_MAX, Delay, LOTS_MAX, Plan, PlanFault};
 
 use crate::journal::Entry;

@@ -96,6 +96,14 @@ pub struct Origin {
     pub logged_in: MonoNanos,
 }
 
+/// The origin of a run whose clock starts with the login.
+pub const fn start_of_run(login_ns: u64) -> Origin {
+    Origin {
+        began: MonoNanos(0),
+        logged_in: MonoNanos(login_ns),
+    }
+}
+
 fn seconds(nanos: u64) -> f64 {
     nanos as f64 / 1e9
 }
