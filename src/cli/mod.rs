@@ -15,6 +15,7 @@ pub mod latency;
 pub mod readings;
 pub mod replay;
 pub mod run;
+pub mod strangle;
 pub mod venue;
 
 use clap::{Parser, Subcommand};
@@ -76,6 +77,7 @@ enum Verb {
     Demo(demo::Args),
     Venue(Box<venue::Args>),
     Run(run::Args),
+    Strangle(Box<strangle::Args>),
     Replay(replay::Args),
     Backtest(backtest::Args),
     Readings(readings::Args),
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(&args),
         Verb::Venue(args) => venue::run(&args),
         Verb::Run(args) => run::run(&args),
+        Verb::Strangle(args) => strangle::run(&args),
         Verb::Replay(args) => replay::run(&args),
         Verb::Backtest(args) => backtest::run(&args),
         Verb::Readings(args) => readings::run(&args),

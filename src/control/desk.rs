@@ -282,7 +282,7 @@ impl Desk {
     }
 
     /// Sends a read, reconnecting once when the kept-alive connection turns out to be gone.
-    fn call(&mut self, request: &Request) -> Result<Response, NetFault> {
+    pub(in crate::control) fn call(&mut self, request: &Request) -> Result<Response, NetFault> {
         let mut bytes = Vec::new();
         request.encode(&self.endpoint(), &mut bytes);
         if let Some(mut connection) = self.connection.take()

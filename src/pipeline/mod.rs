@@ -15,6 +15,7 @@
 //! intent decided last still meets a gateway; then what still waits in lanes is taken by hand.
 
 pub mod arm;
+pub mod batch;
 pub mod header;
 pub mod replay;
 

@@ -84,7 +84,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     let config = load(args)?;
-    guard(&config, args)?;
+    guard(&config, args.execute)?;
     let prepared = prepare(&config, args)?;
     let mut stdout = std::io::stdout().lock();
     let mut console = Console {
@@ -151,7 +151,7 @@ pub(in crate::cli) fn take_ready_file(path: &Path) -> Result<Ready, Failure> {
     })
 }
 
-fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
+pub(in crate::cli) fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
     let ready = take_ready_file(path)?;
     config.venue.rest = ready.rest;
     config.venue.ticker = ready.ticker;
@@ -165,9 +165,9 @@ fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
 }
 
 /// Simulation is the default; live trading needs a flag and a stanza and a matching account.
-fn guard(config: &Config, args: &Args) -> Result<(), Failure> {
+pub(in crate::cli) fn guard(config: &Config, execute: bool) -> Result<(), Failure> {
     let refuse = |why: &str| Err(Failure::Usage(why.to_owned()));
-    match (config.venue.simulated, args.execute) {
+    match (config.venue.simulated, execute) {
         (true, true) => refuse(
             "--execute with venue.simulated = true; live trading needs a configuration that says \
              venue.simulated = false",
@@ -199,7 +199,7 @@ struct Prepared {
     topology: Vec<String>,
 }
 
-fn arm_failure(fault: &arm::ArmFault) -> Failure {
+pub(in crate::cli) fn arm_failure(fault: &arm::ArmFault) -> Failure {
     match fault {
         arm::ArmFault::Desk(_) | arm::ArmFault::Net(_) => Failure::Venue(fault.to_string()),
         arm::ArmFault::Template { .. } | arm::ArmFault::Unfit(_) => {
@@ -324,7 +324,10 @@ fn place(config: &Config, args: &Args) -> Result<crate::runtime::Placement, Fail
 }
 
 /// The clock of the run and market time now: the simulated venue's, or the machine's.
-fn market_time(config: &Config, desk: &mut Desk) -> Result<(MarketTime, WallNanos), Failure> {
+pub(in crate::cli) fn market_time(
+    config: &Config,
+    desk: &mut Desk,
+) -> Result<(MarketTime, WallNanos), Failure> {
     if !config.venue.simulated {
         let now = Clock::start(&MarketTime::Real).now().wall;
         return Ok((MarketTime::Real, now));
@@ -344,7 +347,7 @@ fn market_time(config: &Config, desk: &mut Desk) -> Result<(MarketTime, WallNano
     Ok((MarketTime::Feed { speed_milli }, WallNanos(now)))
 }
 
-fn sim_clock(desk: &mut Desk) -> Result<Value, Failure> {
+pub(in crate::cli) fn sim_clock(desk: &mut Desk) -> Result<Value, Failure> {
     let reply = desk
         .get("/sim/clock")
         .map_err(|e| Failure::Venue(e.to_string()))?;
@@ -353,7 +356,7 @@ fn sim_clock(desk: &mut Desk) -> Result<Value, Failure> {
     })
 }
 
-fn new_segment(
+pub(in crate::cli) fn new_segment(
     folder: &Path,
     header: &TapeHeader,
     number: u32,
@@ -777,7 +780,7 @@ fn end_tape(
     clippy::disallowed_methods,
     reason = "the control loop of a verb, not a hot thread"
 )]
-fn pause(time: Duration) {
+pub(in crate::cli) fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 

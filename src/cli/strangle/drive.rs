@@ -1,0 +1,485 @@
+//! The loop of a run of batches: reads prices, hands intents over, reads the order book, tells people.
+
+use super::{Failure, follow, print_json};
+use crate::control::Desk;
+use crate::control::batch::{Batches, End, Outcome, Step, Submit, reads, start_of_run};
+use crate::control::dial::{Dialled, Want};
+use crate::hot::gateway::GatewayEvent;
+use crate::journal::Entry;
+use crate::model::{
+    Action, Day, Instrument, InstrumentIx, InstrumentTable, Intent, Leg, LegRole, MonoNanos,
+    OrderState, Price, Qty, ReportSource, Side, Signal, StrategyIx, Tag, TradingState,
+};
+use crate::pipeline::batch::BatchEngine;
+use crate::ring::StateLatch;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fs::File;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Longest life of a batch: an order is cancelled after ten seconds, and a lost answer takes a while to find.
+pub(super) const PATIENCE_NS: u64 = 60_000_000_000;
+/// Longest wait for two order connections.
+const LINKS_NS: u64 = 20_000_000_000;
+/// Time between two tries to read what is needed.
+const RETRY_NS: u64 = 1_000_000_000;
+/// Reads that may fail in a row.
+const FAILURES_MAX: u32 = 5;
+/// Shortest and longest time between two reads of the order book.
+const POLL_NS: (u64, u64) = (100_000_000, 2_000_000_000);
+const PERIOD: Duration = Duration::from_millis(2);
+
+/// Seconds for people: `20 s`, `0.12 s`.
+pub(super) fn seconds(nanos: u64) -> String {
+    let value = nanos as f64 / 1e9;
+    if nanos.is_multiple_of(1_000_000_000) {
+        format!("{value:.0} s")
+    } else {
+        format!("{value:.2} s")
+    }
+}
+
+/// What is traded and how it is priced.
+#[derive(Debug)]
+pub(super) struct Priced {
+    /// The CALL, then the PUT.
+    pub(super) table: InstrumentTable,
+    /// Buy or sell.
+    pub(super) side: Side,
+    /// Basis points a limit may be worse than the best quote.
+    pub(super) protection: i64,
+}
+
+/// Lines for people, above the bar where there is a terminal.
+#[derive(Debug)]
+pub(super) struct Teller {
+    to_stderr: bool,
+    bar: Option<ProgressBar>,
+}
+
+impl Teller {
+    pub(super) const fn new(to_stderr: bool) -> Self {
+        Self {
+            to_stderr,
+            bar: None,
+        }
+    }
+
+    pub(super) fn say(&mut self, text: &str) {
+        let to_stderr = self.to_stderr;
+        let write = || {
+            // A closed pipe leaves nobody to tell.
+            if to_stderr {
+                drop(writeln!(std::io::stderr(), "{text}"));
+            } else {
+                drop(writeln!(std::io::stdout(), "{text}"));
+            }
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn begin(&mut self, lots: u64) {
+        if !std::io::stderr().is_terminal() {
+            return;
+        }
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} lots  {msg}  {elapsed}");
+        if let Ok(style) = style {
+            let bar = ProgressBar::new(lots);
+            bar.set_style(style);
+            self.bar = Some(bar);
+        }
+    }
+}
+
+/// Everything a run needs.
+#[derive(Debug)]
+pub(super) struct Driver {
+    pub(super) engine: BatchEngine,
+    pub(super) batches: Batches,
+    pub(super) desk: Desk,
+    pub(super) priced: Priced,
+    pub(super) family: (u32, Day),
+    pub(super) is_simulated: bool,
+    pub(super) files: Vec<File>,
+    pub(super) state: StateLatch,
+    pub(super) wanted_links: usize,
+    pub(super) login_ns: u64,
+}
+
+/// What the loop remembers between turns.
+#[derive(Debug, Default)]
+struct Turn {
+    links: usize,
+    failures: u32,
+    /// No read before this moment.
+    read_at: MonoNanos,
+    poll_ns: u64,
+    waiting_since: Option<MonoNanos>,
+    told_wait: Option<MonoNanos>,
+    batch: usize,
+    changed: bool,
+}
+
+impl Driver {
+    /// The moment of the run: the engine's clock, which started when the session stood.
+    fn now(&self) -> MonoNanos {
+        self.engine.clock.mono().plus(self.login_ns)
+    }
+
+    pub(super) fn run(
+        mut self,
+        interrupted: &AtomicBool,
+        teller: &mut Teller,
+        json: bool,
+    ) -> Result<(), Failure> {
+        teller.begin(
+            self.batches
+                .batches()
+                .iter()
+                .map(|b| u64::from(b.lots.0))
+                .sum(),
+        );
+        let mut turn = Turn::default();
+        while self.turn(&mut turn, interrupted, teller) {
+            crate::cli::run::pause(PERIOD);
+        }
+        let now = self.now();
+        let (_, rest) = self.engine.stop().map_err(Failure::Failed)?;
+        for entry in &rest {
+            self.batches.take(entry, now);
+        }
+        if let Some(bar) = teller.bar.take() {
+            bar.finish_and_clear();
+        }
+        for file in &self.files {
+            if let Err(fault) = file.sync_data() {
+                teller.say(&format!("ALARM the journal cannot be synced: {fault}"));
+            }
+        }
+        let origin = start_of_run(self.login_ns);
+        let outcome = self.batches.outcome(origin, now);
+        farewell(&self.batches, &outcome, teller);
+        if json {
+            print_json(&outcome);
+        }
+        match (self.batches.end(), outcome.error) {
+            (_, None) => Ok(()),
+            (Some(End::Interrupted(_)), Some(why)) => Err(Failure::Interrupted(why)),
+            (_, Some(why)) => Err(Failure::Failed(why)),
+        }
+    }
+
+    /// One turn; false when the run is over.
+    fn turn(&mut self, turn: &mut Turn, interrupted: &AtomicBool, teller: &mut Teller) -> bool {
+        let now = self.now();
+        if interrupted.swap(false, Ordering::Relaxed) {
+            teller.say("Ctrl-C: the batch that is out is finished, no other starts");
+            self.batches.stop(End::Interrupted(turn.batch));
+        }
+        let state = self.state.get();
+        if state != TradingState::Active {
+            self.batches.stop(End::Latched(state));
+        }
+        self.hear(turn, teller);
+        match self.batches.step(now) {
+            Step::Over => return false,
+            Step::Wait(until) => {
+                if turn.told_wait != Some(until) {
+                    turn.told_wait = Some(until);
+                    teller.say(&format!(
+                        "waiting {} before the next batch",
+                        seconds(until.since(now))
+                    ));
+                }
+                if let Some(bar) = &teller.bar {
+                    bar.set_message(format!(
+                        "next batch in {} s",
+                        until.since(now) / 1_000_000_000
+                    ));
+                }
+            }
+            Step::Submit(due) => self.submit(due, turn, teller),
+            Step::Running => self.poll(turn, teller),
+        }
+        true
+    }
+
+    /// Reads everything the gateway and the dialler said.
+    fn hear(&mut self, turn: &mut Turn, teller: &mut Teller) {
+        while let Ok(news) = self.engine.dialled.try_recv() {
+            match news {
+                Dialled::Up(..) => turn.links += 1,
+                Dialled::Failed(_, why, _) => teller.say(&format!("no order connection: {why}")),
+                Dialled::SessionDead(_) => self.batches.stop(End::SessionDead),
+            }
+        }
+        while let Some(event) = self.engine.events.pop() {
+            match event {
+                GatewayEvent::ConnectionLost => {
+                    turn.links = turn.links.saturating_sub(1);
+                    self.engine.wants.send(Want::OrderConnection).ok();
+                }
+                GatewayEvent::SessionDead => self.batches.stop(End::SessionDead),
+                GatewayEvent::Unknown(tag) => teller.say(&format!(
+                    "  ALARM {} {tag}: no answer, asking the order book by tag",
+                    leg_name(tag)
+                )),
+                GatewayEvent::Contradiction(tag) => {
+                    teller.say(&format!("  ALARM {tag}: reports contradict each other"));
+                }
+                GatewayEvent::Foreign(_) => {}
+                GatewayEvent::JournalFull => teller.say("  ALARM the journal has no room left"),
+            }
+        }
+        let now = self.now();
+        while let Some(entry) = self.engine.outcomes.pop() {
+            turn.changed = true;
+            // The gateway's clock began after the login; the run's did before it.
+            let entry = self.shifted(entry);
+            self.tell(&entry, teller);
+            self.batches.take(&entry, now);
+        }
+    }
+
+    fn shifted(&self, entry: Entry) -> Entry {
+        match entry {
+            Entry::Report(mut report) => {
+                report.received = report.received.plus(self.login_ns);
+                Entry::Report(report)
+            }
+            other => other,
+        }
+    }
+
+    /// Reads prices and hands the intent of a batch over.
+    fn submit(&mut self, due: Submit, turn: &mut Turn, teller: &mut Teller) {
+        let now = self.now();
+        if now < turn.read_at {
+            return;
+        }
+        if turn.links < 2.min(self.wanted_links) {
+            let since = *turn.waiting_since.get_or_insert(now);
+            if now.since(since) > LINKS_NS {
+                self.batches
+                    .stop(End::VenueGone("no two order connections".to_owned()));
+            }
+            return;
+        }
+        turn.waiting_since = None;
+        if self.is_simulated {
+            follow(&self.engine.clock, &mut self.desk);
+        }
+        let limits = match self.priced.read(&mut self.desk) {
+            Ok(limits) => limits,
+            Err(why) => return self.failed(why, turn, teller),
+        };
+        turn.failures = 0;
+        let Some(intent) = self.intent(due, &limits) else {
+            return;
+        };
+        turn.batch = due.batch;
+        let count = self.batches.batches().len();
+        teller.say(&format!(
+            "batch {}/{count}: {} lots, CALL {} and PUT {} units",
+            due.batch, due.lots, due.qty[0], due.qty[1]
+        ));
+        let now = self.now();
+        if self.engine.intents.push(intent).is_ok() {
+            self.batches.submitted(now);
+            turn.poll_ns = POLL_NS.0;
+            turn.read_at = now;
+        }
+    }
+
+    fn intent(&self, due: Submit, limits: &[(Price, Price)]) -> Option<Intent> {
+        let leg = |at: usize, row: &Instrument, role: LegRole, qty: Qty| {
+            let (reference, limit) = *limits.get(at)?;
+            Some(Leg {
+                instrument: row.ix,
+                role,
+                side: self.priced.side,
+                qty,
+                limit,
+                reference,
+                reduces: false,
+            })
+        };
+        let call = self.priced.table.get(InstrumentIx(0))?;
+        let put = self.priced.table.get(InstrumentIx(1))?;
+        let stamp = self.engine.clock.now();
+        let signal = Signal {
+            action: Action::Entry,
+            strategy: StrategyIx(0),
+            instrument: call.ix,
+            price: limits.first()?.0,
+            conditions: 0,
+            at: stamp.wall,
+            received: stamp.mono,
+        };
+        let first = leg(0, call, LegRole::Call, due.qty[0])?;
+        Some(Intent::new(
+            due.intent,
+            signal,
+            first,
+            Some(leg(1, put, LegRole::Put, due.qty[1])?),
+        ))
+    }
+
+    /// A read failed: it is tried again, a few times.
+    fn failed(&mut self, why: String, turn: &mut Turn, teller: &mut Teller) {
+        turn.failures += 1;
+        turn.read_at = self.now().plus(RETRY_NS);
+        teller.say(&format!("cannot read: {why}"));
+        if turn.failures >= FAILURES_MAX {
+            self.batches.stop(End::VenueGone(why));
+        }
+    }
+
+    /// Reads the order book while orders of the running batch have no end.
+    fn poll(&mut self, turn: &mut Turn, teller: &mut Teller) {
+        let now = self.now();
+        let Some(batch) = self.batches.batches().get(turn.batch.saturating_sub(1)) else {
+            return;
+        };
+        let is_waiting = |state: OrderState| {
+            matches!(
+                state,
+                OrderState::Acknowledged | OrderState::Open | OrderState::Unknown
+            )
+        };
+        let owes_reply = batch
+            .orders
+            .iter()
+            .any(|seen| matches!(seen.state, OrderState::Admitted | OrderState::Sending));
+        let waits = batch.orders.iter().any(|seen| is_waiting(seen.state));
+        if owes_reply || !waits || now < turn.read_at {
+            return;
+        }
+        let rows = match reads::orders(&mut self.desk) {
+            Ok(rows) => rows,
+            Err(fault) => {
+                turn.read_at = now.plus(RETRY_NS);
+                return teller.say(&format!("the order book cannot be read: {fault}"));
+            }
+        };
+        turn.poll_ns = (turn.poll_ns * 2).min(POLL_NS.1);
+        turn.read_at = self.now().plus(turn.poll_ns);
+        let family = crate::model::ids::TagParts {
+            account: self.family.0,
+            day: self.family.1,
+            intent: 0,
+            leg: 0,
+            slice: 0,
+            attempt: 0,
+        };
+        let family = Tag::new(family);
+        for row in rows {
+            let is_ours = row.tag.is_some_and(|tag| {
+                tag.family() == family.family()
+                    && tag
+                        .intent_and_leg()
+                        .is_some_and(|(intent, _)| self.batches.number_of(intent).is_some())
+            });
+            if is_ours && self.engine.updates.push(row).is_err() {
+                // The gateway is behind: the next read says the same again.
+                break;
+            }
+        }
+    }
+
+    fn tell(&self, entry: &Entry, teller: &mut Teller) {
+        match entry {
+            Entry::Admitted(order) => {
+                let symbol = self.priced.table.get(order.instrument);
+                teller.say(&format!(
+                    "  {} {} {} {} at {}  {}",
+                    order.role.name(),
+                    order.side,
+                    order.qty,
+                    symbol.map_or("?", |row| row.symbol.as_str()),
+                    order.limit,
+                    order.tag
+                ));
+            }
+            Entry::Report(report) => {
+                let why = match (report.denial, report.reject) {
+                    (Some(denial), _) => format!(": {}", denial.name()),
+                    (None, Some(class)) => format!(": {}", class.name()),
+                    (None, None) => String::new(),
+                };
+                let name = leg_name(report.tag);
+                let id = report.order_id.0;
+                if report.source == ReportSource::Reply && id != 0 {
+                    teller.say(&format!(
+                        "  {name} reply: order id {id}, {}{why}",
+                        report.state
+                    ));
+                } else if report.state.is_terminal() || report.state == OrderState::Unknown {
+                    let alarm = matches!(
+                        report.state,
+                        OrderState::Denied | OrderState::Rejected | OrderState::Unknown
+                    );
+                    teller.say(&format!(
+                        "  {}{name} {}{why}, {} filled at {}",
+                        if alarm { "ALARM " } else { "" },
+                        report.state,
+                        report.filled,
+                        report.average
+                    ));
+                }
+            }
+            Entry::Fill(fill) => {
+                if let Some(bar) = &teller.bar {
+                    let lot = self
+                        .priced
+                        .table
+                        .get(fill.instrument)
+                        .map_or(1, |row| row.lot.0);
+                    if fill.instrument == InstrumentIx(0) {
+                        bar.inc(u64::from(fill.qty.0 / lot.max(1)));
+                    }
+                }
+            }
+            Entry::Ended(ended) => teller.say(&format!("  batch ended: {}", ended.how.name())),
+            Entry::Sending(_)
+            | Entry::Amending(_)
+            | Entry::Adopted(_)
+            | Entry::Latch(_)
+            | Entry::Checkpoint(_) => {}
+        }
+    }
+}
+
+fn leg_name(tag: Tag) -> &'static str {
+    match tag.intent_and_leg() {
+        Some((_, 0)) => "CALL",
+        Some((_, 1)) => "PUT",
+        Some((_, 2)) => "CALL (closing)",
+        Some((_, 3)) => "PUT (closing)",
+        _ => "?",
+    }
+}
+
+fn farewell(batches: &Batches, outcome: &Outcome, teller: &mut Teller) {
+    let count = batches.batches().len();
+    let words = if outcome.success {
+        "completed"
+    } else {
+        "ended"
+    };
+    teller.say(&format!(
+        "{words}: Call {}/{count}, Put {}/{count}",
+        batches.filled(0),
+        batches.filled(1)
+    ));
+    if let Some(times) = &outcome.times {
+        teller.say(&format!(
+            "{:.2} s, of which {:.2} s waiting; {} API calls; one after the other with a login each: {:.2} s",
+            times.total_s, times.waiting_s, times.api_calls, times.sequential_s
+        ));
+    }
+}

@@ -1,0 +1,82 @@
+//! What a run of batches reads of the venue: quotes before a batch leaves, the order book while it is out.
+
+use crate::control::desk::{Desk, DeskFault};
+use crate::model::{Price, Side};
+use crate::venue::kite::books;
+use crate::venue::kite::faults::ApiFault;
+use crate::venue::kite::market::{QuoteKind, QuoteRow, parse_quotes, quote_request};
+use crate::venue::{JsonScratch, OrderUpdate, Request};
+
+fn fault(what: &'static str) -> impl Fn(ApiFault) -> DeskFault {
+    move |source| DeskFault::Api { what, source }
+}
+
+/// Full quotes of `keys`, each `EXCHANGE:SYMBOL`; a key without data is missing from the answer.
+///
+/// # Errors
+///
+/// [`DeskFault`].
+pub fn quotes(desk: &mut Desk, keys: &[&str]) -> Result<Vec<QuoteRow>, DeskFault> {
+    let request = quote_request(desk.auth(), QuoteKind::Full, keys);
+    let mut reply = desk.call(&request)?;
+    parse_quotes(reply.status, &mut reply.body, &mut JsonScratch::new()).map_err(fault("quotes"))
+}
+
+/// The order book of the day, as the feed would have told it row by row.
+///
+/// # Errors
+///
+/// [`DeskFault`]; a row that cannot be read fails the whole book.
+pub fn orders(desk: &mut Desk) -> Result<Vec<OrderUpdate>, DeskFault> {
+    let request = books::orders_request(desk.auth());
+    let mut reply = desk.call(&request)?;
+    let rows = books::parse_orders(reply.status, &mut reply.body, &mut JsonScratch::new());
+    let rows = rows.map_err(fault("order book"))?;
+    Ok(rows.into_iter().map(|row| row.update).collect())
+}
+
+/// Starts the market of a simulated venue that waits for a first subscriber: batches need no feed.
+///
+/// # Errors
+///
+/// [`DeskFault::Net`].
+pub fn start_market(desk: &mut Desk) -> Result<(), DeskFault> {
+    let request = Request {
+        method: "POST",
+        path: "/sim/start".to_owned(),
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    desk.call(&request)?;
+    Ok(())
+}
+
+/// The price a marketable order of this side is reckoned from: the best price it can be filled at, and the
+/// last price where nobody quotes. `None` without either.
+pub fn touch(row: &QuoteRow, side: Side) -> Option<Price> {
+    let levels = match side {
+        Side::Buy => &row.asks,
+        Side::Sell => &row.bids,
+    };
+    let best = levels.first().map_or(Price::ZERO, |level| level.price);
+    [best, row.last].into_iter().find(|price| price.0 > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sale_is_reckoned_from_the_bid_a_purchase_from_the_ask_and_else_from_the_last_price() {
+        let mut row = QuoteRow {
+            last: Price::from_rupees(100),
+            ..QuoteRow::default()
+        };
+        row.bids[0].price = Price::from_rupees(99);
+        assert_eq!(touch(&row, Side::Sell), Some(Price::from_rupees(99)));
+        assert_eq!(touch(&row, Side::Buy), Some(Price::from_rupees(100)));
+        row.asks[0].price = Price::from_rupees(101);
+        assert_eq!(touch(&row, Side::Buy), Some(Price::from_rupees(101)));
+        assert_eq!(touch(&QuoteRow::default(), Side::Buy), None);
+    }
+}

@@ -1,0 +1,152 @@
+//! A gateway without feed and deciding stage: intents come from control, order updates from reads of the
+//! order book.
+//!
+//! ```text
+//!   control ──intents, updates──► [gateway] ──outcomes, events──► control
+//!      └──wants──► dialler ──connections──►┘
+//! ```
+//!
+//! The gateway is the one of a run, with its limits, journal and connections. What the feed would have told
+//! it of orders is read from the order book and comes down the same lane, row by row.
+
+use super::arm::Armoury;
+use crate::control::dial::{Dialled, Dialler, DiallerParts, Want};
+use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
+use crate::journal::{Entry, Segment, Writer};
+use crate::model::Intent;
+use crate::ring::lane::Policy;
+use crate::ring::{Lossless, Receiver, StopLatch, counted, lossless};
+use crate::runtime::launch::Launch;
+use crate::runtime::{Clock, Hop, IdleMode, Running, launch, meter};
+use crate::venue::OrderUpdate;
+use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
+
+/// A gateway that runs alone.
+#[derive(Debug)]
+pub struct BatchEngine {
+    gateway: Running<Gateway>,
+    dialler: Running<Dialler>,
+    stop: [StopLatch; 2],
+    /// Decisions to the gateway.
+    pub intents: Lossless<Intent>,
+    /// Rows of the order book to the gateway.
+    pub updates: Lossless<OrderUpdate>,
+    /// Everything that becomes known of orders; the gateway stalls unless it is read.
+    pub outcomes: Receiver<Entry>,
+    /// News of the gateway.
+    pub events: Receiver<GatewayEvent>,
+    /// Connections that are wanted.
+    pub wants: Outbox<Want>,
+    /// What became of dialling.
+    pub dialled: Inbox<Dialled>,
+    /// Prepared journal segments.
+    pub segments: Lossless<Segment>,
+    /// The clock the gateway is given.
+    pub clock: Clock,
+}
+
+/// Starts a gateway on a thread of its own that waits for its sockets, and dials its connections.
+///
+/// # Errors
+///
+/// When the operating system refuses a thread or a poll.
+pub fn start_batches(
+    armoury: Armoury,
+    segment: Segment,
+    clock: Clock,
+) -> std::io::Result<BatchEngine> {
+    let settings = armoury.settings;
+    let (intents, intents_rx, _) = lossless("control → gateway (intents)", 16, Policy::Stall);
+    let (updates, updates_rx, _) = lossless("control → gateway (updates)", 1_024, Policy::Stall);
+    let (outcomes_tx, outcomes, _) = lossless("gateway → control (outcomes)", 4_096, Policy::Stall);
+    let (records, _, _) = counted("gateway → nobody (records)", 1);
+    let (events_tx, events, _) = counted("gateway → control (events)", 1_024);
+    let (connections_tx, connections, _) =
+        lossless("dialler → gateway (connections)", 16, Policy::Stall);
+    let (segments, segments_rx, _) = lossless("control → gateway (segments)", 2, Policy::Stall);
+    let (feeds, _, _) = lossless("dialler → nobody (sockets)", 1, Policy::Stall);
+    let (wants, wants_inbox) = unbounded();
+    let (dialled_outbox, dialled) = unbounded();
+    let gateway = Gateway::new(GatewayParts {
+        broker: armoury.broker,
+        endpoint: armoury.desk.endpoint(),
+        auth: armoury.desk.auth().clone(),
+        armed: armoury.armed,
+        limits: settings.limits,
+        family: settings.family,
+        intent_base: settings.intent_base,
+        journal: Writer::new(segment, segments_rx),
+        intents: intents_rx,
+        updates: updates_rx,
+        outcomes: outcomes_tx,
+        records,
+        events: events_tx,
+        connections,
+        connection_count: settings.connections,
+        warm_request: armoury.desk.warm_request(),
+        warm_after_ns: settings.warm_after_ns,
+        reply_timeout_ns: settings.reply_timeout_ns,
+        order_ttl_ns: settings.order_ttl_ns,
+        first_byte: meter(Hop::FirstByte).0,
+        both_legs: meter(Hop::BothLegs).0,
+        reply: meter(Hop::Reply).0,
+    });
+    let dialler = Dialler::new(DiallerParts {
+        desk: armoury.desk,
+        ticker: armoury.ticker,
+        tls: armoury.tls,
+        tokens: Vec::new(),
+        mode: armoury.mode,
+        wants: wants_inbox,
+        dialled: dialled_outbox,
+        feeds,
+        connections: connections_tx,
+    });
+    for _ in 0..settings.connections {
+        wants.send(Want::OrderConnection).ok();
+    }
+    let stop: [StopLatch; 2] = std::array::from_fn(|_| StopLatch::default());
+    let how = |stop: &StopLatch| Launch {
+        core: None,
+        idle: IdleMode::Park,
+        stop: stop.clone(),
+        clock: clock.clone(),
+    };
+    Ok(BatchEngine {
+        gateway: launch(gateway, how(&stop[0]))?,
+        dialler: launch(dialler, how(&stop[1]))?,
+        stop,
+        intents,
+        updates,
+        outcomes,
+        events,
+        wants,
+        dialled,
+        segments,
+        clock,
+    })
+}
+
+impl BatchEngine {
+    /// Stops the gateway, which waits up to two seconds for replies that are due, and hands on what it still
+    /// knew.
+    ///
+    /// # Errors
+    ///
+    /// The name of a stage that panicked.
+    pub fn stop(mut self) -> Result<(Gateway, Vec<Entry>), String> {
+        let [gateway, dialler] = &self.stop;
+        dialler.set();
+        gateway.set();
+        let mut gateway = self.gateway.join()?;
+        let mut rest = Vec::new();
+        loop {
+            rest.extend(std::iter::from_fn(|| self.outcomes.pop()));
+            if !gateway.hand_on_rest() {
+                break;
+            }
+        }
+        self.dialler.join()?;
+        Ok((gateway, rest))
+    }
+}
