@@ -20,8 +20,11 @@
 pub mod backtest;
 pub mod certificate;
 pub mod clock;
+pub mod faults;
+pub mod record;
 pub mod recorded;
 pub mod settings;
+pub mod venue;
 
 mod account;
 mod desk;
@@ -39,5 +42,9 @@ mod truth;
 mod wire;
 
 pub use clock::Pace;
+pub use desk::Moment;
+pub use faults::Faults;
+pub use order::{Status, Step};
 pub use server::{Server, SimError};
 pub use settings::Settings;
+pub use venue::Venue;
