@@ -4,7 +4,7 @@
 //!   seeded walk ─┐                       ┌─► ticker: binary packets, order messages
 //!                ├─► market ─► desk ─► server
 //!   price tape ──┘   books     orders    └─► REST: Kite's routes, and /sim/* for tests
-//!                                └─────────► truth: every request, order and fill
+//!                                └─────────► truth: every request, order, fill, fault
 //! ```
 //!
 //! Promises

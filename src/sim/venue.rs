@@ -183,6 +183,12 @@ impl Venue {
         true
     }
 
+    /// The faults that may happen, a sentence each.
+    pub fn drawn(&self) -> Vec<String> {
+        let text = self.faults.to_string();
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// True while the venue is restarting.
     pub fn is_away(&self, now: Moment) -> bool {
         now.real < self.away_until

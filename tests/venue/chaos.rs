@@ -1,5 +1,6 @@
 //! Whatever a seed draws, the venue's own record stays true; measured without sockets.
 
+use std::fmt::Write as _;
 use std::time::Instant;
 use tezi::config::MarketRules;
 use tezi::model::Day;
@@ -65,7 +66,7 @@ fn play(seed: u64, rounds: u64) -> (Venue, String) {
         let deliveries = venue.hear(n + 1, &bytes, now);
         assert!(!deliveries.is_empty() && deliveries.iter().all(|d| d.at >= at));
         venue.advance(now);
-        heard.push_str(&format!("{deliveries:?}{:?}", venue.updates(now)));
+        write!(heard, "{deliveries:?}{:?}", venue.updates(now)).expect("a text");
         let wrong = venue.truth().contradictions();
         assert!(wrong.is_empty(), "seed {seed}, request {n}: {wrong:?}");
     }

@@ -204,6 +204,7 @@ impl Server {
             "first_nanos": self.venue.world.market.now().0,
             "open_nanos": session.map(|s| s.open().0),
             "close_nanos": session.map(|s| s.close().0),
+            "faults": self.venue.drawn(),
             "trigger": self.settings.trigger.as_ref().map(|trigger| json!({
                 "low": trigger.prices.0.rupees(),
                 "high": trigger.prices.1.rupees(),
