@@ -11,7 +11,9 @@
 )]
 
 mod venue {
+    mod chaos;
     pub(crate) mod client;
+    mod faults;
     mod market;
     mod orders;
     mod process;

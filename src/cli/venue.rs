@@ -5,7 +5,7 @@ use crate::config::MarketRules;
 use crate::model::Day;
 use crate::model::Price;
 use crate::sim::settings::{Credentials, Limits, Origin, Trigger};
-use crate::sim::{Pace, Server, Settings, SimError, recorded};
+use crate::sim::{Faults, Pace, Server, Settings, SimError, recorded};
 use crate::store::read_prices;
 use crate::store::tape::TapeReader;
 use serde_json::Value;
@@ -19,6 +19,8 @@ Examples:
   tezi venue                                       a seeded BANKNIFTY day in real time, TLS, a free port
   tezi venue --speed 60 --seed 7 --underlying BANKNIFTY,NIFTY
   tezi venue --tape banknifty-1min-2024.csv --from 2024-08-20 --speed max --exit-at-end
+  tezi venue --chaos 7                             misbehaves in several ways, the same ones each time
+  tezi venue --faults config/faults.toml           misbehaves as the script says
   tezi venue --plain --port 8901 --latency-ms 20 --partial-percent 30 --reject-percent 2
 
 The first line on stdout names the URLs. Kite's official client works with them:
@@ -109,6 +111,15 @@ pub struct Args {
     /// Percent of orders the exchange refuses.
     #[arg(long, default_value_t = 0.0, value_parser = percent)]
     reject_percent: f64,
+    /// Misbehave as this script says (see config/faults.toml for every kind).
+    #[arg(long, value_name = "TOML", conflicts_with = "chaos")]
+    faults: Option<PathBuf>,
+    /// Misbehave in several ways drawn from this seed; what was drawn is printed at the start.
+    #[arg(long, value_name = "SEED")]
+    chaos: Option<u64>,
+    /// No new fault this many milliseconds after the first request.
+    #[arg(long, value_name = "MS")]
+    faults_stop_after: Option<u64>,
     /// Request limits: `orders` (10 a second, 400 a minute, 5000 a day), `all` of the broker's, or `off`.
     #[arg(long, default_value = "orders", value_parser = limits)]
     rate_limit: Limits,
@@ -187,6 +198,23 @@ fn trigger(args: &Args) -> Result<Option<Trigger>, Failure> {
         legs: args.legs,
         out: args.latency_out.clone(),
     }))
+}
+
+fn faults(args: &Args) -> Result<Faults, Failure> {
+    let faults = match (&args.faults, args.chaos) {
+        (Some(path), _) => {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Failure::Input(format!("{name}: {error}")))?;
+            Faults::script(&name, &text).map_err(|error| Failure::Usage(error.to_string()))?
+        }
+        (None, Some(seed)) => Faults::chaos(seed),
+        (None, None) => Faults::none(),
+    };
+    Ok(match args.faults_stop_after {
+        Some(ms) => faults.stop_after(ms),
+        None => faults,
+    })
 }
 
 fn percent(text: &str) -> Result<f64, String> {
@@ -274,6 +302,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
             user_id: "SIM001".to_owned(),
         },
         trigger: trigger(args)?,
+        lean: false,
     })
 }
 
@@ -283,7 +312,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let mut server = Server::new(settings(args)?)?;
+    let faults = faults(args)?;
+    let drawn = faults.to_string();
+    let mut server = Server::new(settings(args)?, faults)?;
     let ready = server.ready();
     let mut out = std::io::stdout();
     if args.json {
@@ -298,6 +329,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             text("day")
         )?;
     }
+    if !args.json {
+        write!(out, "{drawn}")?;
+    }
     out.flush()?;
     let summary = server.run(&stop)?;
     if args.json {
@@ -310,9 +344,23 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 fn sentence(summary: &Value) -> String {
     let counters = &summary["counters"];
+    let played: Vec<String> = summary["faults"]
+        .as_object()
+        .map(|faults| {
+            faults
+                .iter()
+                .map(|(kind, n)| format!("{kind} {n}"))
+                .collect()
+        })
+        .unwrap_or_default();
+    let played = if played.is_empty() {
+        String::new()
+    } else {
+        format!(", faults: {}", played.join(", "))
+    };
     format!(
         "venue stopped at {}: {} steps, {} frames, {} packets, {} logins, {} requests, {} orders ({} open), \
-         {} fills, P&L {}",
+         {} fills, P&L {}{played}",
         summary["market"].as_str().unwrap_or(""),
         summary["steps"],
         counters["frames"],

@@ -1,7 +1,7 @@
 //! Who may ask, and how often: sessions and request limits of one simulated account.
 
-use super::clock;
 use super::settings::{Credentials, Limits};
+use crate::model::WallNanos;
 use crate::model::time::SECOND;
 use sha2::{Digest as _, Sha256};
 
@@ -82,6 +82,11 @@ impl Account {
         known
     }
 
+    /// Ends whatever session there is.
+    pub(crate) fn expire(&mut self) {
+        self.access_token = None;
+    }
+
     /// True for the live session.
     pub(crate) fn knows(&self, api_key: &str, access_token: &str) -> bool {
         api_key == self.credentials.api_key && self.access_token.as_deref() == Some(access_token)
@@ -129,8 +134,8 @@ impl Meter {
     }
 
     /// Counts a request now; false when it is one too many.
-    pub(crate) fn admits(&mut self, budget: Budget) -> bool {
-        self.admits_at(budget, clock::real_wall().0.div_euclid(SECOND))
+    pub(crate) fn admits(&mut self, budget: Budget, now: WallNanos) -> bool {
+        self.admits_at(budget, now.0.div_euclid(SECOND))
     }
 
     fn admits_at(&mut self, budget: Budget, second: i64) -> bool {

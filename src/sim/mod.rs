@@ -4,7 +4,7 @@
 //!   seeded walk ─┐                       ┌─► ticker: binary packets, order messages
 //!                ├─► market ─► desk ─► server
 //!   price tape ──┘   books     orders    └─► REST: Kite's routes, and /sim/* for tests
-//!                                └─────────► truth: every request, order and fill
+//!                                └─────────► truth: every request, order, fill, fault
 //! ```
 //!
 //! Promises
@@ -20,8 +20,11 @@
 pub mod backtest;
 pub mod certificate;
 pub mod clock;
+pub mod faults;
+pub mod record;
 pub mod recorded;
 pub mod settings;
+pub mod venue;
 
 mod account;
 mod desk;
@@ -39,5 +42,9 @@ mod truth;
 mod wire;
 
 pub use clock::Pace;
+pub use desk::Moment;
+pub use faults::Faults;
+pub use order::{Status, Step};
 pub use server::{Server, SimError};
 pub use settings::Settings;
+pub use venue::Venue;

@@ -6,23 +6,36 @@ use serde_json::{Value, json};
 
 /// Kite's words for where an order is; the open list of the protocol notes, section 5.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
+pub enum Status {
+    /// The broker has a number for it.
     PutReceived,
+    /// The broker's risk checks run.
     ValidationPending,
+    /// On its way to the exchange.
     OpenPending,
+    /// Working.
     Open,
+    /// A stop that waits.
     TriggerPending,
+    /// A modification is being checked.
     ModifyValidationPending,
+    /// A modification is on its way.
     ModifyPending,
+    /// A modification is done.
     Modified,
+    /// A cancellation is on its way.
     CancelPending,
+    /// Filled.
     Complete,
+    /// Cancelled.
     Cancelled,
+    /// Refused.
     Rejected,
 }
 
 impl Status {
-    pub(crate) const fn name(self) -> &'static str {
+    /// The broker's word.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::PutReceived => "PUT ORDER REQ RECEIVED",
             Self::ValidationPending => "VALIDATION PENDING",
@@ -39,7 +52,8 @@ impl Status {
         }
     }
 
-    pub(crate) const fn is_final(self) -> bool {
+    /// True when nothing more is expected of it.
+    pub const fn is_final(self) -> bool {
         matches!(self, Self::Complete | Self::Cancelled | Self::Rejected)
     }
 }
@@ -118,6 +132,34 @@ pub(crate) struct Terms {
     pub(crate) tag: Option<String>,
 }
 
+/// What a fault does to an order; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fate {
+    /// Refused by the risk checks, with these words for clients and this raw code.
+    pub(crate) refused: Option<(&'static str, &'static str)>,
+    /// Refused by the exchange this long after it was open, unfilled until then.
+    pub(crate) refused_after_ns: Option<u64>,
+    /// Does not fill until it is re-priced.
+    pub(crate) rests: bool,
+    /// Fills this percent at first and rests then.
+    pub(crate) share: Option<u8>,
+    /// Stops resting after this long.
+    pub(crate) released_after_ns: Option<u64>,
+    /// Fills this percent of its rest this long after a cancel; at once means instead of it.
+    pub(crate) late_fill: Option<(u8, u64)>,
+}
+
+/// One change of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Real nanoseconds of the venue's clock.
+    pub real: u64,
+    /// The status from then on.
+    pub status: Status,
+    /// Units filled by then.
+    pub filled: u32,
+}
+
 /// One order.
 #[derive(Clone, Debug)]
 pub(crate) struct SimOrder {
@@ -140,11 +182,32 @@ pub(crate) struct SimOrder {
     pub(crate) waits_for_trigger: bool,
     /// Rows as they were after each change.
     pub(crate) history: Vec<Value>,
+    pub(crate) fate: Fate,
+    /// Every change, oldest first.
+    pub(crate) steps: Vec<Step>,
+    /// The order as it was after each change, for answers that are out of date.
+    pub(crate) past: Vec<(u64, SimOrder)>,
+    /// Entered by somebody else on this account.
+    pub(crate) is_foreign: bool,
     /// Connection the placement came on.
     pub(crate) connection: u64,
 }
 
 impl SimOrder {
+    /// A copy without its past.
+    pub(crate) fn snapshot(&self) -> Self {
+        Self {
+            tags: self.tags.clone(),
+            terms: self.terms.clone(),
+            message: self.message.clone(),
+            raw: self.raw.clone(),
+            history: Vec::new(),
+            steps: Vec::new(),
+            past: Vec::new(),
+            ..*self
+        }
+    }
+
     /// Units still to be filled.
     pub(crate) fn open_qty(&self) -> u32 {
         if self.status.is_final() {

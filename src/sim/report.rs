@@ -34,6 +34,7 @@ impl World {
                 let mut row = order.row(&self.market, &self.account.credentials.user_id);
                 if let Some(fields) = row.as_object_mut() {
                     fields.insert("conn".to_owned(), json!(order.connection));
+                    fields.insert("foreign".to_owned(), json!(order.is_foreign));
                     fields.insert("placed_nanos".to_owned(), json!(order.placed_at.0));
                     fields.insert("history".to_owned(), json!(order.history));
                 }
@@ -67,9 +68,19 @@ impl World {
             "requests": self.truth.requests(),
             "orders": orders,
             "fills": fills,
+            "faults": self.faults.iter().enumerate().map(|(n, fault)| fault.json(n)).collect::<Value>(),
             "positions": self.desk.positions.json(&self.market)["net"],
             "pnl": self.desk.positions.pnl(&self.market) as f64 / 10_000.0,
         })
+    }
+
+    /// How often each fault was played.
+    fn fault_counts(&self) -> Value {
+        let mut counts = std::collections::BTreeMap::new();
+        for fault in &self.faults {
+            *counts.entry(fault.kind.name()).or_insert(0_u64) += 1;
+        }
+        json!(counts)
     }
 
     /// A few lines' worth of what happened.
@@ -82,6 +93,7 @@ impl World {
             "orders": self.desk.orders.len(),
             "open_orders": self.desk.open_orders(),
             "fills": self.desk.trades.len(),
+            "faults": self.fault_counts(),
             "pnl": self.desk.positions.pnl(&self.market) as f64 / 10_000.0,
             "counters": self.truth.tally.json(),
         })

@@ -1,12 +1,14 @@
 //! Kite's REST routes, and `/sim/*` for tests.
 
 use super::account::{Account, Budget, Meter};
+use super::clock;
 use super::clock::Clock;
-use super::desk::{Change, Desk, Moment};
+use super::desk::{Change, Desk, Moment, View};
 use super::http::{Answer, Form, Request};
 use super::intake::{self, Refusal};
 use super::market::Market;
 use super::order::{OrderType, number, stamp};
+use super::record::FaultTruth;
 use super::truth::Truth;
 use crate::model::time::MINUTE;
 use crate::model::{Day, Instrument, Kind, Price, Side, WallNanos};
@@ -22,6 +24,12 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) seed: u64,
     pub(crate) stop: bool,
+    /// How reads of the books are answered.
+    pub(crate) view: View,
+    /// Faults so far.
+    pub(crate) faults: Vec<FaultTruth>,
+    /// Limits count seconds of the market instead of the machine.
+    pub(crate) market_seconds: bool,
 }
 
 /// What a request came to: the answer, and what the record keeps of it.
@@ -123,7 +131,12 @@ impl World {
             (_, Some("instruments")) if parts.len() > 2 => Budget::History,
             _ => Budget::Other,
         };
-        if !self.meter.admits(budget) {
+        let wall = if self.market_seconds {
+            place.0.market
+        } else {
+            clock::real_wall()
+        };
+        if !self.meter.admits(budget, wall) {
             let message = "Too many requests".to_owned();
             return Err(Refusal {
                 status: 429,
@@ -156,11 +169,15 @@ impl World {
                 let id = self.desk.cancel(id, &self.market, place.0)?;
                 Ok(json!({ "order_id": id.to_string() }))
             }
-            ("GET", ["orders"]) => Ok(self.desk.book(&self.market)),
-            ("GET", ["orders", id]) => self.desk.history(id),
-            ("GET", ["orders", id, "trades"]) => self.desk.trades(Some(id), &self.market),
-            ("GET", ["trades"]) => self.desk.trades(None, &self.market),
-            ("GET", ["portfolio", "positions"]) => Ok(self.desk.positions.json(&self.market)),
+            ("GET", ["orders"]) => Ok(self.desk.book(&self.market, self.view)),
+            ("GET", ["orders", id]) => self.desk.history(id, &self.market),
+            ("GET", ["orders", id, "trades"]) => {
+                self.desk.trades(Some(id), &self.market, self.view)
+            }
+            ("GET", ["trades"]) => self.desk.trades(None, &self.market, self.view),
+            ("GET", ["portfolio", "positions"]) => {
+                Ok(self.desk.positions_json(&self.market, self.view))
+            }
             ("GET", ["portfolio", "holdings"]) => Ok(json!([])),
             (
                 _,
@@ -444,6 +461,12 @@ impl World {
             .map(|id| json!({ "order_id": id.to_string() }))
             .collect();
         Ok(json!({ "order_id": id.to_string(), "children": children }))
+    }
+
+    /// Does a placement that was answered with a refusal.
+    pub(crate) fn accept_late(&mut self, request: &Request, now: Moment, connection: u64) {
+        // What the broker would refuse anyway stays refused.
+        drop(self.place("regular", &request.form, (now, connection)));
     }
 
     /// What the sign-in page does once a person has signed in: back to the app with a request token.

@@ -11,6 +11,8 @@ use std::path::PathBuf;
 pub enum Origin {
     /// A market drawn from the seed.
     Seeded,
+    /// Everything quoted around this index value, and never moved but by hand.
+    Still(Price),
     /// Index values of a price file.
     Tape(PriceFile),
 }
@@ -123,4 +125,50 @@ pub struct Settings {
     pub credentials: Credentials,
     /// Latency measurement instead of a market.
     pub trigger: Option<Trigger>,
+    /// Keeps no rows of an order's past and counts limits by the market's seconds: the seeded world.
+    pub lean: bool,
+}
+
+impl Settings {
+    /// The smallest venue there is: BANKNIFTY at 52 000, a few strikes, nothing moves by itself, no files.
+    pub fn small(rules: MarketRules, seed: u64, day: Day) -> Self {
+        Self {
+            port: 0,
+            plain: true,
+            spin: false,
+            ca_out: None,
+            log: None,
+            ready_file: None,
+            seed,
+            day,
+            rules,
+            underlyings: vec!["BANKNIFTY".to_owned()],
+            origin: Origin::Still(Price::from_rupees(52_000)),
+            from: None,
+            to: None,
+            points_per_bar: 4,
+            carry: 0.065,
+            daily_percent: 1.1,
+            strikes: 2,
+            pace: Pace::Scaled(1.0),
+            lead_ms: 1_000,
+            start_on_connect: false,
+            exit_at_end: false,
+            linger_ms: 0,
+            latency_ms: 0,
+            partial_percent: 0.0,
+            reject_percent: 0.0,
+            limits: Limits::Orders,
+            cash: 1_000_000_000,
+            credentials: Credentials {
+                api_key: "simulated".to_owned(),
+                api_secret: "simulated-secret".to_owned(),
+                request_token: "simulated-request".to_owned(),
+                access_token: "simulated".to_owned(),
+                user_id: "SIM001".to_owned(),
+            },
+            trigger: None,
+            lean: true,
+        }
+    }
 }

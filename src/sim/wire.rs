@@ -99,6 +99,15 @@ impl Wire {
         Ok(())
     }
 
+    /// Makes the close to come a reset: what is not sent is thrown away.
+    pub(crate) fn abort(&mut self) {
+        drop(self.push());
+        // Without the option the peer sees an ordinary end, which is a fault too.
+        let forced =
+            rustix::net::sockopt::set_socket_linger(&self.socket, Some(std::time::Duration::ZERO));
+        debug_assert!(forced.is_ok(), "a socket of ours takes the option");
+    }
+
     /// Says goodbye on TLS and hands over what is left.
     pub(crate) fn close(&mut self) {
         if let Some(tls) = &mut self.tls {

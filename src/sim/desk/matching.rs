@@ -1,6 +1,6 @@
 //! The broker's risk checks and the exchange's matching: what happens to an order after the door.
 
-use super::{Desk, Moment, Trade};
+use super::{Desk, Moment, Trade, Work};
 use crate::model::time::MINUTE;
 use crate::model::{Kind, Price, Side};
 use crate::sim::intake;
@@ -19,6 +19,7 @@ impl Desk {
         let terms = &self.orders[at].terms;
         let fault = off_tick(terms, market)
             .or_else(|| out_of_band(terms, market))
+            .or_else(|| self.refused_by_fate(at))
             .or_else(|| self.short_of_funds(terms, market));
         match fault {
             Some((message, raw)) => self.reject(at, message, raw, market),
@@ -74,6 +75,10 @@ impl Desk {
             self.protect(at, market);
             self.announce(at, Status::Open, None, market);
         }
+        if let Some(wait) = self.orders[at].fate.refused_after_ns {
+            self.orders[at].fate.rests = true;
+            self.after(at, now, wait, Work::RejectLate);
+        }
         self.work(at, true, market, now);
     }
 
@@ -102,6 +107,7 @@ impl Desk {
 
     /// Matches every held order of the instruments that moved.
     pub(crate) fn follow(&mut self, moved: &[usize], market: &mut Market, now: Moment) {
+        self.now = now;
         if self.working.is_empty() {
             return;
         }
@@ -144,8 +150,11 @@ impl Desk {
             self.announce(at, Status::Open, None, market);
             fresh = true;
         }
+        if self.orders[at].fate.rests {
+            return self.settle(at, false, market, now);
+        }
         let limit = self.orders[at].terms.price;
-        let wanted = self.wanted(at, market);
+        let wanted = self.wanted(at, market, now);
         let had = market.books[instrument].take(side, limit, wanted);
         for (price, qty) in &had {
             self.fill(at, *qty, if fresh { *price } else { limit }, now);
@@ -154,10 +163,15 @@ impl Desk {
     }
 
     /// Units to try for: all that is open, or some whole lots of it when chance says so.
-    fn wanted(&mut self, at: usize, market: &Market) -> u32 {
+    fn wanted(&mut self, at: usize, market: &Market, now: Moment) -> u32 {
         let open = self.orders[at].open_qty();
         let lot = market.rows[self.orders[at].terms.instrument].lot.0.max(1);
         let lots = open / lot;
+        if lots >= 2
+            && let Some(share) = self.orders[at].fate.share.take()
+        {
+            return self.first_share(at, lot, share, now);
+        }
         if lots >= 2 && self.dice.chance(self.partial_percent) {
             lot * (1 + self.dice.below(lots - 1))
         } else {
@@ -186,6 +200,7 @@ impl Desk {
             qty,
             price,
             at: now.market,
+            real: now.real,
         });
     }
 

@@ -10,7 +10,11 @@
 //! Orders match against the depth of the moment: an arriving order takes levels from the best on, what is
 //! left rests and is filled at its own price when the market comes to it. Orders never move the market.
 
+mod fates;
 mod matching;
+mod view;
+
+pub(crate) use view::View;
 
 use crate::model::{Price, WallNanos};
 use crate::sim::account::sha256_hex;
@@ -18,7 +22,7 @@ use crate::sim::dice::Dice;
 use crate::sim::intake::{self, Refusal};
 use crate::sim::market::Market;
 use crate::sim::order::{
-    OrderType, SimOrder, Status, Terms, Validity, number, stamp, stamp_of_day,
+    Fate, OrderType, SimOrder, Status, Step, Terms, Validity, number, stamp, stamp_of_day,
 };
 use crate::sim::positions::Positions;
 use crate::sim::settings::Settings;
@@ -39,13 +43,16 @@ pub(crate) struct Trade {
     pub(crate) qty: u32,
     pub(crate) price: Price,
     pub(crate) at: WallNanos,
+    pub(crate) real: u64,
 }
 
 /// Both clocks at one moment.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
-    pub(crate) market: WallNanos,
-    pub(crate) real: u64,
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moment {
+    /// Market time.
+    pub market: WallNanos,
+    /// Nanoseconds of the venue's own clock: what deliveries and deadlines are due by.
+    pub real: u64,
 }
 
 enum Work {
@@ -53,6 +60,9 @@ enum Work {
     Arrive,
     Amend(Box<Terms>),
     Cancel,
+    Release,
+    RejectLate,
+    FillLate(u32),
 }
 
 struct Task {
@@ -99,6 +109,16 @@ pub(crate) struct Desk {
     numbers: u64,
     /// Fills everything at once at its own price and keeps no rows: the latency measurement.
     eager: bool,
+    /// Keeps no rows of the past: the seeded world.
+    lean: bool,
+    /// Keeps orders as they were, for answers that are out of date.
+    remembers: bool,
+    /// The moment of the call being done.
+    now: Moment,
+    /// What becomes of the next order that enters.
+    pub(crate) fate: Fate,
+    /// Orders below this number are not shown until then: the venue has lost its memory.
+    pub(crate) forgotten: Option<(usize, u64)>,
 }
 
 impl Desk {
@@ -123,6 +143,11 @@ impl Desk {
             secret: settings.credentials.api_secret.clone(),
             numbers: 0,
             eager: settings.trigger.is_some(),
+            lean: settings.lean,
+            remembers: false,
+            now: Moment::default(),
+            fate: Fate::default(),
+            forgotten: None,
         }
     }
 
@@ -149,6 +174,7 @@ impl Desk {
         place: (Moment, u64),
     ) -> Result<(u64, Vec<u64>), Refusal> {
         let (now, connection) = place;
+        self.now = now;
         if !market.is_open(now.market) {
             let text = "Markets are closed right now. Place an after market order (AMO) instead.";
             return Err(Refusal::order(text));
@@ -214,6 +240,10 @@ impl Desk {
             updated_at: now.market,
             modifications: 0,
             history: Vec::new(),
+            fate: std::mem::take(&mut self.fate),
+            steps: Vec::new(),
+            past: Vec::new(),
+            is_foreign: connection == 0,
             connection,
         });
         self.by_id.insert(id, at);
@@ -243,7 +273,10 @@ impl Desk {
 
     /// Queues work after the latency divided by `share`.
     fn later(&mut self, order: usize, now: Moment, share: u64, work: Work) {
-        let wait = self.latency_ns / share;
+        self.after(order, now, self.latency_ns / share, work);
+    }
+
+    fn after(&mut self, order: usize, now: Moment, wait: u64, work: Work) {
         let due = Moment {
             market: now.market.offset(i64::try_from(wait).unwrap_or(0)),
             real: now.real + wait,
@@ -253,21 +286,46 @@ impl Desk {
 
     /// Sets a status and keeps the row it makes.
     fn note(&mut self, at: usize, status: Status, market: &Market) {
-        self.orders[at].status = status;
-        let row = self.orders[at].row(market, &self.user);
+        self.mark(at, status);
+        if !self.lean {
+            let row = self.orders[at].row(market, &self.user);
+            self.keep(at, row);
+        }
+    }
+
+    fn keep(&mut self, at: usize, row: Value) {
         if self.logs {
             self.noted.push(row.clone());
         }
         self.orders[at].history.push(row);
     }
 
+    fn mark(&mut self, at: usize, status: Status) {
+        let real = self.now.real;
+        let order = &mut self.orders[at];
+        order.status = status;
+        order.steps.push(Step {
+            real,
+            status,
+            filled: order.filled,
+        });
+        if self.remembers {
+            let copy = order.snapshot();
+            order.past.push((real, copy));
+        }
+    }
+
     /// As `note`, and tells the ticker connections; `word` replaces the status in the message.
     fn announce(&mut self, at: usize, status: Status, word: Option<&str>, market: &Market) {
-        self.note(at, status, market);
-        let order = &self.orders[at];
-        let Some(mut row) = order.history.last().cloned() else {
+        self.mark(at, status);
+        let mut row = self.orders[at].row(market, &self.user);
+        if !self.lean {
+            self.keep(at, row.clone());
+        }
+        if !self.is_shown(at) {
             return;
-        };
+        }
+        let order = &self.orders[at];
         let checksum = sha256_hex(&[&order.id.to_string(), &stamp(order.placed_at), &self.secret]);
         if let Some(fields) = row.as_object_mut() {
             if let Some(word) = word {
@@ -283,27 +341,28 @@ impl Desk {
 
     /// Does what is due.
     pub(crate) fn advance(&mut self, market: &mut Market, now: Moment) {
-        while let Some(at) = self
-            .tasks
-            .iter()
-            .position(|task| task.due.market <= now.market || task.due.real <= now.real)
+        self.now = now;
+        let is_due = |task: &Task| task.due.market <= now.market || task.due.real <= now.real;
+        while let Some(at) = (0..self.tasks.len())
+            .filter(|at| is_due(&self.tasks[*at]))
+            .min_by_key(|at| self.tasks[*at].due.real)
         {
             let task = self.tasks.remove(at);
             match task.work {
                 Work::Validate => self.validate(task.order, market, now),
                 Work::Arrive => self.arrive(task.order, market, now),
                 Work::Amend(terms) => self.amended(task.order, *terms, market, now),
-                Work::Cancel => self.cancelled(task.order, None, market, now),
+                Work::Cancel => self.cancel_arrives(task.order, market, now),
+                Work::Release => self.release(task.order, market, now),
+                Work::RejectLate => self.reject_late(task.order, market),
+                Work::FillLate(qty) => self.fill_late(task.order, qty, market, now),
             }
         }
     }
 
-    /// Real nanoseconds until work is due.
-    pub(crate) fn wait_ns(&self, real: u64) -> Option<u64> {
-        self.tasks
-            .iter()
-            .map(|task| task.due.real.saturating_sub(real))
-            .min()
+    /// When work is due, in real nanoseconds of the venue's clock.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        self.tasks.iter().map(|task| task.due.real).min()
     }
 
     fn reject(&mut self, at: usize, message: String, raw: String, market: &Market) {
@@ -317,6 +376,7 @@ impl Desk {
         let known = id.parse().ok().and_then(|id: u64| self.by_id.get(&id));
         known
             .copied()
+            .filter(|at| self.is_shown(*at))
             .ok_or_else(|| Refusal::order("Couldn't find that `order_id`."))
     }
 
@@ -348,6 +408,7 @@ impl Desk {
         market: &Market,
         now: Moment,
     ) -> Result<u64, Refusal> {
+        self.now = now;
         let at = self.amendable(id, "modified")?;
         let order = &self.orders[at];
         if order.modifications >= MODIFICATIONS_MAX {
@@ -400,6 +461,9 @@ impl Desk {
         self.orders[at].waits_for_trigger = stop;
         self.orders[at].terms = terms;
         self.note(at, Status::Modified, market);
+        // A re-priced order is an ordinary one again.
+        self.orders[at].fate.rests = false;
+        self.orders[at].fate.share = None;
         if !stop {
             self.protect(at, market);
         }
@@ -423,6 +487,7 @@ impl Desk {
         market: &Market,
         now: Moment,
     ) -> Result<u64, Refusal> {
+        self.now = now;
         let at = self.amendable(id, "cancelled")?;
         self.note(at, Status::CancelPending, market);
         self.later(at, now, 1, Work::Cancel);
@@ -445,6 +510,7 @@ impl Desk {
 
     /// The exchange cancels what is left at the end of its session.
     pub(crate) fn close(&mut self, market: &Market, now: Moment) {
+        self.now = now;
         self.tasks.clear();
         for at in 0..self.orders.len() {
             self.cancelled(
@@ -462,37 +528,6 @@ impl Desk {
             .iter()
             .filter(|order| !order.status.is_final())
             .count()
-    }
-
-    /// The order book of the day.
-    pub(crate) fn book(&self, market: &Market) -> Value {
-        self.orders
-            .iter()
-            .map(|order| order.row(market, &self.user))
-            .collect()
-    }
-
-    /// The rows of one order, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// When the order is unknown.
-    pub(crate) fn history(&self, id: &str) -> Result<Value, Refusal> {
-        Ok(Value::Array(self.orders[self.find(id)?].history.clone()))
-    }
-
-    /// The trades of the day, or of one order.
-    ///
-    /// # Errors
-    ///
-    /// When the order is unknown.
-    pub(crate) fn trades(&self, of: Option<&str>, market: &Market) -> Result<Value, Refusal> {
-        let only = of.map(|id| self.find(id)).transpose()?;
-        let rows = self
-            .trades
-            .iter()
-            .filter(|trade| only.is_none_or(|at| at == trade.order));
-        Ok(rows.map(|trade| self.trade_row(trade, market)).collect())
     }
 
     /// One trade with the broker's field names.

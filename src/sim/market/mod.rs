@@ -132,6 +132,14 @@ impl Market {
                 let past = Seeded::new(settings.seed, stream + 100, daily, settings.day, open);
                 (source, History::Seeded(past))
             }
+            Origin::Still(value) => {
+                let session = self
+                    .rules
+                    .session(Exchange::Nfo, settings.day)
+                    .ok_or_else(|| format!("{} has no session", settings.day))?;
+                let source = Source::still(session.open(), *value);
+                (source, History::Tape(Vec::new()))
+            }
             Origin::Tape(file) => {
                 self.bar_length = file.interval.max(MINUTE);
                 let start = settings.from.map_or(WallNanos(i64::MIN), |day| day.at(0));
@@ -257,6 +265,22 @@ impl Market {
     /// Number of steps made.
     pub(crate) const fn steps(&self) -> u64 {
         self.step
+    }
+
+    /// Quotes an instrument by hand: one level a side, this many units each, last price in the middle.
+    pub(crate) fn quote(&mut self, ix: usize, prices: (Price, Price), qty: u32) {
+        let (tick, at) = (self.rows[ix].tick, self.now);
+        let book = &mut self.books[ix];
+        let level = |price| Level {
+            price,
+            qty,
+            orders: 1,
+        };
+        book.bids = [Level::default(); book::LEVELS];
+        book.asks = [Level::default(); book::LEVELS];
+        (book.bids[0], book.asks[0]) = (level(prices.0), level(prices.1));
+        let middle = Price(prices.0.0.midpoint(prices.1.0)).floor_to(tick);
+        book.mark(middle.max(tick), at);
     }
 
     /// Keeps an instrument moving.

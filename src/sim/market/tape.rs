@@ -61,6 +61,19 @@ impl Source {
         Self { ready, tape: None }
     }
 
+    /// One value, and nothing after it.
+    pub(crate) fn still(at: WallNanos, value: Price) -> Self {
+        let point = Point {
+            at,
+            value,
+            stir: 1.0,
+        };
+        Self {
+            ready: VecDeque::from([point]),
+            tape: None,
+        }
+    }
+
     /// A tape from its first row at or after `from`, before `until`; earlier bars come back as history.
     pub(crate) fn tape(
         file: &PriceFile,

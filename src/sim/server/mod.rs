@@ -5,19 +5,18 @@
 //! by the clients: each ticker connection is sent WebSocket pings with the step's number, and the market
 //! stays within a bounded lead of the oldest unanswered one.
 
+mod deliver;
 mod publish;
 mod talk;
 mod trigger;
 
-use super::account::{Account, Meter};
 use super::certificate;
 use super::clock::{self, Clock, Pace};
-use super::desk::{Desk, Moment};
-use super::market::Market;
+use super::desk::Moment;
+use super::faults::Faults;
 use super::packet::{Container, Mode};
-use super::rest::World;
-use super::settings::{Limits, Settings};
-use super::truth::Truth;
+use super::settings::Settings;
+use super::venue::{Delivery, Update, Venue};
 use super::wire::Wire;
 use crate::model::WallNanos;
 use mio::net::TcpListener;
@@ -95,12 +94,18 @@ struct Client {
     number: u64,
     talk: Talk,
     closing: bool,
+    /// Closes after the reply that is still to come.
+    last: bool,
 }
 
 /// The simulated venue.
 pub struct Server {
     settings: Settings,
-    world: World,
+    venue: Venue,
+    /// Replies and endings that are due later.
+    pending: Vec<Delivery>,
+    /// Order messages that are due later.
+    told: Vec<Update>,
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<Arc<ServerConfig>>,
@@ -122,8 +127,12 @@ impl Server {
     /// # Errors
     ///
     /// [`SimError`] with what to change.
-    pub fn new(settings: Settings) -> Result<Self, SimError> {
-        let market = Market::new(&settings).map_err(SimError::Settings)?;
+    pub fn new(settings: Settings, faults: Faults) -> Result<Self, SimError> {
+        let mut venue = Venue::new(&settings, faults).map_err(SimError::Settings)?;
+        if settings.trigger.is_some() {
+            let start = venue.world.market.now().offset(trigger::START_AFTER_OPEN);
+            venue.world.clock = Clock::new(settings.pace, start);
+        }
         let tls = if settings.plain {
             None
         } else {
@@ -142,29 +151,10 @@ impl Server {
         poll.registry()
             .register(&mut listener, LISTENER, Interest::READABLE)
             .map_err(system("poll"))?;
-        let truth =
-            Truth::new(settings.log.as_deref()).map_err(system("the log cannot be opened"))?;
-        let world = World {
-            desk: Desk::new(&settings),
-            account: Account::new(settings.credentials.clone(), settings.seed),
-            meter: Meter::new(match settings.trigger {
-                Some(_) => Limits::Off,
-                None => settings.limits,
-            }),
-            clock: Clock::new(
-                settings.pace,
-                match settings.trigger {
-                    Some(_) => market.now().offset(trigger::START_AFTER_OPEN),
-                    None => market.now(),
-                },
-            ),
-            market,
-            truth,
-            seed: settings.seed,
-            stop: false,
-        };
         let server = Self {
-            world,
+            venue,
+            pending: Vec::new(),
+            told: Vec::new(),
             listener,
             address,
             tls,
@@ -195,7 +185,7 @@ impl Server {
             ("https", "wss")
         };
         let credentials = &self.settings.credentials;
-        let session = self.world.market.session();
+        let session = self.venue.world.market.session();
         json!({
             "port": port,
             "pid": std::process::id(),
@@ -210,10 +200,11 @@ impl Server {
             "access_token": credentials.access_token,
             "user_id": credentials.user_id,
             "seed": self.settings.seed,
-            "day": self.world.market.now().day().to_string(),
-            "first_nanos": self.world.market.now().0,
+            "day": self.venue.world.market.now().day().to_string(),
+            "first_nanos": self.venue.world.market.now().0,
             "open_nanos": session.map(|s| s.open().0),
             "close_nanos": session.map(|s| s.close().0),
+            "faults": self.venue.drawn(),
             "trigger": self.settings.trigger.as_ref().map(|trigger| json!({
                 "low": trigger.prices.0.rupees(),
                 "high": trigger.prices.1.rupees(),
@@ -226,7 +217,7 @@ impl Server {
     fn moment(&self) -> Moment {
         let real = clock::mono_ns();
         Moment {
-            market: self.world.clock.now(real),
+            market: self.venue.world.clock.now(real),
             real,
         }
     }
@@ -239,26 +230,27 @@ impl Server {
     pub fn run(&mut self, stop: &Arc<AtomicBool>) -> Result<Value, SimError> {
         let mut events = Events::with_capacity(256);
         if !self.settings.start_on_connect {
-            self.world.clock.start(clock::mono_ns());
+            self.venue.world.clock.start(clock::mono_ns());
         }
         // The first values are there before anybody asks.
         self.first_step();
-        while !stop.load(Ordering::Relaxed) && !self.world.stop {
+        while !stop.load(Ordering::Relaxed) && !self.venue.world.stop {
             self.wait(&mut events)?;
             self.hear(&events);
             let real = clock::mono_ns();
             if self.start_ns.is_some_and(|at| at <= real) {
-                self.world.clock.start(real);
+                self.venue.world.clock.start(real);
                 self.start_ns = None;
             }
             match &self.settings.trigger {
                 Some(_) => self.measure(stop)?,
                 None => self.advance(),
             }
+            self.dispatch();
             self.beat();
             self.push_all();
             self.keep_log();
-            if let Some(fault) = self.world.truth.flush() {
+            if let Some(fault) = self.venue.world.truth.flush() {
                 let source = std::io::Error::other(fault);
                 return Err(SimError::System {
                     what: "the log cannot be written".to_owned(),
@@ -271,7 +263,7 @@ impl Server {
         }
         let now = self.moment();
         self.farewell();
-        let mut summary = self.world.summary(now);
+        let mut summary = self.venue.world.summary(now);
         if let (Some(fields), Some(trigger)) = (summary.as_object_mut(), &self.settings.trigger) {
             fields.insert("latency".to_owned(), self.latency(trigger));
         }
@@ -305,16 +297,18 @@ impl Server {
     fn wait(&mut self, events: &mut Events) -> Result<(), SimError> {
         let real = clock::mono_ns();
         let mut wait: u64 = if self.settings.spin { 0 } else { 20_000_000 };
-        if let Some(due) = self.world.desk.wait_ns(real) {
-            wait = wait.min(due);
+        let later = self.pending.iter().map(|delivery| delivery.at);
+        let told = self.told.iter().map(|update| update.at);
+        for due in later.chain(told).chain(self.venue.next_due()) {
+            wait = wait.min(due.saturating_sub(real));
         }
-        if self.world.clock.is_running()
-            && let Some(next) = self.world.market.peek()
+        if self.venue.world.clock.is_running()
+            && let Some(next) = self.venue.world.market.peek()
         {
             wait = match self.settings.pace {
                 // Held back by a client: its pong wakes the loop; the timeout is for one that never comes.
                 Pace::Max if !self.may_lead() => wait.min(5_000_000),
-                _ => wait.min(self.world.clock.wait_ns(next, real)),
+                _ => wait.min(self.venue.world.clock.wait_ns(next, real)),
             };
         }
         match self.poll.poll(events, Some(Duration::from_nanos(wait))) {
@@ -340,7 +334,7 @@ impl Server {
                     self.clients.len() - 1
                 });
             self.accepted += 1;
-            self.world.truth.tally.accepted += 1;
+            self.venue.world.truth.tally.accepted += 1;
             let mut client = Client {
                 number: self.accepted,
                 talk: Talk::Http {
@@ -349,6 +343,7 @@ impl Server {
                     first_ns: 0,
                 },
                 closing: false,
+                last: false,
             };
             if let Talk::Http { wire, .. } = &mut client.talk {
                 let both = Interest::READABLE | Interest::WRITABLE;
@@ -405,42 +400,45 @@ impl Server {
 
     fn first_step(&mut self) {
         let mut moved = std::mem::take(&mut self.moved);
-        self.world.market.step(&mut moved);
+        self.venue.world.market.step(&mut moved);
         self.moved = moved;
     }
 
     /// Orders that are due, then market steps that are due.
     fn advance(&mut self) {
         let now = self.moment();
-        self.world.desk.advance(&mut self.world.market, now);
+        self.venue.advance(now);
         self.deliver();
         for _ in 0..STEPS_PER_CYCLE {
             let real = clock::mono_ns();
-            let Some(next) = self.world.market.peek() else {
+            let Some(next) = self.venue.world.market.peek() else {
                 self.end(real);
                 return;
             };
             let held = self.settings.pace == Pace::Max && !self.may_lead();
-            if held || !self.world.clock.is_due(next, real) {
+            if held || !self.venue.world.clock.is_due(next, real) {
                 return;
             }
-            if next.day() != self.world.market.now().day() {
+            if next.day() != self.venue.world.market.now().day() {
                 let now = Moment {
-                    market: self.world.market.now(),
+                    market: self.venue.world.market.now(),
                     real,
                 };
-                self.world.desk.close(&self.world.market, now);
+                self.venue.world.desk.close(&self.venue.world.market, now);
             }
             let mut moved = std::mem::take(&mut self.moved);
-            self.world.market.step(&mut moved);
-            self.world.clock.made(next);
+            self.venue.world.market.step(&mut moved);
+            self.venue.world.clock.made(next);
             let now = Moment {
-                market: self.world.clock.now(real).max(next),
+                market: self.venue.world.clock.now(real).max(next),
                 real,
             };
-            self.world.desk.advance(&mut self.world.market, now);
-            if self.world.market.is_open(next) {
-                self.world.desk.follow(&moved, &mut self.world.market, now);
+            self.venue.advance(now);
+            if self.venue.world.market.is_open(next) {
+                self.venue
+                    .world
+                    .desk
+                    .follow(&moved, &mut self.venue.world.market, now);
             }
             self.publish(&moved);
             self.moved = moved;
@@ -452,22 +450,23 @@ impl Server {
     }
 
     fn end(&mut self, real: u64) {
-        if self.ended_ns.is_some() || !self.world.clock.is_running() {
+        if self.ended_ns.is_some() || !self.venue.world.clock.is_running() {
             return;
         }
-        let last = self.world.market.now();
+        let last = self.venue.world.market.now();
         let close = self
+            .venue
             .world
             .market
             .session()
             .map_or(last, |session| session.close());
         // The clock runs on to the close of the last session before it stops.
-        if !self.world.clock.is_due(close, real) {
+        if !self.venue.world.clock.is_due(close, real) {
             return;
         }
-        self.world.clock.end(close);
-        self.world.desk.close(
-            &self.world.market,
+        self.venue.world.clock.end(close);
+        self.venue.world.desk.close(
+            &self.venue.world.market,
             Moment {
                 market: close,
                 real,
@@ -499,13 +498,17 @@ impl Server {
 
     /// Appends what changed to the log.
     fn keep_log(&mut self) {
-        while let Some(trade) = self.world.desk.trades.get(self.logged_fills) {
-            let row = self.world.desk.trade_row(trade, &self.world.market);
-            self.world.truth.line("fill", &row);
+        while let Some(trade) = self.venue.world.desk.trades.get(self.logged_fills) {
+            let row = self
+                .venue
+                .world
+                .desk
+                .trade_row(trade, &self.venue.world.market);
+            self.venue.world.truth.line("fill", &row);
             self.logged_fills += 1;
         }
-        for row in std::mem::take(&mut self.world.desk.noted) {
-            self.world.truth.line("order", &row);
+        for row in std::mem::take(&mut self.venue.world.desk.noted) {
+            self.venue.world.truth.line("order", &row);
         }
     }
 
@@ -519,7 +522,7 @@ impl Server {
             }
         }
         self.keep_log();
-        drop(self.world.truth.flush());
+        drop(self.venue.world.truth.flush());
     }
 }
 

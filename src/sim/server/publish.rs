@@ -6,7 +6,8 @@ use crate::sim::clock;
 use crate::sim::packet::Container;
 use crate::sim::packet::Packet;
 use crate::sim::rest::World;
-use serde_json::{Value, json};
+use crate::sim::venue::Update;
+use serde_json::Value;
 use tungstenite::{Bytes, Message};
 
 /// A backlog above which a connection gets the latest prices later instead of every price now.
@@ -34,14 +35,14 @@ impl Server {
             if ticker.socket.get_ref().backlog() > CONFLATE_ABOVE {
                 for ix in wanted {
                     if ticker.late.contains(&ix) {
-                        self.world.truth.tally.conflated += 1;
+                        self.venue.world.truth.tally.conflated += 1;
                     } else {
                         ticker.late.push(ix);
                     }
                 }
                 continue;
             }
-            send_prices(&mut self.world, &mut frame, ticker, &wanted);
+            send_prices(&mut self.venue.world, &mut frame, ticker, &wanted);
         }
         self.frame = frame;
     }
@@ -49,7 +50,7 @@ impl Server {
     /// Pings clients once per half the lead, so that the market stays within it.
     pub(super) fn pace_clients(&mut self, at: WallNanos) {
         let gap = i64::from(self.settings.lead_ms) * 500_000;
-        let (number, real) = (self.world.market.steps(), clock::mono_ns());
+        let (number, real) = (self.venue.world.market.steps(), clock::mono_ns());
         for ticker in self.tickers().filter(|ticker| !ticker.modes.is_empty()) {
             if at.since(ticker.pinged) >= gap {
                 let bytes = Bytes::copy_from_slice(&number.to_be_bytes());
@@ -67,14 +68,19 @@ impl Server {
 
     /// Order messages to every ticker connection.
     pub(super) fn deliver(&mut self) {
-        for row in std::mem::take(&mut self.world.desk.outbox) {
-            let message = json!({ "type": "order", "data": row });
-            self.world.truth.line("message", &message["data"]);
+        let now = self.moment();
+        self.told.append(&mut self.venue.updates(now));
+        let due: Vec<Update> = self
+            .told
+            .extract_if(.., |update| update.at <= now.real)
+            .collect();
+        for update in due {
+            let message = Message::text(update.text);
             for ticker in self.tickers() {
-                say(ticker, &message);
-                ticker.sent_ns = clock::mono_ns();
+                drop(ticker.socket.write(message.clone()));
+                ticker.sent_ns = now.real;
             }
-            self.world.truth.tally.postbacks += 1;
+            self.venue.world.truth.tally.postbacks += 1;
         }
     }
 
@@ -89,7 +95,7 @@ impl Server {
             let backlog = ticker.socket.get_ref().backlog();
             if !ticker.late.is_empty() && backlog < CONFLATE_ABOVE / 2 {
                 let late = std::mem::take(&mut ticker.late);
-                send_prices(&mut self.world, &mut frame, ticker, &late);
+                send_prices(&mut self.venue.world, &mut frame, ticker, &late);
             }
             if real.saturating_sub(ticker.sent_ns) > HEARTBEAT_NS {
                 drop(
@@ -98,7 +104,7 @@ impl Server {
                         .write(Message::Binary(Bytes::from_static(&[0]))),
                 );
                 ticker.sent_ns = real;
-                self.world.truth.tally.heartbeats += 1;
+                self.venue.world.truth.tally.heartbeats += 1;
             }
         }
         self.frame = frame;

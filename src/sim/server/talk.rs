@@ -8,6 +8,7 @@ use crate::sim::desk::Moment;
 use crate::sim::http::{self, Answer, Parsed};
 use crate::sim::packet::Mode;
 use crate::sim::truth::Arrival;
+use crate::sim::venue::What;
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -70,7 +71,7 @@ impl Server {
             let request = match http::parse(input) {
                 Parsed::Partial => break,
                 Parsed::Bad(status, words) => {
-                    self.world.truth.tally.bad_requests += 1;
+                    self.venue.world.truth.tally.bad_requests += 1;
                     let body = json!({ "status": "error", "message": words, "error_type": "InputException" });
                     drop(wire.write_all(&Answer::json(status, &body).bytes(false)));
                     client.closing = true;
@@ -84,31 +85,29 @@ impl Server {
             }
             let real = clock::mono_ns();
             let now = Moment {
-                market: self.world.clock.now(real),
+                market: self.venue.world.clock.now(real),
                 real,
             };
-            let outcome = self.world.answer(&request, now, client.number);
-            if !request.path.starts_with("/sim/") {
-                self.world.truth.arrive(Arrival {
-                    connection: client.number,
-                    method: request.method.clone(),
-                    path: request.path.clone(),
-                    status: outcome.answer.status,
-                    first_ns: *first_ns,
-                    mono_ns: read_ns,
-                    market: now.market,
-                    tag: request.form.get("tag").map(str::to_owned),
-                    order_id: outcome.order_id,
-                    error: outcome.error,
-                });
-            }
+            let number = client.number;
+            let deliveries = self.venue.answer(number, &request, *first_ns, now);
             *first_ns = read_ns;
-            client.closing = !request.keep_alive;
-            drop(wire.write_all(&outcome.answer.bytes(request.keep_alive)));
+            for delivery in deliveries {
+                let waits = self.pending.iter().any(|other| other.connection == number);
+                match delivery.what {
+                    What::Bytes(ref bytes) if delivery.at <= real && !waits => {
+                        client.closing = !request.keep_alive;
+                        drop(wire.write_all(bytes));
+                    }
+                    _ => {
+                        client.last = !request.keep_alive;
+                        self.pending.push(delivery);
+                    }
+                }
+            }
             if wire.push().is_err() {
                 return false;
             }
-            self.world.desk.advance(&mut self.world.market, now);
+            self.venue.advance(now);
         }
         wire.push().is_ok() && open && !(client.closing && wire.backlog() == 0)
     }
@@ -117,15 +116,19 @@ impl Server {
     fn upgrade(&mut self, client: &mut Client, request: &http::Request, read_ns: u64) -> bool {
         let key = request.query.get("api_key").unwrap_or("");
         let token = request.query.get("access_token").unwrap_or("");
-        let known = self.world.account.knows(key, token);
-        self.world.truth.arrive(Arrival {
+        let away = self.venue.is_away(Moment {
+            real: clock::mono_ns(),
+            ..Moment::default()
+        });
+        let known = !away && self.venue.world.account.knows(key, token);
+        self.venue.world.truth.arrive(Arrival {
             connection: client.number,
             method: "GET".to_owned(),
             path: "ticker".to_owned(),
             status: if known { 101 } else { 403 },
             first_ns: read_ns,
             mono_ns: read_ns,
-            market: self.world.market.now(),
+            market: self.venue.world.market.now(),
             tag: None,
             order_id: None,
             error: (!known).then(|| "wrong api_key or access_token".to_owned()),
@@ -161,7 +164,7 @@ impl Server {
             .max_message_size(Some(1 << 20))
             .max_frame_size(Some(1 << 20));
         let socket = WebSocket::from_partially_read(wire, input, Role::Server, Some(config));
-        self.world.truth.tally.ticker += 1;
+        self.venue.world.truth.tally.ticker += 1;
         let real = clock::mono_ns();
         client.talk = Talk::Ticker(Box::new(Ticker {
             socket,
@@ -232,7 +235,7 @@ impl Server {
         let mut fresh = Vec::new();
         let mut surplus = false;
         for token in list {
-            let Some(ix) = self.world.market.by_token(token) else {
+            let Some(ix) = self.venue.world.market.by_token(token) else {
                 continue;
             };
             match mode {
@@ -243,8 +246,8 @@ impl Server {
                 Some(mode) => {
                     let old = ticker.modes.get(&ix).copied();
                     ticker.modes.insert(ix, mode.or(old).unwrap_or(Mode::Quote));
-                    self.world.market.watch(ix);
-                    self.world.market.settle(ix);
+                    self.venue.world.market.watch(ix);
+                    self.venue.world.market.settle(ix);
                     fresh.push(ix);
                 }
             }
@@ -252,8 +255,8 @@ impl Server {
         if surplus {
             self.complain(ticker, "Subscription limit of 3000 instruments exceeded");
         }
-        fresh.retain(|ix| self.world.market.books[*ix].updates > 0);
-        send_prices(&mut self.world, &mut self.frame, ticker, &fresh);
+        fresh.retain(|ix| self.venue.world.market.books[*ix].updates > 0);
+        send_prices(&mut self.venue.world, &mut self.frame, ticker, &fresh);
         if !ticker.modes.is_empty() && self.settings.start_on_connect {
             self.start_ns = Some(clock::mono_ns() + START_AFTER_NS);
         }
@@ -261,6 +264,6 @@ impl Server {
 
     fn complain(&mut self, ticker: &mut Ticker, words: &str) {
         say(ticker, &json!({ "type": "error", "data": words }));
-        self.world.truth.tally.bad_requests += 1;
+        self.venue.world.truth.tally.bad_requests += 1;
     }
 }

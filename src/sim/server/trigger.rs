@@ -156,7 +156,10 @@ impl Server {
     /// Makes at most one round; called once a cycle.
     pub(super) fn measure(&mut self, stop: &Arc<AtomicBool>) -> Result<(), SimError> {
         let now = self.moment();
-        self.world.desk.advance(&mut self.world.market, now);
+        self.venue
+            .world
+            .desk
+            .advance(&mut self.venue.world.market, now);
         self.deliver();
         let Some(trigger) = self.settings.trigger.clone() else {
             return Ok(());
@@ -164,7 +167,7 @@ impl Server {
         let Some(future) = self.future() else {
             return Ok(());
         };
-        if self.rounds.done || !self.world.clock.is_running() {
+        if self.rounds.done || !self.venue.world.clock.is_running() {
             return Ok(());
         }
         let real = mono_ns();
@@ -198,7 +201,7 @@ impl Server {
 
     /// The nearest future of the first underlying.
     fn future(&self) -> Option<usize> {
-        let rows = &self.world.market.rows;
+        let rows = &self.venue.world.market.rows;
         rows.iter()
             .position(|row| matches!(row.kind, crate::model::Kind::Future))
     }
@@ -219,7 +222,7 @@ impl Server {
             return;
         }
         self.rounds.refreshed_ns = real + REFRESH_NS;
-        let market_time = self.world.clock.now(real);
+        let market_time = self.venue.world.clock.now(real);
         let Some(client) = self.clients.get_mut(at).and_then(Option::as_mut) else {
             return;
         };
@@ -235,10 +238,10 @@ impl Server {
         others.retain(|ix| *ix != future);
         others.sort_unstable();
         for ix in &others {
-            let book = &mut self.world.market.books[*ix];
+            let book = &mut self.venue.world.market.books[*ix];
             (book.at, book.last_trade) = (market_time, market_time);
         }
-        send_prices(&mut self.world, &mut self.frame, ticker, &others);
+        send_prices(&mut self.venue.world, &mut self.frame, ticker, &others);
         // A peer that is gone is noticed when its socket is read.
         drop(ticker.socket.get_mut().push());
     }
@@ -251,7 +254,7 @@ impl Server {
         } else {
             trigger.prices.1
         };
-        let now = self.world.clock.now(mono_ns());
+        let now = self.venue.world.clock.now(mono_ns());
         self.quote(future, price, now);
         let Some(client) = self.clients.get(at).and_then(Option::as_ref) else {
             return;
@@ -268,7 +271,7 @@ impl Server {
         others.sort_unstable();
         let mut frame = Container::default();
         frame.clear();
-        let market = &self.world.market;
+        let market = &self.venue.world.market;
         let packet = |ix: usize| {
             let mode = ticker.modes.get(&ix).copied().unwrap_or(Mode::Full);
             (Packet::of(&market.rows[ix], &market.books[ix]), mode)
@@ -307,14 +310,14 @@ impl Server {
             }
         }
         out.extend_from_slice(payload);
-        self.world.truth.tally.packets += u64::from(frame.count());
+        self.venue.world.truth.tally.packets += u64::from(frame.count());
     }
 
     /// Puts the future at a price, its depth around it.
     fn quote(&mut self, future: usize, price: Price, now: WallNanos) {
-        let row = &self.world.market.rows[future];
+        let row = &self.venue.world.market.rows[future];
         let (tick, lot) = (row.tick, row.lot.0.max(1));
-        let book = &mut self.world.market.books[future];
+        let book = &mut self.venue.world.market.books[future];
         let shift = price.saturating_sub(book.last);
         for level in book.bids.iter_mut().chain(&mut book.asks) {
             level.price = level.price.saturating_add(shift).max(tick);
@@ -376,7 +379,7 @@ impl Server {
             self.rounds.surplus += u64::try_from(legs.len() - wanted).unwrap_or(0);
             self.rounds.record(sent_ns, &legs[..wanted]);
         }
-        self.world.truth.tally.frames += 1;
+        self.venue.world.truth.tally.frames += 1;
         self.deliver();
         self.push_all();
     }
@@ -417,7 +420,7 @@ impl Server {
 
     fn save(&mut self, trigger: &Trigger) -> Result<(), SimError> {
         let report = self.latency(trigger);
-        self.world.truth.line("latency", &report);
+        self.venue.world.truth.line("latency", &report);
         let Some(path) = &trigger.out else {
             return Ok(());
         };

@@ -1,0 +1,104 @@
+//! What reads of the books show: as it is, as it was, or nothing.
+
+use super::Desk;
+use crate::sim::intake::Refusal;
+use crate::sim::market::Market;
+use crate::sim::positions::{Execution, Positions};
+use serde_json::{Value, json};
+
+/// How a read of the books is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum View {
+    /// Truthfully.
+    #[default]
+    Now,
+    /// As it was at that moment of the venue's clock.
+    AsOf(u64),
+    /// With success and no rows.
+    Empty,
+}
+
+impl Desk {
+    /// False while the venue has forgotten the order.
+    pub(super) fn is_shown(&self, at: usize) -> bool {
+        self.forgotten
+            .is_none_or(|(before, until)| at >= before || self.now.real >= until)
+    }
+
+    /// The order book of the day.
+    pub(crate) fn book(&self, market: &Market, view: View) -> Value {
+        let shown = self.orders.iter().enumerate();
+        let shown = shown.filter(|(at, _)| view != View::Empty && self.is_shown(*at));
+        shown
+            .filter_map(|(_, order)| {
+                let order = match view {
+                    View::AsOf(then) => {
+                        let known = order.past.iter().rev().find(|(real, _)| *real <= then);
+                        &known?.1
+                    }
+                    View::Now | View::Empty => order,
+                };
+                Some(order.row(market, &self.user))
+            })
+            .collect()
+    }
+
+    /// The rows of one order, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the order is unknown.
+    pub(crate) fn history(&self, id: &str, market: &Market) -> Result<Value, Refusal> {
+        let order = &self.orders[self.find(id)?];
+        if order.history.is_empty() {
+            return Ok(json!([order.row(market, &self.user)]));
+        }
+        Ok(Value::Array(order.history.clone()))
+    }
+
+    /// The trades of the day, or of one order.
+    ///
+    /// # Errors
+    ///
+    /// When the order is unknown.
+    pub(crate) fn trades(
+        &self,
+        of: Option<&str>,
+        market: &Market,
+        view: View,
+    ) -> Result<Value, Refusal> {
+        let only = of.map(|id| self.find(id)).transpose()?;
+        let rows = self.trades.iter().filter(|trade| {
+            only.is_none_or(|at| at == trade.order)
+                && self.is_shown(trade.order)
+                && match view {
+                    View::Now => true,
+                    View::AsOf(then) => trade.real <= then,
+                    View::Empty => false,
+                }
+        });
+        Ok(rows.map(|trade| self.trade_row(trade, market)).collect())
+    }
+
+    /// The positions.
+    pub(crate) fn positions_json(&self, market: &Market, view: View) -> Value {
+        match view {
+            View::Now => self.positions.json(market),
+            View::Empty => json!({ "net": [], "day": [] }),
+            View::AsOf(then) => {
+                let mut past = Positions::default();
+                for trade in self.trades.iter().filter(|trade| trade.real <= then) {
+                    let terms = &self.orders[trade.order].terms;
+                    past.apply(Execution {
+                        instrument: terms.instrument,
+                        product: terms.product,
+                        side: terms.side,
+                        qty: trade.qty,
+                        price: trade.price,
+                    });
+                }
+                past.json(market)
+            }
+        }
+    }
+}
