@@ -10,6 +10,8 @@ pub mod backtest;
 pub mod config;
 pub mod decode;
 pub mod demo;
+pub mod flatten;
+pub mod kill;
 pub mod latency;
 pub mod readings;
 pub mod replay;
@@ -81,6 +83,8 @@ enum Verb {
     Decode(decode::Args),
     Latency(latency::Args),
     Config(config::Args),
+    Kill(kill::Args),
+    Flatten(flatten::Args),
 }
 
 /// Parses the arguments, runs the verb and returns its exit code.
@@ -95,6 +99,8 @@ pub fn main() -> ExitCode {
         Verb::Decode(args) => decode::run(&args),
         Verb::Latency(args) => latency::run(&args),
         Verb::Config(args) => config::run(&args),
+        Verb::Kill(args) => kill::run(&args),
+        Verb::Flatten(args) => flatten::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

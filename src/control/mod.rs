@@ -2,5 +2,6 @@
 
 pub mod desk;
 pub mod dial;
+pub mod guard;
 
 pub use desk::{Desk, DeskFault};
