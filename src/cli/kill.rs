@@ -181,7 +181,13 @@ impl Target {
     /// The account's files, and the data folder they lie in.
     fn place(&self) -> Result<(Place, PathBuf), Failure> {
         let (data_dir, named) = match (&self.data_dir, &self.config) {
-            (Some(dir), _) => (dir.clone(), None),
+            (Some(dir), _) if dir.is_dir() => (dir.clone(), None),
+            (Some(dir), _) => {
+                return Err(Failure::Usage(format!(
+                    "{}: not a folder; a kill in the wrong place would stop nobody",
+                    dir.display()
+                )));
+            }
             (None, Some(file)) => skim(file)?,
             (None, None) => {
                 return Err(Failure::Usage(
