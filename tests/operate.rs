@@ -18,8 +18,15 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 use tezi::control::guard::{Door, Guard, GuardFault, Lock, Wish};
-use tezi::model::{Cause, TradingState};
+use tezi::journal::record::{checksum, encode};
+use tezi::journal::{Entry, Record};
+use tezi::model::{
+    Action, Cause, Ended, Ending, Fill, InstrumentIx, IntentId, LegRole, MonoNanos, Order, OrderId,
+    OrderState, Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState,
+    WallNanos,
+};
 use tezi::runtime::{Clock, MarketTime};
+use tezi::store::decisions::{self, Decision, Decisions, HopTimes, InstrumentName, Line, RunNames};
 
 const VENUE: &str = "127.0.0.1:1";
 /// Tells the test below that it is a child.
@@ -360,4 +367,207 @@ fn a_broken_configuration_does_not_stop_a_kill_and_a_wrong_folder_is_refused() {
     assert_eq!(run(&["--data-dir", "typo", "--account", "OP10"]), Some(2));
     assert_eq!(run(&["--data-dir", "d", "--account", "../x"]), Some(2));
     assert_eq!(run(&[]), Some(2));
+}
+
+const TAG: Tag = Tag(*b"TZ00250G180000700000");
+
+/// One bought lot pair, its reply and its fill, as an engine journals them.
+fn entries() -> Vec<Entry> {
+    let order = Order {
+        tag: TAG,
+        intent: IntentId(7),
+        strategy: StrategyIx(0),
+        action: Action::Entry,
+        role: LegRole::Call,
+        instrument: InstrumentIx(1),
+        side: Side::Buy,
+        qty: Qty(150),
+        limit: Price(1_010_500),
+        signal: Price(520_000_000),
+        reduces: false,
+        received: MonoNanos(0),
+    };
+    let report = Report {
+        tag: TAG,
+        order_id: OrderId(151_220_000_000_000),
+        state: OrderState::Filled,
+        filled: Qty(150),
+        average: Price(1_005_000),
+        reject: None,
+        denial: None,
+        source: ReportSource::Postback,
+        at: WallNanos(1_790_000_000_000_000_000),
+        received: MonoNanos(0),
+    };
+    let fill = Fill {
+        tag: TAG,
+        strategy: StrategyIx(0),
+        instrument: InstrumentIx(1),
+        side: Side::Buy,
+        qty: Qty(150),
+        price: Price(1_005_000),
+        at: report.at,
+    };
+    let ended = Ended {
+        intent: IntentId(7),
+        how: Ending::Complete,
+        filled: [Qty(150), Qty(0)],
+    };
+    vec![
+        Entry::Admitted(order),
+        Entry::Sending(TAG),
+        Entry::Fill(fill),
+        Entry::Report(report),
+        Entry::Ended(ended),
+    ]
+}
+
+/// Two segments of one run, the second made later, and the path of its explanations.
+fn journal(dir: &Path) -> std::path::PathBuf {
+    let (mut previous, mut sequence) = (0, 0);
+    let entries = entries();
+    let first = dir.join("2026-09-21-7-1790000000-77-001.tzj");
+    let second = dir.join("2026-09-21-7-1790000060-77-002.tzj");
+    for (path, entries) in [(&first, &entries[..3]), (&second, &entries[3..])] {
+        let mut bytes = Vec::new();
+        for entry in entries {
+            sequence += 1;
+            let at = Stamp {
+                wall: WallNanos(1_790_000_000_000_000_000),
+                mono: MonoNanos(sequence * 1_000_000),
+            };
+            let encoded = encode(
+                &Record {
+                    sequence,
+                    at,
+                    entry: *entry,
+                },
+                previous,
+            );
+            previous = checksum(&encoded);
+            bytes.extend_from_slice(&encoded);
+        }
+        std::fs::write(path, bytes).expect("written");
+    }
+    decisions::beside(&first)
+}
+
+fn show(dir: &Path, args: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_tezi"))
+        .args(args)
+        .arg("--journal")
+        .arg(dir)
+        .output()
+        .expect("tezi runs");
+    let text = [output.stdout, output.stderr].concat();
+    let code = output.status.code().expect("it ended by itself");
+    (code, String::from_utf8(text).expect("text"))
+}
+
+fn explain(path: &Path) {
+    let row = |symbol: &str| InstrumentName {
+        symbol: symbol.to_owned(),
+        exchange: "NFO".to_owned(),
+        lot: 75,
+    };
+    let names = RunNames {
+        account: "AB1234".to_owned(),
+        broker: "kite".to_owned(),
+        host: "api.kite.trade".to_owned(),
+        port: 443,
+        product: "NRML".to_owned(),
+        strategies: vec!["trend".to_owned()],
+        instruments: vec![row("NIFTY26NOVFUT"), row("NIFTY26N1727050CE")],
+    };
+    let mut file = Decisions::create(path, &names).expect("created");
+    let decision = Decision {
+        intent: 7,
+        readings: vec![("rsi(6)".to_owned(), 71.25)],
+        conditions: vec![
+            ("momentum".to_owned(), true),
+            ("not_doji".to_owned(), false),
+        ],
+        ..Decision::default()
+    };
+    file.write(&Line::Decision(Box::new(decision)))
+        .expect("written");
+    let hops = HopTimes {
+        intent: 7,
+        ns: vec![("first byte".to_owned(), 11_250)],
+    };
+    file.write(&Line::Hops(hops)).expect("written");
+}
+
+#[test]
+fn why_tells_an_intent_by_order_intent_and_tag_and_masks_secrets() {
+    let dir = folder();
+    explain(&journal(dir.path()));
+    let stories: Vec<_> = ["151220000000000", "7", TAG.as_str()]
+        .iter()
+        .map(|what| show(dir.path(), &["why", what]))
+        .collect();
+    let (code, text) = &stories[0];
+    assert_eq!(*code, 0, "{text}");
+    assert!(stories.iter().all(|story| story == &stories[0]));
+    for wanted in [
+        "rsi(6) = 71.25",
+        "true  momentum",
+        "false not_doji",
+        "first byte 11250 ns",
+        "Authorization: token ***:***",
+        "tradingsymbol=NIFTY26N1727050CE&transaction_type=BUY",
+        "quantity=150&price=101.05",
+        "sending",
+        "says an update on the feed",
+        "intent over: complete",
+        "not recorded",
+    ] {
+        assert!(text.contains(wanted), "{wanted:?} is not in\n{text}");
+    }
+    let (code, text) = show(dir.path(), &["why", "8"]);
+    assert!(code == 3 && text.contains("tezi orders"), "{code} {text}");
+    let (_, text) = show(dir.path(), &["why", "7", "--json"]);
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(value["hop_times"][0], "first byte 11250 ns");
+}
+
+#[test]
+fn without_explanations_why_says_so_and_the_tables_show_numbers() {
+    let dir = folder();
+    journal(dir.path());
+    let (code, text) = show(dir.path(), &["why", "7"]);
+    assert!(code == 0 && text.contains("not recorded"), "{code} {text}");
+    let (_, text) = show(dir.path(), &["orders"]);
+    assert!(
+        text.contains("#1") && text.contains("151220000000000"),
+        "{text}"
+    );
+}
+
+#[test]
+fn orders_positions_and_trades_are_those_of_the_journal() {
+    let dir = folder();
+    explain(&journal(dir.path()));
+    let rows = |verb: &str| {
+        let (code, text) = show(dir.path(), &[verb, "--json"]);
+        assert_eq!(code, 0, "{text}");
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let rows = value.as_array().expect("rows").clone();
+        assert_eq!(rows.len(), 1, "{verb}");
+        rows[0].clone()
+    };
+    let order = rows("orders");
+    assert_eq!(
+        (&order["state"], &order["filled"]),
+        (&"filled".into(), &"150".into())
+    );
+    let position = rows("positions");
+    assert_eq!(
+        (&position["net"], &position["average"]),
+        (&"150".into(), &"100.50".into())
+    );
+    assert_eq!(position["symbol"], "NIFTY26N1727050CE");
+    assert_eq!(rows("trades")["value"], "15075.00");
+    let (code, text) = show(&dir.path().join("none"), &["orders"]);
+    assert!(code == 3 && text.contains("--journal"), "{code} {text}");
 }

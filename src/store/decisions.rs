@@ -9,6 +9,7 @@
 //! - Nothing an order waits for: a disk that is full or slow loses explanations, never trades.
 //! - A torn last line, which a crash leaves, is cut and named; everything before it is read.
 
+use crate::model::Instrument;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -99,6 +100,26 @@ pub struct HopTimes {
     pub ns: Vec<(String, u64)>,
 }
 
+impl InstrumentName {
+    /// Takes what `tezi why` needs of an instrument.
+    pub fn of(row: &Instrument) -> Self {
+        Self {
+            symbol: row.symbol.clone(),
+            exchange: row.exchange.name().to_owned(),
+            lot: row.lot.0,
+        }
+    }
+}
+
+/// Where the explanations of a run lie: `RUN.jsonl` beside its first segment `RUN-001.tzj`.
+pub fn beside(first_segment: &Path) -> PathBuf {
+    let name = first_segment.file_stem().and_then(|name| name.to_str());
+    let run = name.map_or("", |name| {
+        name.rsplit_once('-').map_or(name, |(run, _)| run)
+    });
+    first_segment.with_file_name(format!("{run}.jsonl"))
+}
+
 /// The writing end.
 #[derive(Debug)]
 pub struct Decisions {
@@ -113,7 +134,10 @@ impl Decisions {
     ///
     /// The operating system's, also when the file exists.
     pub fn create(path: &Path, names: &RunNames) -> std::io::Result<Self> {
-        let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(path)?;
         let mut decisions = Self {
             file,
             path: path.to_owned(),
@@ -201,13 +225,17 @@ mod tests {
             ..Decision::default()
         };
         let mut file = Decisions::create(&path, &names).expect("created");
-        file.write(&Line::Decision(Box::new(decision.clone()))).expect("written");
+        file.write(&Line::Decision(Box::new(decision.clone())))
+            .expect("written");
         let hops = HopTimes {
             intent: 7,
             ns: vec![("first byte".to_owned(), 11_000)],
         };
         file.write(&Line::Hops(hops)).expect("written");
-        assert!(Decisions::create(&path, &names).is_err(), "never overwritten");
+        assert!(
+            Decisions::create(&path, &names).is_err(),
+            "never overwritten"
+        );
         (path, decision)
     }
 
@@ -218,7 +246,19 @@ mod tests {
         let explained = read(&path).expect("readable");
         assert_eq!(explained.decisions, [decision]);
         assert_eq!(explained.hops.len(), 1);
-        assert_eq!((explained.names.expect("names").account.as_str(), explained.torn), ("AB1234", None));
+        assert_eq!(
+            (
+                explained.names.expect("names").account.as_str(),
+                explained.torn
+            ),
+            ("AB1234", None)
+        );
+    }
+
+    #[test]
+    fn explanations_lie_beside_the_first_segment() {
+        let path = beside(Path::new("j/2026-11-23-5-1790-77-001.tzj"));
+        assert_eq!(path, Path::new("j/2026-11-23-5-1790-77.jsonl"));
     }
 
     #[test]
@@ -226,15 +266,25 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let (path, _) = written(dir.path());
         let whole = std::fs::read(&path).expect("bytes");
-        let ends: Vec<usize> = (1..=whole.len()).filter(|at| whole[at - 1] == b'\n').collect();
+        let ends: Vec<usize> = (1..=whole.len())
+            .filter(|at| whole[at - 1] == b'\n')
+            .collect();
         for cut in 0..whole.len() {
             std::fs::write(&path, &whole[..cut]).expect("cut");
             let explained = read(&path).expect("readable");
             let sound = usize::from(explained.names.is_some())
                 + explained.decisions.len()
                 + explained.hops.len();
-            assert_eq!(sound, ends.iter().filter(|end| **end <= cut).count(), "cut at {cut}");
-            assert_eq!(explained.torn.is_some(), cut > 0 && !ends.contains(&cut), "cut at {cut}");
+            assert_eq!(
+                sound,
+                ends.iter().filter(|end| **end <= cut).count(),
+                "cut at {cut}"
+            );
+            assert_eq!(
+                explained.torn.is_some(),
+                cut > 0 && !ends.contains(&cut),
+                "cut at {cut}"
+            );
         }
     }
 }
