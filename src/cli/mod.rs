@@ -11,14 +11,18 @@ pub mod backtest;
 pub mod config;
 pub mod decode;
 pub mod demo;
+pub mod flatten;
+pub mod kill;
 pub mod latency;
 pub mod readings;
 pub mod replay;
 pub mod run;
 pub mod strangle;
+pub mod show;
 pub mod venue;
 
 use clap::{Parser, Subcommand};
+use show::orders::What;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -85,6 +89,15 @@ enum Verb {
     Latency(latency::Args),
     Config(config::Args),
     Audit(audit::Args),
+    Kill(kill::Args),
+    Flatten(flatten::Args),
+    /// Tells the orders of the day and how they ended.
+    Orders(show::orders::Args),
+    /// Tells what the engine holds, from its own fills.
+    Positions(show::orders::Args),
+    /// Tells every fill of the day.
+    Trades(show::orders::Args),
+    Why(show::why::Args),
 }
 
 /// Parses the arguments, runs the verb and returns its exit code.
@@ -101,6 +114,12 @@ pub fn main() -> ExitCode {
         Verb::Latency(args) => latency::run(&args),
         Verb::Config(args) => config::run(&args),
         Verb::Audit(args) => audit::run(&args),
+        Verb::Kill(args) => kill::run(&args),
+        Verb::Flatten(args) => flatten::run(&args),
+        Verb::Orders(args) => show::orders::run(&args, What::Orders),
+        Verb::Positions(args) => show::orders::run(&args, What::Positions),
+        Verb::Trades(args) => show::orders::run(&args, What::Trades),
+        Verb::Why(args) => show::why::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,5 +5,6 @@ pub mod desk;
 pub mod dial;
 pub mod inquire;
 pub mod recover;
+pub mod guard;
 
 pub use desk::{Desk, DeskFault};

@@ -13,9 +13,9 @@ use super::arm::Armoury;
 use crate::control::dial::{Dialled, Dialler, DiallerParts, Want};
 use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
 use crate::journal::{Entry, Segment, Writer};
-use crate::model::Intent;
+use crate::model::{Command, Intent};
 use crate::ring::lane::Policy;
-use crate::ring::{Lossless, Receiver, StopLatch, counted, lossless};
+use crate::ring::{Lossless, QuoteBoard, Receiver, StateLatch, StopLatch, counted, lossless};
 use crate::runtime::launch::Launch;
 use crate::runtime::{Clock, Hop, IdleMode, Running, launch, meter};
 use crate::venue::OrderUpdate;
@@ -31,8 +31,12 @@ pub struct BatchEngine {
     pub intents: Lossless<Intent>,
     /// Rows of the order book to the gateway.
     pub updates: Lossless<OrderUpdate>,
-    /// Everything that becomes known of orders; the gateway stalls unless it is read.
-    pub outcomes: Receiver<Entry>,
+    /// Everything that becomes known of orders.
+    pub records: Receiver<Entry>,
+    /// Evidence and wishes for the gateway.
+    pub commands: Lossless<Command>,
+    /// What may be sent.
+    pub state: StateLatch,
     /// News of the gateway.
     pub events: Receiver<GatewayEvent>,
     /// Connections that are wanted.
@@ -53,13 +57,16 @@ pub struct BatchEngine {
 pub fn start_batches(
     armoury: Armoury,
     segment: Segment,
+    state: StateLatch,
     clock: Clock,
 ) -> std::io::Result<BatchEngine> {
     let settings = armoury.settings;
+    let instruments = armoury.instruments.len();
     let (intents, intents_rx, _) = lossless("control → gateway (intents)", 16, Policy::Stall);
     let (updates, updates_rx, _) = lossless("control → gateway (updates)", 1_024, Policy::Stall);
-    let (outcomes_tx, outcomes, _) = lossless("gateway → control (outcomes)", 4_096, Policy::Stall);
-    let (records, _, _) = counted("gateway → nobody (records)", 1);
+    let (outcomes_tx, _, _) = lossless("gateway → nobody (outcomes)", 1, Policy::Stall);
+    let (records, records_rx, _) = counted("gateway → control (records)", 16_384);
+    let (commands, commands_rx, _) = lossless("control → gateway (commands)", 64, Policy::Stall);
     let (events_tx, events, _) = counted("gateway → control (events)", 1_024);
     let (connections_tx, connections, _) =
         lossless("dialler → gateway (connections)", 16, Policy::Stall);
@@ -73,6 +80,12 @@ pub fn start_batches(
         auth: armoury.desk.auth().clone(),
         armed: armoury.armed,
         limits: settings.limits,
+        budget: settings.budget,
+        runaway: settings.runaway,
+        rules: settings.rules,
+        state: state.clone(),
+        quotes: QuoteBoard::new(instruments),
+        commands: commands_rx,
         family: settings.family,
         intent_base: settings.intent_base,
         journal: Writer::new(segment, segments_rx),
@@ -118,7 +131,9 @@ pub fn start_batches(
         stop,
         intents,
         updates,
-        outcomes,
+        records: records_rx,
+        commands,
+        state,
         events,
         wants,
         dialled,
@@ -141,7 +156,7 @@ impl BatchEngine {
         let mut gateway = self.gateway.join()?;
         let mut rest = Vec::new();
         loop {
-            rest.extend(std::iter::from_fn(|| self.outcomes.pop()));
+            rest.extend(std::iter::from_fn(|| self.records.pop()));
             if !gateway.hand_on_rest() {
                 break;
             }

@@ -1,5 +1,6 @@
 //! Files of prices and records that are read again later.
 
+pub mod decisions;
 pub mod prices;
 pub mod tape;
 

@@ -194,7 +194,8 @@ pub(crate) fn play(lots: u32, refuse: Option<usize>) -> Played {
     let (endpoint, auth) = (Endpoint::new("127.0.0.1", 1), Auth::new("key", "token"));
     let (mut intents, intents_rx, _) = lossless("i", 16, Full::Stall);
     let (mut updates, updates_rx, _) = lossless("u", 64, Full::Stall);
-    let (outcomes_tx, mut outcomes, _) = lossless("o", 256, Full::Stall);
+    let (outcomes_tx, _, _) = lossless("o", 1, Full::Stall);
+    let (records, mut told, _) = counted("r", 4_096);
     let (mut connections, connections_rx, _) = lossless("c", 4, Full::Stall);
     for _ in 0..2 {
         let connection = Scripted {
@@ -217,15 +218,27 @@ pub(crate) fn play(lots: u32, refuse: Option<usize>) -> Played {
             open_orders_max: 4,
             band_basis_points: 500,
             data_age_ns_max: SECOND,
-            per_second_max: 9,
+            ..Limits::default()
         },
+        budget: tezi::rules::BudgetLimits::default(),
+        runaway: tezi::rules::RunawayLimits::default(),
+        rules: tezi::hot::gateway::OrderRules {
+            policies: vec![tezi::rules::LegsPolicy {
+                policy: Policy::Continue,
+                ..tezi::rules::LegsPolicy::default()
+            }],
+            ..tezi::hot::gateway::OrderRules::default()
+        },
+        state: tezi::ring::StateLatch::default(),
+        quotes: tezi::ring::QuoteBoard::new(2),
+        commands: lossless("k", 1, Full::Stall).1,
         family: (77, DAY),
         intent_base: BASE,
         journal: Writer::digesting(),
         intents: intents_rx,
         updates: updates_rx,
         outcomes: outcomes_tx,
-        records: counted("r", 1).0,
+        records,
         events: counted("e", 64).0,
         connections: connections_rx,
         connection_count: 2,
@@ -241,7 +254,7 @@ pub(crate) fn play(lots: u32, refuse: Option<usize>) -> Played {
         plan: Plan::new(Lots(lots), Lots(20)).expect("a plan"),
         delay: Delay::Fixed(20 * SECOND),
         policy: Policy::Continue,
-        ends: Ends::Orders,
+        ends: Ends::Told,
         intent_base: BASE,
         lot: [LOT; 2],
         patience_ns: 60 * SECOND,
@@ -302,7 +315,7 @@ pub(crate) fn play(lots: u32, refuse: Option<usize>) -> Played {
         for _ in 0..8 {
             gateway.work(&clock);
         }
-        while let Some(entry) = outcomes.pop() {
+        while let Some(entry) = told.pop() {
             batches.take(&entry, now);
         }
         mono += 100_000_000;

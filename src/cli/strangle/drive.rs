@@ -236,7 +236,7 @@ impl Driver {
             }
         }
         let now = self.now();
-        while let Some(entry) = self.engine.outcomes.pop() {
+        while let Some(entry) = self.engine.records.pop() {
             turn.changed = true;
             // The gateway's clock began after the login; the run's did before it.
             let entry = self.shifted(entry);

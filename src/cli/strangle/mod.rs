@@ -195,7 +195,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         plan,
         delay: args.delay,
         policy: Policy::parse(&args.policy).unwrap_or_default(),
-        ends: Ends::Orders,
+        ends: Ends::Told,
         intent_base: header.intent_base,
         lot,
         patience_ns: drive::PATIENCE_NS,

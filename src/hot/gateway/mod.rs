@@ -148,7 +148,9 @@ impl<C: Connection> Gateway<C> {
     #[inline]
     fn push_outcome(&mut self, entry: Entry) {
         self.parts.journal.digest_entry(&entry);
-        if !self.backlog.is_empty() || self.parts.outcomes.push(entry).is_err() {
+        let has_left = self.backlog.is_empty() && self.parts.outcomes.push(entry).is_ok();
+        // Where nobody decides, nobody listens.
+        if !has_left && !self.parts.outcomes.is_abandoned() {
             self.backlog.push(entry);
         }
     }

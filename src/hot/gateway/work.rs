@@ -6,7 +6,7 @@ use super::{Gateway, GatewayEvent, Known};
 use crate::journal::Entry;
 use crate::model::ids::TagParts;
 use crate::model::{
-    Action, Amend, Command, Denial, Ended, Intent, IntentId, Leg, LegRole, MonoNanos, Order,
+    Action, Amend, Command, Ended, Intent, IntentId, Leg, LegRole, MonoNanos, Order,
     OrderId, OrderState, Price, Qty, Report, ReportSource, Side, Signal, Stamp, Tag, TradingState,
 };
 use crate::net::Connection;
