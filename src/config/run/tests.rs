@@ -151,7 +151,8 @@ fn the_defaults_are_those_the_example_shows() {
         bare.strategies[0].eod_window_ns,
         shown.strategies[0].eod_window_ns
     );
-    let [bare_legs, shown_legs] = [&bare, &shown].map(|config| config.strategies[0].together);
+    let bare_legs = bare.strategies[0].together;
+    let shown_legs = shown.strategies[0].together;
     // With the default protection of 3 percent five steps of 0.4 end at the band of 5.
     assert_eq!(bare_legs.step_basis_points, 40);
     assert_eq!(
