@@ -27,7 +27,7 @@ use tezi::model::{
 use tezi::pipeline::arm;
 use tezi::ring::lane::Policy;
 use tezi::ring::{Receiver, StopLatch, counted, lossless};
-use tezi::rules::{ContractRules, Facts, Limits, admit};
+use tezi::rules::{Budget, BudgetLimits, ContractRules, Facts, Limits, Urgency, admit};
 use tezi::runtime::{Clock, Hop, MarketTime, Stage, meter};
 use tezi::venue::kite::feed;
 use tezi::venue::kite::packet::{Layout, Level, Packet};
@@ -344,6 +344,16 @@ fn orders(c: &mut Criterion) {
     });
     group.bench_function("admit", |b| {
         b.iter(|| admit(black_box(order), &CONTRACT, black_box(&facts), &LIMITS));
+    });
+    group.bench_function("order budget: wait and spend", |b| {
+        let mut budget = Budget::new(BudgetLimits::default());
+        let mut now = 0;
+        b.iter(|| {
+            now += 150_000_000;
+            let wait = budget.wait_ns(Urgency::Exit, 2, black_box(MonoNanos(now)));
+            budget.spend(Urgency::Exit, MonoNanos(now));
+            wait
+        });
     });
     let report = Entry::Report(Report {
         tag: order.tag,

@@ -5,8 +5,6 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
     reason = "a test states what holds and prints its figures"
 )]
 

@@ -129,3 +129,77 @@ impl Recent {
         self.filled = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LIMITS: RunawayLimits = RunawayLimits {
+        orders_max: 3,
+        rejects_max: 2,
+        window_ns: 100,
+    };
+
+    #[test]
+    fn one_order_more_than_allowed_within_the_window_stops_the_strategy() {
+        let orders = |moments: [u64; 4]| {
+            let mut guard = Runaway::new(LIMITS);
+            moments.map(|now| guard.order(MonoNanos(now)))
+        };
+        assert_eq!(orders([10, 20, 30, 109]), [false, false, false, true]);
+        assert_eq!(orders([10, 20, 30, 110]), [false; 4], "a window later");
+        assert_eq!(orders([0, 0, 0, 0]), [false, false, false, true]);
+    }
+
+    #[test]
+    fn rejections_count_by_their_kind() {
+        let mut guard = Runaway::new(LIMITS);
+        let mut reject = |class, now| guard.reject(class, MonoNanos(now));
+        assert!(!reject(RejectClass::Margin, 1));
+        assert!(!reject(RejectClass::Margin, 2));
+        for class in [
+            RejectClass::Session,
+            RejectClass::Permission,
+            RejectClass::Input,
+            RejectClass::Order,
+        ] {
+            assert!(!reject(class, 3) && !reject(class, 4), "{class:?}");
+        }
+        assert!(
+            !reject(RejectClass::Margin, 101),
+            "the first left the window"
+        );
+        assert!(reject(RejectClass::Margin, 101), "the second did not");
+    }
+
+    #[test]
+    fn what_was_stopped_stays_stopped_until_it_is_started_again() {
+        let mut guard = Runaway::new(LIMITS);
+        (0..4).for_each(|now| _ = guard.order(MonoNanos(now)));
+        assert!(guard.is_stopped());
+        assert!(guard.order(MonoNanos(1_000_000)), "long after");
+        assert!(guard.reject(RejectClass::Order, MonoNanos(2_000_000)));
+        guard.restart();
+        assert!(!guard.is_stopped());
+        assert!(!guard.order(MonoNanos(2_000_001)));
+    }
+
+    proptest! {
+        #[test]
+        fn it_stops_exactly_when_a_recount_of_the_window_says_so(
+            gaps in prop::collection::vec(0_u64..60, 1..40),
+            orders_max in 0_u32..6,
+        ) {
+            let mut guard = Runaway::new(RunawayLimits { orders_max, ..LIMITS });
+            let (mut moments, mut now, mut expected) = (Vec::new(), 1_000, false);
+            for gap in gaps {
+                now += gap;
+                moments.push(now);
+                let inside = moments.iter().filter(|at| now - **at < LIMITS.window_ns).count();
+                expected |= inside > usize::try_from(orders_max).expect("small");
+                prop_assert_eq!(guard.order(MonoNanos(now)), expected);
+            }
+        }
+    }
+}

@@ -151,6 +151,18 @@ fn the_defaults_are_those_the_example_shows() {
         bare.strategies[0].eod_window_ns,
         shown.strategies[0].eod_window_ns
     );
+    let bare_legs = bare.strategies[0].together;
+    let shown_legs = shown.strategies[0].together;
+    // With the default protection of 3 percent five steps of 0.4 end at the band of 5.
+    assert_eq!(bare_legs.step_basis_points, 40);
+    assert_eq!(
+        bare_legs,
+        crate::config::TogetherConfig {
+            step_basis_points: 40,
+            ..shown_legs
+        }
+    );
+    assert_eq!(bare.engine.journal_sync, shown.engine.journal_sync);
 }
 
 #[test]
@@ -492,5 +504,167 @@ fn a_secret_file_is_for_its_owner_only_and_never_shown() {
             .expect_err("absent")
             .to_string()
             .contains("cannot be read")
+    );
+}
+
+#[test]
+fn every_limit_has_a_range_and_says_so() {
+    for (part, by, says) in [
+        (
+            "orders_per_minute   = 380 ",
+            "orders_per_minute = 0 ",
+            "[limits] orders_per_minute = 0: a whole number from 1 to",
+        ),
+        (
+            "orders_per_day      = 4800",
+            "orders_per_day = 0",
+            "[limits] orders_per_day = 0: a whole number from 1 to",
+        ),
+        (
+            "reserve_for_exits   = 3",
+            "reserve_for_exits = 9",
+            "[limits] reserve_for_exits = 9: a whole number from 0 to 8",
+        ),
+        (
+            "reserve_for_exits   = 3",
+            "reserve_for_exits = 8",
+            "[limits] orders_per_second has to be at least 2 above reserve_for_exits",
+        ),
+        (
+            "modifications       = 20",
+            "modifications = 26",
+            "[limits] modifications = 26: a whole number from 0 to 25",
+        ),
+        (
+            "order_value         = 50_000_000",
+            "order_value = 0",
+            "[limits] order_value = 0: a whole number from 1 to",
+        ),
+        (
+            "open_value          = 250_000_000",
+            "open_value = -1",
+            "[limits] open_value = -1: a whole number from 1 to",
+        ),
+        (
+            "net_lots            = 100",
+            "net_lots = 0",
+            "[limits] net_lots = 0: a whole number from 1",
+        ),
+        (
+            "gross_lots          = 400",
+            "gross_lots = 0",
+            "[limits] gross_lots = 0: a whole number from 1",
+        ),
+        (
+            "daily_loss          = 100_000",
+            "daily_loss = 0",
+            "[limits] daily_loss = 0: a whole number from 1 to",
+        ),
+        (
+            "runaway_orders      = 120",
+            "runaway_orders = 0",
+            "[limits] runaway_orders = 0: a whole number from 1",
+        ),
+        (
+            "runaway_rejects     = 5",
+            "runaway_rejects = 0",
+            "[limits] runaway_rejects = 0: a whole number from 1",
+        ),
+        (
+            "runaway_window_s    = 60",
+            "runaway_window_s = 3601",
+            "[limits] runaway_window_s = 3601: a whole number from 1 to 3600",
+        ),
+        (
+            "last_price_band_percent = 10 ",
+            "last_price_band_percent = 101 ",
+            "[limits] last_price_band_percent = 101: a percentage from 0.01 to 100",
+        ),
+        (
+            "allowed             = []",
+            "allowed = [\"BANKNIFY\"]",
+            "[limits] allowed = \"BANKNIFY\": did you mean `BANKNIFTY`?",
+        ),
+        (
+            "\"hold_and_alarm\"   #",
+            "\"resend\"   #",
+            "[limits] near_cutoff = \"resend\"",
+        ),
+        (
+            "\"behind\"",
+            "\"before\"",
+            "[engine] journal_sync = \"before\"",
+        ),
+        (
+            "on_failure     = \"complete\"",
+            "on_failure = \"unwnd\"",
+            "did you mean `unwind`? Allowed: complete, unwind, hold_and_alarm, continue",
+        ),
+        (
+            "attempts       = 6",
+            "attempts = 36",
+            "attempts = 36: a whole number from 1 to 35",
+        ),
+        (
+            "attempts       = 6",
+            "attempts = 8",
+            "8 attempts that go 0.5 percent further each end outside [limits] price_band_percent = 5",
+        ),
+        (
+            "order_ttl_ms   = 500",
+            "order_ttl_ms = 99",
+            "order_ttl_ms = 99: a whole number from 100",
+        ),
+        (
+            "imbalance_ms   = 2000",
+            "imbalance_mss = 2000",
+            "did you mean `imbalance_ms`?",
+        ),
+    ] {
+        let errors = wrong(part, by);
+        assert!(errors.contains(says), "{by}: {errors}");
+    }
+    // One step inside each of the two that were derived.
+    for (part, by) in [
+        ("reserve_for_exits   = 3", "reserve_for_exits = 7"),
+        ("attempts       = 6", "attempts = 7"),
+    ] {
+        assert!(parsed(&RUN.replacen(part, by, 1)).is_ok(), "{by}");
+    }
+}
+
+#[test]
+fn limits_and_legs_become_what_the_gateway_applies() {
+    let config = parsed(RUN).expect("run");
+    assert_eq!(config.limits.rules(&config.feed), Limits::default());
+    assert_eq!(config.limits.budget(), BudgetLimits::default());
+    assert_eq!(config.limits.runaway, RunawayLimits::default());
+    assert_eq!(config.limits.near_cutoff, NearCutoff::HoldAndAlarm);
+    assert_eq!(config.engine.journal_sync, JournalSync::Behind);
+    assert!(config.limits.allows("NIFTY"));
+    let only = RUN.replacen("allowed             = []", "allowed = [\"BANKNIFTY\"]", 1);
+    let only = parsed(&only).expect("allowed").limits;
+    assert_eq!(
+        (only.allows("BANKNIFTY"), only.allows("NIFTY")),
+        (true, false)
+    );
+    let legs = RUN.replacen("imbalance_lots = 0", "imbalance_lots = 2", 1);
+    let strategy = &parsed(&legs).expect("legs").strategies[0];
+    assert_eq!(
+        strategy.legs_policy(crate::model::Qty(30)),
+        crate::rules::LegsPolicy {
+            imbalance_qty: 60,
+            ..crate::rules::LegsPolicy::default()
+        }
+    );
+    let ladder = strategy.ladder();
+    assert_eq!(
+        (
+            ladder.protection_basis_points,
+            ladder.step_basis_points,
+            ladder.ttl_ns,
+            ladder.steps_max
+        ),
+        (200, 50, 500_000_000, 5)
     );
 }
