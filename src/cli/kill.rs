@@ -260,12 +260,12 @@ fn told(heard: &Heard) -> Option<&Told> {
 fn engine_text(heard: &Heard, place: &Place, wish: Wish) -> String {
     match heard {
         Heard::Nobody => format!(
-            "no engine is running on {}; {} for the next start",
+            "no engine is running on {}; {}latched for the next start",
             place.account(),
             if wish == Wish::Flatten {
-                "no entries are latched, and nothing was closed"
+                "nothing was closed; "
             } else {
-                "latched"
+                ""
             }
         ),
         Heard::Told(told) => format!(

@@ -48,7 +48,8 @@ impl Source {
         let entries = std::fs::read_dir(&self.journal).map_err(|e| fail(e.to_string()))?;
         let mut files: Vec<(Segment, PathBuf)> = entries
             .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter_map(|path| Some((Segment::of(&path)?, path)))
+            .filter(|path| path.extension().is_some_and(|kind| kind == "tzj"))
+            .filter_map(|path| Some((segment_or_note(&path)?, path)))
             .collect();
         files.sort();
         let Some(newest) = files.iter().map(|(segment, _)| segment.day.clone()).max() else {
@@ -63,6 +64,18 @@ impl Source {
         runs.sort_by_key(|run| run.records.first().map(|record| record.at.wall));
         Ok(runs)
     }
+}
+
+/// A journal whose name says no run is not read in silence.
+fn segment_or_note(path: &Path) -> Option<Segment> {
+    let segment = Segment::of(path);
+    if segment.is_none() {
+        let path = path.display();
+        let note = "its name is not DAY-BASE-SECOND-PROCESS-NUMBER.tzj, so it is left out";
+        // A closed stderr leaves nobody to tell.
+        drop(writeln!(std::io::stderr(), "tezi: {path}: {note}"));
+    }
+    segment
 }
 
 /// Reads the segments of one run.
