@@ -21,7 +21,7 @@ use tezi::model::{
     Side, Tag, TradingState, WallNanos,
 };
 use tezi::ring::Touch;
-use tezi::rules::{LegsPolicy, Policy};
+use tezi::rules::{Ladder, LegsPolicy, Policy};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -34,8 +34,12 @@ fn setup(policy: Policy) -> Setup {
                 imbalance_ns: 3 * SECOND,
                 attempts_max: 3,
             }],
-            steps_max: 2,
-            step_basis_points: 50,
+            ladders: vec![Ladder {
+                protection_basis_points: 200,
+                step_basis_points: 50,
+                ttl_ns: SECOND,
+                steps_max: 2,
+            }],
             modifications_max: 20,
         },
         order_ttl_ns: SECOND,
@@ -289,10 +293,9 @@ fn a_leg_that_fails_while_the_other_works_takes_the_working_one_back() {
 
 #[test]
 fn legs_that_differ_for_too_long_are_made_equal_and_not_a_moment_before() {
-    let mut play = Play::open(Setup {
-        order_ttl_ns: 100 * SECOND,
-        ..setup(Policy::Complete)
-    });
+    let mut patient = setup(Policy::Complete);
+    patient.rules.ladders[0].ttl_ns = 100 * SECOND;
+    let mut play = Play::open(patient);
     play.pair(1, 60);
     let both = play.requests(2);
     play.fill(&both[0]);

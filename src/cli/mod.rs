@@ -12,13 +12,14 @@ pub mod config;
 pub mod decode;
 pub mod demo;
 pub mod flatten;
+mod hand;
 pub mod kill;
 pub mod latency;
 pub mod readings;
 pub mod replay;
 pub mod run;
-pub mod strangle;
 pub mod show;
+pub mod strangle;
 pub mod venue;
 
 use clap::{Parser, Subcommand};

@@ -3,8 +3,8 @@
 pub mod batch;
 pub mod desk;
 pub mod dial;
+pub mod guard;
 pub mod inquire;
 pub mod recover;
-pub mod guard;
 
 pub use desk::{Desk, DeskFault};

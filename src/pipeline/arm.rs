@@ -20,7 +20,7 @@ use crate::model::{
     Side, StrategyIx, WallNanos,
 };
 use crate::net::{NetFault, Url, tls};
-use crate::rules::{BudgetLimits, ContractRules, LegsPolicy, Limits, RunawayLimits};
+use crate::rules::{BudgetLimits, ContractRules, Ladder, LegsPolicy, Limits, RunawayLimits};
 use crate::venue::kite::market::Interval;
 use crate::venue::{Broker, Mode, TemplateFault};
 use rustls::ClientConfig;
@@ -36,13 +36,7 @@ const WARM_AFTER_NS: u64 = 15_000_000_000;
 const REPLY_TIMEOUT_NS: u64 = 5_000_000_000;
 /// Time after which an order that still works is cancelled: a protected limit that rests has missed its
 /// moment.
-const ORDER_TTL_NS: u64 = 2_000_000_000;
-/// Steps of the ladder after the first price; then the order is cancelled.
-const LADDER_STEPS: u8 = 4;
-/// What a step adds to the protection, in 1/100 of one percent.
-const LADDER_STEP_BASIS_POINTS: i64 = 50;
-/// Modifications of one order; Kite allows 25.
-const MODIFICATIONS_MAX: u16 = 20;
+const ORDER_TTL_NS: u64 = 10_000_000_000;
 
 /// Why an engine cannot be armed. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +101,8 @@ pub struct Assembly {
     pub strategies: Vec<StrategyPlan>,
     /// Names of the strategies.
     pub names: Vec<String>,
+    /// How the legs of each strategy are kept together and priced again.
+    pub legs: Vec<(LegsPolicy, Ladder)>,
 }
 
 /// Everything an engine is started with.
@@ -290,6 +286,7 @@ pub fn assemble(
         units: Vec::new(),
         strategies: Vec::new(),
         names: Vec::new(),
+        legs: Vec::new(),
     };
     let leg_ticks: Vec<Price> = instruments.iter().map(|row| row.tick).collect();
     for configured in &config.strategies {
@@ -330,6 +327,9 @@ pub fn assemble(
                     lot.qty_max
                 )));
             }
+            assembly
+                .legs
+                .push((configured.legs_policy(lot.lot), configured.ladder()));
             assembly.strategies.push(StrategyPlan {
                 strategy: configured.strategy.clone(),
                 levels: configured.levels.specs().to_vec(),
@@ -584,7 +584,6 @@ pub fn armoury(
                 .to_owned(),
         ));
     }
-    let strategies = assembly.strategies.len();
     let mut armed = Vec::with_capacity(instruments.len());
     let endpoint = desk.endpoint();
     for row in &instruments {
@@ -637,10 +636,9 @@ pub fn armoury(
             reply_timeout_ns: REPLY_TIMEOUT_NS,
             order_ttl_ns: ORDER_TTL_NS,
             rules: OrderRules {
-                policies: vec![LegsPolicy::default(); strategies],
-                steps_max: LADDER_STEPS,
-                step_basis_points: LADDER_STEP_BASIS_POINTS,
-                modifications_max: MODIFICATIONS_MAX,
+                policies: assembly.legs.iter().map(|(policy, _)| *policy).collect(),
+                ladders: assembly.legs.iter().map(|(_, ladder)| *ladder).collect(),
+                modifications_max: config.limits.modifications_max,
             },
         },
         desk,

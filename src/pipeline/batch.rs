@@ -12,7 +12,8 @@
 use super::arm::Armoury;
 use crate::control::dial::{Dialled, Dialler, DiallerParts, Want};
 use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
-use crate::journal::{Entry, Segment, Writer};
+use crate::journal::writer::Sync;
+use crate::journal::{Entry, Segment, Writer, reader::Tail};
 use crate::model::{Command, Intent};
 use crate::ring::lane::Policy;
 use crate::ring::{Lossless, QuoteBoard, Receiver, StateLatch, StopLatch, counted, lossless};
@@ -35,6 +36,8 @@ pub struct BatchEngine {
     pub records: Receiver<Entry>,
     /// Evidence and wishes for the gateway.
     pub commands: Lossless<Command>,
+    /// Prices for orders that follow the first, and for a flatten; written by control.
+    pub quotes: QuoteBoard,
     /// What may be sent.
     pub state: StateLatch,
     /// News of the gateway.
@@ -56,12 +59,12 @@ pub struct BatchEngine {
 /// When the operating system refuses a thread or a poll.
 pub fn start_batches(
     armoury: Armoury,
-    segment: Segment,
+    (segment, tail, sync): (Segment, Tail, Sync),
     state: StateLatch,
     clock: Clock,
 ) -> std::io::Result<BatchEngine> {
     let settings = armoury.settings;
-    let instruments = armoury.instruments.len();
+    let quotes = QuoteBoard::new(armoury.instruments.len());
     let (intents, intents_rx, _) = lossless("control → gateway (intents)", 16, Policy::Stall);
     let (updates, updates_rx, _) = lossless("control → gateway (updates)", 1_024, Policy::Stall);
     let (outcomes_tx, _, _) = lossless("gateway → nobody (outcomes)", 1, Policy::Stall);
@@ -84,11 +87,13 @@ pub fn start_batches(
         runaway: settings.runaway,
         rules: settings.rules,
         state: state.clone(),
-        quotes: QuoteBoard::new(instruments),
+        quotes: quotes.clone(),
         commands: commands_rx,
         family: settings.family,
         intent_base: settings.intent_base,
-        journal: Writer::new(segment, segments_rx),
+        journal: Writer::new(segment, segments_rx)
+            .resuming(tail)
+            .with_sync(sync),
         intents: intents_rx,
         updates: updates_rx,
         outcomes: outcomes_tx,
@@ -133,6 +138,7 @@ pub fn start_batches(
         updates,
         records: records_rx,
         commands,
+        quotes,
         state,
         events,
         wants,

@@ -26,7 +26,8 @@ use crate::hot::compute::Unit;
 use crate::hot::decide::{Decide, DecideEvent, DecideParts};
 use crate::hot::feed::{Feed, FeedEvent, FeedParts};
 use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
-use crate::journal::{Entry, Segment, Writer};
+use crate::journal::writer::Sync;
+use crate::journal::{Entry, Segment, Writer, reader::Tail};
 use crate::model::time::{MINUTE, SECOND};
 use crate::model::{Command, Instrument, InstrumentTable};
 use crate::ring::lane::Policy;
@@ -146,6 +147,10 @@ pub struct Start {
     pub segment: Segment,
     /// What may be sent.
     pub state: StateLatch,
+    /// Where the journal of the day ended before this run.
+    pub tail: Tail,
+    /// When records must be on the disk.
+    pub sync: Sync,
     /// True to hand every input to a recorder.
     pub records: bool,
 }
@@ -223,7 +228,9 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         armoury.instruments.len(),
         armoury.settings.intent_base,
     );
-    let mut journal = Writer::new(start.segment, segments_rx);
+    let mut journal = Writer::new(start.segment, segments_rx)
+        .resuming(start.tail)
+        .with_sync(start.sync);
     if start.records {
         journal = journal.with_digest();
     }

@@ -333,9 +333,11 @@ impl Console<'_> {
                 "ALARM strategy {} ran away: too many orders or rejections; it opens nothing more",
                 self.names.strategy(*strategy)
             ),
-            GatewayEvent::NotSynced => "ALARM the disk did not confirm the journal: entries end, exits go \
+            GatewayEvent::NotSynced => {
+                "ALARM the disk did not confirm the journal: entries end, exits go \
                  on; look at the disk, then resume"
-                .to_owned(),
+                    .to_owned()
+            }
             GatewayEvent::State(state) => format!("ALARM trading is {state}"),
             GatewayEvent::JournalFull => "ALARM the journal has no prepared segment".to_owned(),
         };

@@ -7,13 +7,16 @@ mod summary;
 pub(in crate::cli) use summary::{latency_head, latency_line, micros, write_log};
 
 use super::Failure;
-use crate::config::{Config, LoginConfig};
+use super::hand::Hand;
+use crate::config::{Config, JournalSync, LoginConfig};
 use crate::control::Desk;
 use crate::control::dial::{Dialled, Want};
+use crate::control::guard::Wish;
 use crate::hot::feed::FeedEvent;
 use crate::hot::gateway::GatewayEvent;
-use crate::journal::Segment;
-use crate::model::{Secret, WallNanos};
+use crate::journal::writer::Sync;
+use crate::journal::{self, JournalFault, Segment, head::Head, reader::Tail};
+use crate::model::{Cause, Command, Secret, TradingState, WallNanos};
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::{Engine, Start, describe, tape_header_text};
 use crate::ring::ByteReceiver;
@@ -28,8 +31,8 @@ use settle::Open;
 use std::fs::File;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 const EXAMPLES: &str = "\
@@ -192,6 +195,7 @@ struct Prepared {
     history: Vec<(u16, Vec<crate::model::Bar>)>,
     names: Names,
     twin: Desk,
+    hand: Hand,
     is_simulated: bool,
     journal: PathBuf,
     day_end: Option<WallNanos>,
@@ -253,7 +257,9 @@ fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure> {
     let journal = config.engine.data_dir.join("journal");
     std::fs::create_dir_all(&journal)
         .map_err(|e| Failure::Failed(format!("{}: {e}", journal.display())))?;
+    let tail = tail_of(&journal, &header)?;
     let (segment, segment_file) = new_segment(&journal, &header, 1)?;
+    let hand = Hand::take(config, desk.account())?;
     let twin = desk.twin();
     let mut armoury =
         arm::armoury(config, (desk, tls), instruments, assembly, &header).map_err(fail)?;
@@ -266,6 +272,9 @@ fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure> {
         for policy in &mut armoury.settings.rules.policies {
             policy.imbalance_ns = (policy.imbalance_ns / speed_milli * 1_000).max(250_000_000);
         }
+        for ladder in &mut armoury.settings.rules.ladders {
+            ladder.ttl_ns = (ladder.ttl_ns / speed_milli * 1_000).max(50_000_000);
+        }
     }
     Ok(Prepared {
         armoury,
@@ -274,7 +283,9 @@ fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure> {
             placement,
             clock: Clock::start(&market),
             segment,
-            state: crate::ring::StateLatch::default(),
+            state: hand.state(),
+            tail,
+            sync: sync_of(config),
             records: args.record.is_some(),
         },
         segment_file,
@@ -282,6 +293,7 @@ fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure> {
         history,
         names,
         twin,
+        hand,
         is_simulated: config.venue.simulated,
         journal,
         day_end: sessions.iter().map(crate::model::Session::close).max(),
@@ -362,7 +374,8 @@ pub(in crate::cli) fn new_segment(
     number: u32,
 ) -> Result<(Segment, File), Failure> {
     // Real time and process as well: a simulated day is played more than once.
-    let real = Clock::start(&MarketTime::Real).now().wall.secs();
+    let now = Clock::start(&MarketTime::Real).now().wall;
+    let real = now.secs();
     let run = format!(
         "{}-{}-{real}-{}",
         header.day,
@@ -370,12 +383,45 @@ pub(in crate::cli) fn new_segment(
         std::process::id()
     );
     let path = folder.join(format!("{run}-{number:03}.tzj"));
-    Segment::create(&path).map_err(|e| {
+    let head = Head {
+        account: header.family.0,
+        day: header.day,
+        run: *RUN.get_or_init(|| now),
+        number,
+    };
+    let made = Segment::create_for(&path, &head).and_then(|(mut segment, file)| {
+        segment.sync_through(file.try_clone()?);
+        Ok((segment, file))
+    });
+    made.map_err(|e| {
         Failure::Failed(format!(
             "journal {}: {e}; a journal is never overwritten, and its disk needs room for 8 MiB",
             path.display()
         ))
     })
+}
+
+/// When this process opened its first journal file: what orders the runs of a day.
+static RUN: OnceLock<WallNanos> = OnceLock::new();
+
+/// Where the journal of the account's day ended before this run.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when a file of the folder cannot be read as a journal of this account.
+pub(in crate::cli) fn tail_of(folder: &Path, header: &TapeHeader) -> Result<Tail, Failure> {
+    let fault = |fault: JournalFault| Failure::Input(fault.to_string());
+    let files = journal::files(folder, header.family.0, header.day).map_err(fault)?;
+    let journal = journal::read(&files).map_err(fault)?;
+    Ok(journal.tail)
+}
+
+/// When records must be on the disk, as configured.
+pub(in crate::cli) const fn sync_of(config: &Config) -> Sync {
+    match config.engine.journal_sync {
+        JournalSync::Behind => Sync::Behind,
+        JournalSync::BeforeSend => Sync::BeforeSend,
+    }
 }
 
 /// Why the run ended.
@@ -409,6 +455,7 @@ struct Control {
     header: TapeHeader,
     tape: Option<TapeWriter>,
     twin: Desk,
+    hand: Hand,
     is_simulated: bool,
     day_open: Option<WallNanos>,
     day_end: Option<WallNanos>,
@@ -450,6 +497,9 @@ impl Control {
             &json!({ "account": account, "instruments": count, "history_bars": warm,
                 "day": prepared.header.day.to_string() }),
         );
+        for line in prepared.hand.news() {
+            console.line("guard", &line, &json!({ "text": line }));
+        }
         let tape = match &args.record {
             Some(path) => {
                 let failed =
@@ -477,6 +527,7 @@ impl Control {
             header: prepared.header,
             tape,
             twin: prepared.twin,
+            hand: prepared.hand,
             is_simulated: prepared.is_simulated,
             day_open: prepared.day_open,
             day_end: prepared.day_end,
@@ -572,9 +623,29 @@ impl Control {
                     self.engine.wants.send(Want::OrderConnection).ok();
                 }
                 GatewayEvent::SessionDead => end = Some(End::SessionDead),
+                GatewayEvent::NotSynced => {
+                    let why = "the journal could not be synced";
+                    if let Some(fault) =
+                        self.hand
+                            .tighten(TradingState::Reducing, Cause::Journal, why)
+                    {
+                        console.line("guard", &fault, &json!({ "text": fault }));
+                    }
+                }
                 _ => {}
             }
             speak(console, &mut |console| console.gateway(&event));
+        }
+        while let Some(wish) = self.hand.wish() {
+            if wish == Wish::Flatten && self.engine.commands.push(Command::Flatten).is_err() {
+                let text = "ALARM the gateway takes no commands: nothing was flattened; ask again";
+                console.line("guard", text, &json!({ "text": text }));
+            }
+        }
+        while let Some(note) = self.hand.note() {
+            speak(console, &mut |console| {
+                console.line("guard", &note, &json!({ "text": note }));
+            });
         }
         for bark in self.engine.watchdog.check(self.engine.clock.mono()) {
             let text = match bark {

@@ -1,17 +1,19 @@
 //! The loop of a run of batches: reads prices, hands intents over, reads the order book, tells people.
 
 use super::{Failure, follow, print_json};
+use crate::cli::hand::Hand;
 use crate::control::Desk;
 use crate::control::batch::{Batches, End, Outcome, Step, Submit, reads, start_of_run};
 use crate::control::dial::{Dialled, Want};
+use crate::control::guard::Wish;
 use crate::hot::gateway::GatewayEvent;
 use crate::journal::Entry;
 use crate::model::{
-    Action, Day, Instrument, InstrumentIx, InstrumentTable, Intent, Leg, LegRole, MonoNanos,
-    OrderState, Price, Qty, ReportSource, Side, Signal, StrategyIx, Tag, TradingState,
+    Action, Command, Day, Instrument, InstrumentIx, InstrumentTable, Intent, Leg, LegRole,
+    MonoNanos, OrderState, Price, Qty, ReportSource, Side, Signal, StrategyIx, Tag, TradingState,
 };
 use crate::pipeline::batch::BatchEngine;
-use crate::ring::StateLatch;
+use crate::ring::Touch;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::File;
 use std::io::{IsTerminal as _, Write as _};
@@ -105,7 +107,7 @@ pub(super) struct Driver {
     pub(super) family: (u32, Day),
     pub(super) is_simulated: bool,
     pub(super) files: Vec<File>,
-    pub(super) state: StateLatch,
+    pub(super) hand: Hand,
     pub(super) wanted_links: usize,
     pub(super) login_ns: u64,
 }
@@ -180,7 +182,15 @@ impl Driver {
             teller.say("Ctrl-C: the batch that is out is finished, no other starts");
             self.batches.stop(End::Interrupted(turn.batch));
         }
-        let state = self.state.get();
+        while let Some(note) = self.hand.note() {
+            teller.say(&note);
+        }
+        while let Some(wish) = self.hand.wish() {
+            if wish == Wish::Flatten {
+                self.engine.commands.push(Command::Flatten).ok();
+            }
+        }
+        let state = self.engine.state.get();
         if state != TradingState::Active {
             self.batches.stop(End::Latched(state));
         }
@@ -232,6 +242,17 @@ impl Driver {
                     teller.say(&format!("  ALARM {tag}: reports contradict each other"));
                 }
                 GatewayEvent::Foreign(_) => {}
+                GatewayEvent::Imbalance(intent) => teller.say(&format!(
+                    "  ALARM the legs of intent {} differ and this is not being repaired: look at it now",
+                    intent.0
+                )),
+                GatewayEvent::NotSynced => {
+                    teller.say("  ALARM the disk did not confirm the journal: entries end");
+                }
+                GatewayEvent::State(state) => teller.say(&format!("  ALARM trading is {state}")),
+                GatewayEvent::Runaway(_) => {
+                    teller.say("  ALARM too many orders or rejections: nothing more is opened");
+                }
                 GatewayEvent::JournalFull => teller.say("  ALARM the journal has no room left"),
             }
         }
@@ -278,6 +299,15 @@ impl Driver {
             Err(why) => return self.failed(why, turn, teller),
         };
         turn.failures = 0;
+        let received = self.engine.clock.mono();
+        for (ix, (reference, _)) in (0_u16..).zip(&limits) {
+            let touch = Touch {
+                last: *reference,
+                received,
+                ..Touch::default()
+            };
+            self.engine.quotes.set(InstrumentIx(ix), touch);
+        }
         let Some(intent) = self.intent(due, &limits) else {
             return;
         };

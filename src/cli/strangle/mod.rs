@@ -4,14 +4,16 @@ mod contracts;
 mod drive;
 
 use super::Failure;
-use super::run::{arm_failure, guard, market_time, new_segment, sim_clock, take_ready};
+use super::hand::Hand;
+use super::run::{
+    arm_failure, guard, market_time, new_segment, sim_clock, sync_of, tail_of, take_ready,
+};
 use crate::config::Config;
 use crate::control::batch::{Batches, Delay, Ends, Outcome, Plan, Setup, reads, start_of_run};
 use crate::model::{InstrumentIx, Lots, Price, Qty, Side};
 use crate::pipeline::arm::{self, Assembly, TapeHeader};
 use crate::pipeline::batch::start_batches;
-use crate::ring::StateLatch;
-use crate::rules::{Policy, protected_limit};
+use crate::rules::{Ladder, LegsPolicy, Policy, protected_limit};
 use crate::runtime::{Clock, MarketTime};
 use crate::venue::Product;
 use drive::{Driver, Priced, Teller};
@@ -81,6 +83,11 @@ pub struct Args {
     #[arg(long)]
     dry_run: bool,
 }
+
+/// Orders of a batch are priced again after this long, so many times, each time so much further.
+const LADDER_TTL_NS: u64 = 2_000_000_000;
+const LADDER_STEPS: u8 = 4;
+const LADDER_STEP_BASIS_POINTS: i64 = 50;
 
 fn lots(text: &str) -> Result<Lots, String> {
     match text.parse::<u32>() {
@@ -174,15 +181,33 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         intent_base: arm::intent_base(now),
         family: (arm::fingerprint(desk.account()), day),
     };
+    let hand = Hand::take(&config, desk.account())?;
+    for line in hand.news() {
+        teller.say(&line);
+    }
     let journal = config.engine.data_dir.join("journal");
     std::fs::create_dir_all(&journal)
         .map_err(|e| Failure::Failed(format!("{}: {e}", journal.display())))?;
+    let tail = tail_of(&journal, &header)?;
     let (segment, file) = new_segment(&journal, &header, 1)?;
     let twin = desk.twin();
     let nothing = Assembly {
         units: Vec::new(),
         strategies: Vec::new(),
         names: Vec::new(),
+        // The batches' intents belong to one strategy, the first.
+        legs: vec![(
+            LegsPolicy {
+                policy: Policy::parse(&args.policy).unwrap_or_default(),
+                ..LegsPolicy::default()
+            },
+            Ladder {
+                protection_basis_points: priced.protection,
+                step_basis_points: LADDER_STEP_BASIS_POINTS,
+                ttl_ns: LADDER_TTL_NS,
+                steps_max: LADDER_STEPS,
+            },
+        )],
     };
     let armoury = arm::armoury(&config, (desk, tls), table, nothing, &header)
         .map_err(|fault| arm_failure(&fault))?;
@@ -201,7 +226,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         patience_ns: drive::PATIENCE_NS,
     };
     let batches = Batches::new(setup, origin.logged_in);
-    let engine = start_batches(armoury, segment, clock)?;
+    let engine = start_batches(
+        armoury,
+        (segment, tail, sync_of(&config)),
+        hand.state(),
+        clock,
+    )?;
     let driver = Driver {
         engine,
         batches,
@@ -210,7 +240,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         family: header.family,
         is_simulated: config.venue.simulated,
         files: vec![file],
-        state: StateLatch::default(),
+        hand,
         wanted_links: links,
         login_ns,
     };

@@ -304,7 +304,11 @@ impl<C: Connection> Gateway<C> {
         self.parts.journal.distrust().ok();
         self.parts.state.tighten(TradingState::Reducing);
         self.parts.events.push(GatewayEvent::NotSynced);
-        if reduces { Ok(()) } else { Err(Denial::Journal) }
+        if reduces {
+            Ok(())
+        } else {
+            Err(Denial::Journal)
+        }
     }
 
     /// Lot and largest order of a contract.
@@ -324,9 +328,11 @@ impl<C: Connection> Gateway<C> {
         for (leg, place) in intent.legs().zip(&mut lots) {
             *place = self.lots(leg.instrument);
         }
+        let rules = &self.parts.rules;
+        let ladder = rules.ladder(intent.signal.strategy, self.parts.order_ttl_ns);
         let pace = Pace {
-            ttl_ns: self.parts.order_ttl_ns,
-            steps_max: self.parts.rules.steps_max,
+            ttl_ns: ladder.ttl_ns,
+            steps_max: ladder.steps_max,
             modifications_max: self.parts.rules.modifications_max,
         };
         let policy = self.parts.rules.policy(intent.signal.strategy);

@@ -6,7 +6,7 @@ use crate::model::{
 };
 use crate::net::HttpConnection;
 use crate::ring::{Counted, Lossless, QuoteBoard, Receiver, StateLatch};
-use crate::rules::{BudgetLimits, ContractRules, LegsPolicy, Limits, RunawayLimits};
+use crate::rules::{BudgetLimits, ContractRules, Ladder, LegsPolicy, Limits, RunawayLimits};
 use crate::runtime::Meter;
 use crate::venue::{Auth, Broker, Endpoint, OrderUpdate, Template};
 
@@ -40,10 +40,8 @@ pub enum GatewayEvent {
 pub struct OrderRules {
     /// By strategy; one that is missing has the default.
     pub policies: Vec<LegsPolicy>,
-    /// Steps of the ladder after the first price; zero cancels what outlived its time.
-    pub steps_max: u8,
-    /// What a step adds to the protection, in 1/100 of one percent.
-    pub step_basis_points: i64,
+    /// By strategy; where one is missing an order is cancelled when its time is over.
+    pub ladders: Vec<Ladder>,
     /// Modifications of one order.
     pub modifications_max: u16,
 }
@@ -55,6 +53,17 @@ impl OrderRules {
             .get(strategy.at())
             .copied()
             .unwrap_or_default()
+    }
+
+    /// The ladder of a strategy; `ttl_ns` is the time of an order without one.
+    pub fn ladder(&self, strategy: StrategyIx, ttl_ns: u64) -> Ladder {
+        let none = Ladder {
+            protection_basis_points: 0,
+            step_basis_points: 0,
+            ttl_ns,
+            steps_max: 0,
+        };
+        self.ladders.get(strategy.at()).copied().unwrap_or(none)
     }
 }
 
@@ -145,7 +154,7 @@ pub struct GatewayParts<C = HttpConnection> {
     pub warm_after_ns: u64,
     /// Time without a reply after which the outcome is unknown, in nanoseconds.
     pub reply_timeout_ns: u64,
-    /// Time after which a working order is priced again or cancelled, in nanoseconds; zero leaves it working.
+    /// Time after which a working order without a ladder is cancelled, in nanoseconds; zero leaves it working.
     pub order_ttl_ns: u64,
     /// Frame read → first leg sent.
     pub first_byte: Meter,

@@ -6,11 +6,12 @@ use super::{Gateway, GatewayEvent, Known};
 use crate::journal::Entry;
 use crate::model::ids::TagParts;
 use crate::model::{
-    Action, Amend, Command, Ended, Intent, IntentId, Leg, LegRole, MonoNanos, Order,
-    OrderId, OrderState, Price, Qty, Report, ReportSource, Side, Signal, Stamp, Tag, TradingState,
+    Action, Amend, Command, Ended, Intent, IntentId, Leg, LegRole, MonoNanos, Order, OrderId,
+    OrderState, Price, Qty, Report, ReportSource, Side, Signal, Stamp, StrategyIx, Tag,
+    TradingState,
 };
 use crate::net::Connection;
-use crate::rules::{Urgency, protected_limit};
+use crate::rules::{Ladder, Urgency, protected_limit};
 use crate::runtime::Clock;
 use crate::venue::Change;
 
@@ -179,12 +180,13 @@ impl<C: Connection> Gateway<C> {
         let state = self.parts.state.get();
         let is_stopped =
             state == TradingState::Halted || (state == TradingState::Reducing && !leg.reduces);
-        (!is_stopped).then(|| self.limit_of(&leg, step).0)
+        let strategy = self.tickets[at].intent.signal.strategy;
+        (!is_stopped).then(|| self.limit_of(&leg, strategy, step).0)
     }
 
     /// Limit and the price it was made from: the protection of the leg as it was decided, plus the ladder's
     /// steps, around the touch of now, never past the band of the limits.
-    fn limit_of(&self, leg: &Leg, step: u8) -> (Price, Price) {
+    fn limit_of(&self, leg: &Leg, strategy: StrategyIx, step: u8) -> (Price, Price) {
         let tick = self
             .parts
             .armed
@@ -201,26 +203,26 @@ impl<C: Connection> Gateway<C> {
             .unwrap_or(leg.reference);
         let away = leg.limit.distance(leg.reference).0.max(0);
         let own = i128::from(away) * 10_000 / i128::from(leg.reference.0.max(1));
-        let steps = self
-            .parts
-            .rules
-            .step_basis_points
-            .saturating_mul(i64::from(step));
-        let points = i64::try_from(own)
-            .unwrap_or(0)
-            .saturating_add(steps)
-            .min(self.parts.limits.band_basis_points);
-        (
-            protected_limit(reference, leg.side, points, tick),
-            reference,
-        )
+        let own = i64::try_from(own).unwrap_or(0);
+        let ladder = self.parts.rules.ladder(strategy, 0);
+        let far = self.parts.limits.band_basis_points;
+        let ladder = Ladder {
+            protection_basis_points: own.min(far),
+            step_basis_points: ladder
+                .step_basis_points
+                .min(far.saturating_sub(own).max(0) / i64::from(ladder.steps_max.max(1))),
+            ..ladder
+        };
+        let limit = ladder.limit(step, leg.side, reference, reference, None, tick);
+        let limit = limit.unwrap_or_else(|| protected_limit(reference, leg.side, far, tick));
+        (limit, reference)
     }
 
     /// Admits, journals and sends an order that follows the first ones of its ticket.
     fn place(&mut self, at: usize, placing: &Placing, clock: &Clock) {
         let now = clock.now();
         let intent = self.tickets[at].intent;
-        let (limit, reference) = self.limit_of(&placing.leg, placing.step);
+        let (limit, reference) = self.limit_of(&placing.leg, intent.signal.strategy, placing.step);
         let leg = Leg {
             limit,
             reference,
