@@ -18,6 +18,7 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 use tezi::control::guard::{Door, Guard, GuardFault, Lock, Wish};
+use tezi::journal::Head;
 use tezi::journal::record::{checksum, encode};
 use tezi::journal::{Entry, Record};
 use tezi::model::{
@@ -428,8 +429,14 @@ fn journal(dir: &Path) -> std::path::PathBuf {
     let entries = entries();
     let first = dir.join("2026-09-21-7-1790000000-77-001.tzj");
     let second = dir.join("2026-09-21-7-1790000060-77-002.tzj");
-    for (path, entries) in [(&first, &entries[..3]), (&second, &entries[3..])] {
-        let mut bytes = Vec::new();
+    for (number, path, entries) in [(1, &first, &entries[..3]), (2, &second, &entries[3..])] {
+        let head = Head {
+            account: 77,
+            day: tezi::model::Day(20_717),
+            run: WallNanos(1_790_000_000_000_000_000),
+            number,
+        };
+        let mut bytes = head.encode().to_vec();
         for entry in entries {
             sequence += 1;
             let at = Stamp {

@@ -356,7 +356,8 @@ fn live_trading_needs_the_flag_and_the_configuration_to_agree() {
                 "access_token = \"simulated\"",
                 "access_token_file = \"token\"",
             )
-            .replace("api_key   = \"simulated\"", "api_key = \"key\"");
+            .replace("api_key   = \"simulated\"", "api_key = \"key\"")
+            .replace("orders_per_minute   = 540", "orders_per_minute = 400");
         assert_ne!(live, config);
         live
     });

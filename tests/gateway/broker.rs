@@ -183,6 +183,9 @@ impl Desk {
             endpoint,
             auth,
             limits: Limits {
+                net_lots_max: u32::MAX,
+                gross_lots_max: u32::MAX,
+                committed_value_max: tezi::model::Money(i64::MAX),
                 open_orders_max: 100,
                 band_basis_points: 500,
                 data_age_ns_max: 5_000_000_000,
@@ -190,10 +193,15 @@ impl Desk {
             },
             budget: BudgetLimits {
                 per_second: setup.per_second,
+                per_minute: 1_000_000,
+                per_day: 100_000_000,
                 reserve: 0,
                 ..BudgetLimits::default()
             },
-            runaway: tezi::rules::RunawayLimits::default(),
+            runaway: tezi::rules::RunawayLimits {
+                orders_max: 100_000,
+                ..tezi::rules::RunawayLimits::default()
+            },
             family: (77, DAY),
             intent_base: 0,
             journal: writer,

@@ -218,6 +218,8 @@ pub(crate) fn play(lots: u32, refuse: Option<usize>) -> Played {
             open_orders_max: 4,
             band_basis_points: 500,
             data_age_ns_max: SECOND,
+            net_lots_max: 10_000,
+            gross_lots_max: 10_000,
             ..Limits::default()
         },
         budget: tezi::rules::BudgetLimits::default(),

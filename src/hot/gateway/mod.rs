@@ -26,9 +26,9 @@ use crate::book::OrderRecord;
 use crate::journal::{Entry, Journaled, Writer};
 use crate::model::ids::TagParts;
 use crate::model::{
-    Day, Denial, Fill, InstrumentIx, Intent, Leg, Money, MonoNanos, NetQty, Order, OrderId,
-    OrderState, Price, Qty, RejectClass, Report, ReportSource, Side, Stamp, StrategyIx, Tag,
-    TradingState, WallNanos,
+    Day, Denial, Ended, Ending, Fill, InstrumentIx, Intent, Leg, Money, MonoNanos, NetQty, Order,
+    OrderId, OrderState, Price, Qty, RejectClass, Report, ReportSource, Side, Stamp, StrategyIx,
+    Tag, TradingState, WallNanos,
 };
 use crate::net::{Connection, HttpConnection, Incoming};
 use crate::rules::{Admitted, Budget, Facts, Runaway, Urgency, admit};
@@ -401,6 +401,12 @@ impl<C: Connection> Gateway<C> {
             };
             self.publish(Entry::Report(report), now);
         }
+        let ended = Ended {
+            intent: intent.id,
+            how: Ending::Nothing,
+            filled: [Qty::ZERO; 2],
+        };
+        self.publish_quietly(Entry::Ended(ended), now);
     }
 
     /// Merges what became known of an order and passes on what changed.
