@@ -4,7 +4,6 @@
 //! their code.
 #![expect(
     clippy::expect_used,
-    clippy::print_stdout,
     reason = "a test stops at the first surprise and prints what it measured"
 )]
 

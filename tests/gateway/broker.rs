@@ -151,6 +151,10 @@ fn filler() -> Entry {
 }
 
 impl Desk {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "tests read better when they write it down in place"
+    )]
     pub(crate) fn open(setup: Setup) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
