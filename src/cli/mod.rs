@@ -13,6 +13,7 @@ pub mod decode;
 pub mod demo;
 pub mod flatten;
 mod hand;
+mod inquiry;
 pub mod kill;
 pub mod latency;
 pub mod readings;

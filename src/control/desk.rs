@@ -39,6 +39,20 @@ pub enum DeskFault {
     },
 }
 
+impl DeskFault {
+    /// True when the session is dead: asking again with it gets a key flagged.
+    pub const fn is_session_dead(&self) -> bool {
+        matches!(
+            self,
+            Self::Net(NetFault::Refused { status: 403, .. })
+                | Self::Api {
+                    source: ApiFault::Session { .. },
+                    ..
+                }
+        )
+    }
+}
+
 /// How a session is obtained.
 #[derive(Clone, Debug)]
 pub enum Login {
@@ -249,6 +263,36 @@ impl Desk {
                 source,
             },
         )
+    }
+
+    /// The order book of the day.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskFault`]; a row that cannot be read fails the whole book.
+    pub fn orders(&mut self) -> Result<Vec<books::OrderRow>, DeskFault> {
+        let mut reply = self.call(&books::orders_request(&self.auth))?;
+        books::parse_orders(reply.status, &mut reply.body, &mut self.json).map_err(|source| {
+            DeskFault::Api {
+                what: "order book",
+                source,
+            }
+        })
+    }
+
+    /// The trades of the day.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskFault`]; a row that cannot be read fails the whole list.
+    pub fn trades(&mut self) -> Result<Vec<books::TradeRow>, DeskFault> {
+        let mut reply = self.call(&books::trades_request(&self.auth))?;
+        books::parse_trades(reply.status, &mut reply.body, &mut self.json).map_err(|source| {
+            DeskFault::Api {
+                what: "trades",
+                source,
+            }
+        })
     }
 
     /// The account's positions as the broker sees them.

@@ -32,7 +32,7 @@ const INTERVAL_MIN: u64 = 500 * MILLISECOND;
 const INTERVAL_MAX: u64 = 10_000 * MILLISECOND;
 /// Wait between the two reads of a proof, so that they are not one page out of the venue's cache.
 const SECOND_READ: u64 = 2_000 * MILLISECOND;
-/// Wait between reads while orders work and nothing is unknown: finds updates the feed lost.
+/// Wait between reads while orders work: finds updates the feed lost.
 const CYCLE: u64 = 5_000 * MILLISECOND;
 /// Reads in a row that lack an order the venue had shown, before people are told.
 const MISSING_READS: u32 = 3;
@@ -169,6 +169,8 @@ pub struct Inquirer {
     due: MonoNanos,
     /// When the last believable book that counted was begun; the second waits for it.
     second: Option<MonoNanos>,
+    /// Wait between two reads while orders work.
+    cycle: u64,
 }
 
 impl Inquirer {
@@ -185,7 +187,16 @@ impl Inquirer {
             last_read: MonoNanos(0),
             due: MonoNanos(0),
             second: None,
+            cycle: CYCLE,
         }
+    }
+
+    /// Sets the wait between two reads while orders work, in nanoseconds (5 s): short where no feed tells of
+    /// them.
+    #[must_use]
+    pub const fn cycling(mut self, cycle_ns: u64) -> Self {
+        self.cycle = cycle_ns;
+        self
     }
 
     /// Nobody can say what became of an order whose last byte left at `last_byte`.
@@ -195,10 +206,16 @@ impl Inquirer {
         if self.asked.contains_key(&tag) {
             return;
         }
+        // One after the other in a burst must not put off the read they all wait for.
+        let soon = now.plus(INTERVAL_MIN);
+        self.due = if self.asked.is_empty() {
+            soon
+        } else {
+            soon.min(self.due)
+        };
         self.asked.insert(tag, Asked { absence, shape });
         self.said.remove(&tag);
         self.interval = INTERVAL_MIN;
-        self.due = now.plus(INTERVAL_MIN);
     }
 
     /// What that order looks like, so that a row whose tag the venue lost is not taken for somebody else's.
@@ -213,7 +230,7 @@ impl Inquirer {
         self.asked.remove(&tag);
     }
 
-    /// An order works at the venue: its book is read every five seconds until [`Inquirer::over`].
+    /// An order works at the venue: its book is read in every cycle until [`Inquirer::over`].
     pub fn working(&mut self, tag: Tag) {
         self.working.insert(tag);
     }
@@ -252,9 +269,9 @@ impl Inquirer {
         if self.outstanding.is_some() {
             return None;
         }
+        let cycle = (!self.working.is_empty()).then(|| self.last_read.plus(self.cycle));
         if self.asked.is_empty() {
-            let cycle = self.last_read.plus(CYCLE);
-            return (!self.working.is_empty()).then_some(cycle);
+            return cycle;
         }
         let proofs = self.asked.values().map(|a| &a.absence);
         let settle = proofs.filter_map(|p| {
@@ -262,7 +279,7 @@ impl Inquirer {
             ahead.then(|| p.settled())
         });
         let second = self.second;
-        settle.chain(second).chain([self.due]).min()
+        settle.chain(second).chain(cycle).chain([self.due]).min()
     }
 
     /// Takes the answer to the read that was due; `begun` is when its first byte left.

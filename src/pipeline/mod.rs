@@ -17,6 +17,7 @@
 pub mod arm;
 pub mod batch;
 pub mod header;
+pub mod inquiry;
 pub mod replay;
 
 pub use header::{parse_tape_header, tape_header_text};
@@ -29,7 +30,7 @@ use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
 use crate::journal::writer::Sync;
 use crate::journal::{Entry, Segment, Writer, reader::Tail};
 use crate::model::time::{MINUTE, SECOND};
-use crate::model::{Command, Instrument, InstrumentTable};
+use crate::model::{Instrument, InstrumentTable};
 use crate::ring::lane::Policy;
 use crate::ring::{
     ByteReceiver, LaneView, Lossless, QuoteBoard, Receiver, StateLatch, StopLatch, bytes, counted,
@@ -42,6 +43,7 @@ use crate::runtime::{
 use crate::venue::TokenTable;
 use arm::Armoury;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
+use inquiry::{Asking, InquiryParts, start_inquiry};
 use std::path::PathBuf;
 
 /// Capacity and policy of every lane, in the order data flows; printed at start and by `config check`.
@@ -59,6 +61,8 @@ pub const LANES: [(&str, usize, Policy); 10] = [
 ];
 /// Room of each recording lane.
 const RECORDER_BYTES: usize = 4 << 20;
+/// Time between two reads of the order book while orders work: it finds what the feed lost.
+const INQUIRY_CYCLE_NS: u64 = 5 * 1_000_000_000;
 
 fn stalling<T>(lane: usize) -> (Lossless<T>, Receiver<T>, LaneView) {
     let (name, capacity, policy) = LANES[lane];
@@ -111,8 +115,8 @@ pub struct Engine {
     pub wants: Outbox<Want>,
     /// Prepared journal segments for the gateway.
     pub segments: Lossless<Segment>,
-    /// Evidence and wishes for the gateway.
-    pub commands: Lossless<Command>,
+    /// Asks about orders nobody can speak for, and passes wishes on to the gateway.
+    pub asking: Asking,
     /// What may be sent; tightening takes effect before the next byte.
     pub state: StateLatch,
     /// Names stages that stopped making progress.
@@ -264,6 +268,13 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         both_legs,
         reply,
     });
+    let inquiry = InquiryParts {
+        desk: armoury.desk.twin(),
+        family: armoury.settings.family,
+        instruments: armoury.instruments,
+        carried: Vec::new(),
+        cycle_ns: INQUIRY_CYCLE_NS,
+    };
     let dialler = Dialler::new(DiallerParts {
         desk: armoury.desk,
         ticker: armoury.ticker,
@@ -303,6 +314,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
             clock: start.clock.clone(),
         },
     )?;
+    let asking = start_inquiry(inquiry, commands_tx, &start.clock)?;
     let mut watchdog = Watchdog::default();
     let now = start.clock.mono();
     match &hot {
@@ -349,7 +361,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         halt,
         wants,
         segments: segments_tx,
-        commands: commands_tx,
+        asking,
         state: start.state,
         watchdog,
     })
@@ -441,6 +453,11 @@ pub fn describe(placement: &Placement) -> Vec<String> {
     }
     lines.push(
         "  thread tezi-dialler: logins and connections; any core; spin, yield, then park".into(),
+    );
+    lines.push(
+        "  thread tezi-inquiry: the order book, while an outcome is unknown or an order works; any core; \
+         spin, yield, then park"
+            .into(),
     );
     for (name, capacity, policy) in LANES {
         lines.push(format!(

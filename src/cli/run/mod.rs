@@ -7,7 +7,7 @@ mod summary;
 pub(in crate::cli) use summary::{latency_head, latency_line, micros, write_log};
 
 use super::Failure;
-use super::hand::Hand;
+use super::{hand::Hand, inquiry};
 use crate::config::{Config, JournalSync, LoginConfig};
 use crate::control::Desk;
 use crate::control::dial::{Dialled, Want};
@@ -18,6 +18,7 @@ use crate::journal::writer::Sync;
 use crate::journal::{self, JournalFault, Segment, head::Head, reader::Tail};
 use crate::model::{Cause, Command, Secret, TradingState, WallNanos};
 use crate::pipeline::arm::{self, TapeHeader};
+use crate::pipeline::inquiry::News;
 use crate::pipeline::{Engine, Start, describe, tape_header_text};
 use crate::ring::ByteReceiver;
 use crate::runtime::topology;
@@ -614,8 +615,21 @@ impl Control {
             speak(console, &mut |console| console.decide(&event));
         }
         while let Some(entry) = self.engine.outlets.records.pop() {
+            self.engine.asking.hear(entry);
             self.open.note(&entry);
             speak(console, &mut |console| console.record(&entry));
+        }
+        while let Some(news) = self.engine.asking.turn() {
+            if let News::SessionDead(_) = news {
+                end = Some(End::SessionDead);
+            }
+            if let Some(fault) = inquiry::guard(&self.hand, &news) {
+                console.line("guard", &fault, &json!({ "text": fault }));
+            }
+            let text = inquiry::words(&news);
+            speak(console, &mut |console| {
+                console.line("inquiry", &text, &json!({ "text": text }));
+            });
         }
         while let Some(event) = self.engine.outlets.gateway.pop() {
             match event {
@@ -637,9 +651,8 @@ impl Control {
             speak(console, &mut |console| console.gateway(&event));
         }
         while let Some(wish) = self.hand.wish() {
-            if wish == Wish::Flatten && self.engine.commands.push(Command::Flatten).is_err() {
-                let text = "ALARM the gateway takes no commands: nothing was flattened; ask again";
-                console.line("guard", text, &json!({ "text": text }));
+            if wish == Wish::Flatten {
+                self.engine.asking.command(Command::Flatten);
             }
         }
         while let Some(note) = self.hand.note() {

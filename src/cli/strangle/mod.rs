@@ -237,7 +237,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         batches,
         desk: twin,
         priced,
-        family: header.family,
         is_simulated: config.venue.simulated,
         files: vec![file],
         hand,
