@@ -31,6 +31,8 @@ const LINKS_NS: u64 = 20_000_000_000;
 const RETRY_NS: u64 = 1_000_000_000;
 /// Reads that may fail in a row.
 const FAILURES_MAX: u32 = 5;
+/// Time between two reads of prices while a batch is out.
+const PRICES_NS: u64 = 1_000_000_000;
 const PERIOD: Duration = Duration::from_millis(2);
 
 /// Seconds for people: `20 s`, `0.12 s`.
@@ -211,7 +213,7 @@ impl Driver {
                 }
             }
             Step::Submit(due) => self.submit(due, turn, teller),
-            Step::Running => {}
+            Step::Running => self.follow_prices(turn),
         }
         true
     }
@@ -327,6 +329,25 @@ impl Driver {
         let now = self.now();
         if self.engine.intents.push(intent).is_ok() {
             self.batches.submitted(now);
+            turn.read_at = now.plus(PRICES_NS);
+        }
+    }
+
+    /// Reads prices once a second while a batch is out: what follows its first orders is priced by them.
+    fn follow_prices(&mut self, turn: &mut Turn) {
+        let now = self.now();
+        if now < turn.read_at {
+            return;
+        }
+        turn.read_at = now.plus(PRICES_NS);
+        if self.is_simulated {
+            follow(&self.engine.clock, &mut self.desk);
+        }
+        // Without an answer the prices stay as they were: orders are priced by those, and read again soon.
+        if let Ok(touches) = self.priced.touches(&mut self.desk, &self.engine.clock) {
+            for (ix, touch) in (0_u16..).zip(touches) {
+                self.engine.quotes.set(InstrumentIx(ix), touch);
+            }
         }
     }
 

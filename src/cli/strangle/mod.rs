@@ -5,17 +5,18 @@ mod drive;
 
 use super::Failure;
 use super::hand::Hand;
-use super::run::{
-    arm_failure, guard, market_time, new_segment, sim_clock, sync_of, tail_of, take_ready,
-};
+use super::run::journal::{new_segment, sync_of, tail_of};
+use super::run::prepare::{arm_failure, market_time, sim_clock};
 use crate::config::Config;
 use crate::control::batch::{Batches, Delay, Ends, Outcome, Plan, Setup, reads, start_of_run};
 use crate::model::{InstrumentIx, Lots, Price, Qty, Side};
 use crate::pipeline::arm::{self, Assembly, TapeHeader};
 use crate::pipeline::batch::start_batches;
+use crate::ring::Touch;
 use crate::rules::{Ladder, LegsPolicy, Policy, protected_limit};
 use crate::runtime::{Clock, MarketTime};
 use crate::venue::Product;
+use crate::venue::kite::market::QuoteRow;
 use drive::{Driver, Priced, Teller};
 use serde_json::json;
 use std::io::Write as _;
@@ -247,17 +248,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn load(args: &Args) -> Result<Config, Failure> {
-    let mut config =
-        Config::load(&args.config).map_err(|errors| Failure::Usage(errors.to_string()))?;
-    if let Some(path) = &args.venue_ready {
-        if !config.venue.simulated {
-            return Err(Failure::Usage(
-                "--venue-ready is for a simulated venue; venue.simulated is false".to_owned(),
-            ));
-        }
-        take_ready(&mut config, path)?;
-    }
-    guard(&config, args.execute)?;
+    let ready = args.venue_ready.as_deref();
+    let mut config = super::run::load::load(&args.config, ready, args.execute)?;
     if let Some(product) = args.product.as_deref().and_then(Product::parse) {
         config.venue.product = product;
     }
@@ -347,16 +339,8 @@ impl Priced {
     ///
     /// A sentence: the venue cannot be asked, or a contract has no price.
     fn read(&self, desk: &mut crate::control::Desk) -> Result<Vec<(Price, Price)>, String> {
-        let keys: Vec<String> = self
-            .table
-            .iter()
-            .map(|row| format!("{}:{}", row.exchange, row.symbol))
-            .collect();
-        let asked: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let rows = reads::quotes(desk, &asked).map_err(|fault| fault.to_string())?;
-        let price = |(row, key): (&crate::model::Instrument, &String)| {
-            let quote = rows.iter().find(|quote| quote.key == *key);
-            let quote = quote.ok_or_else(|| format!("the venue has no quote of {key}"))?;
+        let price = |(row, quote): (&crate::model::Instrument, &QuoteRow)| {
+            let key = &quote.key;
             let reference =
                 reads::touch(quote, self.side).ok_or_else(|| format!("{key} has no price yet"))?;
             let limit = protected_limit(reference, self.side, self.protection, row.tick);
@@ -368,7 +352,43 @@ impl Priced {
             };
             Ok((reference, limit))
         };
-        self.table.iter().zip(&keys).map(price).collect()
+        let quotes = self.quotes(desk)?;
+        self.table.iter().zip(&quotes).map(price).collect()
+    }
+
+    /// Last price, bid and ask of the CALL and of the PUT, read now.
+    ///
+    /// # Errors
+    ///
+    /// A sentence: the venue cannot be asked, or lacks a contract.
+    fn touches(
+        &self,
+        desk: &mut crate::control::Desk,
+        clock: &Clock,
+    ) -> Result<Vec<Touch>, String> {
+        let touch = |row: QuoteRow| Touch {
+            last: row.last,
+            bid: row.bids.first().map_or(Price::ZERO, |level| level.price),
+            ask: row.asks.first().map_or(Price::ZERO, |level| level.price),
+            received: clock.mono(),
+            ..Touch::default()
+        };
+        Ok(self.quotes(desk)?.into_iter().map(touch).collect())
+    }
+
+    fn quotes(&self, desk: &mut crate::control::Desk) -> Result<Vec<QuoteRow>, String> {
+        let keys: Vec<String> = self
+            .table
+            .iter()
+            .map(|row| format!("{}:{}", row.exchange, row.symbol))
+            .collect();
+        let asked: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let rows = reads::quotes(desk, &asked).map_err(|fault| fault.to_string())?;
+        let quote = |key: &String| {
+            let quote = rows.iter().find(|quote| quote.key == *key).cloned();
+            quote.ok_or_else(|| format!("the venue has no quote of {key}"))
+        };
+        keys.iter().map(quote).collect()
     }
 }
 
