@@ -425,3 +425,6 @@ impl Stage for Inquiry {
         done
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -371,7 +371,6 @@ impl Priced {
             bid: row.bids.first().map_or(Price::ZERO, |level| level.price),
             ask: row.asks.first().map_or(Price::ZERO, |level| level.price),
             received: clock.mono(),
-            ..Touch::default()
         };
         Ok(self.quotes(desk)?.into_iter().map(touch).collect())
     }
