@@ -1,8 +1,9 @@
 //! The life of a ticket in the gateway: follow-up orders, new prices, cancels, and what its end tells.
 
+use super::hear::Known;
 use super::lines::Job;
 use super::ticket::{LEGS, Placing, Step, Ticket};
-use super::{Gateway, GatewayEvent, Known};
+use super::{Gateway, GatewayEvent};
 use crate::journal::Entry;
 use crate::model::ids::TagParts;
 use crate::model::{
