@@ -3,7 +3,8 @@
 use super::Gateway;
 use super::GatewayEvent;
 use crate::model::{
-    Denial, Fill, Intent, Leg, Money, MonoNanos, NetQty, Order, Qty, RejectClass, Stamp, StrategyIx,
+    Cause, Denial, InstrumentIx, Intent, Leg, Money, MonoNanos, NetQty, Order, Qty, RejectClass,
+    Stamp, StrategyIx, TradingState,
 };
 use crate::net::Connection;
 use crate::rules::{Admitted, Facts, Runaway, Urgency, admit};
@@ -18,6 +19,13 @@ impl<C: Connection> Gateway<C> {
         ahead: u8,
         now: Stamp,
     ) -> Result<Admitted, Denial> {
+        if self.is_stopping && !order.reduces {
+            return Err(Denial::Stopping);
+        }
+        // One name, one order: whatever else is decided, a tag never leaves twice.
+        if self.orders.record(order.tag).is_some() {
+            return Err(Denial::Duplicate);
+        }
         if self.session_dead || self.lines.idle() <= usize::from(ahead) {
             return Err(Denial::NoConnection);
         }
@@ -44,7 +52,12 @@ impl<C: Connection> Gateway<C> {
             data_age_ns: now.mono.since(order.received),
             in_session: armed.hours.is_open(now.wall),
             entries_allowed: armed.hours.allows_entry(now.wall),
-            is_frozen: self.orders.is_frozen(order.strategy, order.instrument),
+            is_frozen: self.orders.is_frozen(order.strategy, order.instrument)
+                || self.halted.contains(&order.instrument),
+            is_allowed: armed.is_allowed,
+            mode_matches: self.parts.mode_matches,
+            is_loss_latched: self.loss_latched
+                || (!order.reduces && self.parts.limits.is_daily_loss(self.result())),
             ..Facts::default()
         };
         admit(order, &armed.rules, &facts, &self.parts.limits)
@@ -57,10 +70,10 @@ impl<C: Connection> Gateway<C> {
         let mut net = 0_i64;
         let mut gross = 0_u64;
         let lot = |instrument| u64::from(self.lots(instrument).0.0.max(1));
-        for (_, instrument, held) in &self.holdings {
-            gross = gross.saturating_add(held.unsigned_abs() / lot(*instrument));
-            if *instrument == order.instrument {
-                net = net.saturating_add(*held);
+        for held in self.holdings.iter() {
+            gross = gross.saturating_add(held.net.unsigned_abs() / lot(held.instrument));
+            if held.instrument == order.instrument {
+                net = net.saturating_add(held.net);
             }
         }
         let mut open = 0_i128;
@@ -79,19 +92,49 @@ impl<C: Connection> Gateway<C> {
         (
             NetQty(net),
             gross,
-            Money::from_wide(self.executed.saturating_add(open)),
+            Money::from_wide(self.holdings.executed().saturating_add(open)),
         )
+    }
+
+    /// Result of the day before charges, realised and open.
+    #[inline]
+    fn result(&self) -> Money {
+        self.holdings.result(&self.parts.quotes)
+    }
+
+    /// Ends entries once the loss of the day is reached, for the rest of the day: a loss that recovers does not
+    /// start them again.
+    pub(super) fn watch_loss(&mut self) {
+        if self.loss_latched {
+            return;
+        }
+        let result = self.result();
+        if self.parts.limits.is_daily_loss(result) {
+            self.loss_latched = true;
+            self.parts
+                .state
+                .tighten(TradingState::Reducing, Cause::DailyLoss);
+            self.parts.events.push(GatewayEvent::DailyLoss(result));
+        }
+    }
+
+    /// Tells of exits that nobody can speak for while the close is near.
+    pub(super) fn watch_close(&mut self, now: Stamp) {
+        let armed = &self.parts.armed;
+        let is_near = |instrument: InstrumentIx| {
+            armed
+                .get(instrument.at())
+                .is_some_and(|armed| armed.hours.is_near_close(now.wall))
+        };
+        while let Some(tag) = self.orders.tell_unknown_exit(is_near) {
+            self.parts.events.push(GatewayEvent::ExitUnknown(tag));
+        }
     }
 
     /// Units a reducing order may still take off what its strategy holds.
     #[inline]
     pub(super) fn reducible(&self, order: &Order) -> Qty {
-        let key = (order.strategy, order.instrument);
-        let held = self
-            .holdings
-            .iter()
-            .find(|(strategy, instrument, _)| (*strategy, *instrument) == key)
-            .map_or(0, |(_, _, net)| *net);
+        let held = self.holdings.net(order.strategy, order.instrument);
         // Positive when the order's side brings the position nearer to zero.
         let against = held.saturating_mul(-order.side.sign());
         let held = u32::try_from(against.max(0)).unwrap_or(u32::MAX);
@@ -124,24 +167,6 @@ impl<C: Connection> Gateway<C> {
         self.runaways
             .get(strategy.at())
             .is_some_and(Runaway::is_stopped)
-    }
-
-    /// Adds an execution to what is held.
-    pub(super) fn hold(&mut self, fill: &Fill, reduces: bool) {
-        if !reduces {
-            let value = i128::from(fill.price.0).saturating_mul(i128::from(fill.qty.0));
-            self.executed = self.executed.saturating_add(value);
-        }
-        let units = i64::from(fill.qty.0).saturating_mul(fill.side.sign());
-        let key = (fill.strategy, fill.instrument);
-        match self
-            .holdings
-            .iter_mut()
-            .find(|(strategy, instrument, _)| (*strategy, *instrument) == key)
-        {
-            Some((_, _, net)) => *net = net.saturating_add(units),
-            None => self.holdings.push((key.0, key.1, units)),
-        }
     }
 }
 

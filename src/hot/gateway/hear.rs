@@ -1,6 +1,7 @@
 //! What the venue says: replies on the order connections, order updates of the feed, and what both come to.
 
 use super::lines::Job;
+use super::orders::Merged;
 use super::{BATCH, Gateway, GatewayEvent};
 use crate::journal::Entry;
 use crate::model::{
@@ -30,9 +31,10 @@ impl<C: Connection> Gateway<C> {
             },
             received: now.mono,
         };
-        let Some((applied, state)) = self.orders.apply(&report) else {
+        let Some(merged) = self.orders.apply(&report) else {
             return self.foreign(known.order_id);
         };
+        let Merged { applied, state, .. } = merged;
         if applied.surfaced || applied.illegal.is_some() {
             self.parts.events.push(GatewayEvent::Contradiction(tag));
         }
@@ -50,14 +52,19 @@ impl<C: Connection> Gateway<C> {
         // The fill first: whoever learns that an order is over must know what it brought.
         if let Some(fill) = applied.fill {
             let record = self.orders.record(tag);
-            self.hold(&fill, record.is_some_and(|record| record.order.reduces));
+            let reduces = record.is_some_and(|record| record.order.reduces);
+            self.holdings.add(&fill, reduces);
             self.publish(Entry::Fill(fill), now);
         }
         if applied.changed {
             // What all evidence comes to, not what the latest message says: an old one may bring news, and
             // the one that completes an order may still call it open.
             let grown = applied.fill.map_or(Qty::ZERO, |fill| fill.qty);
-            self.settle(Report { state, ..report }, grown, now);
+            let report = Report { state, ..report };
+            self.settle(report, grown, now);
+            if grown > Qty::ZERO || merged.is_revived {
+                self.reopen_if_over(tag, now);
+            }
         }
     }
 

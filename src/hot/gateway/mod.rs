@@ -16,9 +16,11 @@
 
 mod check;
 mod hear;
+mod holdings;
 mod lines;
 mod orders;
 mod parts;
+mod resume;
 mod ticket;
 mod work;
 
@@ -28,18 +30,19 @@ use crate::book::OrderRecord;
 use crate::journal::{Entry, Journaled, Writer};
 use crate::model::ids::TagParts;
 use crate::model::{
-    Day, Denial, Ended, Ending, InstrumentIx, Intent, Leg, MonoNanos, Order, OrderId, OrderState,
-    Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState,
+    Cause, Day, Denial, Ended, Ending, InstrumentIx, Intent, Leg, MonoNanos, Order, OrderId,
+    OrderState, Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState,
 };
 use crate::net::{Connection, HttpConnection};
-use crate::rules::{Admitted, Budget, Runaway, Urgency};
+use crate::rules::{Admitted, Budget, LegsPolicy, Runaway, Urgency};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::venue::JsonScratch;
 use check::{intent_reduces, urgency};
 use hear::Known;
+use holdings::Holdings;
 use lines::{Job, Lines};
 use orders::{Orders, Slot};
-use ticket::{Pace, Ticket, first_slice};
+use ticket::{Pace, Ticket, first_slice, passes};
 
 /// Intents dispatched in one call.
 const BATCH: usize = 8;
@@ -63,15 +66,19 @@ pub struct Gateway<C = HttpConnection> {
     next_sweep: MonoNanos,
     /// Intents being worked.
     tickets: Vec<Ticket>,
-    /// Net units by strategy and instrument, as our fills make them.
-    holdings: Vec<(StrategyIx, InstrumentIx, i64)>,
+    holdings: Holdings,
     /// Cancels that were asked for and wait for a connection.
     cancels: Vec<(Slot, OrderId)>,
-    /// Value of the entries executed in this run, in units of 1/10 000 rupee.
-    executed: i128,
     /// By strategy: whether it runs away.
     runaways: Vec<Runaway>,
     seen_state: TradingState,
+    /// True once the loss of the day reached its limit.
+    loss_latched: bool,
+    /// Instruments in which nothing is sent: the venue lost an order it had spoken of.
+    halted: Vec<InstrumentIx>,
+    is_stopping: bool,
+    /// Modifications of orders of earlier runs of the day.
+    modifications: Vec<(Tag, u16)>,
     operator_intents: u64,
     session_dead: bool,
     /// Connections that left and of which control does not know yet.
@@ -92,11 +99,14 @@ impl<C: Connection> Gateway<C> {
             cancel: Vec::with_capacity(1 << 10),
             next_sweep: MonoNanos(0),
             tickets: Vec::with_capacity(TICKETS),
-            holdings: Vec::with_capacity(TICKETS),
+            holdings: Holdings::new(TICKETS),
             cancels: Vec::with_capacity(256),
-            executed: 0,
             runaways: vec![Runaway::new(parts.runaway); parts.rules.policies.len()],
             seen_state: TradingState::Active,
+            loss_latched: false,
+            halted: Vec::new(),
+            is_stopping: false,
+            modifications: Vec::new(),
             operator_intents: 0,
             session_dead: false,
             untold: 0,
@@ -141,10 +151,28 @@ impl<C: Connection> Gateway<C> {
     #[inline]
     fn publish_quietly(&mut self, entry: Entry, now: Stamp) {
         let is_written = matches!(entry, Entry::Admitted(_));
-        if !is_written && self.parts.journal.append(entry, now).is_err() {
-            self.parts.events.push(GatewayEvent::JournalFull);
+        if !is_written {
+            self.write(entry, now);
         }
         self.parts.records.push(entry);
+    }
+
+    /// Writes an entry to the journal.
+    #[inline]
+    fn write(&mut self, entry: Entry, now: Stamp) {
+        let was_blocked = self.parts.journal.is_blocked();
+        if self.parts.journal.append(entry, now).is_err() && !was_blocked {
+            self.journal_blocked();
+        }
+    }
+
+    /// The journal takes nothing: entries end until an operator says otherwise, exits go on without records.
+    #[cold]
+    fn journal_blocked(&mut self) {
+        self.parts
+            .state
+            .tighten(TradingState::Reducing, Cause::Journal);
+        self.parts.events.push(GatewayEvent::JournalFull);
     }
 
     /// Hands an entry to the deciding stage; what finds no room waits in order.
@@ -209,7 +237,7 @@ impl<C: Connection> Gateway<C> {
             };
             match self.check(self.order(intent, number, &leg), &leg, number, now) {
                 Ok(leg) => *place = Some(leg),
-                Err(denial) => return self.deny(intent, denial, now),
+                Err(denial) => return self.refuse(intent, denial, now),
             }
         }
         let mut journaled: [Option<Journaled>; 2] = [None; 2];
@@ -247,15 +275,22 @@ impl<C: Connection> Gateway<C> {
     /// position nobody closes is worse than an order to be found by its tag. That is alarmed, and entries end.
     #[inline]
     fn keep(&mut self, admitted: Admitted, now: Stamp) -> Result<Journaled, Denial> {
+        let was_blocked = self.parts.journal.is_blocked();
         match self.parts.journal.admit(admitted, now) {
             Ok(journaled) => Ok(journaled),
-            Err(_) => self.keep_unwritten(admitted),
+            Err(_) => self.keep_unwritten(admitted, was_blocked),
         }
     }
 
     #[cold]
-    fn keep_unwritten(&mut self, admitted: Admitted) -> Result<Journaled, Denial> {
-        self.parts.events.push(GatewayEvent::JournalFull);
+    fn keep_unwritten(
+        &mut self,
+        admitted: Admitted,
+        was_blocked: bool,
+    ) -> Result<Journaled, Denial> {
+        if !was_blocked {
+            self.journal_blocked();
+        }
         self.parts
             .journal
             .admit_unwritten(admitted)
@@ -270,7 +305,9 @@ impl<C: Connection> Gateway<C> {
             return Ok(());
         }
         self.parts.journal.distrust().ok();
-        self.parts.state.tighten(TradingState::Reducing);
+        self.parts
+            .state
+            .tighten(TradingState::Reducing, Cause::Journal);
         self.parts.events.push(GatewayEvent::NotSynced);
         if reduces {
             Ok(())
@@ -290,21 +327,26 @@ impl<C: Connection> Gateway<C> {
             })
     }
 
+    /// How legs of a strategy are kept together and its orders timed.
+    fn pacing(&self, strategy: StrategyIx) -> (LegsPolicy, Pace) {
+        let rules = &self.parts.rules;
+        let ladder = rules.ladder(strategy, self.parts.order_ttl_ns);
+        let pace = Pace {
+            ttl_ns: ladder.ttl_ns,
+            steps_max: ladder.steps_max,
+            modifications_max: self.budget.limits().modifications_max,
+        };
+        (rules.policy(strategy), pace)
+    }
+
     /// From here on the intent is worked until each leg is filled or given up.
     fn open_ticket(&mut self, intent: &Intent, sent: &[Option<Journaled>; 2], now: MonoNanos) {
         let mut lots = [(Qty(1), Qty::ZERO); 2];
         for (leg, place) in intent.legs().zip(&mut lots) {
             *place = self.lots(leg.instrument);
         }
-        let rules = &self.parts.rules;
-        let ladder = rules.ladder(intent.signal.strategy, self.parts.order_ttl_ns);
-        let pace = Pace {
-            ttl_ns: ladder.ttl_ns,
-            steps_max: ladder.steps_max,
-            modifications_max: self.parts.rules.modifications_max,
-        };
-        let policy = self.parts.rules.policy(intent.signal.strategy);
-        let Some(mut ticket) = Ticket::new(*intent, lots, (policy, pace), now) else {
+        let rules = self.pacing(intent.signal.strategy);
+        let Some(mut ticket) = Ticket::new(*intent, lots, rules, now) else {
             return;
         };
         for (number, leg) in (0_u8..).zip(sent.iter().flatten()) {
@@ -320,15 +362,7 @@ impl<C: Connection> Gateway<C> {
         let order = journaled.order();
         let slot = self.orders.insert(OrderRecord::new(*order));
         let now = clock.now();
-        // A journal that has just taken the order and cannot take this record says so by its event.
-        if self
-            .parts
-            .journal
-            .append(Entry::Sending(order.tag), now)
-            .is_err()
-        {
-            self.parts.events.push(GatewayEvent::JournalFull);
-        }
+        self.write(Entry::Sending(order.tag), now);
         let now = now.mono;
         self.orders.set_sending(slot, now);
         self.orders.set_worked(slot);
@@ -349,6 +383,19 @@ impl<C: Connection> Gateway<C> {
             self.drop_line(line);
         }
         is_out
+    }
+
+    /// Denies an intent, unless it is an exit and the reason passes: then it waits its turn as a ticket.
+    #[cold]
+    fn refuse(&mut self, intent: &Intent, denial: Denial, now: Stamp) {
+        if denial == Denial::DailyLoss {
+            self.watch_loss();
+        }
+        let can_wait = !self.session_dead && !self.is_stopping;
+        if can_wait && intent_reduces(intent) && passes(denial) {
+            return self.open_ticket(intent, &[None; 2], now.mono);
+        }
+        self.deny(intent, denial, now);
     }
 
     #[cold]
@@ -375,6 +422,20 @@ impl<C: Connection> Gateway<C> {
             filled: [Qty::ZERO; 2],
         };
         self.publish_quietly(Entry::Ended(ended), now);
+        self.tell_if_not_flat(intent);
+    }
+
+    /// An operator who asked for an exit and did not get it must know.
+    #[cold]
+    fn tell_if_not_flat(&mut self, intent: &Intent) {
+        if !intent.id.is_operator() || !intent_reduces(intent) {
+            return;
+        }
+        for leg in intent.legs() {
+            self.parts
+                .events
+                .push(GatewayEvent::NotFlat(leg.instrument));
+        }
     }
 
     #[cold]
@@ -402,10 +463,13 @@ impl<C: Connection> Gateway<C> {
     }
 
     /// Cancels orders that outlived their time and warms connections that idled too long.
-    fn sweep(&mut self, now: MonoNanos) -> usize {
-        if now < self.next_sweep {
+    fn sweep(&mut self, now: Stamp) -> usize {
+        if now.mono < self.next_sweep {
             return 0;
         }
+        self.watch_loss();
+        self.watch_close(now);
+        let now = now.mono;
         self.next_sweep = now.plus(SWEEP_NS);
         let mut done = 0;
         while self.parts.order_ttl_ns > 0
@@ -517,7 +581,7 @@ impl<C: Connection + Send> Stage for Gateway<C> {
             done += self.work_tickets(clock);
         }
         if done == 0 {
-            done += self.sweep(clock.mono());
+            done += self.sweep(clock.now());
             self.parts.first_byte.publish();
             self.parts.both_legs.publish();
             self.parts.reply.publish();
@@ -525,19 +589,31 @@ impl<C: Connection + Send> Stage for Gateway<C> {
         done
     }
 
-    /// Denies what was decided and not sent, so that every intent has an end, and waits up to two seconds for
-    /// replies that are still due.
+    /// Denies what was decided and not sent, so that every intent has an end, takes back entries that work, and
+    /// waits up to two seconds for replies that are still due and for what is being evened out.
     fn stop(&mut self, clock: &Clock) {
+        self.is_stopping = true;
+        for ticket in &mut self.tickets {
+            ticket.give_up_entries();
+        }
         while let Some(intent) = self.parts.intents.pop() {
             self.totals.intents = self.totals.intents.wrapping_add(1);
             self.deny(&intent, Denial::Stopping, clock.now());
         }
         let until = clock.mono().plus(DRAIN_NS);
-        while self.lines.is_owed() && clock.mono() < until {
+        let can_work = |gateway: &Self| {
+            !gateway.session_dead && !gateway.tickets.is_empty() && gateway.lines.connected() > 0
+        };
+        while (self.lines.is_owed() || can_work(self)) && clock.mono() < until {
             self.read_updates(clock);
             self.read_replies(clock);
+            self.work_cancels(clock);
             self.work_tickets(clock);
             std::thread::yield_now();
+        }
+        for ticket in &self.tickets {
+            let intent = ticket.intent.id;
+            self.parts.events.push(GatewayEvent::Abandoned(intent));
         }
         self.is_stalled();
     }
