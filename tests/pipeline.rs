@@ -118,7 +118,10 @@ fn assert_whole_day(arguments: &[&str]) {
             assert_eq!(leg["tradingsymbol"], wanted["instrument"]);
             assert_eq!(leg["transaction_type"], wanted["side"]);
             assert_eq!(leg["quantity"], wanted["qty"]);
-            assert_eq!(leg["price"].as_f64(), wanted["limit"].as_f64());
+            // An exit that had to wait for its turn in the budget is priced again when it leaves.
+            if intent["action"] != "EXIT" {
+                assert_eq!(leg["price"].as_f64(), wanted["limit"].as_f64());
+            }
         }
         if let [first, second] = legs.values().collect::<Vec<_>>()[..] {
             assert_ne!(first["conn"], second["conn"], "legs leave side by side");
