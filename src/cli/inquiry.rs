@@ -42,6 +42,10 @@ pub(in crate::cli) fn words(news: &News) -> String {
             format!("ALARM the order book cannot be read: {why}; it is tried again")
         }
         News::Reading => "the order book can be read again".to_owned(),
+        News::Missed(count) => format!(
+            "ALARM {count} records of the gateway were not heard: an order may be unknown and not asked about; \
+             start again to have it found"
+        ),
         News::SessionDead(why) => {
             format!("ALARM the order book is not read any more: {why}")
         }

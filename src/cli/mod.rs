@@ -18,6 +18,7 @@ pub mod kill;
 pub mod latency;
 pub mod readings;
 pub mod replay;
+mod resume;
 pub mod run;
 pub mod show;
 pub mod strangle;

@@ -90,11 +90,17 @@ pub(in crate::cli) fn resume(desk: &mut Desk, before: &Before<'_>) -> Result<Res
         news.push(format!("an earlier run was killed while it wrote: {torn}"));
     }
     if let Some(torn) = &journal.torn {
-        news.push(format!("ALARM {torn}; what follows them is rebuilt from the venue"));
+        news.push(format!(
+            "ALARM {torn}; what follows them is rebuilt from the venue"
+        ));
     }
     let numbering = Numbering {
         strategies: before.strategies.to_vec(),
-        instruments: before.instruments.iter().map(|row| name_of(row.exchange.name(), &row.symbol)).collect(),
+        instruments: before
+            .instruments
+            .iter()
+            .map(|row| name_of(row.exchange.name(), &row.symbol))
+            .collect(),
     };
     let gone = renumber(&mut journal.records, &runs(&files), &numbering);
     if !gone.is_empty() {
@@ -110,7 +116,12 @@ pub(in crate::cli) fn resume(desk: &mut Desk, before: &Before<'_>) -> Result<Res
     if recovered.fence {
         return Err(Failure::Failed(fence(&recovered.alarms, before.folder)));
     }
-    news.extend(recovered.alarms.iter().map(|alarm| words(alarm, before.instruments)));
+    news.extend(
+        recovered
+            .alarms
+            .iter()
+            .map(|alarm| words(alarm, before.instruments)),
+    );
     let carried = recovered.carried(&replayed, before.now);
     news.extend(found(&carried, &agreed));
     Ok(Resumed {
@@ -145,7 +156,10 @@ fn ask(
         now: before.clock.mono(),
     };
     let pause = |wait: Duration, why: &str| {
-        let text = format!("before the start: {why}; asked again in {} ms", wait.as_millis());
+        let text = format!(
+            "before the start: {why}; asked again in {} ms",
+            wait.as_millis()
+        );
         // A closed stderr leaves nobody to tell.
         drop(writeln!(std::io::stderr(), "{text}"));
         patiently(wait, before.interrupted)
@@ -195,7 +209,12 @@ fn fence(alarms: &[Alarm], folder: &Path) -> String {
         _ => None,
     });
     let orders: Vec<String> = orders.collect();
-    let shown = orders.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    let shown = orders
+        .iter()
+        .take(3)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
     let more = match orders.len().saturating_sub(3) {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -216,7 +235,9 @@ fn words(alarm: &Alarm, instruments: &InstrumentTable) -> String {
              at the order book"
         ),
         Alarm::Revived(tag) => format!("ALARM order {tag} was over and works again"),
-        Alarm::LateFill(tag) => format!("ALARM order {tag} was over and has further fills; they count"),
+        Alarm::LateFill(tag) => {
+            format!("ALARM order {tag} was over and has further fills; they count")
+        }
         Alarm::Fence(tag, order_id) => {
             format!("ALARM order {} with our tag {tag} is not ours", order_id.0)
         }
@@ -231,7 +252,9 @@ fn words(alarm: &Alarm, instruments: &InstrumentTable) -> String {
         Alarm::Position { token, ours, venue } => {
             let row = instruments.iter().find(|row| row.token == *token);
             let name = row.map_or_else(|| format!("token {}", token.0), |row| row.symbol.clone());
-            format!("ALARM {name}: today's trades come to {ours} units here and to {venue} at the venue")
+            format!(
+                "ALARM {name}: today's trades come to {ours} units here and to {venue} at the venue"
+            )
         }
         Alarm::Strays(count) => format!(
             "ALARM {count} records of the journal are about orders it does not have: its beginning is missing"
@@ -244,7 +267,13 @@ fn found(carried: &Carried, agreed: &Agreed) -> Option<String> {
     if carried.orders.is_empty() && carried.fills.is_empty() && agreed.tries == 1 {
         return None;
     }
-    let count = |state: OrderState| carried.orders.iter().filter(|row| row.state == state).count();
+    let count = |state: OrderState| {
+        carried
+            .orders
+            .iter()
+            .filter(|row| row.state == state)
+            .count()
+    };
     let works = count(OrderState::Open) + count(OrderState::Acknowledged);
     let reads = match agreed.tries {
         1 => String::new(),
@@ -284,7 +313,9 @@ fn set_aside(folder: &Path, files: &[PathBuf], world: &str) -> Result<Option<Str
     for file in files {
         std::fs::create_dir_all(&aside).map_err(failed(&aside))?;
         for path in together(file) {
-            let Some(name) = path.file_name() else { continue };
+            let Some(name) = path.file_name() else {
+                continue;
+            };
             std::fs::rename(&path, aside.join(name)).map_err(failed(&path))?;
         }
         moved += 1;
@@ -300,10 +331,17 @@ fn set_aside(folder: &Path, files: &[PathBuf], world: &str) -> Result<Option<Str
 
 /// A journal file and what lies beside it: explanations, seals.
 fn together(file: &Path) -> Vec<PathBuf> {
-    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let stem = file
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or_default();
     let is_own = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.'))
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        name.strip_prefix(stem)
+            .is_some_and(|rest| rest.starts_with('.'))
     };
     let folder = file.parent().map(std::fs::read_dir);
     let entries = folder.into_iter().flatten().flatten().flatten();
@@ -344,7 +382,8 @@ fn name_of(exchange: &str, symbol: &str) -> String {
 /// Sequence of the first record of a file; `None` when it has none.
 fn first_record(file: &Path) -> Option<u64> {
     let mut file = std::fs::File::open(file).ok()?;
-    file.seek(SeekFrom::Start(u64::try_from(RECORD).ok()?)).ok()?;
+    file.seek(SeekFrom::Start(u64::try_from(RECORD).ok()?))
+        .ok()?;
     let mut bytes = [0; 8];
     file.read_exact(&mut bytes).ok()?;
     Some(u64::from_le_bytes(bytes)).filter(|sequence| *sequence > 0)

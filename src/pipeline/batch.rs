@@ -11,9 +11,10 @@
 //! it of orders the inquiry finds in the order book, which it reads twice a second while orders work.
 
 use super::arm::Armoury;
-use super::inquiry::{Asking, InquiryParts, start_inquiry};
+use super::inquiry::{Asking, InquiryParts, Wishes, inquiry, start_inquiry};
 use crate::control::dial::{Dialled, Dialler, DiallerParts, Want};
 use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
+use crate::journal::recover::Carried;
 use crate::journal::writer::Sync;
 use crate::journal::{Entry, Segment, Writer, reader::Tail};
 use crate::model::Intent;
@@ -36,8 +37,10 @@ pub struct BatchEngine {
     pub intents: Lossless<Intent>,
     /// Everything that becomes known of orders.
     pub records: Receiver<Entry>,
-    /// Asks about orders that have no end, and passes wishes on to the gateway.
+    /// Asks about orders that have no end.
     pub asking: Asking,
+    /// Wishes for the gateway.
+    pub wishes: Wishes,
     /// Prices for orders that follow the first, and for a flatten; written by control.
     pub quotes: QuoteBoard,
     /// What may be sent.
@@ -54,7 +57,8 @@ pub struct BatchEngine {
     pub clock: Clock,
 }
 
-/// Starts a gateway on a thread of its own that waits for its sockets, and dials its connections.
+/// Starts a gateway on a thread of its own that waits for its sockets, and dials its connections. It goes on with
+/// what earlier runs of the day left.
 ///
 /// # Errors
 ///
@@ -62,6 +66,7 @@ pub struct BatchEngine {
 pub fn start_batches(
     armoury: Armoury,
     (segment, tail, sync): (Segment, Tail, Sync),
+    carried: &Carried,
     state: StateLatch,
     clock: Clock,
 ) -> std::io::Result<BatchEngine> {
@@ -112,13 +117,16 @@ pub fn start_batches(
         both_legs: meter(Hop::BothLegs).0,
         reply: meter(Hop::Reply).0,
     });
-    let inquiry = InquiryParts {
+    let parts = InquiryParts {
         desk: armoury.desk.twin(),
         family: settings.family,
         instruments: armoury.instruments,
-        carried: Vec::new(),
+        carried: carried.orders.clone(),
         cycle_ns: INQUIRY_CYCLE_NS,
     };
+    let (inquiry, lanes, news) = inquiry(parts, clock.now());
+    let mut gateway = gateway.with_inquiry(lanes.0, lanes.1);
+    gateway.resume(carried, clock.now());
     let dialler = Dialler::new(DiallerParts {
         desk: armoury.desk,
         ticker: armoury.ticker,
@@ -143,7 +151,8 @@ pub fn start_batches(
     Ok(BatchEngine {
         gateway: launch(gateway, how(&stop[0]))?,
         dialler: launch(dialler, how(&stop[1]))?,
-        asking: start_inquiry(inquiry, commands, &clock)?,
+        asking: start_inquiry(inquiry, news, &clock)?,
+        wishes: Wishes::new(commands),
         stop,
         intents,
         records: records_rx,

@@ -1,18 +1,21 @@
 //! Asking about orders whose outcome nobody knows: the [`Inquirer`] on a thread of its own, with real reads.
 //!
 //! ```text
-//!   gateway ──entries──► control ──heard──► [inquiry] ──reads──► venue: order book, trades
-//!      ▲                   │ ▲                  │
-//!      └──── commands ─────┘ └───── found ──────┘   evidence, and news for people
+//!   [gateway] ──entries──► [inquiry] ──reads──► venue: order book, trades
+//!       ▲                    │   └──── news ──► control
+//!       └──── evidence ──────┘
 //! ```
 //!
 //! Promises
-//! - Evidence is never lost: what the gateway's lane has no room for waits in [`Asking`], in order.
+//! - Neither way goes through control: a console that nobody reads stops no inquiry.
+//! - Evidence is never lost: what the gateway's lane has no room for waits, in order.
 //! - Reads are never closer together than 250 ms, whatever is unknown: the broker counts them apart from orders,
 //!   ten a second over everything that is read.
 //! - A session that is dead is said once and ends all reads.
 //! - An order that ended without being filled is looked at for half a minute more: a fill may follow a
 //!   cancellation, and an order that was refused may turn out to live.
+//! - Of two orders for one leg the younger is cancelled by its number, through the gateway, as long as it works and
+//!   has no fills.
 //!
 //! Deliberately absent: deciding what a read proves (`control::inquire`), and sending anything but reads.
 
@@ -26,13 +29,17 @@ use crate::model::{
     Command, Day, InstrumentTable, MonoNanos, Order, OrderId, OrderState, Report, Stamp, Tag,
     Token, WallNanos,
 };
-use crate::ring::{Lossless, StopLatch};
+use crate::ring::{Counted, LaneView, Lossless, Receiver, StopLatch, counted, lane, lossless};
 use crate::runtime::launch::Launch;
 use crate::runtime::{Clock, IdleMode, Stage, launch};
 use crate::venue::kite::books::OrderRow;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// Entries that may wait while a read takes its time: minutes of an order budget used to the full.
+const HEARD: usize = 16_384;
+/// Pieces of evidence that may wait for the gateway.
+const EVIDENCE: usize = 1_024;
 const SECOND: u64 = 1_000_000_000;
 /// Time a venue is given to show an order (reliability, section 2.4).
 const SETTLE_NS: u64 = 15 * SECOND;
@@ -56,14 +63,10 @@ pub enum News {
     Failing(String),
     /// Reads succeed again.
     Reading,
+    /// So many entries of the gateway found no room on their way here.
+    Missed(u64),
     /// The session is dead: nothing more is read.
     SessionDead(String),
-}
-
-#[derive(Debug)]
-enum Found {
-    Command(Command),
-    News(News),
 }
 
 /// What an inquiry is started with.
@@ -88,8 +91,13 @@ pub struct Inquiry {
     inquirer: Inquirer,
     family: [u8; 10],
     tokens: Vec<Token>,
-    heard: Inbox<Entry>,
-    found: Outbox<Found>,
+    heard: Receiver<Entry>,
+    heard_view: LaneView,
+    missed: u64,
+    evidence: Lossless<Command>,
+    /// Evidence that found no room.
+    waiting: VecDeque<Command>,
+    outbox: Outbox<News>,
     /// When each order that has no end was heard of, and what it looks like.
     sent: BTreeMap<Tag, (MonoNanos, Option<Shape>)>,
     /// Every tag of ours.
@@ -105,81 +113,20 @@ pub struct Inquiry {
     is_dead: bool,
 }
 
-/// Control's end of a running inquiry, and the only way commands take to the gateway.
+/// The gateway's ends of the lanes to and from the inquiry.
+pub type InquiryLanes = (Counted<Entry>, Receiver<Command>);
+
+/// A running inquiry, as control sees it.
 #[derive(Debug)]
 pub struct Asking {
     stop: StopLatch,
-    heard: Outbox<Entry>,
-    found: Inbox<Found>,
-    commands: Lossless<Command>,
-    waiting: VecDeque<Command>,
-}
-
-/// Starts an inquiry on a thread of its own; `commands` is the lane into the gateway.
-///
-/// # Errors
-///
-/// When the operating system refuses the thread.
-pub fn start_inquiry(
-    parts: InquiryParts,
-    commands: Lossless<Command>,
-    clock: &Clock,
-) -> std::io::Result<Asking> {
-    let (heard, heard_inbox) = unbounded();
-    let (found_outbox, found) = unbounded();
-    let stop = StopLatch::default();
-    let inquiry = Inquiry::new(parts, heard_inbox, found_outbox, clock.now());
-    // Nobody waits for its end: a read may take until its timeout, and proves nothing any more.
-    launch(
-        inquiry,
-        Launch {
-            core: None,
-            idle: IdleMode::Park,
-            stop: stop.clone(),
-            clock: clock.clone(),
-        },
-    )?;
-    Ok(Asking {
-        stop,
-        heard,
-        found,
-        commands,
-        waiting: VecDeque::new(),
-    })
+    news: Inbox<News>,
 }
 
 impl Asking {
-    /// Passes on what the gateway said.
-    pub fn hear(&self, entry: Entry) {
-        // Without a thread to hear it the engine is stopping.
-        self.heard.send(entry).ok();
-    }
-
-    /// Asks the gateway for something; what finds no room leaves in a later turn, in order.
-    pub fn command(&mut self, command: Command) {
-        self.waiting.push_back(command);
-        self.pass_on();
-    }
-
-    /// Passes evidence on to the gateway and returns the next piece of news.
-    pub fn turn(&mut self) -> Option<News> {
-        self.pass_on();
-        while let Ok(found) = self.found.try_recv() {
-            match found {
-                Found::Command(command) => self.command(command),
-                Found::News(news) => return Some(news),
-            }
-        }
-        None
-    }
-
-    fn pass_on(&mut self) {
-        while let Some(command) = self.waiting.pop_front() {
-            if let Err(command) = self.commands.push(command) {
-                self.waiting.push_front(command);
-                break;
-            }
-        }
+    /// The next piece of news.
+    pub fn news(&self) -> Option<News> {
+        self.news.try_recv().ok()
     }
 }
 
@@ -189,8 +136,85 @@ impl Drop for Asking {
     }
 }
 
+/// Builds an inquiry, the gateway's ends of its lanes, and where its news come out.
+pub fn inquiry(parts: InquiryParts, now: Stamp) -> (Inquiry, InquiryLanes, Inbox<News>) {
+    let (heard_tx, heard, heard_view) = counted("gateway → inquiry (entries)", HEARD);
+    let name = "inquiry → gateway (evidence)";
+    let (evidence, evidence_rx, _) = lossless(name, EVIDENCE, lane::Policy::Stall);
+    let (outbox, news) = unbounded();
+    let inquiry = Inquiry::new(parts, (heard, heard_view), evidence, outbox, now);
+    (inquiry, (heard_tx, evidence_rx), news)
+}
+
+/// Starts an inquiry on a thread of its own. Nobody waits for its end: a read may take until its timeout, and
+/// proves nothing any more.
+///
+/// # Errors
+///
+/// When the operating system refuses the thread.
+pub fn start_inquiry(
+    inquiry: Inquiry,
+    news: Inbox<News>,
+    clock: &Clock,
+) -> std::io::Result<Asking> {
+    let stop = StopLatch::default();
+    launch(
+        inquiry,
+        Launch {
+            core: None,
+            idle: IdleMode::Park,
+            stop: stop.clone(),
+            clock: clock.clone(),
+        },
+    )?;
+    Ok(Asking { stop, news })
+}
+
+/// Control's wishes on their way to the gateway: what finds no room leaves in a later turn, in order.
+#[derive(Debug)]
+pub struct Wishes {
+    commands: Lossless<Command>,
+    waiting: VecDeque<Command>,
+}
+
+impl Wishes {
+    /// Takes the lane into the gateway.
+    pub const fn new(commands: Lossless<Command>) -> Self {
+        Self {
+            commands,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Asks the gateway for something.
+    pub fn ask(&mut self, command: Command) {
+        self.waiting.push_back(command);
+        self.turn();
+    }
+
+    /// Hands on what waits.
+    pub fn turn(&mut self) {
+        pass_on(&mut self.waiting, &mut self.commands);
+    }
+}
+
+fn pass_on(waiting: &mut VecDeque<Command>, lane: &mut Lossless<Command>) {
+    while let Some(command) = waiting.pop_front() {
+        if let Err(command) = lane.push(command) {
+            waiting.push_front(command);
+            break;
+        }
+    }
+}
+
 impl Inquiry {
-    fn new(parts: InquiryParts, heard: Inbox<Entry>, found: Outbox<Found>, now: Stamp) -> Self {
+    fn new(
+        parts: InquiryParts,
+        (heard, heard_view): (Receiver<Entry>, LaneView),
+        evidence: Lossless<Command>,
+        outbox: Outbox<News>,
+        now: Stamp,
+    ) -> Self {
         let (account, day) = parts.family;
         let tag = Tag::new(TagParts {
             account,
@@ -213,7 +237,11 @@ impl Inquiry {
             family,
             tokens: parts.instruments.iter().map(|row| row.token).collect(),
             heard,
-            found,
+            heard_view,
+            missed: 0,
+            evidence,
+            waiting: VecDeque::new(),
+            outbox,
             sent: BTreeMap::new(),
             ours: BTreeSet::new(),
             strangers: BTreeMap::new(),
@@ -338,7 +366,7 @@ impl Inquiry {
             .answer(ask, begun, books, clock.mono(), &mut findings);
         for finding in findings.drain(..) {
             match finding {
-                Finding::Command(command) => self.tell(Found::Command(command)),
+                Finding::Command(command) => self.waiting.push_back(command),
                 Finding::Notice(notice) => self.notice(notice),
             }
         }
@@ -366,6 +394,10 @@ impl Inquiry {
 
     /// Every notice once: the inquirer repeats itself with every book.
     fn notice(&mut self, notice: Notice) {
+        if let Notice::Twice { tag, order_id } = notice {
+            // Said again by every book until it is gone.
+            self.waiting.push_back(Command::CancelNumber(tag, order_id));
+        }
         if !self.told.contains(&notice) {
             self.told.push(notice);
             self.news(News::Notice(notice));
@@ -393,12 +425,17 @@ impl Inquiry {
     }
 
     fn news(&self, news: News) {
-        self.tell(Found::News(news));
+        // Nobody listens any more when the run is ending.
+        self.outbox.send(news).ok();
     }
 
-    fn tell(&self, found: Found) {
-        // Nobody listens any more when the run is ending.
-        self.found.send(found).ok();
+    /// Says when entries were lost on their way here.
+    fn count_missed(&mut self) {
+        let missed = self.heard_view.refused();
+        if missed > self.missed {
+            self.missed = missed;
+            self.news(News::Missed(missed));
+        }
     }
 }
 
@@ -409,10 +446,12 @@ impl Stage for Inquiry {
 
     fn work(&mut self, clock: &Clock) -> usize {
         let mut done = 0;
-        while let Ok(entry) = self.heard.try_recv() {
+        while let Some(entry) = self.heard.pop() {
             self.hear(&entry, clock.now());
             done += 1;
         }
+        self.count_missed();
+        pass_on(&mut self.waiting, &mut self.evidence);
         let now = clock.mono();
         self.let_go(now);
         if !self.is_dead

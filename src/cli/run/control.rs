@@ -100,6 +100,14 @@ impl Control {
         for line in prepared.hand.news() {
             console.line("guard", &line, &json!({ "text": line }));
         }
+        for line in &prepared.news {
+            console.line("recovery", line, &json!({ "text": line }));
+        }
+        if args.record.is_some() && !prepared.start.carried.fills.is_empty() {
+            let text = "ALARM this recording begins with positions of an earlier run: its replay will differ";
+            console.line("recovery", text, &json!({ "text": text }));
+        }
+        let open = Open::of(&prepared.start.carried.orders);
         let tape = match &args.record {
             Some(path) => Some(Recording::begin(path, &prepared.header, &prepared.history)?),
             None => None,
@@ -117,7 +125,7 @@ impl Control {
             is_simulated: prepared.is_simulated,
             day_open: prepared.day_open,
             day_end: prepared.day_end,
-            open: Open::default(),
+            open,
             troubles: BTreeSet::new(),
             links: 0,
             connections,
@@ -197,11 +205,11 @@ impl Control {
             speak(console, &mut |console| console.decide(&event));
         }
         while let Some(entry) = self.engine.outlets.records.pop() {
-            self.engine.asking.hear(entry);
             self.open.note(&entry);
             speak(console, &mut |console| console.record(&entry));
         }
-        while let Some(news) = self.engine.asking.turn() {
+        self.engine.wishes.turn();
+        while let Some(news) = self.engine.asking.news() {
             if let News::SessionDead(_) = news {
                 end = Some(End::SessionDead);
             }
@@ -234,7 +242,7 @@ impl Control {
         }
         while let Some(wish) = self.hand.wish() {
             if wish == Wish::Flatten {
-                self.engine.asking.command(Command::Flatten);
+                self.engine.wishes.ask(Command::Flatten);
             }
         }
         while let Some(note) = self.hand.note() {

@@ -187,7 +187,7 @@ impl Driver {
         }
         while let Some(wish) = self.hand.wish() {
             if wish == Wish::Flatten {
-                self.engine.asking.command(Command::Flatten);
+                self.engine.wishes.ask(Command::Flatten);
             }
         }
         let state = self.engine.state.get();
@@ -274,13 +274,13 @@ impl Driver {
         }
         let now = self.now();
         while let Some(entry) = self.engine.records.pop() {
-            self.engine.asking.hear(entry);
             // The gateway's clock began after the login; the run's did before it.
             let entry = self.shifted(entry);
             self.tell(&entry, teller);
             self.batches.take(&entry, now);
         }
-        while let Some(news) = self.engine.asking.turn() {
+        self.engine.wishes.turn();
+        while let Some(news) = self.engine.asking.news() {
             if let News::SessionDead(_) = news {
                 self.batches.stop(End::SessionDead);
             }

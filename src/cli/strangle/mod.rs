@@ -5,7 +5,8 @@ mod drive;
 
 use super::Failure;
 use super::hand::Hand;
-use super::run::journal::{new_segment, sync_of, tail_of};
+use super::resume::{Before, resume};
+use super::run::journal::{new_segment, sync_of};
 use super::run::prepare::{arm_failure, market_time, sim_clock};
 use crate::config::Config;
 use crate::control::batch::{Batches, Delay, Ends, Outcome, Plan, Setup, reads, start_of_run};
@@ -88,6 +89,8 @@ pub struct Args {
 /// Orders of a batch are priced again after this long, so many times, each time so much further.
 const LADDER_TTL_NS: u64 = 2_000_000_000;
 const LADDER_STEPS: u8 = 4;
+/// What the batches' intents belong to, in the journal's names.
+const STRATEGY: &str = "strangle";
 const LADDER_STEP_BASIS_POINTS: i64 = 50;
 
 fn lots(text: &str) -> Result<Lots, String> {
@@ -175,21 +178,36 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if args.dry_run {
         return dry_run(args, &plan, &priced, (&mut desk, login_ns), &mut teller);
     }
-    let header = TapeHeader {
-        config: String::new(),
-        instruments: table.clone(),
-        day,
-        intent_base: arm::intent_base(now),
-        family: (arm::fingerprint(desk.account()), day),
-    };
     let hand = Hand::take(&config, desk.account())?;
     for line in hand.news() {
         teller.say(&line);
     }
     let journal = config.engine.data_dir.join("journal");
-    std::fs::create_dir_all(&journal)
-        .map_err(|e| Failure::Failed(format!("{}: {e}", journal.display())))?;
-    let tail = tail_of(&journal, &header)?;
+    let clock = Clock::start(&market);
+    clock.observe(now, clock.mono());
+    let family = (arm::fingerprint(desk.account()), day);
+    let names = [STRATEGY.to_owned()];
+    let before = Before {
+        config: &config,
+        folder: &journal,
+        family,
+        instruments: &table,
+        strategies: &names,
+        now,
+        clock: &clock,
+        interrupted: &interrupted,
+    };
+    let resumed = resume(&mut desk, &before)?;
+    for line in &resumed.news {
+        teller.say(line);
+    }
+    let header = TapeHeader {
+        config: String::new(),
+        instruments: table.clone(),
+        day,
+        intent_base: arm::intent_base(now).max(resumed.next_intent),
+        family,
+    };
     let (segment, file) = new_segment(&journal, &header, 1)?;
     let twin = desk.twin();
     let nothing = Assembly {
@@ -213,9 +231,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let armoury = arm::armoury(&config, (desk, tls), table, nothing, &header)
         .map_err(|fault| arm_failure(&fault))?;
     let links = armoury.settings.connections;
-    let clock = Clock::start(&market);
-    clock.observe(now, clock.mono());
-    // The engine's clock starts now; the run began a login earlier.
+    // The run began a login, and the reading of the books, before the engine's clock is looked at.
     let origin = start_of_run(login_ns);
     let setup = Setup {
         plan,
@@ -229,7 +245,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let batches = Batches::new(setup, origin.logged_in);
     let engine = start_batches(
         armoury,
-        (segment, tail, sync_of(&config)),
+        (segment, resumed.tail, sync_of(&config)),
+        &resumed.carried,
         hand.state(),
         clock,
     )?;

@@ -30,10 +30,12 @@ use crate::book::OrderRecord;
 use crate::journal::{Entry, Journaled, Writer};
 use crate::model::ids::TagParts;
 use crate::model::{
-    Cause, Day, Denial, Ended, Ending, InstrumentIx, Intent, Leg, MonoNanos, Order, OrderId,
-    OrderState, Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState,
+    Cause, Command, Day, Denial, Ended, Ending, InstrumentIx, Intent, Leg, MonoNanos, Order,
+    OrderId, OrderState, Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag,
+    TradingState,
 };
 use crate::net::{Connection, HttpConnection};
+use crate::ring::{Counted, Receiver};
 use crate::rules::{Admitted, Budget, LegsPolicy, Runaway, Urgency};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::venue::JsonScratch;
@@ -69,6 +71,10 @@ pub struct Gateway<C = HttpConnection> {
     holdings: Holdings,
     /// Cancels that were asked for and wait for a connection.
     cancels: Vec<(Slot, OrderId)>,
+    /// Second orders of a leg that are to be cancelled by their number.
+    seconds: Vec<(Tag, OrderId)>,
+    /// Whoever asks the venue about orders nobody can speak for: what it hears, and what it found.
+    inquiry: Option<(Counted<Entry>, Receiver<Command>)>,
     /// By strategy: whether it runs away.
     runaways: Vec<Runaway>,
     seen_state: TradingState,
@@ -101,6 +107,8 @@ impl<C: Connection> Gateway<C> {
             tickets: Vec::with_capacity(TICKETS),
             holdings: Holdings::new(TICKETS),
             cancels: Vec::with_capacity(256),
+            seconds: Vec::new(),
+            inquiry: None,
             runaways: vec![Runaway::new(parts.runaway); parts.rules.policies.len()],
             seen_state: TradingState::Active,
             loss_latched: false,
@@ -114,6 +122,14 @@ impl<C: Connection> Gateway<C> {
             totals: GatewayTotals::default(),
             parts,
         }
+    }
+
+    /// Adds whoever asks the venue: everything that becomes known goes to it as well, and its evidence has a lane
+    /// of its own, so that neither waits for control.
+    #[must_use]
+    pub fn with_inquiry(mut self, heard: Counted<Entry>, evidence: Receiver<Command>) -> Self {
+        self.inquiry = Some((heard, evidence));
+        self
     }
 
     /// Counters so far.
@@ -155,6 +171,9 @@ impl<C: Connection> Gateway<C> {
             self.write(entry, now);
         }
         self.parts.records.push(entry);
+        if let Some((heard, _)) = &mut self.inquiry {
+            heard.push(entry);
+        }
     }
 
     /// Writes an entry to the journal.
@@ -574,7 +593,7 @@ impl<C: Connection + Send> Stage for Gateway<C> {
         }
         done += self.read_updates(clock);
         done += self.read_replies(clock);
-        if !self.cancels.is_empty() {
+        if !self.cancels.is_empty() || !self.seconds.is_empty() {
             done += self.work_cancels(clock);
         }
         if !self.tickets.is_empty() {

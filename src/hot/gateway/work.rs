@@ -27,7 +27,7 @@ impl<C: Connection> Gateway<C> {
     pub(super) fn take_commands(&mut self, clock: &Clock) -> usize {
         let mut done = 0;
         while done < COMMANDS
-            && let Some(command) = self.parts.commands.pop()
+            && let Some(command) = self.next_command()
         {
             done += 1;
             match command {
@@ -45,12 +45,24 @@ impl<C: Connection> Gateway<C> {
                 }
                 Command::Absent(tag) => self.take_absence(tag, clock),
                 Command::Cancel(tag) => self.cancel(tag),
+                Command::CancelNumber(tag, order_id) => {
+                    if !self.seconds.contains(&(tag, order_id)) {
+                        self.seconds.push((tag, order_id));
+                    }
+                }
                 Command::CancelAll => self.cancel_all(),
                 Command::Flatten => self.flatten(clock),
                 Command::Submit(intent) => self.dispatch(&intent, clock),
             }
         }
         done
+    }
+
+    /// What control asks for, then what the inquiry found.
+    #[inline]
+    fn next_command(&mut self) -> Option<Command> {
+        let control = self.parts.commands.pop();
+        control.or_else(|| self.inquiry.as_mut()?.1.pop())
     }
 
     /// Cancels one order; the leg it was for is given up, so that nothing follows it.
@@ -308,12 +320,22 @@ impl<C: Connection> Gateway<C> {
         }
     }
 
-    /// Sends cancels that an operator or the trading state asked for.
-    pub(super) fn work_cancels(&mut self, clock: &Clock) -> usize {
-        let mut done = 0;
-        while !self.session_dead
+    fn may_cancel(&self, clock: &Clock) -> bool {
+        !self.session_dead
             && self.lines.idle() > 0
             && self.budget.wait_ns(Urgency::Cancel, 1, clock.mono()) == Some(0)
+    }
+
+    /// Sends cancels that were asked for.
+    pub(super) fn work_cancels(&mut self, clock: &Clock) -> usize {
+        let mut done = 0;
+        while self.may_cancel(clock)
+            && let Some((tag, order_id)) = self.seconds.pop()
+        {
+            self.amend(tag, order_id, None, 0, clock);
+            done += 1;
+        }
+        while self.may_cancel(clock)
             && let Some((slot, order_id)) = self.cancels.pop()
         {
             let is_live = self

@@ -90,7 +90,7 @@ fn at(seconds: u64) -> Stamp {
     }
 }
 
-fn inquiry(carried: Vec<OrderRecord>) -> (Inquiry, Inbox<Found>) {
+fn asking(carried: Vec<OrderRecord>) -> (Inquiry, Inbox<News>) {
     let url = Url::parse("http://127.0.0.1:1").expect("an address");
     let desk = Desk::visitor(Broker::Kite, url, tls::client_config(None).expect("roots"));
     let parts = InquiryParts {
@@ -100,42 +100,29 @@ fn inquiry(carried: Vec<OrderRecord>) -> (Inquiry, Inbox<Found>) {
         carried,
         cycle_ns: 5 * SECOND,
     };
-    let (_, heard) = unbounded();
-    let (found, said) = unbounded();
-    (Inquiry::new(parts, heard, found, at(1)), said)
+    let (inquiry, _, news) = inquiry(parts, at(1));
+    (inquiry, news)
 }
 
 #[test]
 fn what_finds_no_room_waits_in_order_and_none_is_lost() {
     let (commands, mut gateway, _) = lossless("commands", 2, Policy::Stall);
-    let (heard, _) = unbounded();
-    let (found_outbox, found) = unbounded();
-    let mut asking = Asking {
-        stop: StopLatch::default(),
-        heard,
-        found,
-        commands,
-        waiting: VecDeque::new(),
-    };
+    let mut wishes = Wishes::new(commands);
     let wanted: Vec<Command> = (0..5).map(|n| Command::Absent(tag(7, n))).collect();
-    for command in &wanted[..4] {
-        found_outbox
-            .send(Found::Command(*command))
-            .expect("it listens");
+    for command in &wanted {
+        wishes.ask(*command);
     }
-    assert_eq!(asking.turn(), None);
-    asking.command(wanted[4]);
     let mut came = Vec::new();
     for _ in 0..3 {
         came.extend(std::iter::from_fn(|| gateway.pop()));
-        assert_eq!(asking.turn(), None);
+        wishes.turn();
     }
     assert_eq!(came, wanted);
 }
 
 #[test]
 fn an_order_of_our_family_that_nobody_heard_of_is_named_once_two_books_show_it() {
-    let (mut inquiry, said) = inquiry(vec![OrderRecord::new(order(1))]);
+    let (mut inquiry, said) = asking(vec![OrderRecord::new(order(1))]);
     inquiry.hear(&Entry::Admitted(order(2)), at(2));
     let rows = [
         row(tag(7, 1), OrderState::Open, 0),
@@ -150,19 +137,13 @@ fn an_order_of_our_family_that_nobody_heard_of_is_named_once_two_books_show_it()
     inquiry.hear(&Entry::Admitted(order(5)), at(3));
     inquiry.strangers(&rows);
     inquiry.strangers(&rows);
-    let named: Vec<News> = said
-        .try_iter()
-        .filter_map(|found| match found {
-            Found::News(news) => Some(news),
-            Found::Command(_) => None,
-        })
-        .collect();
+    let named: Vec<News> = said.try_iter().collect();
     assert_eq!(named, [News::Stranger(tag(7, 3), OrderId(31))]);
 }
 
 #[test]
 fn an_unknown_order_is_asked_about_until_something_is_known_of_it() {
-    let (mut inquiry, _said) = inquiry(Vec::new());
+    let (mut inquiry, _said) = asking(Vec::new());
     inquiry.hear(&Entry::Admitted(order(1)), at(2));
     assert_eq!(inquiry.inquirer.next_at(), None);
     inquiry.hear(&report(1, OrderState::Unknown), at(7));
@@ -181,7 +162,7 @@ fn an_unknown_order_is_asked_about_until_something_is_known_of_it() {
 #[test]
 fn an_order_that_ended_unfilled_is_looked_at_for_half_a_minute_more() {
     for state in [OrderState::Cancelled, OrderState::Rejected] {
-        let (mut inquiry, _said) = inquiry(Vec::new());
+        let (mut inquiry, _said) = asking(Vec::new());
         inquiry.hear(&Entry::Admitted(order(1)), at(2));
         inquiry.hear(&report(1, state), at(3));
         inquiry.let_go(MonoNanos(33 * SECOND - 1));
@@ -207,9 +188,9 @@ fn what_an_earlier_run_left_unknown_or_working_is_asked_about() {
         record
     };
     let unknown = record(1, OrderState::Unknown);
-    let (unknown, _said) = inquiry(vec![unknown, record(2, OrderState::Filled)]);
+    let (unknown, _said) = asking(vec![unknown, record(2, OrderState::Filled)]);
     assert_eq!((unknown.inquirer.open(), unknown.ours.len()), (1, 2));
-    let (open, _said) = inquiry(vec![record(1, OrderState::Open)]);
+    let (open, _said) = asking(vec![record(1, OrderState::Open)]);
     assert_eq!(open.inquirer.open(), 0);
     assert!(open.inquirer.next_at().is_some());
 }
