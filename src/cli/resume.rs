@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// File beside the journal that says which simulated venue it belongs to.
+/// File beside the journal's folder that says which simulated venue it belongs to.
 const WORLD: &str = "venue";
 
 /// What a start knows before it reads the venue's books.
@@ -296,7 +296,8 @@ fn world_of(desk: &mut Desk) -> Result<Option<String>, Failure> {
 
 /// Moves the day's journal away when another simulated venue left it: its orders do not exist here.
 fn set_aside(folder: &Path, files: &[PathBuf], world: &str) -> Result<Option<String>, Failure> {
-    let word = folder.join(WORLD);
+    let beside = folder.parent().unwrap_or(folder);
+    let word = beside.join(WORLD);
     let before = std::fs::read_to_string(&word).unwrap_or_default();
     if before.trim() == world {
         return Ok(None);
@@ -305,9 +306,9 @@ fn set_aside(folder: &Path, files: &[PathBuf], world: &str) -> Result<Option<Str
         let name = path.display().to_string();
         move |e: std::io::Error| Failure::Failed(format!("{name}: {e}"))
     };
-    let aside = folder.join(match before.trim() {
-        "" => "other-venue".to_owned(),
-        other => format!("other-venue-{other}"),
+    let aside = beside.join(match before.trim() {
+        "" => "journal-of-another-venue".to_owned(),
+        other => format!("journal-of-venue-{other}"),
     });
     let mut moved = 0;
     for file in files {

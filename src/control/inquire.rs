@@ -341,11 +341,18 @@ impl Inquirer {
         }
         twice(&ours, findings);
         for (tag, updates) in &ours {
-            // Of two rows the one that counts is the one with fills, then the elder.
-            let first = updates
-                .iter()
-                .max_by_key(|u| (u.filled, std::cmp::Reverse(u.order_id)));
-            if let Some(update) = first {
+            // Of two rows the one that counts is the one that works, then that with fills, then the elder. While
+            // both work nothing is said: what one of them comes to would be taken for the end of both.
+            let first = updates.iter().max_by_key(|u| {
+                (
+                    !u.state.is_terminal(),
+                    u.filled,
+                    std::cmp::Reverse(u.order_id),
+                )
+            });
+            if let Some(update) = first
+                && live(updates) < 2
+            {
                 self.report(*tag, update, findings);
             }
         }
@@ -366,7 +373,7 @@ impl Inquirer {
                 contains: ours.contains_key(tag),
             });
         }
-        // A row whose word nobody knows proves that the order exists, and is asked about again.
+        // A row whose word nobody knows proves that the order exists, and is asked about again; so is one of two.
         self.asked
             .retain(|tag, asked| asked.absence.proof() != Proof::Found || stays(ours.get(tag)));
     }
@@ -439,7 +446,14 @@ impl Inquirer {
 }
 
 fn stays(rows: Option<&Vec<&OrderUpdate>>) -> bool {
-    rows.is_some_and(|rows| rows.iter().all(|row| row.state == OrderState::Unknown))
+    rows.is_some_and(|rows| {
+        rows.iter().all(|row| row.state == OrderState::Unknown) || live(rows) > 1
+    })
+}
+
+/// Rows that may still be filled.
+fn live(rows: &[&OrderUpdate]) -> usize {
+    rows.iter().filter(|row| !row.state.is_terminal()).count()
 }
 
 /// Names the younger of two rows of one tag, or of two live rows of one leg (account, day, intent, leg).
@@ -449,11 +463,15 @@ fn twice(ours: &BTreeMap<Tag, Vec<&OrderUpdate>>, findings: &mut Vec<Finding>) {
         let leg = tag.0.get(..16).unwrap_or_default();
         let rows = legs.entry(leg).or_default();
         let twins = updates.len() > 1;
-        let counted = updates.iter().filter(|u| twins || !u.state.is_terminal());
+        let has_fills = |u: &OrderUpdate| twins && u.filled != Qty::ZERO;
+        let counted = updates
+            .iter()
+            .filter(|u| has_fills(u) || !u.state.is_terminal());
         rows.extend(counted.map(|u| (*tag, *u)));
     }
     for rows in legs.values_mut() {
-        rows.sort_by_key(|(_, update)| (update.at, update.order_id));
+        // By number: the time of a row moves when the order is changed.
+        rows.sort_by_key(|(_, update)| update.order_id);
         for (tag, update) in rows.iter().skip(1) {
             let (tag, order_id) = (*tag, update.order_id);
             if update.filled != Qty::ZERO {

@@ -208,7 +208,7 @@ fn failed_reads_and_a_venue_without_tags_never_prove_absence() {
 }
 
 #[test]
-fn the_younger_unfilled_row_of_a_leg_is_named_and_the_elder_is_reported() {
+fn the_younger_unfilled_row_of_a_leg_is_named_and_the_elder_reported_once_it_is_alone() {
     let mut inquirer = inquirer();
     inquirer.unknown(tag(1), MonoNanos(0), MonoNanos(0));
     let rows = [
@@ -224,7 +224,28 @@ fn the_younger_unfilled_row_of_a_leg_is_named_and_the_elder_is_reported() {
             order_id
         })
     );
-    assert!(matches!(findings[1], Finding::Command(Command::Poll(p)) if p.order_id == OrderId(7)));
+    assert!(
+        findings
+            .iter()
+            .all(|f| matches!(f, Finding::Notice(Notice::Twice { .. })))
+    );
+    assert_eq!(inquirer.open(), 1, "nobody can say yet which one counts");
+    for (first, second) in [
+        (OrderState::Open, OrderState::Cancelled),
+        (OrderState::Cancelled, OrderState::Open),
+    ] {
+        let mut inquirer = super::tests::inquirer();
+        inquirer.unknown(tag(1), MonoNanos(0), MonoNanos(0));
+        let rows = [
+            row(Some(tag(1)), 8, second, 0),
+            row(Some(tag(1)), 7, first, 0),
+        ];
+        let number = OrderId(if first == OrderState::Open { 7 } else { 8 });
+        let (_, findings) = play(&mut inquirer, S, &rows, &[]);
+        assert!(matches!(findings[..],
+            [Finding::Command(Command::Poll(p))] if p.order_id == number && p.state == OrderState::Open));
+    }
+    let mut inquirer = super::tests::inquirer();
     // Another attempt of the same leg, both alive.
     let mut next = tag(2);
     next.0[19] = b'1';
