@@ -217,6 +217,20 @@ impl<C: Connection> Gateway<C> {
         false
     }
 
+    /// Takes the connections that were opened.
+    #[inline]
+    fn take_connections(&mut self, clock: &Clock) -> usize {
+        let mut done = 0;
+        while self.lines.has_room()
+            && let Some(connection) = self.parts.connections.pop()
+        {
+            self.lines
+                .add(connection, self.registry.as_ref(), clock.mono());
+            done += 1;
+        }
+        done
+    }
+
     /// Sends the intents whose legs all have an idle connection.
     #[inline]
     fn dispatch_waiting(&mut self, clock: &Clock) -> usize {
@@ -226,6 +240,8 @@ impl<C: Connection> Gateway<C> {
                 break;
             };
             let legs = intent.legs().count();
+            // Those that were there before it must be seen before it.
+            self.take_connections(clock);
             let can_wait = self.lines.connected() >= legs && !self.session_dead;
             if can_wait && self.lines.idle() < legs {
                 break;
@@ -584,13 +600,7 @@ impl<C: Connection + Send> Stage for Gateway<C> {
         }
         let mut done = self.dispatch_waiting(clock);
         done += self.take_commands(clock);
-        if self.lines.has_room()
-            && let Some(connection) = self.parts.connections.pop()
-        {
-            self.lines
-                .add(connection, self.registry.as_ref(), clock.mono());
-            done += 1;
-        }
+        done += self.take_connections(clock);
         done += self.read_updates(clock);
         done += self.read_replies(clock);
         if !self.cancels.is_empty() || !self.seconds.is_empty() {
