@@ -145,7 +145,9 @@ impl Budget {
             Urgency::Exit | Urgency::Protect | Urgency::Cancel => &self.all,
             Urgency::Entry => &self.entries,
         };
-        if self.today.saturating_add(count) > caps.day {
+        // No limit of a day keeps an order from being taken back.
+        let is_over = self.today.saturating_add(count) > caps.day;
+        if is_over && urgency != Urgency::Cancel {
             return None;
         }
         let second = self.window_wait_ns(caps.second, SECOND_NS, count, now)?;
