@@ -280,8 +280,9 @@ fn a_window_ends_exactly_one_length_after_a_request() {
 fn what_an_earlier_process_spent_counts_for_the_day() {
     let spent = |count: u64| {
         let mut budget = Budget::new(SHIPPED);
-        (1..=count).for_each(|at| budget.remember(MonoNanos(at * SECOND)));
-        (budget, MonoNanos((count + 120) * SECOND))
+        let now = MonoNanos(5);
+        (1..=count).for_each(|at| budget.remember((count - at + 61) * SECOND, now));
+        (budget, now)
     };
     let (budget, now) = spent(4_798);
     assert_eq!(budget.wait_ns(Urgency::Exit, 2, now), Some(0));
@@ -290,13 +291,15 @@ fn what_an_earlier_process_spent_counts_for_the_day() {
     let (fresh, now) = spent(3_199);
     assert_eq!(fresh.wait_ns(Urgency::Entry, 1, now), Some(0));
     assert_eq!(fresh.wait_ns(Urgency::Entry, 2, now), None);
-    let (recent, _) = spent(9);
-    let just = MonoNanos(9 * SECOND + 1);
+    let mut recent = Budget::new(SHIPPED);
+    let now = MonoNanos(5);
+    recent.remember(SECOND - 1, now);
     assert_eq!(
-        recent.wait_ns(Urgency::Exit, 9, just),
-        Some(SECOND - 1),
-        "the last second counts"
+        recent.wait_ns(Urgency::Exit, 9, now),
+        Some(1),
+        "what left a moment ago counts, though our clock began later"
     );
+    assert_eq!(recent.wait_ns(Urgency::Exit, 8, now), Some(0));
 }
 
 #[test]

@@ -185,7 +185,9 @@ impl<C: Connection> Gateway<C> {
         if whole > 0 {
             return Ok(Qty(whole));
         }
-        let closing = self.orders.reducing(order.strategy, order.instrument);
+        let closing = self
+            .orders
+            .closing(order.strategy, order.instrument, order.side);
         Err(if closing > 0 {
             Denial::LegFrozen
         } else {
@@ -258,7 +260,9 @@ impl<C: Connection> Gateway<C> {
         // Positive when the order's side brings the position nearer to zero.
         let against = held.saturating_mul(-order.side.sign());
         let held = u32::try_from(against.max(0)).unwrap_or(u32::MAX);
-        let closing = self.orders.reducing(order.strategy, order.instrument);
+        let closing = self
+            .orders
+            .closing(order.strategy, order.instrument, order.side);
         Qty(held.saturating_sub(closing))
     }
 

@@ -83,6 +83,8 @@ pub struct Gateway<C = HttpConnection> {
     /// Instruments in which nothing is sent: the venue lost an order it had spoken of.
     halted: Vec<InstrumentIx>,
     is_stopping: bool,
+    /// Orders that left while the journal could not be written.
+    unwritten: Vec<Tag>,
     /// Modifications of orders of earlier runs of the day.
     modifications: Vec<(Tag, u16)>,
     operator_intents: u64,
@@ -114,6 +116,7 @@ impl<C: Connection> Gateway<C> {
             loss_latched: false,
             halted: Vec::new(),
             is_stopping: false,
+            unwritten: Vec::new(),
             modifications: Vec::new(),
             operator_intents: 0,
             session_dead: false,
@@ -168,9 +171,48 @@ impl<C: Connection> Gateway<C> {
     /// Writes an entry to the journal.
     #[inline]
     fn write(&mut self, entry: Entry, now: Stamp) {
+        if !self.unwritten.is_empty() {
+            self.write_missed(now);
+        }
         let was_blocked = self.parts.journal.is_blocked();
         if self.parts.journal.append(entry, now).is_err() && !was_blocked {
             self.journal_blocked();
+        }
+    }
+
+    /// Writes what left while nothing could be written, as soon as something can: a restart must know it.
+    #[cold]
+    fn write_missed(&mut self, now: Stamp) {
+        while let Some(record) = self
+            .unwritten
+            .last()
+            .and_then(|tag| self.orders.record(*tag))
+        {
+            let order = record.order;
+            let report = Report {
+                tag: order.tag,
+                order_id: record.order_id,
+                state: record.state,
+                filled: record.filled,
+                average: record.average,
+                reject: record.reject,
+                denial: record.denial,
+                source: ReportSource::Gateway,
+                at: now.wall,
+                received: now.mono,
+            };
+            let entries = [
+                Entry::Admitted(order),
+                Entry::Sending(order.tag),
+                Entry::Report(report),
+            ];
+            let has_news = !matches!(record.state, OrderState::Admitted | OrderState::Sending);
+            let journal = &mut self.parts.journal;
+            let mut entries = entries.into_iter().take(2 + usize::from(has_news));
+            if !entries.all(|entry| journal.append(entry, now).is_ok()) {
+                return;
+            }
+            self.unwritten.pop();
         }
     }
 
@@ -316,6 +358,9 @@ impl<C: Connection> Gateway<C> {
     /// position nobody closes is worse than an order to be found by its tag. That is alarmed, and entries end.
     #[inline]
     fn keep(&mut self, admitted: Admitted, now: Stamp) -> Result<Journaled, Denial> {
+        if !self.unwritten.is_empty() {
+            self.write_missed(now);
+        }
         let was_blocked = self.parts.journal.is_blocked();
         match self.parts.journal.admit(admitted, now) {
             Ok(journaled) => Ok(journaled),
@@ -332,10 +377,10 @@ impl<C: Connection> Gateway<C> {
         if !was_blocked {
             self.journal_blocked();
         }
-        self.parts
-            .journal
-            .admit_unwritten(admitted)
-            .map_err(|_| Denial::Journal)
+        let journaled = self.parts.journal.admit_unwritten(admitted);
+        let journaled = journaled.map_err(|_| Denial::Journal)?;
+        self.unwritten.push(journaled.order().tag);
+        Ok(journaled)
     }
 
     /// Waits until the disk has what was written, where the configuration asks for it. After a failed sync the
@@ -536,6 +581,9 @@ impl<C: Connection> Gateway<C> {
         }
         self.watch_loss();
         self.watch_close(now);
+        if !self.unwritten.is_empty() {
+            self.write_missed(now);
+        }
         if self.flatten_due.is_some_and(|due| now.mono >= due) && !self.is_stopping {
             self.flatten(clock);
         }
@@ -627,15 +675,17 @@ impl<C: Connection + Send> Stage for Gateway<C> {
         if self.untold > 0 {
             self.tell_losses();
         }
-        let mut done = self.dispatch_waiting(clock);
-        done += self.take_commands(clock);
-        if self.lines.has_room()
+        // Connections first: who was told that they are up may have sent an intent since.
+        let mut done = 0;
+        while self.lines.has_room()
             && let Some(connection) = self.parts.connections.pop()
         {
             self.lines
                 .add(connection, self.registry.as_ref(), clock.mono());
             done += 1;
         }
+        done += self.dispatch_waiting(clock);
+        done += self.take_commands(clock);
         done += self.read_updates(clock);
         done += self.read_replies(clock);
         if !self.cancels.is_empty() {

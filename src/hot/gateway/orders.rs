@@ -2,7 +2,7 @@
 
 use crate::book::{Applied, OrderRecord};
 use crate::model::{
-    InstrumentIx, IntentId, MonoNanos, OrderId, OrderState, Report, StrategyIx, Tag,
+    InstrumentIx, IntentId, MonoNanos, OrderId, OrderState, Report, Side, StrategyIx, Tag,
 };
 
 /// Orders reserved before the first one is sent.
@@ -196,18 +196,19 @@ impl Orders {
             .filter_map(|live| self.records.get(live.slot.0 as usize))
     }
 
-    /// Units that live reducing orders of a strategy may still take off a position.
-    pub(super) fn reducing(&self, strategy: StrategyIx, instrument: InstrumentIx) -> u32 {
-        let rows = self
-            .live
-            .iter()
-            .filter_map(|live| self.records.get(live.slot.0 as usize));
-        rows.filter(|record| {
-            record.order.reduces
-                && record.order.strategy == strategy
-                && record.order.instrument == instrument
-        })
-        .fold(0, |sum: u32, record| {
+    /// Units that live orders of a strategy on a side may still fill: whatever they were meant for, they take off a
+    /// position on the other side.
+    pub(super) fn closing(
+        &self,
+        strategy: StrategyIx,
+        instrument: InstrumentIx,
+        side: Side,
+    ) -> u32 {
+        let own = self.iter_live().filter(|record| {
+            let order = &record.order;
+            (order.strategy, order.instrument, order.side) == (strategy, instrument, side)
+        });
+        own.fold(0, |sum: u32, record| {
             sum.saturating_add(record.remaining().0)
         })
     }

@@ -474,12 +474,13 @@ impl<C: Connection> Gateway<C> {
             ..
         } = *held;
         let units = u32::try_from(net.unsigned_abs()).unwrap_or(u32::MAX);
-        let free = units.saturating_sub(self.orders.reducing(strategy, instrument));
+        let side = if net > 0 { Side::Sell } else { Side::Buy };
+        let closing = self.orders.closing(strategy, instrument, side);
+        let free = units.saturating_sub(closing);
         if free == 0 {
             return;
         }
         let quote = self.parts.quotes.get(instrument);
-        let side = if net > 0 { Side::Sell } else { Side::Buy };
         let touch = if net > 0 { quote.bid } else { quote.ask };
         let reference = [touch, quote.last].into_iter().find(|price| price.0 > 0);
         let Some(reference) = reference else {

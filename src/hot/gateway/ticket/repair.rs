@@ -106,7 +106,6 @@ impl Ticket {
                 None
             }
             Phase::Clearing if is_unknown => self.alarm_once(),
-            Phase::Clearing => None,
             Phase::Unwinding if !(is_over && is_uneven) => None,
             Phase::Unwinding if self.works[2..].iter().any(Work::is_failed) => self.alarm_once(),
             Phase::Unwinding => {
@@ -116,7 +115,7 @@ impl Ticket {
                 }
                 None
             }
-            Phase::Holding => None,
+            Phase::Clearing | Phase::Holding => None,
         }
     }
 
