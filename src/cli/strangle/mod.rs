@@ -91,6 +91,8 @@ const LADDER_TTL_NS: u64 = 2_000_000_000;
 const LADDER_STEPS: u8 = 4;
 /// What the batches' intents belong to, in the journal's names.
 const STRATEGY: &str = "strangle";
+/// The whole ladder, and the reply to its last step.
+const IMBALANCE_NS: u64 = 12_000_000_000;
 const LADDER_STEP_BASIS_POINTS: i64 = 50;
 
 fn lots(text: &str) -> Result<Lots, String> {
@@ -218,6 +220,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         legs: vec![(
             LegsPolicy {
                 policy: Policy::parse(&args.policy).unwrap_or_default(),
+                imbalance_ns: IMBALANCE_NS,
                 ..LegsPolicy::default()
             },
             Ladder {

@@ -252,16 +252,16 @@ fn an_exit_that_closed_one_leg_closes_the_other() {
 }
 
 #[test]
-fn an_exit_at_a_bar_close_waits_for_the_working_entry_and_no_longer() {
+fn an_exit_does_not_wait_for_the_entry_that_is_still_being_worked() {
     let mut bench = Bench::new(Policy::BarClose);
     let entry = bench.wanted(bar(101));
     bench.fill(&entry, 0, 30);
     bench.report(&entry, 0, OrderState::Filled);
-    assert_eq!(bench.see(bar(80)), Verdict::Nothing, "the PUT still works");
-    bench.report(&entry, 1, OrderState::Cancelled);
-    let exit = bench.wanted(tick(80));
+    let exit = bench.wanted(bar(80));
     assert_eq!(exit.signal.action, Action::Exit);
-    assert_eq!(exit.legs().count(), 1);
+    assert_eq!(exit.legs().count(), 1, "what is held, not what works");
+    assert_eq!(bench.see(bar(80)), Verdict::Nothing, "one exit at a time");
+    bench.report(&entry, 1, OrderState::Cancelled);
     bench.done(&exit);
     assert_eq!(
         bench.see(tick(101)),
@@ -269,6 +269,39 @@ fn an_exit_at_a_bar_close_waits_for_the_working_entry_and_no_longer() {
         "entries wait for the bar"
     );
     assert_eq!(bench.wanted(bar(101)).signal.action, Action::Entry);
+}
+
+#[test]
+fn what_was_to_be_closed_is_forgotten_when_somebody_else_closed_it() {
+    let mut bench = Bench::new(Policy::BarClose);
+    let entry = bench.wanted(bar(101));
+    bench.fill(&entry, 0, 30);
+    bench.report(&entry, 0, OrderState::Filled);
+    let exit = bench.wanted(bar(80));
+    bench.refused(&exit, OrderState::Rejected);
+    // The leg is unwound by its ticket: an order of another leg number, no order of the exit.
+    let leg = entry.legs().next().expect("leg");
+    let mut parts = Bench::tag(&entry, 0).parts().expect("parts");
+    parts.leg = 2;
+    bench.evaluate.apply(&Entry::Fill(Fill {
+        tag: Tag::new(parts),
+        strategy: StrategyIx(0),
+        instrument: leg.instrument,
+        side: leg.side.opposite(),
+        qty: Qty(30),
+        price: Price::from_rupees(50),
+        at: WallNanos(9),
+    }));
+    bench.report(&entry, 1, OrderState::Cancelled);
+    let next = bench.wanted(bar(101));
+    assert_eq!(next.signal.action, Action::Entry);
+    bench.done(&next);
+    bench.now += EXIT_WAIT_NS;
+    assert_eq!(
+        bench.see(tick(101)),
+        Verdict::Nothing,
+        "the old exit is over"
+    );
 }
 
 #[test]
