@@ -34,6 +34,10 @@ const SECOND_NS: i64 = 1_000_000_000;
 
 /// What the deciding stage tells control.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a slot of the lane holds any of them; a box would be an allocation on the deciding thread"
+)]
 pub enum DecideEvent {
     /// A bar closed.
     Bar {

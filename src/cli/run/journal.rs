@@ -3,7 +3,7 @@
 use crate::cli::Failure;
 use crate::config::{Config, JournalSync};
 use crate::journal::writer::Sync;
-use crate::journal::{self, JournalFault, Segment, head::Head, reader::Tail};
+use crate::journal::{self, JournalFault, Segment, head::Head, reader::Tail, seal};
 use crate::model::{MonoNanos, WallNanos};
 use crate::pipeline::arm::TapeHeader;
 use crate::runtime::{Clock, MarketTime};
@@ -22,20 +22,31 @@ pub(in crate::cli) struct Journal {
     folder: PathBuf,
     header: TapeHeader,
     files: Vec<File>,
-    made: u32,
+    /// Files made by this run, in order.
+    made: Vec<PathBuf>,
+    /// How many of them are sealed.
+    sealed: usize,
+    /// Seal of the file before the first that is not sealed; empty where that has none.
+    seal: String,
     /// Records on the disk, counted in records the gateway handed out.
     synced: u64,
     next: MonoNanos,
 }
 
 impl Journal {
-    /// Keeps the files of a run whose first one, of number 1, is `first`.
-    pub(in crate::cli) fn new(folder: PathBuf, header: TapeHeader, first: File) -> Self {
+    /// Keeps the files of a run whose first one is `first`.
+    pub(in crate::cli) fn new(
+        folder: PathBuf,
+        header: TapeHeader,
+        (first, file): (&Path, File),
+    ) -> Self {
         Self {
+            seal: seal_before(&folder, &header, first).unwrap_or_default(),
             folder,
             header,
-            files: vec![first],
-            made: 1,
+            files: vec![file],
+            made: vec![first.to_owned()],
+            sealed: 0,
             synced: 0,
             next: MonoNanos(0),
         }
@@ -44,6 +55,11 @@ impl Journal {
     /// Where the files lie.
     pub(in crate::cli) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Files made so far.
+    pub(in crate::cli) const fn made(&self) -> usize {
+        self.made.len()
     }
 
     /// Syncs every file when something was written since: `written` counts what the engine wrote.
@@ -63,6 +79,7 @@ impl Journal {
     }
 
     /// Makes the next file, once a second at most: a disk without room takes up to 8 MiB of writing in vain.
+    /// Called when the engine has taken the last one made, so that those before it are finished.
     ///
     /// # Errors
     ///
@@ -72,14 +89,76 @@ impl Journal {
             return Ok(None);
         }
         self.next = now.plus(SEGMENT_WAIT_NS);
-        let (segment, file) = new_segment(&self.folder, &self.header, self.made + 1)?;
-        self.made += 1;
+        let number = u32::try_from(self.made.len() + 1).unwrap_or(u32::MAX);
+        let (segment, file) = new_segment(&self.folder, &self.header, number)?;
+        self.made.push(segment.path().to_owned());
         self.files.push(file);
         if self.files.len() > IN_USE {
             self.files.remove(0);
         }
         Ok(Some(segment))
     }
+
+    /// Seals one file the engine has left; called when it has taken `taken` of those made. One a call: a seal
+    /// reads the whole file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or its seal cannot be written; the records are as sound as before.
+    pub(in crate::cli) fn seal_left(&mut self, taken: usize) -> Result<(), Failure> {
+        if self.sealed + 1 >= taken.min(self.made.len()) {
+            return Ok(());
+        }
+        self.seal_next()
+    }
+
+    /// Syncs and seals what the run wrote, and removes the file that was prepared and never needed.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses: the files that are not sealed are said to be so by `tezi audit verify`.
+    pub(in crate::cli) fn finish(mut self) -> Result<(), Failure> {
+        self.synced = 0;
+        self.sync(u64::MAX)?;
+        while let Some(last) = self.made.last()
+            && self.made.len() > 1
+            && is_empty(last)
+        {
+            std::fs::remove_file(last)?;
+            self.made.pop();
+        }
+        while self.sealed < self.made.len() {
+            self.seal_next()?;
+        }
+        Ok(())
+    }
+
+    fn seal_next(&mut self) -> Result<(), Failure> {
+        let Some(path) = self.made.get(self.sealed) else {
+            return Ok(());
+        };
+        // Counted before it is tried: a seal that cannot be made is not tried for ever, and the next one begins
+        // a chain of its own.
+        self.sealed += 1;
+        let sealed = seal::seal(path, &std::mem::take(&mut self.seal));
+        self.seal = sealed.map_err(|e| {
+            Failure::Failed(format!("journal {} cannot be sealed: {e}", path.display()))
+        })?;
+        Ok(())
+    }
+}
+
+/// Seal of the file of the day that comes before a run's first one.
+fn seal_before(folder: &Path, header: &TapeHeader, first: &Path) -> Option<String> {
+    let files = journal::files(folder, header.family.0, header.day).ok()?;
+    let before = files.into_iter().take_while(|file| file != first).last()?;
+    seal::check(&before, None).ok()?.1
+}
+
+/// True for a file that was prepared and never written in.
+fn is_empty(path: &Path) -> bool {
+    let read = journal::read(&[path.to_owned()]);
+    read.is_ok_and(|journal| journal.records.is_empty() && journal.torn.is_none())
 }
 
 /// Makes a file of the run, and what syncs it.
