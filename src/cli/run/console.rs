@@ -299,7 +299,25 @@ impl Console<'_> {
                     .to_owned()
             }
             GatewayEvent::State(state) => format!("ALARM trading is {state}"),
-            GatewayEvent::JournalFull => "ALARM the journal has no prepared segment".to_owned(),
+            GatewayEvent::JournalFull => {
+                "ALARM the journal cannot be written: entries end, exits leave \
+                 without a record; look at the disk, then resume"
+                    .to_owned()
+            }
+            GatewayEvent::DailyLoss(result) => {
+                format!("ALARM the day's result is {result}: entries are over")
+            }
+            GatewayEvent::NotFlat(instrument) => format!(
+                "ALARM {} is not closed: ask for it again, or close it at the broker",
+                self.names.symbol(*instrument)
+            ),
+            GatewayEvent::ExitUnknown(tag) => format!(
+                "ALARM exit {tag} is not known and the close is near: look at the broker's order book now"
+            ),
+            GatewayEvent::Abandoned(intent) => format!(
+                "ALARM intent {} was being worked at the end of the run; the next start goes on with it",
+                intent.0
+            ),
         };
         self.line("gateway", &text, &json!({ "text": text }));
     }
