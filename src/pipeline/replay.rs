@@ -154,17 +154,13 @@ impl Stepper {
                 .iter()
                 .position(|expected| expected.tag == tag);
             let expected = at.and_then(|at| self.expected.remove(at));
-            let agrees = expected
-                .is_some_and(|expected| order.is_none_or(|order| is_same(&order, &expected)));
-            if !agrees && self.found.divergence.is_none() {
-                self.found.divergence = Some(format!(
-                    "order {tag} of the recording is {}",
-                    if expected.is_some() {
-                        "another here"
-                    } else {
-                        "not decided here"
-                    }
-                ));
+            let differs = match (expected, order) {
+                (None, _) => Some("not decided here".to_owned()),
+                (Some(_), None) => None,
+                (Some(expected), Some(order)) => difference(&order, &expected),
+            };
+            if let (Some(words), None) = (differs, &self.found.divergence) {
+                self.found.divergence = Some(format!("order {tag} of the recording is {words}"));
             }
         }
         self.journal.digest_entry(entry);
@@ -178,14 +174,20 @@ fn is_first(tag: Tag) -> bool {
         .is_some_and(|parts| parts.leg < 2 && parts.slice == 0 && parts.attempt == 0)
 }
 
-/// Equal but for the quantity, of which the first slice is a part.
-fn is_same(order: &Order, expected: &Order) -> bool {
-    order.qty <= expected.qty
-        && *order
-            == Order {
-                qty: order.qty,
-                ..*expected
-            }
+/// Where an order differs from what was decided, but for what is the gateway's: the first slice is a part of
+/// the quantity, and an exit that had to wait leaves with the price and the stamp of the moment it leaves.
+fn difference(order: &Order, expected: &Order) -> Option<String> {
+    let own = if expected.reduces { order } else { expected };
+    let allowed = Order {
+        qty: order.qty,
+        limit: own.limit,
+        received: own.received,
+        ..*expected
+    };
+    if order.qty > expected.qty {
+        return Some(format!("for {}, here {}", order.qty, expected.qty));
+    }
+    (*order != allowed).then(|| format!("another here: {order:?}, decided {expected:?}"))
 }
 
 fn digests(text: &str) -> Option<(String, String)> {

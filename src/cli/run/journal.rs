@@ -221,3 +221,61 @@ pub(in crate::cli) const fn sync_of(config: &Config) -> Sync {
         JournalSync::BeforeSend => Sync::BeforeSend,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::writer::Writer;
+    use crate::journal::{Entry, seal::Sealed};
+    use crate::model::{Day, InstrumentTable, IntentId, Stamp};
+
+    fn header() -> TapeHeader {
+        TapeHeader {
+            config: String::new(),
+            instruments: InstrumentTable::new(Vec::new()),
+            day: Day(20_000),
+            intent_base: 7,
+            family: (77, Day(20_000)),
+        }
+    }
+
+    /// Writes one record into a segment.
+    fn write(segment: Segment) {
+        let (_, none, _) = crate::ring::lossless("s", 1, crate::ring::lane::Policy::Stall);
+        let ended = crate::model::Ended {
+            intent: IntentId(8),
+            how: crate::model::Ending::Nothing,
+            filled: [crate::model::Qty(0); 2],
+        };
+        let written = Writer::new(segment, none).append(Entry::Ended(ended), Stamp::default());
+        written.expect("room");
+    }
+
+    #[test]
+    fn files_are_sealed_once_left_and_one_that_was_only_prepared_is_removed() {
+        let dir = tempfile::tempdir().expect("dir");
+        let folder = dir.path().to_owned();
+        let (first, file) = new_segment(&folder, &header(), 1).expect("made");
+        let mut journal = Journal::new(folder.clone(), header(), (first.path(), file));
+        let paths = || journal::files(&folder, 77, Day(20_000)).expect("files");
+        let seals = || {
+            let of = |path: &PathBuf| seal::check(path, None).expect("readable").0;
+            paths().iter().map(of).collect::<Vec<_>>()
+        };
+        write(first);
+        let second = journal.ahead(MonoNanos(0)).expect("room").expect("made");
+        assert!(journal.ahead(MonoNanos(1)).expect("waits").is_none());
+        journal.seal_left(1).expect("nothing is left yet");
+        assert_eq!(seals(), [Sealed::Open, Sealed::Open]);
+        write(second);
+        let third = journal.ahead(MonoNanos(SEGMENT_WAIT_NS)).expect("room");
+        journal.seal_left(2).expect("sealed");
+        assert_eq!(seals(), [Sealed::Intact, Sealed::Open, Sealed::Open]);
+        drop(third);
+        journal.finish().expect("finished");
+        assert_eq!(seals(), [Sealed::Intact, Sealed::Intact]);
+        let (_, first) = seal::check(&paths()[0], Some("")).expect("readable");
+        let second = seal::check(&paths()[1], first.as_deref()).expect("readable");
+        assert_eq!(second.0, Sealed::Intact, "one chain");
+    }
+}
