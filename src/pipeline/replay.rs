@@ -27,6 +27,8 @@ pub struct Replayed {
     pub journal: String,
     /// Digests of the recorded run, when it ended in order.
     pub recorded: Option<(String, String)>,
+    /// Records the recorder had no room for: a recording with holes cannot come to the same.
+    pub lost: u64,
     /// First order of the recording that the replay did not come to, in words.
     pub divergence: Option<String>,
     /// Where the recording was cut.
@@ -131,7 +133,10 @@ impl Stepper {
             TapeRecord::Tick(tick) => self.decide.on_tick(&tick),
             TapeRecord::Clock(due) => self.decide.on_clock(due),
             TapeRecord::Outcome(entry) => self.outcome(&entry),
-            TapeRecord::End(text) => self.found.recorded = digests(&text),
+            TapeRecord::End(text) => {
+                self.found.recorded = digests(&text);
+                self.found.lost = lost(&text);
+            }
         }
         while let Some(intent) = self.intents.pop() {
             for (number, leg) in (0_u8..).zip(intent.legs()) {
@@ -188,6 +193,13 @@ fn difference(order: &Order, expected: &Order) -> Option<String> {
         return Some(format!("for {}, here {}", order.qty, expected.qty));
     }
     (*order != allowed).then(|| format!("another here: {order:?}, decided {expected:?}"))
+}
+
+fn lost(text: &str) -> u64 {
+    let value: Option<serde_json::Value> = serde_json::from_str(text).ok();
+    value
+        .and_then(|value| value.get("lost")?.as_u64())
+        .unwrap_or(0)
 }
 
 fn digests(text: &str) -> Option<(String, String)> {

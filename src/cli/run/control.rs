@@ -360,11 +360,7 @@ impl Control {
             console.say(&format!("ALARM {e}"));
         }
         if let Some(tape) = self.tape.take()
-            && let Err(e) = tape.end(
-                &mut stopped.outlets.recorders,
-                &digests.to_string(),
-                console,
-            )
+            && let Err(e) = tape.end(&mut stopped.outlets.recorders, &digests, console)
         {
             console.say(&format!("ALARM the recording has no end: {e}"));
         }
