@@ -268,16 +268,8 @@ impl Control {
     /// Syncs the journal behind the hot thread and keeps one segment prepared ahead of it.    /// Syncs the journal behind the hot thread and keeps one segment prepared ahead of it.
     fn sync(&mut self) -> Result<(), Failure> {
         let written = self.engine.lanes.last().map_or(0, LaneView::pushed);
-        let synced = self.journal.sync(written);
-        if self.engine.segments.room() > 1 {
-            // The engine has taken every file made so far and writes the last of them.
-            let taken = self.journal.made();
-            if let Some(segment) = self.journal.ahead(self.engine.clock.mono())? {
-                self.engine.segments.push(segment).ok();
-            }
-            self.journal.seal_left(taken)?;
-        }
-        synced
+        let now = self.engine.clock.mono();
+        self.journal.turn(written, &mut self.engine.segments, now)
     }
 
     /// Writes what the engine handed to the recorder.

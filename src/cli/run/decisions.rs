@@ -81,6 +81,13 @@ impl Explainer {
         }
     }
 
+    /// Writes an intent a person asked for, with what led to it in words.
+    pub(in crate::cli) fn asked(&mut self, intent: &Intent, cause: String) -> Option<String> {
+        let mut decision = decision(&self.names, intent, None);
+        decision.cause = cause;
+        self.write(decision)
+    }
+
     /// Writes the intents whose grounds never came.
     pub(in crate::cli) fn end(&mut self) -> Option<String> {
         let rest = std::mem::take(&mut self.waiting);
@@ -91,8 +98,7 @@ impl Explainer {
         lines.into_iter().find_map(|line| self.write(line))
     }
 
-    /// Writes a decision.
-    pub(in crate::cli) fn write(&mut self, decision: Decision) -> Option<String> {
+    fn write(&mut self, decision: Decision) -> Option<String> {
         let file = self.file.as_mut()?;
         let refusal = file.write(&Line::Decision(Box::new(decision))).err()?;
         let why = refused(file.path(), &refusal);
@@ -158,8 +164,7 @@ fn decision(names: &Names, intent: &Intent, grounds: Option<&Grounds>) -> Decisi
     }
 }
 
-/// The legs of an intent as they were wanted.
-pub(in crate::cli) fn legs(names: &Names, intent: &Intent) -> Vec<LegWanted> {
+fn legs(names: &Names, intent: &Intent) -> Vec<LegWanted> {
     let leg = |leg: crate::model::Leg| LegWanted {
         role: leg.role.name().to_owned(),
         side: leg.side,

@@ -6,6 +6,7 @@ use crate::journal::writer::Sync;
 use crate::journal::{self, JournalFault, Segment, head::Head, reader::Tail, seal};
 use crate::model::{MonoNanos, WallNanos};
 use crate::pipeline::arm::TapeHeader;
+use crate::ring::Lossless;
 use crate::runtime::{Clock, MarketTime};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -57,17 +58,32 @@ impl Journal {
         &self.folder
     }
 
-    /// Files made so far.
-    pub(in crate::cli) const fn made(&self) -> usize {
-        self.made.len()
-    }
-
-    /// Syncs every file when something was written since: `written` counts what the engine wrote.
+    /// Syncs behind the engine, keeps one file prepared ahead of it, and seals what it has left. `written` counts
+    /// what the engine wrote.
     ///
     /// # Errors
     ///
-    /// When the disk refuses; trading goes on.
-    pub(in crate::cli) fn sync(&mut self, written: u64) -> Result<(), Failure> {
+    /// When the disk refuses; trading goes on, and the next turn tries again.
+    pub(in crate::cli) fn turn(
+        &mut self,
+        written: u64,
+        prepared: &mut Lossless<Segment>,
+        now: MonoNanos,
+    ) -> Result<(), Failure> {
+        let synced = self.sync(written);
+        if prepared.room() > 1 {
+            // The engine has taken every file made so far and writes the last of them.
+            let taken = self.made.len();
+            if let Some(segment) = self.ahead(now)? {
+                prepared.push(segment).ok();
+            }
+            self.seal_left(taken)?;
+        }
+        synced
+    }
+
+    /// Syncs every file when something was written since.
+    fn sync(&mut self, written: u64) -> Result<(), Failure> {
         if written != self.synced {
             for file in &self.files {
                 file.sync_data()
@@ -79,12 +95,7 @@ impl Journal {
     }
 
     /// Makes the next file, once a second at most: a disk without room takes up to 8 MiB of writing in vain.
-    /// Called when the engine has taken the last one made, so that those before it are finished.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be made.
-    pub(in crate::cli) fn ahead(&mut self, now: MonoNanos) -> Result<Option<Segment>, Failure> {
+    fn ahead(&mut self, now: MonoNanos) -> Result<Option<Segment>, Failure> {
         if now < self.next {
             return Ok(None);
         }
@@ -99,13 +110,9 @@ impl Journal {
         Ok(Some(segment))
     }
 
-    /// Seals one file the engine has left; called when it has taken `taken` of those made. One a call: a seal
-    /// reads the whole file.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read or its seal cannot be written; the records are as sound as before.
-    pub(in crate::cli) fn seal_left(&mut self, taken: usize) -> Result<(), Failure> {
+    /// Seals one file the engine has left, which has taken `taken` of those made. One a call: a seal reads the
+    /// whole file.
+    fn seal_left(&mut self, taken: usize) -> Result<(), Failure> {
         if self.sealed + 1 >= taken.min(self.made.len()) {
             return Ok(());
         }
