@@ -17,6 +17,11 @@ mod processes;
 use processes::{Ended, Engine, Venue, World, text};
 use serde_json::Value;
 use std::process::Command;
+use tezi::journal::Entry;
+use tezi::model::Price;
+use tezi::store::tape::{
+    TapeReader, TapeRecord, TapeWriter, clock_record, outcome_record, tick_record,
+};
 
 fn unchanged(config: String) -> String {
     config
@@ -101,22 +106,62 @@ fn a_recorded_run_on_three_threads_replays_to_the_same_digests() {
     assert_replays("split");
 }
 
+/// Copies a recording record by record, some of them changed.
+fn copied(world: &World, name: &str, mut change: impl FnMut(TapeRecord) -> TapeRecord) {
+    let mut from = TapeReader::open(&world.path("day.tape")).expect("a recording");
+    let Some(TapeRecord::Header(header)) = from.next() else {
+        panic!("a header comes first");
+    };
+    let mut to = TapeWriter::create(&world.path(name), &header).expect("created");
+    let mut digests = String::new();
+    for record in from {
+        match change(record) {
+            TapeRecord::Warmup { unit, bar } => to.warmup(unit, &bar).expect("written"),
+            TapeRecord::Tick(tick) => to.push(&tick_record(&tick)).expect("written"),
+            TapeRecord::Clock(at) => to.push(&clock_record(at)).expect("written"),
+            TapeRecord::Outcome(entry) => to.push(&outcome_record(&entry)).expect("written"),
+            TapeRecord::End(text) => digests = text,
+            TapeRecord::Header(_) | TapeRecord::Frame { .. } => {}
+        }
+    }
+    to.finish(&digests).expect("written");
+}
+
 #[test]
-fn a_recording_with_another_price_in_it_replays_to_other_digests() {
+fn a_recording_replays_to_other_digests_when_one_price_or_one_outcome_is_changed() {
     let (world, _) = recorded("fused");
-    let path = world.path("day.tape");
-    let bytes = std::fs::read(&path).expect("a recording");
-    // Another configuration is another run: one condition is turned round in the recording's header.
-    let from = b"rsi(6) > 60";
-    let at = bytes
-        .windows(from.len())
-        .position(|window| window == from)
-        .expect("the configuration is in the recording");
-    let mut changed = bytes;
-    changed[at..at + from.len()].copy_from_slice(b"rsi(6) < 60");
-    std::fs::write(&path, changed).expect("written");
-    let (code, out, errors) = tezi(&world, &["replay", "day.tape", "--json"]);
-    assert_ne!(code, 0, "{out}{errors}");
+    let replay = |name: &str| {
+        let (code, out, _) = tezi(&world, &["replay", name, "--json"]);
+        let value: Value = serde_json::from_str(&out).expect("JSON");
+        (code, value["agrees"].as_bool())
+    };
+    copied(&world, "same.tape", |record| record);
+    assert_eq!(
+        replay("same.tape"),
+        (0, Some(true)),
+        "copying changes nothing"
+    );
+    copied(&world, "price.tape", |record| match record {
+        // The future is watched, and a signal carries its price.
+        TapeRecord::Tick(mut tick) if tick.instrument.0 == 0 => {
+            tick.last = Price(tick.last.0 + 10_000);
+            tick.high = tick.high.max(tick.last);
+            TapeRecord::Tick(tick)
+        }
+        other => other,
+    });
+    assert_eq!(replay("price.tape"), (1, Some(false)));
+    let mut fills = 0;
+    copied(&world, "fill.tape", |record| match record {
+        TapeRecord::Outcome(Entry::Fill(mut fill)) => {
+            fills += 1;
+            fill.price = Price(fill.price.0 + i64::from(fills == 1));
+            TapeRecord::Outcome(Entry::Fill(fill))
+        }
+        other => other,
+    });
+    assert!(fills > 0);
+    assert_eq!(replay("fill.tape"), (1, Some(false)));
 }
 
 #[test]
@@ -228,4 +273,54 @@ fn why_tells_of_each_order_what_was_known_and_the_bytes_the_venue_got() {
             .find(|row| row["instrument"] == position["symbol"]);
         assert_eq!(same.expect("the position")["net"], position["net"]);
     }
+}
+
+/// The fourth order of the day is answered with an error of the server, and was not taken.
+const NO_ANSWER: &str = "seed = 1
+
+[[fault]]
+on = \"place\"
+nth = 4
+what = \"server_error\"
+status = 502
+accepted = false
+for_ms = 0
+";
+
+#[test]
+fn why_says_that_an_outcome_is_unknown_and_what_was_sent_before() {
+    let world = World::new(unchanged);
+    let faults = world.path("faults.toml");
+    std::fs::write(&faults, NO_ANSWER).expect("written");
+    let faults = faults.to_str().expect("a path");
+    let venue = Venue::start(&world, "venue", &["--speed", "900", "--faults", faults]);
+    let mut engine = Engine::start(&world, Some(&venue.ready_file), &["--no-bars"]);
+    engine.until("an unknown order", |said| {
+        said.iter().any(|line| line["state"] == "unknown")
+    });
+    engine.interrupt();
+    engine.end();
+    let orders = rows(&world, "orders");
+    let unknown: Vec<_> = orders
+        .iter()
+        .filter(|row| row["state"] == "unknown")
+        .collect();
+    assert_eq!(unknown.len(), 1, "{orders:?}");
+    let story = why(&world, text(&unknown[0]["tag"]));
+    assert_eq!(story["outcome"], "unknown");
+    let timeline = story["timeline"].as_array().expect("rows");
+    let own = timeline
+        .iter()
+        .filter(|row| row["leg"] == unknown[0]["leg"]);
+    let told: Vec<&str> = own.map(|row| text(&row["what"])).collect();
+    let place = |word: &str| told.iter().position(|what| what.starts_with(word));
+    let steps = [place("admitted"), place("sending"), place("unknown")];
+    assert!(
+        steps.iter().all(Option::is_some) && steps.is_sorted(),
+        "{told:?}"
+    );
+    assert!(
+        told.iter().any(|what| what.contains("says the reply")),
+        "{told:?}"
+    );
 }

@@ -529,7 +529,7 @@ fn why_tells_an_intent_by_order_intent_and_tag_and_masks_secrets() {
         "true   momentum  what momentum says",
         "false  not_doji",
         "passed  above_freeze      150 units; at most 1800",
-        "11.2 us",
+        "11.2 µs",
         "Authorization: token ***:***",
         "tradingsymbol=NIFTY26N1727050CE&transaction_type=BUY",
         "quantity=150&price=101.05",

@@ -68,13 +68,19 @@ impl Table {
     }
 
     fn print(&self, json: bool) -> Result<(), Failure> {
-        let mut out = std::io::stdout().lock();
         if json {
-            writeln!(out, "{}", self.json())?;
+            print(&format!("{}\n", self.json()))
         } else {
-            write!(out, "{}", self.text())?;
+            print(&self.text())
         }
-        Ok(())
+    }
+}
+
+/// Writes to stdout; a reader that has seen enough, such as `head`, is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
     }
 }
 

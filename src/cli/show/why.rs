@@ -15,7 +15,6 @@ use crate::store::decisions::Decision;
 use checks::meaning;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,13 +50,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         )));
     };
     let story = Story::of(&runs, at, intent);
-    let mut out = std::io::stdout().lock();
     if args.source.json {
-        writeln!(out, "{}", story.json())?;
+        super::print(&format!("{}\n", story.json()))
     } else {
-        write!(out, "{}", story.text())?;
+        super::print(&story.text())
     }
-    Ok(())
 }
 
 /// The intent that is meant: an order's number first, because those are long and intents' are short.
@@ -271,7 +268,8 @@ impl Story {
             if part.lines.is_empty() {
                 text.push(format!("  {ABSENT}"));
             }
-            text.extend(part.lines.iter().map(|line| format!("  {line}")));
+            let lines = part.lines.iter();
+            text.extend(lines.map(|line| format!("  {line}").trim_end().to_owned()));
         }
         text.push(String::new());
         text.join("\n")

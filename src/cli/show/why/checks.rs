@@ -229,7 +229,7 @@ pub(super) fn checks(run: &Run, known: &Known, asked: &Asked) -> Vec<Check> {
     add(
         Denial::OpenOrders,
         live < limits.open_orders_max,
-        format!("{live} orders open"),
+        format!("{live} open before it"),
         format!("fewer than {}", limits.open_orders_max),
     );
     let value = asked.limit.times(asked.qty);

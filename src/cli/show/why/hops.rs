@@ -54,9 +54,9 @@ pub(super) fn hops(subject: &Subject<'_>) -> Part {
     let width = hops.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |(name, at): &(String, u64)| {
         let ns = since(*at);
-        format!("{name:<width$}  {:>9}.{} us", ns / 1_000, ns % 1_000 / 100)
+        format!("{name:<width$}  {:>9}.{} µs", ns / 1_000, ns % 1_000 / 100)
     };
-    let mut lines = vec![format!("{:<width$}  {:>9}.0 us", "frame read", 0)];
+    let mut lines = vec![format!("{:<width$}  {:>9}.0 µs", "frame read", 0)];
     lines.extend(hops.iter().map(line));
     let json: Vec<Value> = hops
         .iter()

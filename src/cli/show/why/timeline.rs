@@ -12,6 +12,9 @@ pub(super) fn timeline(subject: &Subject<'_>) -> Part {
     let mut zeros: BTreeMap<usize, u64> = BTreeMap::new();
     let mut lines = Vec::new();
     let mut values = Vec::new();
+    let events = subject.records.iter();
+    let labels = events.filter_map(|(_, record)| event(subject, &record.entry));
+    let width = labels.map(|(label, _)| label.len()).max().unwrap_or(0);
     let first_run = subject.records.first().map(|(run, _)| *run);
     let mut before = first_run;
     for (run, record) in &subject.records {
@@ -25,11 +28,11 @@ pub(super) fn timeline(subject: &Subject<'_>) -> Part {
         let zero = *zeros.entry(*run).or_insert(record.at.mono.0);
         let since = record.at.mono.0.saturating_sub(zero);
         lines.push(format!(
-            "{}  +{:>7}.{:03} ms  {label}{}{what}",
+            "{}  +{:>7}.{:03} ms  {label:<width$}{}{what}",
             record.at.wall.to_string().get(11..).unwrap_or_default(),
             since / 1_000_000,
             since / 1_000 % 1_000,
-            if label.is_empty() { "" } else { "  " },
+            if width == 0 { "" } else { "  " },
         ));
         values.push(
             json!({ "at": record.at.wall.to_string(), "since_ns": since, "leg": label,
