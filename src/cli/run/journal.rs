@@ -285,4 +285,28 @@ mod tests {
         let second = seal::check(&paths()[1], first.as_deref()).expect("readable");
         assert_eq!(second.0, Sealed::Intact, "one chain");
     }
+
+    #[test]
+    fn the_first_seal_of_a_run_goes_on_from_the_last_file_of_the_run_before() {
+        let dir = tempfile::tempdir().expect("dir");
+        let folder = dir.path().to_owned();
+        let earlier = folder.join("earlier.tzj");
+        let head = Head {
+            account: 77,
+            day: Day(20_000),
+            run: WallNanos(1),
+            number: 1,
+        };
+        write(Segment::create_for(&earlier, &head).expect("made").0);
+        let before = seal::seal(&earlier, "").expect("sealed");
+        let (first, file) = new_segment(&folder, &header(), 1).expect("made");
+        let path = first.path().to_owned();
+        let journal = Journal::new(folder, header(), (&path, file));
+        write(first);
+        journal.finish().expect("finished");
+        let own = seal::check(&path, Some(&before)).expect("readable");
+        assert_eq!(own.0, Sealed::Intact);
+        let other = seal::check(&path, Some("")).expect("readable");
+        assert_eq!(other.0, Sealed::Changed, "the seal before it is part of it");
+    }
 }
