@@ -160,10 +160,10 @@ fn told<'a>(said: &'a [Value], kind: &str) -> Vec<&'a str> {
 #[test]
 fn a_run_that_was_killed_goes_on_with_what_it_left_and_sends_nothing_twice() {
     // Every third order rests, and nobody prices it again before the kill.
-    let patient = "\n[strategy.legs]\norder_ttl_ms = 3600000\nimbalance_ms = 600000\n";
+    let patient = "\n[strategy.legs]\nattempts = 2\norder_ttl_ms = 300000\nimbalance_ms = 600000\n";
     let world = World::new(|config| config + patient);
     let script = "[[fault]]\non = \"place\"\nevery = 3\nwhat = \"rest\"\n";
-    let venue = faulty_at(&world, script, "300");
+    let venue = faulty_at(&world, script, "400");
     let first = Engine::start(&world, Some(&venue.ready_file), &["--no-bars"]);
     let before = wait_for("positions and a working order", || {
         let truth = venue.truth();
