@@ -259,3 +259,24 @@ fn the_journal_of_another_simulated_venue_is_set_aside_and_said_so() {
     let run = strangle(&world, &other);
     assert!(run.talk.contains("earlier today: 2 orders"), "{}", run.talk);
 }
+
+#[test]
+fn a_run_leaves_alone_what_another_verb_holds_and_its_positions_still_equal_the_venues() {
+    let world = World::new(same);
+    let venue = faulty_at(&world, "", "60");
+    assert_eq!(strangle(&world, &venue).code, 0);
+    let before = held(&venue.truth());
+    let mut run = Engine::start(&world, Some(&venue.ready_file), &[]);
+    run.until("its first bar", |said| !events(said, "bar").is_empty());
+    run.interrupt();
+    let ended = run.end();
+    let found = told(&ended.said, "recovery").join("\n");
+    assert!(found.contains("not (strangle)"), "{found}");
+    assert_eq!(held(&venue.truth()), before);
+    assert_eq!(
+        ended.summary()["venue"]["agrees"],
+        true,
+        "{}",
+        ended.summary()["venue"]
+    );
+}

@@ -1,6 +1,7 @@
 //! Everything before the first thread: session, instruments, history, stages' parts, first journal file.
 
 use super::Args;
+use super::decisions::{Explainer, run_names};
 use super::journal::{Journal, new_segment, sync_of};
 use super::names::Names;
 use crate::cli::Failure;
@@ -23,6 +24,9 @@ pub(super) struct Prepared {
     pub(super) header: TapeHeader,
     pub(super) history: Vec<(u16, Vec<crate::model::Bar>)>,
     pub(super) names: Names,
+    pub(super) explainer: Explainer,
+    /// What went wrong and stops nothing.
+    pub(super) trouble: Option<String>,
     pub(super) twin: Desk,
     pub(super) hand: Hand,
     /// What was found at the start.
@@ -75,6 +79,7 @@ pub(super) fn prepare(
         });
     let sessions: Vec<_> = sessions.collect();
     let journal = config.engine.data_dir.join("journal");
+    let account = desk.account().to_owned();
     // Locked first: nobody else writes to the journal that is read now.
     let hand = Hand::take(config, desk.account())?;
     let clock = Clock::start(&market);
@@ -118,6 +123,9 @@ pub(super) fn prepare(
             ladder.ttl_ns = (ladder.ttl_ns / speed_milli * 1_000).max(50_000_000);
         }
     }
+    let kept = Journal::new(journal, header.clone(), (segment.path(), journal_file));
+    let said = run_names(config, &account, &names, &armoury.settings.limits);
+    let (explainer, trouble) = Explainer::begin(segment.path(), &said, names.clone());
     Ok(Prepared {
         armoury,
         topology: describe(&placement),
@@ -132,10 +140,12 @@ pub(super) fn prepare(
             sync: sync_of(config),
             records: args.record.is_some(),
         },
-        journal: Journal::new(journal, header.clone(), journal_file),
+        journal: kept,
         header,
         history,
         names,
+        explainer,
+        trouble,
         twin,
         hand,
         news,

@@ -3,6 +3,8 @@
 use super::{Failure, follow, print_json};
 use crate::cli::hand::Hand;
 use crate::cli::inquiry;
+use crate::cli::run::decisions::Explainer;
+use crate::cli::run::journal::Journal;
 use crate::control::Desk;
 use crate::control::batch::{Batches, End, Outcome, Step, Submit, start_of_run};
 use crate::control::dial::{Dialled, Want};
@@ -17,7 +19,6 @@ use crate::pipeline::batch::BatchEngine;
 use crate::pipeline::inquiry::News;
 use crate::ring::Touch;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::fs::File;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -108,7 +109,8 @@ pub(super) struct Driver {
     pub(super) desk: Desk,
     pub(super) priced: Priced,
     pub(super) is_simulated: bool,
-    pub(super) files: Vec<File>,
+    pub(super) journal: Journal,
+    pub(super) explainer: Explainer,
     pub(super) hand: Hand,
     pub(super) wanted_links: usize,
     pub(super) login_ns: u64,
@@ -124,6 +126,10 @@ struct Turn {
     waiting_since: Option<MonoNanos>,
     told_wait: Option<MonoNanos>,
     batch: usize,
+    /// Records the gateway wrote.
+    written: u64,
+    /// True once a disk that refuses was named.
+    told_trouble: bool,
 }
 
 impl Driver {
@@ -157,10 +163,8 @@ impl Driver {
         if let Some(bar) = teller.bar.take() {
             bar.finish_and_clear();
         }
-        for file in &self.files {
-            if let Err(fault) = file.sync_data() {
-                teller.say(&format!("ALARM the journal cannot be synced: {fault}"));
-            }
+        if let Err(fault) = self.journal.finish() {
+            teller.say(&format!("ALARM {fault}"));
         }
         let origin = start_of_run(self.login_ns);
         let outcome = self.batches.outcome(origin, now);
@@ -278,6 +282,16 @@ impl Driver {
             let entry = self.shifted(entry);
             self.tell(&entry, teller);
             self.batches.take(&entry, now);
+            turn.written += 1;
+        }
+        let mono = self.engine.clock.mono();
+        let kept = self
+            .journal
+            .turn(turn.written, &mut self.engine.segments, mono);
+        if let Err(trouble) = kept
+            && !std::mem::replace(&mut turn.told_trouble, true)
+        {
+            teller.say(&format!("ALARM {trouble}; trading goes on"));
         }
         self.engine.wishes.turn();
         while let Some(news) = self.engine.asking.news() {
@@ -346,6 +360,13 @@ impl Driver {
         if self.engine.intents.push(intent).is_ok() {
             self.batches.submitted(now);
             turn.read_at = now.plus(PRICES_NS);
+            let cause = format!(
+                "batch {} of {count}, {} lots of each leg",
+                due.batch, due.lots
+            );
+            if let Some(trouble) = self.explainer.asked(&intent, cause) {
+                teller.say(&trouble);
+            }
         }
     }
 
