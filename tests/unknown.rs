@@ -160,10 +160,10 @@ fn told<'a>(said: &'a [Value], kind: &str) -> Vec<&'a str> {
 #[test]
 fn a_run_that_was_killed_goes_on_with_what_it_left_and_sends_nothing_twice() {
     // Every third order rests, and nobody prices it again before the kill.
-    let patient = "\n[strategy.legs]\norder_ttl_ms = 3600000\nimbalance_ms = 600000\n";
+    let patient = "\n[strategy.legs]\nattempts = 2\norder_ttl_ms = 300000\nimbalance_ms = 600000\n";
     let world = World::new(|config| config + patient);
     let script = "[[fault]]\non = \"place\"\nevery = 3\nwhat = \"rest\"\n";
-    let venue = faulty_at(&world, script, "300");
+    let venue = faulty_at(&world, script, "400");
     let first = Engine::start(&world, Some(&venue.ready_file), &["--no-bars"]);
     let before = wait_for("positions and a working order", || {
         let truth = venue.truth();
@@ -258,4 +258,25 @@ fn the_journal_of_another_simulated_venue_is_set_aside_and_said_so() {
     assert!(!run.talk.contains("earlier today"), "{}", run.talk);
     let run = strangle(&world, &other);
     assert!(run.talk.contains("earlier today: 2 orders"), "{}", run.talk);
+}
+
+#[test]
+fn a_run_leaves_alone_what_another_verb_holds_and_its_positions_still_equal_the_venues() {
+    let world = World::new(same);
+    let venue = faulty_at(&world, "", "60");
+    assert_eq!(strangle(&world, &venue).code, 0);
+    let before = held(&venue.truth());
+    let mut run = Engine::start(&world, Some(&venue.ready_file), &[]);
+    run.until("its first bar", |said| !events(said, "bar").is_empty());
+    run.interrupt();
+    let ended = run.end();
+    let found = told(&ended.said, "recovery").join("\n");
+    assert!(found.contains("not (strangle)"), "{found}");
+    assert_eq!(held(&venue.truth()), before);
+    assert_eq!(
+        ended.summary()["venue"]["agrees"],
+        true,
+        "{}",
+        ended.summary()["venue"]
+    );
 }

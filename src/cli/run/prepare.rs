@@ -79,8 +79,8 @@ pub(super) fn prepare(
         });
     let sessions: Vec<_> = sessions.collect();
     let journal = config.engine.data_dir.join("journal");
-    // Locked first: nobody else writes to the journal that is read now.
     let account = desk.account().to_owned();
+    // Locked first: nobody else writes to the journal that is read now.
     let hand = Hand::take(config, desk.account())?;
     let clock = Clock::start(&market);
     let before = Before {

@@ -237,7 +237,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         .map_err(|fault| arm_failure(&fault))?;
     let names = Names {
         instruments: header.instruments.clone(),
-        strategies: vec!["strangle".to_owned()],
+        strategies: vec![STRATEGY.to_owned()],
         rules: Vec::new(),
     };
     let said = run_names(&config, twin.account(), &names, &armoury.settings.limits);
