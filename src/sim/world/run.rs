@@ -112,9 +112,13 @@ pub(super) struct Run {
     phase: Phase,
     is_calm: bool,
     settled: Option<u64>,
+    /// When everything was last asked to be closed.
+    asked_at: u64,
     market: Dice,
     fate: Dice,
     mids: Vec<Price>,
+    /// Where prices began.
+    starts: Vec<Price>,
     json: JsonScratch,
     trace: Trace,
     // Evidence.
@@ -143,10 +147,12 @@ impl Run {
                 Price(bid.0.midpoint(ask.0))
             })
         });
+        let mids: Vec<Price> = mids.collect();
         Ok(Self {
             seed,
             knobs,
-            mids: mids.collect(),
+            starts: mids.clone(),
+            mids,
             opens: venue.opens(),
             ground,
             venue,
@@ -163,6 +169,7 @@ impl Run {
             phase: Phase::Trading,
             is_calm: false,
             settled: None,
+            asked_at: 0,
             market: dice(seed, MARKET),
             fate: dice(seed, FATE),
             json: JsonScratch::new(),
@@ -382,9 +389,11 @@ impl Run {
             if !is_quiet {
                 let most = if self.market.chance(4.0) { 200 } else { 20 };
                 let points = i64::from(self.market.below(2 * most + 1)) - i64::from(most);
-                *mid = mid
-                    .saturating_add(mid.basis_points(points))
-                    .max(Price::from_rupees(20));
+                // Never out of the operating range of the day, where nothing could be closed any more.
+                let start = self.starts[usize::from(ix)];
+                let room = start.basis_points(400);
+                let moved = mid.saturating_add(mid.basis_points(points));
+                *mid = moved.clamp(start.saturating_sub(room), start.saturating_add(room));
             }
             let half = Price(row.tick.0 * i64::from(1 + self.market.below(4)));
             let (bid, ask) = (
@@ -574,12 +583,17 @@ impl Run {
                 if self.now >= since + SETTLE {
                     self.trace.line(self.now, || "closing".to_owned());
                     self.phase = Phase::Closing(self.now);
+                }
+            }
+            Phase::Closing(_) => {
+                // An operator who sees that something is left asks again.
+                if self.now >= self.asked_at + 2 * SECOND {
+                    self.asked_at = self.now;
                     if let Some(life) = &mut self.life {
                         life.command(Command::Flatten);
                     }
                 }
             }
-            Phase::Closing(_) => {}
         }
     }
 
