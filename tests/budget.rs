@@ -268,15 +268,25 @@ fn a_window_ends_exactly_one_length_after_a_request() {
 
 #[test]
 fn what_an_earlier_process_spent_counts_for_the_day() {
-    let mut budget = Budget::new(SHIPPED);
-    budget.carry_over(4_798);
-    assert_eq!(budget.wait_ns(Urgency::Exit, 2, MonoNanos(0)), Some(0));
-    assert_eq!(budget.wait_ns(Urgency::Exit, 3, MonoNanos(0)), None);
-    assert_eq!(budget.wait_ns(Urgency::Entry, 1, MonoNanos(0)), None);
-    let mut fresh = Budget::new(SHIPPED);
-    fresh.carry_over(3_199);
-    assert_eq!(fresh.wait_ns(Urgency::Entry, 1, MonoNanos(0)), Some(0));
-    assert_eq!(fresh.wait_ns(Urgency::Entry, 2, MonoNanos(0)), None);
+    let spent = |count: u64| {
+        let mut budget = Budget::new(SHIPPED);
+        (1..=count).for_each(|at| budget.remember(MonoNanos(at * SECOND)));
+        (budget, MonoNanos((count + 120) * SECOND))
+    };
+    let (budget, now) = spent(4_798);
+    assert_eq!(budget.wait_ns(Urgency::Exit, 2, now), Some(0));
+    assert_eq!(budget.wait_ns(Urgency::Exit, 3, now), None);
+    assert_eq!(budget.wait_ns(Urgency::Entry, 1, now), None);
+    let (fresh, now) = spent(3_199);
+    assert_eq!(fresh.wait_ns(Urgency::Entry, 1, now), Some(0));
+    assert_eq!(fresh.wait_ns(Urgency::Entry, 2, now), None);
+    let (recent, _) = spent(9);
+    let just = MonoNanos(9 * SECOND + 1);
+    assert_eq!(
+        recent.wait_ns(Urgency::Exit, 9, just),
+        Some(SECOND - 1),
+        "the last second counts"
+    );
 }
 
 #[test]

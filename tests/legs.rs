@@ -17,8 +17,8 @@ use broker::{Desk, Request, Setup, accepted, intent, leg, reply, tags, update};
 use tezi::hot::gateway::{GatewayEvent, OrderRules};
 use tezi::journal::Entry;
 use tezi::model::{
-    Command, Ending, InstrumentIx, Intent, MonoNanos, OrderId, OrderState, PollReport, Price, Qty,
-    Side, Tag, TradingState, WallNanos,
+    Cause, Command, Ending, InstrumentIx, Intent, MonoNanos, OrderId, OrderState, PollReport,
+    Price, Qty, Side, Tag, TradingState, WallNanos,
 };
 use tezi::ring::Touch;
 use tezi::rules::{Ladder, LegsPolicy, Policy};
@@ -40,7 +40,6 @@ fn setup(policy: Policy) -> Setup {
                 ttl_ns: SECOND,
                 steps_max: 2,
             }],
-            modifications_max: 20,
         },
         order_ttl_ns: SECOND,
         ..Setup::default()
@@ -435,7 +434,11 @@ fn a_halt_cancels_what_works_and_lets_nothing_else_out() {
     play.pair(1, 60);
     let both = play.requests(2);
     let numbers: Vec<_> = both.iter().map(|row| play.accept(row)).collect();
-    assert!(play.desk.state.tighten(TradingState::Halted));
+    assert!(
+        play.desk
+            .state
+            .tighten(TradingState::Halted, Cause::Operator)
+    );
     let mut cancels: Vec<_> = play
         .requests(2)
         .iter()

@@ -324,7 +324,9 @@ fn a_file_that_cannot_be_written_is_said_and_the_engine_halts_all_the_same() {
 fn a_state_tightened_inside_the_engine_is_on_disk_soon() {
     let dir = folder();
     let held = Held::new(dir.path(), "OP09");
-    held.guard.latch().tighten(TradingState::Reducing);
+    held.guard
+        .latch()
+        .tighten(TradingState::Reducing, Cause::Journal);
     patiently("the file", || {
         (state(dir.path(), "OP09") == TradingState::Reducing).then_some(())
     });

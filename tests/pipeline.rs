@@ -114,13 +114,17 @@ fn assert_whole_day(arguments: &[&str]) {
                 .copied()
                 .eq(0..u8::try_from(wanted.len()).expect("two"))
         );
+        // The legs of an exit that had to wait for its turn leave one by one, priced when they leave.
+        let may_wait = intent["action"] == "EXIT";
         for (leg, wanted) in legs.values().zip(wanted) {
             assert_eq!(leg["tradingsymbol"], wanted["instrument"]);
             assert_eq!(leg["transaction_type"], wanted["side"]);
             assert_eq!(leg["quantity"], wanted["qty"]);
-            assert_eq!(leg["price"].as_f64(), wanted["limit"].as_f64());
+            if !may_wait {
+                assert_eq!(leg["price"].as_f64(), wanted["limit"].as_f64());
+            }
         }
-        if let [first, second] = legs.values().collect::<Vec<_>>()[..] {
+        if !may_wait && let [first, second] = legs.values().collect::<Vec<_>>()[..] {
             assert_ne!(first["conn"], second["conn"], "legs leave side by side");
             whole += 1;
         }

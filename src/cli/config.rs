@@ -155,7 +155,7 @@ fn together(together: &TogetherConfig) -> Value {
 /// policy, or why this machine cannot do it.
 fn engine(config: &Config) -> Value {
     let engine = &config.engine;
-    let here = match super::run::placement(config, None, None) {
+    let here = match super::run::prepare::placement(config, None, None) {
         Ok(placement) => json!(describe(&placement)),
         Err(failure) => json!(failure.to_string()),
     };

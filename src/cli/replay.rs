@@ -1,7 +1,8 @@
 //! `tezi replay`: a recording through the same code, one input at a time.
 
 use super::Failure;
-use super::run::console::{Console, Names};
+use super::run::console::Console;
+use super::run::names::Names;
 use crate::config::Config;
 use crate::hot::decide::DecideEvent;
 use crate::pipeline::{arm, parse_tape_header, replay};
@@ -53,21 +54,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let config = Config::parse(&args.file, &header.config).map_err(|e| unfit(e.to_string()))?;
     let assembly = arm::assemble(&config, &header.instruments, header.day)
         .map_err(|fault| unfit(fault.to_string()))?;
-    let names = Names {
-        instruments: header.instruments.clone(),
-        strategies: assembly.names.clone(),
-        conditions: assembly
-            .strategies
-            .iter()
-            .map(|plan| {
-                plan.strategy
-                    .conditions
-                    .iter()
-                    .map(|c| c.name.clone())
-                    .collect()
-            })
-            .collect(),
-    };
+    let names = Names::of(&header.instruments, &assembly);
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut console = Console {
         names,

@@ -16,12 +16,13 @@
 //! Deliberately absent: reading, writing and sending. The caller journals what was found and asks about `unknown`.
 
 use crate::book::OrderRecord;
+use crate::journal::Entry;
 use crate::journal::recover::{
-    JournalSays, Replayed, VenueSays, Verdict, journal_says, venue_says, verdict,
+    Carried, JournalSays, Replayed, VenueSays, Verdict, journal_says, venue_says, verdict,
 };
 use crate::model::{
-    Fill, InstrumentIx, IntentId, Money, MonoNanos, OrderId, OrderState, Price, Qty, Report,
-    ReportSource, StrategyIx, Tag, Token, WallNanos,
+    Denial, Fill, InstrumentIx, IntentId, Money, MonoNanos, OrderId, OrderState, Price, Qty,
+    Report, ReportSource, StrategyIx, Tag, Token, WallNanos,
 };
 use crate::venue::TokenTable;
 use crate::venue::kite::books::{OrderRow, Positions, TradeRow};
@@ -148,6 +149,88 @@ pub struct Recovered {
     pub alarms: Vec<Alarm>,
     /// First free intent number.
     pub next_intent: IntentId,
+}
+
+impl Recovered {
+    /// What the gateway and the deciding stage go on with.
+    pub fn carried(&self, replayed: &Replayed, now: WallNanos) -> Carried {
+        let mut carried = Carried {
+            orders: self.orders.clone(),
+            fills: self.fills.clone(),
+            modifications: replayed.modifications.clone(),
+            ended: replayed.ended.keys().copied().collect(),
+            halted: self.halted.clone(),
+            requests: replayed.requests.clone(),
+            ..Carried::default()
+        };
+        carried.fills.extend(&replayed.adopted);
+        carried.fills.extend(&self.adopted);
+        carried
+            .entries
+            .extend(self.missing.iter().map(|fill| Entry::Fill(*fill)));
+        carried
+            .entries
+            .extend(self.reports.iter().map(|report| Entry::Report(*report)));
+        carried
+            .entries
+            .extend(self.adopted.iter().map(|fill| Entry::Adopted(*fill)));
+        let kept: BTreeSet<Tag> = self.orders.iter().map(|record| record.order.tag).collect();
+        for record in &replayed.orders {
+            if kept.contains(&record.order.tag) {
+                continue;
+            }
+            // Dropped: no byte of it left. The journal closes it, and its pair knows that it is missing.
+            let denied = Report {
+                denial: Some(Denial::Stopping),
+                source: ReportSource::Gateway,
+                at: now,
+                ..report(record.order.tag, OrderState::Denied, MonoNanos(0))
+            };
+            let mut record = *record;
+            record.apply(&denied);
+            carried.orders.push(record);
+            carried.entries.push(Entry::Report(denied));
+        }
+        carried.working = working(&carried.orders, replayed);
+        carried
+    }
+}
+
+/// Intents that are not over: an order of them lives, their legs differ and no end was written, or they hold
+/// something else than their end said.
+fn working(orders: &[OrderRecord], replayed: &Replayed) -> Vec<IntentId> {
+    let mut intents: BTreeMap<IntentId, (bool, [i64; 2])> = BTreeMap::new();
+    for record in orders {
+        let Some(leg) = record.order.tag.parts().map(|parts| parts.leg) else {
+            continue;
+        };
+        let (lives, net) = intents.entry(record.order.intent).or_default();
+        *lives |= record.is_live();
+        // Legs from 2 on unwind those before.
+        let sign = if leg < 2 { 1 } else { -1 };
+        if let Some(net) = net.get_mut(usize::from(leg % 2)) {
+            *net += sign * i64::from(record.filled.0);
+        }
+    }
+    let is_pair = |intent: IntentId| {
+        let mut own = orders.iter().filter(|record| record.order.intent == intent);
+        own.any(|record| record.order.tag.parts().is_some_and(|parts| parts.leg == 1))
+            && !orders.iter().any(|record| {
+                record.order.intent == intent
+                    && record.order.reduces
+                    && record.order.tag.parts().is_some_and(|parts| parts.leg < 2)
+            })
+    };
+    let is_working = |(intent, (lives, net)): (&IntentId, &(bool, [i64; 2]))| {
+        let ended = replayed.ended.get(intent);
+        let has_moved = ended.map_or(net[0] != net[1] && is_pair(*intent), |ended| {
+            let said = ended.filled.map(|qty| i64::from(qty.0));
+            said != *net
+        });
+        *lives || has_moved
+    };
+    let found = intents.iter().filter(|row| is_working(*row));
+    found.map(|(intent, _)| *intent).collect()
 }
 
 /// Makes journal and venue agree.
@@ -379,7 +462,9 @@ fn stranger(
     out: &mut Recovered,
 ) {
     let family = row.update.tag.filter(|tag| tag.family() == run.family);
-    if let Some((intent, _)) = family.and_then(|tag| tag.intent_and_leg()) {
+    if let Some((intent, _)) = family.and_then(|tag| tag.intent_and_leg())
+        && !IntentId(intent).is_operator()
+    {
         out.next_intent = out.next_intent.max(IntentId(intent.saturating_add(1)));
     }
     if family.is_some_and(|tag| ours.contains(&tag)) {

@@ -12,6 +12,7 @@
 use super::compute::{Compute, Unit};
 use super::evaluate::{Evaluate, Occasion, Skip, StrategyPlan, Verdict};
 use crate::journal::Entry;
+use crate::journal::recover::Carried;
 use crate::model::{Action, Bar, InstrumentIx, Intent, Stamp, StrategyIx, Tick, WallNanos};
 use crate::ring::{ByteSender, Counted, Lossless, QuoteBoard, Receiver, StopLatch};
 use crate::runtime::{Clock, Meter, Stage};
@@ -123,6 +124,11 @@ impl Decide {
             undigested: Vec::with_capacity(HELD),
             totals: DecideTotals::default(),
         }
+    }
+
+    /// Takes over what an earlier run of the day left. To be called once, before the first tick.
+    pub fn resume(&mut self, carried: &Carried) {
+        self.evaluate.resume(carried);
     }
 
     /// Counters so far.

@@ -20,8 +20,8 @@
 use super::record::{Entry, Record};
 use crate::book::OrderRecord;
 use crate::model::{
-    Checkpoint, Ended, Fill, IntentId, LatchChange, OrderId, OrderState, Price, Qty, Report,
-    ReportSource, Tag,
+    Checkpoint, Ended, Fill, InstrumentIx, IntentId, LatchChange, OrderId, OrderState, Price, Qty,
+    Report, ReportSource, Tag, WallNanos,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -174,17 +174,47 @@ pub struct Replayed {
     pub ended: BTreeMap<IntentId, Ended>,
     /// Modifications of each order.
     pub modifications: BTreeMap<Tag, u16>,
+    /// When each request left: placements, modifications, cancels.
+    pub requests: Vec<WallNanos>,
     /// The last change of the trading state.
     pub latch: Option<LatchChange>,
     /// The last checkpoint.
     pub checkpoint: Option<Checkpoint>,
-    /// The highest intent number given out.
+    /// The highest intent number given out to a strategy or a batch; operators count for themselves.
     pub last_intent: IntentId,
     /// Reports and fills of orders the journal does not have: its beginning is missing.
     pub strays: u64,
 }
 
+/// What an earlier run of the day left, agreed with the venue: control makes it, the gateway and the deciding stage
+/// go on with it.
+#[derive(Clone, Debug, Default)]
+pub struct Carried {
+    /// Every order of the day; one that never left is denied.
+    pub orders: Vec<OrderRecord>,
+    /// Every execution, in order: of our orders, and of positions taken over.
+    pub fills: Vec<Fill>,
+    /// What the journal lacks: written to it before anything else.
+    pub entries: Vec<Entry>,
+    /// Intents that were over.
+    pub ended: BTreeSet<IntentId>,
+    /// Modifications of each order.
+    pub modifications: BTreeMap<Tag, u16>,
+    /// Instruments in which nothing may be sent.
+    pub halted: Vec<InstrumentIx>,
+    /// When each request of the day left.
+    pub requests: Vec<WallNanos>,
+    /// Intents that are not over: an order of them lives, or their legs differ from what their end said.
+    pub working: Vec<IntentId>,
+}
+
 impl Replayed {
+    fn note(&mut self, intent: IntentId) {
+        if !intent.is_operator() {
+            self.last_intent = self.last_intent.max(intent);
+        }
+    }
+
     /// The order of a tag.
     pub fn order(&self, tag: Tag) -> Option<&OrderRecord> {
         self.orders.iter().find(|record| record.order.tag == tag)
@@ -206,7 +236,7 @@ pub fn fold(records: &[Record]) -> Replayed {
     for record in records {
         match record.entry {
             Entry::Admitted(order) => {
-                replayed.last_intent = replayed.last_intent.max(order.intent);
+                replayed.note(order.intent);
                 places.entry(order.tag).or_insert_with(|| {
                     replayed.orders.push(OrderRecord::new(order));
                     sums.push(Sum::default());
@@ -214,6 +244,7 @@ pub fn fold(records: &[Record]) -> Replayed {
                 });
             }
             Entry::Sending(tag) => {
+                replayed.requests.push(record.at.wall);
                 replayed.sent.insert(tag);
                 let place = places.get(&tag).and_then(|at| replayed.orders.get_mut(*at));
                 replayed.strays += u64::from(place.is_none());
@@ -246,11 +277,12 @@ pub fn fold(records: &[Record]) -> Replayed {
                 replayed.fills.push(fill);
             }
             Entry::Amending(amend) => {
+                replayed.requests.push(record.at.wall);
                 let number = replayed.modifications.entry(amend.tag).or_insert(0);
                 *number = amend.number.max(*number);
             }
             Entry::Ended(ended) => {
-                replayed.last_intent = replayed.last_intent.max(ended.intent);
+                replayed.note(ended.intent);
                 if ended.how == crate::model::Ending::Reopened {
                     replayed.ended.remove(&ended.intent);
                 } else {
@@ -260,7 +292,7 @@ pub fn fold(records: &[Record]) -> Replayed {
             Entry::Adopted(fill) => replayed.adopted.push(fill),
             Entry::Latch(change) => replayed.latch = Some(change),
             Entry::Checkpoint(checkpoint) => {
-                replayed.last_intent = replayed.last_intent.max(checkpoint.intent);
+                replayed.note(checkpoint.intent);
                 replayed.checkpoint = Some(checkpoint);
             }
         }

@@ -10,6 +10,17 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IntentId(pub u64);
 
+impl IntentId {
+    /// Intents of an operator, such as a flatten, are numbered from here: above those of strategies, which have
+    /// 600 a second of the day, and below the 60 million a tag tells apart.
+    pub const OPERATOR: u64 = 51_840_000;
+
+    /// True for an intent of an operator.
+    pub const fn is_operator(self) -> bool {
+        self.0 >= Self::OPERATOR
+    }
+}
+
 /// Buy or sell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -76,6 +76,8 @@ pub struct Settings {
     pub family: (u32, Day),
     /// Number of the last intent before this run.
     pub intent_base: u64,
+    /// True when real money or simulation is meant and the session is of that kind.
+    pub mode_matches: bool,
     /// Order connections kept.
     pub connections: usize,
     /// Longest silence of the feed, in nanoseconds.
@@ -611,6 +613,7 @@ pub fn armoury(
                 session: config.market.session(row.exchange, header.day),
                 entry_cutoff_ns: config.limits.entry_cutoff_ns,
             },
+            is_allowed: config.limits.allows(&row.underlying),
             templates,
         });
     }
@@ -629,6 +632,7 @@ pub fn armoury(
             runaway: config.limits.runaway,
             family: header.family,
             intent_base: header.intent_base,
+            mode_matches: mode_matches(config, &desk),
             connections: config.venue.connections,
             silence_ns_max: SILENCE_NS,
             close_grace_ns: u64::try_from(config.bars.close_grace_ns).unwrap_or(0),
@@ -638,11 +642,15 @@ pub fn armoury(
             rules: OrderRules {
                 policies: assembly.legs.iter().map(|(policy, _)| *policy).collect(),
                 ladders: assembly.legs.iter().map(|(_, ladder)| *ladder).collect(),
-                modifications_max: config.limits.modifications_max,
             },
         },
         desk,
     })
+}
+
+/// Real money needs the account it is meant for; everything else is a simulation and says so itself.
+fn mode_matches(config: &Config, desk: &Desk) -> bool {
+    config.venue.simulated || config.venue.account.as_deref() == Some(desk.account())
 }
 
 /// A short fingerprint of an account for its tags.

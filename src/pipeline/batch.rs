@@ -91,6 +91,7 @@ pub fn start_batches(
         commands: commands_rx,
         family: settings.family,
         intent_base: settings.intent_base,
+        mode_matches: settings.mode_matches,
         journal: Writer::new(segment, segments_rx)
             .resuming(tail)
             .with_sync(sync),

@@ -244,6 +244,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         runaway: armoury.settings.runaway,
         family: armoury.settings.family,
         intent_base: armoury.settings.intent_base,
+        mode_matches: armoury.settings.mode_matches,
         journal,
         rules: armoury.settings.rules,
         state: start.state.clone(),

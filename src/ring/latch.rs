@@ -1,6 +1,6 @@
 //! Shared words: the stop latch every thread reads, and the beat by which a thread shows progress.
 
-use crate::model::TradingState;
+use crate::model::{Cause, TradingState};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -22,35 +22,61 @@ impl StopLatch {
     }
 }
 
-/// The trading state every sender reads before every byte. Tightening is one atomic operation from any thread
-/// or signal handler; loosening is for an operator's command alone.
-#[derive(Clone, Debug, Default)]
+/// The trading state every sender reads before every byte, with the cause of its last change. Tightening is one
+/// atomic operation from any thread or signal handler; loosening is for an operator's command alone.
+#[derive(Clone, Debug)]
 pub struct StateLatch(Arc<CachePadded<AtomicUsize>>);
+
+/// The cause is in the low byte, so that the tighter state is the larger word.
+const fn word(state: TradingState, cause: Cause) -> usize {
+    (state as usize) << 8 | cause as usize
+}
+
+const fn state_of(word: usize) -> TradingState {
+    match word >> 8 {
+        0 => TradingState::Active,
+        1 => TradingState::Reducing,
+        _ => TradingState::Halted,
+    }
+}
+
+impl Default for StateLatch {
+    fn default() -> Self {
+        Self::new(TradingState::Active)
+    }
+}
 
 impl StateLatch {
     /// A latch that starts in a state found on disk.
     pub fn new(state: TradingState) -> Self {
-        Self(Arc::new(CachePadded::new(AtomicUsize::new(state as usize))))
+        let word = word(state, Cause::Start);
+        Self(Arc::new(CachePadded::new(AtomicUsize::new(word))))
     }
 
     /// The state now.
     #[inline]
     pub fn get(&self) -> TradingState {
-        match self.0.load(Ordering::Acquire) {
-            0 => TradingState::Active,
-            1 => TradingState::Reducing,
-            _ => TradingState::Halted,
-        }
+        state_of(self.0.load(Ordering::Acquire))
     }
 
-    /// Moves to a state unless a tighter one is set; true when it changed something.
-    pub fn tighten(&self, state: TradingState) -> bool {
-        self.0.fetch_max(state as usize, Ordering::AcqRel) < state as usize
+    /// Why it is in this state.
+    pub fn cause(&self) -> Cause {
+        let cause = self.0.load(Ordering::Acquire) & 0xff;
+        Cause::ALL.get(cause).copied().unwrap_or(Cause::Operator)
+    }
+
+    /// Moves to a state unless it is as tight already; true when it changed something.
+    pub fn tighten(&self, state: TradingState, cause: Cause) -> bool {
+        let tighter = |found| (state_of(found) < state).then(|| word(state, cause));
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, tighter)
+            .is_ok()
     }
 
     /// Moves to any state. Only an operator's command may call this.
     pub fn loosen(&self, state: TradingState) {
-        self.0.store(state as usize, Ordering::Release);
+        self.0
+            .store(word(state, Cause::Operator), Ordering::Release);
     }
 }
 

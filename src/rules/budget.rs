@@ -175,9 +175,10 @@ impl Budget {
         self.today = self.today.saturating_add(1);
     }
 
-    /// Takes over what an earlier process of the same day spent; found in its journal or order book.
-    pub const fn carry_over(&mut self, spent_today: u32) {
-        self.today = self.today.saturating_add(spent_today);
+    /// Takes over a request of an earlier run of the same day that left at this moment of our time; found in its
+    /// journal. To be called in their order, before the first [`Budget::spend`].
+    pub fn remember(&mut self, at: MonoNanos) {
+        self.spend(Urgency::Cancel, at);
     }
 
     /// Whether modification `number` of one order, counted from 1, is allowed.

@@ -131,6 +131,7 @@ fn armed(ix: u16, endpoint: &Endpoint, auth: &Auth, is_armed: bool) -> Armed {
             session: Some(Session::single(DAY, window)),
             entry_cutoff_ns: 0,
         },
+        is_allowed: true,
         templates: is_armed.then(|| Box::new([template(Side::Buy), template(Side::Sell)])),
     }
 }
@@ -208,6 +209,7 @@ impl Desk {
             },
             family: (77, DAY),
             intent_base: 0,
+            mode_matches: true,
             journal: writer,
             rules: setup.rules.clone(),
             state: state.clone(),

@@ -168,6 +168,7 @@ fn armed(ix: u16, right: Right, endpoint: &Endpoint, auth: &Auth) -> Armed {
             session: Some(Session::single(DAY, window)),
             entry_cutoff_ns: 0,
         },
+        is_allowed: true,
         templates: Some(Box::new([template(Side::Buy), template(Side::Sell)])),
     }
 }
@@ -236,6 +237,7 @@ pub(crate) fn play(lots: u32, refuse: Option<usize>) -> Played {
         commands: lossless("k", 1, Full::Stall).1,
         family: (77, DAY),
         intent_base: BASE,
+        mode_matches: true,
         journal: Writer::digesting(),
         intents: intents_rx,
         updates: updates_rx,

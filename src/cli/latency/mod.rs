@@ -9,7 +9,7 @@ mod floor;
 mod report;
 
 use super::Failure;
-use super::run::take_ready_file;
+use super::run::load::take_ready_file;
 use crate::control::desk::{Desk, Login};
 use crate::model::{Exchange, Instrument, Kind, Right};
 use crate::net::{Url, tls};

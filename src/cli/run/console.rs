@@ -1,5 +1,6 @@
 //! News of the hot stages as lines a person can follow, or as JSON lines.
 
+use super::names::Names;
 use crate::control::dial::{Dialled, Want};
 use crate::hot::decide::DecideEvent;
 use crate::hot::evaluate::Skip;
@@ -7,52 +8,10 @@ use crate::hot::feed::FeedEvent;
 use crate::hot::gateway::GatewayEvent;
 use crate::journal::Entry;
 use crate::model::time::clock_text;
-use crate::model::{Action, Ending, InstrumentIx, InstrumentTable, OrderState, Price, StrategyIx};
+use crate::model::{Action, Ending, OrderState, Price, StrategyIx};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write;
-
-/// Names that turn indices into words.
-#[derive(Clone, Debug)]
-pub(in crate::cli) struct Names {
-    pub(in crate::cli) instruments: InstrumentTable,
-    pub(in crate::cli) strategies: Vec<String>,
-    /// Names of the conditions of each strategy.
-    pub(in crate::cli) conditions: Vec<Vec<String>>,
-}
-
-impl Names {
-    pub(in crate::cli) fn symbol(&self, ix: InstrumentIx) -> &str {
-        self.instruments
-            .get(ix)
-            .map_or("?", |row| row.symbol.as_str())
-    }
-
-    pub(in crate::cli) fn strategy(&self, ix: StrategyIx) -> &str {
-        self.strategies.get(ix.at()).map_or("?", String::as_str)
-    }
-
-    /// The conditions that hold, as `3/7 rsi_condition …`: how many, and which are missing.
-    fn conditions(&self, strategy: StrategyIx, bits: u32) -> String {
-        let Some(names) = self.conditions.get(strategy.at()) else {
-            return String::new();
-        };
-        let missing: Vec<&str> = (0..)
-            .zip(names)
-            .filter(|(bit, _)| bits & (1_u32 << bit) == 0)
-            .map(|(_, name)| name.as_str())
-            .collect();
-        let held = names.len() - missing.len();
-        match missing.len() {
-            1..=3 => format!(
-                "{held}/{} conditions, not {}",
-                names.len(),
-                missing.join(", ")
-            ),
-            _ => format!("{held}/{} conditions", names.len()),
-        }
-    }
-}
 
 /// Where lines go and how much is said.
 pub(in crate::cli) struct Console<'a> {
@@ -107,7 +66,7 @@ impl Console<'_> {
                     bar.high,
                     bar.low,
                     bar.close,
-                    self.names.conditions(*strategy, *conditions),
+                    self.names.held(*strategy, *conditions),
                 );
                 let value = json!({
                     "instrument": self.names.symbol(*instrument),
@@ -339,7 +298,25 @@ impl Console<'_> {
                     .to_owned()
             }
             GatewayEvent::State(state) => format!("ALARM trading is {state}"),
-            GatewayEvent::JournalFull => "ALARM the journal has no prepared segment".to_owned(),
+            GatewayEvent::JournalFull => {
+                "ALARM the journal cannot be written: entries end, exits leave \
+                 without a record; look at the disk, then resume"
+                    .to_owned()
+            }
+            GatewayEvent::DailyLoss(result) => {
+                format!("ALARM the day's result is {result}: entries are over")
+            }
+            GatewayEvent::NotFlat(instrument) => format!(
+                "ALARM {} is not closed: ask for it again, or close it at the broker",
+                self.names.symbol(*instrument)
+            ),
+            GatewayEvent::ExitUnknown(tag) => format!(
+                "ALARM exit {tag} is not known and the close is near: look at the broker's order book now"
+            ),
+            GatewayEvent::Abandoned(intent) => format!(
+                "ALARM intent {} was being worked at the end of the run; the next start goes on with it",
+                intent.0
+            ),
         };
         self.line("gateway", &text, &json!({ "text": text }));
     }

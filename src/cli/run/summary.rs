@@ -1,6 +1,7 @@
 //! What came of a run: counts, legs with their skew, positions against the venue's, P&L, latency per hop.
 
-use super::console::{Console, Names, rupees};
+use super::console::{Console, rupees};
+use super::names::Names;
 use super::settle::Open;
 use crate::cli::Failure;
 use crate::control::Desk;

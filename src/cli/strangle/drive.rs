@@ -253,7 +253,23 @@ impl Driver {
                 GatewayEvent::Runaway(_) => {
                     teller.say("  ALARM too many orders or rejections: nothing more is opened");
                 }
-                GatewayEvent::JournalFull => teller.say("  ALARM the journal has no room left"),
+                GatewayEvent::JournalFull => teller.say(
+                    "  ALARM the journal cannot be written: entries end, exits leave without a record",
+                ),
+                GatewayEvent::DailyLoss(result) => teller.say(&format!(
+                    "  ALARM the day's result is {result}: entries are over"
+                )),
+                GatewayEvent::NotFlat(_) => teller.say(
+                    "  ALARM a position is not closed: ask for it again, or close it at the broker",
+                ),
+                GatewayEvent::ExitUnknown(tag) => teller.say(&format!(
+                    "  ALARM {} {tag}: not known and the close is near: look at the order book now",
+                    leg_name(tag)
+                )),
+                GatewayEvent::Abandoned(intent) => teller.say(&format!(
+                    "  ALARM intent {} was being worked at the end: the next start goes on with it",
+                    intent.0
+                )),
             }
         }
         let now = self.now();

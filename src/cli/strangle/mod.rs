@@ -5,9 +5,8 @@ mod drive;
 
 use super::Failure;
 use super::hand::Hand;
-use super::run::{
-    arm_failure, guard, market_time, new_segment, sim_clock, sync_of, tail_of, take_ready,
-};
+use super::run::journal::{new_segment, sync_of, tail_of};
+use super::run::prepare::{arm_failure, market_time, sim_clock};
 use crate::config::Config;
 use crate::control::batch::{Batches, Delay, Ends, Outcome, Plan, Setup, reads, start_of_run};
 use crate::model::{InstrumentIx, Lots, Price, Qty, Side};
@@ -248,17 +247,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn load(args: &Args) -> Result<Config, Failure> {
-    let mut config =
-        Config::load(&args.config).map_err(|errors| Failure::Usage(errors.to_string()))?;
-    if let Some(path) = &args.venue_ready {
-        if !config.venue.simulated {
-            return Err(Failure::Usage(
-                "--venue-ready is for a simulated venue; venue.simulated is false".to_owned(),
-            ));
-        }
-        take_ready(&mut config, path)?;
-    }
-    guard(&config, args.execute)?;
+    let ready = args.venue_ready.as_deref();
+    let mut config = super::run::load::load(&args.config, ready, args.execute)?;
     if let Some(product) = args.product.as_deref().and_then(Product::parse) {
         config.venue.product = product;
     }

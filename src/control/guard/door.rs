@@ -285,7 +285,7 @@ impl Keeper {
             }
         }
         if came {
-            self.guard.latch().tighten(wish.state());
+            self.guard.latch().tighten(wish.state(), Cause::Operator);
             // The note says so when the file cannot be written; a signal has nobody else to tell.
             self.fulfil(wish, "by signal").ok();
         }
@@ -356,7 +356,7 @@ impl Keeper {
             }
             return reply(stream, &second(result.map(|_| true)));
         }
-        latch.tighten(wish.state());
+        latch.tighten(wish.state(), Cause::Operator);
         let state = latch.get();
         reply(stream, &first(wish, before, state, self.since(begun)));
         let result = self.fulfil(wish, why);

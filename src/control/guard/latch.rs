@@ -122,7 +122,7 @@ impl Guard {
         why: &str,
         now: WallNanos,
     ) -> Result<bool, GuardFault> {
-        self.0.latch.tighten(state);
+        self.0.latch.tighten(state, cause);
         let mut seen = self.0.seen.lock();
         let _writing = self.writing();
         let before = read(&self.0.place);
@@ -176,13 +176,21 @@ impl Guard {
             }
             self.write(
                 &mut seen,
-                kept(held, "engine", "tightened by the engine", now),
+                kept(
+                    held,
+                    self.0.latch.cause().name(),
+                    "tightened by the engine",
+                    now,
+                ),
             )?;
             return Ok(Look::Followed);
         }
         let kept = read(&self.0.place);
         if kept.state > held {
-            self.0.latch.tighten(kept.state);
+            let by = Cause::ALL.into_iter().find(|by| by.name() == kept.cause);
+            self.0
+                .latch
+                .tighten(kept.state, by.unwrap_or(Cause::Operator));
             *seen = Seen {
                 kept: kept.clone(),
                 print: found,
@@ -421,7 +429,7 @@ mod tests {
             .expect("written");
         assert!(matches!(guard.look(NOW).expect("look"), Look::Tightened(k) if k.why == "flatten"));
         assert_eq!(latch.get(), Reducing);
-        latch.tighten(Halted);
+        latch.tighten(Halted, Cause::Venue);
         assert_eq!(guard.look(NOW).expect("look"), Look::Followed);
         assert_eq!(open(dir.path()).1.get(), Halted);
         std::fs::remove_file(guard.place().state()).expect("removed");

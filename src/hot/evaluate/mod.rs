@@ -10,16 +10,18 @@
 
 pub mod legs;
 
-use crate::book::Book;
+use crate::book::{Book, OrderRecord};
 use crate::indicators::{Bank, LevelSpec, PriceLevel};
 use crate::journal::Entry;
+use crate::journal::recover::Carried;
 use crate::model::{
-    Action, Bar, InstrumentIx, Intent, IntentId, Leg, MonoNanos, OrderState, Price, Qty, Report,
-    Side, Signal, StrategyIx, Tag, Tick, WallNanos,
+    Action, Bar, InstrumentIx, Intent, IntentId, Leg, MonoNanos, Order, OrderState, Price, Qty,
+    Report, Side, Signal, StrategyIx, Tag, Tick, WallNanos,
 };
 use crate::rules::conditions::{Context, Inputs};
 use crate::rules::strategy::{Evaluate as Policy, Moment, Strategy};
 use legs::{Sizing, Trade, Wanted, price};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A strategy with everything it needs to trade.
 #[derive(Debug)]
@@ -143,6 +145,8 @@ pub struct Evaluate {
     book: Book,
     sent: Vec<Sent>,
     base: u64,
+    /// Numbers of intents of an earlier run that are still being worked, with their rows.
+    carried: Vec<(u64, usize)>,
 }
 
 /// Where in the day an evaluation takes place.
@@ -180,7 +184,77 @@ impl Evaluate {
             book: Book::new(strategies, instruments),
             sent: Vec::with_capacity(4_096),
             base,
+            carried: Vec::new(),
         }
+    }
+
+    /// Takes over what an earlier run of the day left: positions with the price and the number of entries
+    /// behind them, and intents that are still being worked. To be called once, before the first decision.
+    pub fn resume(&mut self, carried: &Carried) {
+        let orders: BTreeMap<Tag, &OrderRecord> = carried
+            .orders
+            .iter()
+            .map(|record| (record.order.tag, record))
+            .collect();
+        let mut counted = BTreeSet::new();
+        for fill in &carried.fills {
+            self.book.apply(fill);
+            let is_flat = self.book.legs(fill.strategy).next().is_none();
+            let Some(run) = self.runs.get_mut(fill.strategy.at()) else {
+                continue;
+            };
+            if is_flat {
+                (run.last_entry, run.pyramids) = (None, 0);
+                continue;
+            }
+            let Some(record) = orders.get(&fill.tag) else {
+                continue;
+            };
+            let order = &record.order;
+            if order.reduces {
+                continue;
+            }
+            run.last_entry = Some(order.signal);
+            let is_first = counted.insert(order.intent);
+            run.pyramids = run
+                .pyramids
+                .saturating_add(u32::from(order.action == Action::Pyramid && is_first));
+        }
+        for intent in &carried.working {
+            let own = carried.orders.iter().filter(|r| r.order.intent == *intent);
+            let legs = |record: &OrderRecord| record.order.tag.intent_and_leg();
+            let count = own.clone().filter_map(legs).filter(|(_, leg)| *leg < 2);
+            let legs = count.map(|(_, leg)| leg.saturating_add(1)).max();
+            let (Some(first), Some(legs)) = (own.clone().next(), legs) else {
+                continue;
+            };
+            self.carry(&first.order, legs, counted.contains(intent));
+        }
+    }
+
+    /// Waits for an intent of an earlier run.
+    fn carry(&mut self, order: &Order, legs: u8, is_filled: bool) {
+        let Some((number, _)) = order.tag.intent_and_leg() else {
+            return;
+        };
+        let Some(run) = self.runs.get_mut(order.strategy.at()) else {
+            return;
+        };
+        run.working = run.working.saturating_add(u32::from(legs));
+        if order.action == Action::Exit {
+            run.exit.get_or_insert_default();
+        }
+        let sent = Sent {
+            strategy: order.strategy,
+            action: order.action,
+            price: order.signal,
+            legs,
+            is_over: [false, legs < 2],
+            is_filled,
+            is_refused: false,
+        };
+        self.carried.push((number, self.sent.len()));
+        self.sent.push(sent);
     }
 
     /// What is held.
@@ -443,7 +517,11 @@ impl Evaluate {
 
     fn find(&self, tag: Tag) -> Option<(usize, usize)> {
         let (intent, leg) = tag.intent_and_leg()?;
-        let row = usize::try_from(intent.checked_sub(self.base)?.checked_sub(1)?).ok()?;
+        let carried = self.carried.iter().find(|(number, _)| *number == intent);
+        let row = match carried {
+            Some((_, row)) => *row,
+            None => usize::try_from(intent.checked_sub(self.base)?.checked_sub(1)?).ok()?,
+        };
         let sent = self.sent.get(row)?;
         (leg < sent.legs).then_some((row, usize::from(leg)))
     }

@@ -14,9 +14,13 @@
 //!   control (counted). A fill leaves before the report that ends its order, and a report's state is what all
 //!   evidence so far comes to.
 
+mod check;
+mod hear;
+mod holdings;
 mod lines;
 mod orders;
 mod parts;
+mod resume;
 mod ticket;
 mod work;
 
@@ -26,17 +30,19 @@ use crate::book::OrderRecord;
 use crate::journal::{Entry, Journaled, Writer};
 use crate::model::ids::TagParts;
 use crate::model::{
-    Day, Denial, Ended, Ending, Fill, InstrumentIx, Intent, Leg, Money, MonoNanos, NetQty, Order,
-    OrderId, OrderState, Price, Qty, RejectClass, Report, ReportSource, Side, Stamp, StrategyIx,
-    Tag, TradingState, WallNanos,
+    Cause, Day, Denial, Ended, Ending, InstrumentIx, Intent, Leg, MonoNanos, Order, OrderId,
+    OrderState, Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState,
 };
-use crate::net::{Connection, HttpConnection, Incoming};
-use crate::rules::{Admitted, Budget, Facts, Runaway, Urgency, admit};
+use crate::net::{Connection, HttpConnection};
+use crate::rules::{Admitted, Budget, LegsPolicy, Runaway, Urgency};
 use crate::runtime::{Clock, Meter, Stage};
-use crate::venue::{JsonScratch, Reply};
+use crate::venue::JsonScratch;
+use check::{intent_reduces, urgency};
+use hear::Known;
+use holdings::Holdings;
 use lines::{Job, Lines};
 use orders::{Orders, Slot};
-use ticket::{Pace, Ticket, first_slice};
+use ticket::{Pace, Ticket, first_slice, passes};
 
 /// Intents dispatched in one call.
 const BATCH: usize = 8;
@@ -60,15 +66,19 @@ pub struct Gateway<C = HttpConnection> {
     next_sweep: MonoNanos,
     /// Intents being worked.
     tickets: Vec<Ticket>,
-    /// Net units by strategy and instrument, as our fills make them.
-    holdings: Vec<(StrategyIx, InstrumentIx, i64)>,
+    holdings: Holdings,
     /// Cancels that were asked for and wait for a connection.
     cancels: Vec<(Slot, OrderId)>,
-    /// Value of the entries executed in this run, in units of 1/10 000 rupee.
-    executed: i128,
     /// By strategy: whether it runs away.
     runaways: Vec<Runaway>,
     seen_state: TradingState,
+    /// True once the loss of the day reached its limit.
+    loss_latched: bool,
+    /// Instruments in which nothing is sent: the venue lost an order it had spoken of.
+    halted: Vec<InstrumentIx>,
+    is_stopping: bool,
+    /// Modifications of orders of earlier runs of the day.
+    modifications: Vec<(Tag, u16)>,
     operator_intents: u64,
     session_dead: bool,
     /// Connections that left and of which control does not know yet.
@@ -89,11 +99,14 @@ impl<C: Connection> Gateway<C> {
             cancel: Vec::with_capacity(1 << 10),
             next_sweep: MonoNanos(0),
             tickets: Vec::with_capacity(TICKETS),
-            holdings: Vec::with_capacity(TICKETS),
+            holdings: Holdings::new(TICKETS),
             cancels: Vec::with_capacity(256),
-            executed: 0,
             runaways: vec![Runaway::new(parts.runaway); parts.rules.policies.len()],
             seen_state: TradingState::Active,
+            loss_latched: false,
+            halted: Vec::new(),
+            is_stopping: false,
+            modifications: Vec::new(),
             operator_intents: 0,
             session_dead: false,
             untold: 0,
@@ -138,10 +151,28 @@ impl<C: Connection> Gateway<C> {
     #[inline]
     fn publish_quietly(&mut self, entry: Entry, now: Stamp) {
         let is_written = matches!(entry, Entry::Admitted(_));
-        if !is_written && self.parts.journal.append(entry, now).is_err() {
-            self.parts.events.push(GatewayEvent::JournalFull);
+        if !is_written {
+            self.write(entry, now);
         }
         self.parts.records.push(entry);
+    }
+
+    /// Writes an entry to the journal.
+    #[inline]
+    fn write(&mut self, entry: Entry, now: Stamp) {
+        let was_blocked = self.parts.journal.is_blocked();
+        if self.parts.journal.append(entry, now).is_err() && !was_blocked {
+            self.journal_blocked();
+        }
+    }
+
+    /// The journal takes nothing: entries end until an operator says otherwise, exits go on without records.
+    #[cold]
+    fn journal_blocked(&mut self) {
+        self.parts
+            .state
+            .tighten(TradingState::Reducing, Cause::Journal);
+        self.parts.events.push(GatewayEvent::JournalFull);
     }
 
     /// Hands an entry to the deciding stage; what finds no room waits in order.
@@ -193,41 +224,6 @@ impl<C: Connection> Gateway<C> {
         order_of(intent, number, leg, self.parts.family)
     }
 
-    /// Passes one leg through the limits; `ahead` legs of the same intent were passed before it.
-    #[inline]
-    fn check(&self, order: Order, leg: &Leg, ahead: u8, now: Stamp) -> Result<Admitted, Denial> {
-        if self.session_dead || self.lines.idle() <= usize::from(ahead) {
-            return Err(Denial::NoConnection);
-        }
-        let armed = self
-            .parts
-            .armed
-            .get(leg.instrument.at())
-            .ok_or(Denial::NotArmed)?;
-        let urgency = urgency(&order);
-        if let Some(denial) = self.budget.denial(urgency, u32::from(ahead) + 1, now.mono) {
-            return Err(denial);
-        }
-        let (net, gross_lots, committed) = self.exposure(&order);
-        let facts = Facts {
-            reference: leg.reference,
-            last: self.parts.quotes.get(leg.instrument).last,
-            net,
-            gross_lots,
-            committed,
-            reducible: self.reducible(&order),
-            state: self.parts.state.get(),
-            is_stopped: self.is_stopped(order.strategy),
-            open_orders: self.orders.live().saturating_add(u32::from(ahead)),
-            data_age_ns: now.mono.since(order.received),
-            in_session: armed.hours.is_open(now.wall),
-            entries_allowed: armed.hours.allows_entry(now.wall),
-            is_frozen: self.orders.is_frozen(order.strategy, order.instrument),
-            ..Facts::default()
-        };
-        admit(order, &armed.rules, &facts, &self.parts.limits)
-    }
-
     /// Admits, journals and sends the legs of one intent, or denies it whole.
     fn dispatch(&mut self, intent: &Intent, clock: &Clock) {
         self.totals.intents = self.totals.intents.wrapping_add(1);
@@ -241,7 +237,7 @@ impl<C: Connection> Gateway<C> {
             };
             match self.check(self.order(intent, number, &leg), &leg, number, now) {
                 Ok(leg) => *place = Some(leg),
-                Err(denial) => return self.deny(intent, denial, now),
+                Err(denial) => return self.refuse(intent, denial, now),
             }
         }
         let mut journaled: [Option<Journaled>; 2] = [None; 2];
@@ -279,15 +275,22 @@ impl<C: Connection> Gateway<C> {
     /// position nobody closes is worse than an order to be found by its tag. That is alarmed, and entries end.
     #[inline]
     fn keep(&mut self, admitted: Admitted, now: Stamp) -> Result<Journaled, Denial> {
+        let was_blocked = self.parts.journal.is_blocked();
         match self.parts.journal.admit(admitted, now) {
             Ok(journaled) => Ok(journaled),
-            Err(_) => self.keep_unwritten(admitted),
+            Err(_) => self.keep_unwritten(admitted, was_blocked),
         }
     }
 
     #[cold]
-    fn keep_unwritten(&mut self, admitted: Admitted) -> Result<Journaled, Denial> {
-        self.parts.events.push(GatewayEvent::JournalFull);
+    fn keep_unwritten(
+        &mut self,
+        admitted: Admitted,
+        was_blocked: bool,
+    ) -> Result<Journaled, Denial> {
+        if !was_blocked {
+            self.journal_blocked();
+        }
         self.parts
             .journal
             .admit_unwritten(admitted)
@@ -302,7 +305,9 @@ impl<C: Connection> Gateway<C> {
             return Ok(());
         }
         self.parts.journal.distrust().ok();
-        self.parts.state.tighten(TradingState::Reducing);
+        self.parts
+            .state
+            .tighten(TradingState::Reducing, Cause::Journal);
         self.parts.events.push(GatewayEvent::NotSynced);
         if reduces {
             Ok(())
@@ -322,21 +327,26 @@ impl<C: Connection> Gateway<C> {
             })
     }
 
+    /// How legs of a strategy are kept together and its orders timed.
+    fn pacing(&self, strategy: StrategyIx) -> (LegsPolicy, Pace) {
+        let rules = &self.parts.rules;
+        let ladder = rules.ladder(strategy, self.parts.order_ttl_ns);
+        let pace = Pace {
+            ttl_ns: ladder.ttl_ns,
+            steps_max: ladder.steps_max,
+            modifications_max: self.budget.limits().modifications_max,
+        };
+        (rules.policy(strategy), pace)
+    }
+
     /// From here on the intent is worked until each leg is filled or given up.
     fn open_ticket(&mut self, intent: &Intent, sent: &[Option<Journaled>; 2], now: MonoNanos) {
         let mut lots = [(Qty(1), Qty::ZERO); 2];
         for (leg, place) in intent.legs().zip(&mut lots) {
             *place = self.lots(leg.instrument);
         }
-        let rules = &self.parts.rules;
-        let ladder = rules.ladder(intent.signal.strategy, self.parts.order_ttl_ns);
-        let pace = Pace {
-            ttl_ns: ladder.ttl_ns,
-            steps_max: ladder.steps_max,
-            modifications_max: self.parts.rules.modifications_max,
-        };
-        let policy = self.parts.rules.policy(intent.signal.strategy);
-        let Some(mut ticket) = Ticket::new(*intent, lots, (policy, pace), now) else {
+        let rules = self.pacing(intent.signal.strategy);
+        let Some(mut ticket) = Ticket::new(*intent, lots, rules, now) else {
             return;
         };
         for (number, leg) in (0_u8..).zip(sent.iter().flatten()) {
@@ -352,15 +362,7 @@ impl<C: Connection> Gateway<C> {
         let order = journaled.order();
         let slot = self.orders.insert(OrderRecord::new(*order));
         let now = clock.now();
-        // A journal that has just taken the order and cannot take this record says so by its event.
-        if self
-            .parts
-            .journal
-            .append(Entry::Sending(order.tag), now)
-            .is_err()
-        {
-            self.parts.events.push(GatewayEvent::JournalFull);
-        }
+        self.write(Entry::Sending(order.tag), now);
         let now = now.mono;
         self.orders.set_sending(slot, now);
         self.orders.set_worked(slot);
@@ -381,6 +383,19 @@ impl<C: Connection> Gateway<C> {
             self.drop_line(line);
         }
         is_out
+    }
+
+    /// Denies an intent, unless it is an exit and the reason passes: then it waits its turn as a ticket.
+    #[cold]
+    fn refuse(&mut self, intent: &Intent, denial: Denial, now: Stamp) {
+        if denial == Denial::DailyLoss {
+            self.watch_loss();
+        }
+        let can_wait = !self.session_dead && !self.is_stopping;
+        if can_wait && intent_reduces(intent) && passes(denial) {
+            return self.open_ticket(intent, &[None; 2], now.mono);
+        }
+        self.deny(intent, denial, now);
     }
 
     #[cold]
@@ -407,246 +422,19 @@ impl<C: Connection> Gateway<C> {
             filled: [Qty::ZERO; 2],
         };
         self.publish_quietly(Entry::Ended(ended), now);
+        self.tell_if_not_flat(intent);
     }
 
-    /// Merges what became known of an order and passes on what changed.
-    fn report(&mut self, tag: Tag, known: Known, clock: &Clock) {
-        let now = clock.now();
-        let report = Report {
-            tag,
-            order_id: known.order_id,
-            state: known.state,
-            filled: known.filled,
-            average: known.average,
-            reject: known.reject,
-            denial: None,
-            source: known.source,
-            at: if known.at == WallNanos(0) {
-                now.wall
-            } else {
-                known.at
-            },
-            received: now.mono,
-        };
-        let Some((applied, state)) = self.orders.apply(&report) else {
-            return self.foreign(known.order_id);
-        };
-        if applied.surfaced || applied.illegal.is_some() {
-            self.parts.events.push(GatewayEvent::Contradiction(tag));
-        }
-        if applied.changed && report.state == OrderState::Unknown {
-            self.totals.unknown = self.totals.unknown.wrapping_add(1);
-            self.parts.events.push(GatewayEvent::Unknown(tag));
-        }
-        if applied.changed
-            && state == OrderState::Rejected
-            && let Some(class) = report.reject
-            && let Some(strategy) = self.orders.record(tag).map(|record| record.order.strategy)
-        {
-            self.note_reject(strategy, class, now.mono);
-        }
-        // The fill first: whoever learns that an order is over must know what it brought.
-        if let Some(fill) = applied.fill {
-            let record = self.orders.record(tag);
-            self.hold(&fill, record.is_some_and(|record| record.order.reduces));
-            self.publish(Entry::Fill(fill), now);
-        }
-        if applied.changed {
-            // What all evidence comes to, not what the latest message says: an old one may bring news, and
-            // the one that completes an order may still call it open.
-            let grown = applied.fill.map_or(Qty::ZERO, |fill| fill.qty);
-            self.settle(Report { state, ..report }, grown, now);
-        }
-    }
-
-    /// Net units of the instrument if every live order on the side of this one were filled, lots of the
-    /// account held and live, and the value of today's entries.
-    #[inline]
-    fn exposure(&self, order: &Order) -> (NetQty, u32, Money) {
-        let mut net = 0_i64;
-        let mut gross = 0_u64;
-        let lot = |instrument| u64::from(self.lots(instrument).0.0.max(1));
-        for (_, instrument, held) in &self.holdings {
-            gross = gross.saturating_add(held.unsigned_abs() / lot(*instrument));
-            if *instrument == order.instrument {
-                net = net.saturating_add(*held);
-            }
-        }
-        let mut open = 0_i128;
-        for record in self.orders.iter_live() {
-            let left = i64::from(record.remaining().0);
-            gross = gross.saturating_add(left.unsigned_abs() / lot(record.order.instrument));
-            if record.order.instrument == order.instrument && record.order.side == order.side {
-                net = net.saturating_add(left.saturating_mul(record.order.side.sign()));
-            }
-            if !record.order.reduces {
-                let value = i128::from(record.order.limit.0).saturating_mul(i128::from(left));
-                open = open.saturating_add(value);
-            }
-        }
-        let gross = u32::try_from(gross).unwrap_or(u32::MAX);
-        (
-            NetQty(net),
-            gross,
-            Money::from_wide(self.executed.saturating_add(open)),
-        )
-    }
-
-    /// Units a reducing order may still take off what its strategy holds.
-    #[inline]
-    fn reducible(&self, order: &Order) -> Qty {
-        let key = (order.strategy, order.instrument);
-        let held = self
-            .holdings
-            .iter()
-            .find(|(strategy, instrument, _)| (*strategy, *instrument) == key)
-            .map_or(0, |(_, _, net)| *net);
-        // Positive when the order's side brings the position nearer to zero.
-        let against = held.saturating_mul(-order.side.sign());
-        let held = u32::try_from(against.max(0)).unwrap_or(u32::MAX);
-        let closing = self.orders.reducing(order.strategy, order.instrument);
-        Qty(held.saturating_sub(closing))
-    }
-
-    /// Counts an order, or a rejection, towards what stops a strategy; that stops entries alone.
-    fn note_sent(&mut self, strategy: StrategyIx, now: MonoNanos) {
-        if let Some(guard) = self.runaways.get_mut(strategy.at()) {
-            let was_stopped = guard.is_stopped();
-            if guard.order(now) && !was_stopped {
-                self.parts.events.push(GatewayEvent::Runaway(strategy));
-            }
-        }
-    }
-
-    fn note_reject(&mut self, strategy: StrategyIx, class: RejectClass, now: MonoNanos) {
-        if let Some(guard) = self.runaways.get_mut(strategy.at()) {
-            let was_stopped = guard.is_stopped();
-            if guard.reject(class, now) && !was_stopped {
-                self.parts.events.push(GatewayEvent::Runaway(strategy));
-            }
-        }
-    }
-
-    /// True when a strategy sent, or was refused, too much in a short time.
-    #[inline]
-    fn is_stopped(&self, strategy: StrategyIx) -> bool {
-        self.runaways
-            .get(strategy.at())
-            .is_some_and(Runaway::is_stopped)
-    }
-
-    /// Adds an execution to what is held.
-    fn hold(&mut self, fill: &Fill, reduces: bool) {
-        if !reduces {
-            let value = i128::from(fill.price.0).saturating_mul(i128::from(fill.qty.0));
-            self.executed = self.executed.saturating_add(value);
-        }
-        let units = i64::from(fill.qty.0).saturating_mul(fill.side.sign());
-        let key = (fill.strategy, fill.instrument);
-        match self
-            .holdings
-            .iter_mut()
-            .find(|(strategy, instrument, _)| (*strategy, *instrument) == key)
-        {
-            Some((_, _, net)) => *net = net.saturating_add(units),
-            None => self.holdings.push((key.0, key.1, units)),
-        }
-    }
-
+    /// An operator who asked for an exit and did not get it must know.
     #[cold]
-    fn foreign(&mut self, order_id: OrderId) {
-        self.totals.foreign = self.totals.foreign.wrapping_add(1);
-        self.parts.events.push(GatewayEvent::Foreign(order_id));
-    }
-
-    /// Reads order updates of the feed.
-    #[inline]
-    fn read_updates(&mut self, clock: &Clock) -> usize {
-        let mut done = 0;
-        while done < BATCH
-            && let Some(update) = self.parts.updates.pop()
-        {
-            done += 1;
-            let known = Known {
-                order_id: update.order_id,
-                state: update.state,
-                filled: update.filled,
-                average: update.average,
-                reject: update.reject,
-                source: ReportSource::Postback,
-                at: update.at,
-            };
-            match update.tag.or_else(|| self.orders.tag_of(update.order_id)) {
-                Some(tag) => self.report(tag, known, clock),
-                None => self.foreign(update.order_id),
-            }
+    fn tell_if_not_flat(&mut self, intent: &Intent) {
+        if !intent.id.is_operator() || !intent_reduces(intent) {
+            return;
         }
-        done
-    }
-
-    /// Reads replies of the connections that owe one, and now and then looks at the idle ones.
-    #[inline]
-    fn read_replies(&mut self, clock: &Clock) -> usize {
-        let mut done = 0;
-        let look_at_idle = self.lines.is_idle_turn();
-        for line in 0..self.lines.count() {
-            if !self.lines.is_due(line, look_at_idle) {
-                continue;
-            }
-            match self.lines.poll(line) {
-                Incoming::Nothing => {
-                    let waited = clock.mono().since(self.lines.last_used(line));
-                    if self.lines.job(line).is_none() || waited <= self.parts.reply_timeout_ns {
-                        continue;
-                    }
-                    self.give_up(line, clock);
-                }
-                Incoming::Reply(reply) => self.take_reply(line, &reply, clock),
-                Incoming::Closed => self.give_up(line, clock),
-            }
-            done += 1;
-        }
-        done
-    }
-
-    fn take_reply(&mut self, line: usize, reply: &crate::net::http::Reply, clock: &Clock) {
-        let job = self.lines.finish(line);
-        let sent = self.lines.last_used(line);
-        let body = self.lines.body(line, reply);
-        let outcome = match job {
-            Some(Job::Warm) if reply.status == 200 => None,
-            _ => Some(
-                self.parts
-                    .broker
-                    .read_reply(reply.status, body, &mut self.json),
-            ),
-        };
-        self.lines.clear(line, clock.mono());
-        if reply.closes {
-            self.drop_line(line);
-        }
-        self.totals.replies = self.totals.replies.wrapping_add(1);
-        if outcome == Some(Reply::Rejected(RejectClass::Session)) {
-            self.session_dead = true;
-            self.parts.events.push(GatewayEvent::SessionDead);
-        }
-        if let (Some(Job::Place(slot)), Some(outcome)) = (job, outcome) {
-            self.parts.reply.record(sent, clock.mono());
-            if let Some(tag) = self.orders.tag(slot) {
-                self.report(tag, Known::reply(outcome), clock);
-            }
-        }
-    }
-
-    /// A connection ended, broke, or did not answer in time: it leaves, and its order is unknown.
-    #[cold]
-    fn give_up(&mut self, line: usize, clock: &Clock) {
-        let job = self.lines.finish(line);
-        self.drop_line(line);
-        if let Some(Job::Place(slot)) = job
-            && let Some(tag) = self.orders.tag(slot)
-        {
-            self.report(tag, Known::gateway(OrderState::Unknown), clock);
+        for leg in intent.legs() {
+            self.parts
+                .events
+                .push(GatewayEvent::NotFlat(leg.instrument));
         }
     }
 
@@ -675,10 +463,13 @@ impl<C: Connection> Gateway<C> {
     }
 
     /// Cancels orders that outlived their time and warms connections that idled too long.
-    fn sweep(&mut self, now: MonoNanos) -> usize {
-        if now < self.next_sweep {
+    fn sweep(&mut self, now: Stamp) -> usize {
+        if now.mono < self.next_sweep {
             return 0;
         }
+        self.watch_loss();
+        self.watch_close(now);
+        let now = now.mono;
         self.next_sweep = now.plus(SWEEP_NS);
         let mut done = 0;
         while self.parts.order_ttl_ns > 0
@@ -725,20 +516,6 @@ impl<C: Connection> Gateway<C> {
     }
 }
 
-/// True when every leg only brings a position nearer to zero.
-fn intent_reduces(intent: &Intent) -> bool {
-    intent.legs().all(|leg| leg.reduces)
-}
-
-/// What an order is for, in the order budget.
-const fn urgency(order: &Order) -> Urgency {
-    if order.reduces {
-        Urgency::Exit
-    } else {
-        Urgency::Entry
-    }
-}
-
 /// The order a leg becomes: a pure function of the intent, so that a replay names it the same way.
 pub fn order_of(intent: &Intent, number: u8, leg: &Leg, (account, day): (u32, Day)) -> Order {
     let parts = TagParts {
@@ -762,50 +539,6 @@ pub fn order_of(intent: &Intent, number: u8, leg: &Leg, (account, day): (u32, Da
         signal: intent.signal.price,
         reduces: leg.reduces,
         received: intent.signal.received,
-    }
-}
-
-/// What one source says about an order.
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    order_id: OrderId,
-    state: OrderState,
-    filled: Qty,
-    average: Price,
-    reject: Option<RejectClass>,
-    source: ReportSource,
-    at: WallNanos,
-}
-
-impl Known {
-    const fn gateway(state: OrderState) -> Self {
-        Self {
-            order_id: OrderId(0),
-            state,
-            filled: Qty::ZERO,
-            average: Price::ZERO,
-            reject: None,
-            source: ReportSource::Gateway,
-            at: WallNanos(0),
-        }
-    }
-
-    const fn reply(reply: Reply) -> Self {
-        let mut known = Self::gateway(OrderState::Unknown);
-        known.source = ReportSource::Reply;
-        match reply {
-            Reply::Acknowledged(order_id) => {
-                known.order_id = order_id;
-                known.state = OrderState::Acknowledged;
-            }
-            Reply::Rejected(class) => {
-                known.state = OrderState::Rejected;
-                known.reject = Some(class);
-            }
-            // Nobody asked for slices: what became of them only the order book can say.
-            Reply::Sliced(_) | Reply::Unknown => {}
-        }
-        known
     }
 }
 
@@ -848,7 +581,7 @@ impl<C: Connection + Send> Stage for Gateway<C> {
             done += self.work_tickets(clock);
         }
         if done == 0 {
-            done += self.sweep(clock.mono());
+            done += self.sweep(clock.now());
             self.parts.first_byte.publish();
             self.parts.both_legs.publish();
             self.parts.reply.publish();
@@ -856,19 +589,31 @@ impl<C: Connection + Send> Stage for Gateway<C> {
         done
     }
 
-    /// Denies what was decided and not sent, so that every intent has an end, and waits up to two seconds for
-    /// replies that are still due.
+    /// Denies what was decided and not sent, so that every intent has an end, takes back entries that work, and
+    /// waits up to two seconds for replies that are still due and for what is being evened out.
     fn stop(&mut self, clock: &Clock) {
+        self.is_stopping = true;
+        for ticket in &mut self.tickets {
+            ticket.give_up_entries();
+        }
         while let Some(intent) = self.parts.intents.pop() {
             self.totals.intents = self.totals.intents.wrapping_add(1);
             self.deny(&intent, Denial::Stopping, clock.now());
         }
         let until = clock.mono().plus(DRAIN_NS);
-        while self.lines.is_owed() && clock.mono() < until {
+        let can_work = |gateway: &Self| {
+            !gateway.session_dead && !gateway.tickets.is_empty() && gateway.lines.connected() > 0
+        };
+        while (self.lines.is_owed() || can_work(self)) && clock.mono() < until {
             self.read_updates(clock);
             self.read_replies(clock);
+            self.work_cancels(clock);
             self.work_tickets(clock);
             std::thread::yield_now();
+        }
+        for ticket in &self.tickets {
+            let intent = ticket.intent.id;
+            self.parts.events.push(GatewayEvent::Abandoned(intent));
         }
         self.is_stalled();
     }

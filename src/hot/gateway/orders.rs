@@ -17,6 +17,18 @@ struct Live {
     since: MonoNanos,
     /// True when a ticket minds it.
     is_worked: bool,
+    /// True once people were told that nobody knows it and the close is near.
+    is_told: bool,
+}
+
+/// What a report came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Merged {
+    pub(super) applied: Applied,
+    /// The state all reports come to.
+    pub(super) state: OrderState,
+    /// True when the order was thought over and lives.
+    pub(super) is_revived: bool,
 }
 
 /// The order table: records in order of sending, and the few that are not finished.
@@ -74,8 +86,28 @@ impl Orders {
             slot,
             since: MonoNanos(0),
             is_worked: false,
+            is_told: false,
         });
         slot
+    }
+
+    /// Takes over an order of an earlier run.
+    pub(super) fn take_over(&mut self, record: OrderRecord, now: MonoNanos) {
+        let slot = self.insert(record);
+        if record.is_live() {
+            if let Some(live) = self.live.last_mut() {
+                live.since = now;
+            }
+        } else {
+            self.live.retain(|live| live.slot != slot);
+        }
+    }
+
+    /// Says that a ticket minds the order of a tag.
+    pub(super) fn set_minded(&mut self, tag: Tag) {
+        if let Some(slot) = self.find(tag) {
+            self.set_worked(slot);
+        }
     }
 
     fn place(&mut self, tag: Tag, slot: Slot) {
@@ -133,6 +165,16 @@ impl Orders {
         if let Some(live) = self.live.iter_mut().rev().find(|live| live.slot == slot) {
             live.is_worked = true;
         }
+    }
+
+    /// Those of them that no ticket minds.
+    pub(super) fn cancellable_alone(&self) -> impl Iterator<Item = (Slot, OrderId)> {
+        let is_alone = |slot: Slot| {
+            self.live
+                .iter()
+                .any(|live| live.slot == slot && !live.is_worked)
+        };
+        self.cancellable().filter(move |(slot, _)| is_alone(*slot))
     }
 
     /// Tag and number of every order that can be cancelled.
@@ -207,24 +249,31 @@ impl Orders {
 
     /// Merges a report and returns what it changed and the state all reports come to; `None` when the order
     /// is not one of this run.
-    pub(super) fn apply(&mut self, report: &Report) -> Option<(Applied, OrderState)> {
+    pub(super) fn apply(&mut self, report: &Report) -> Option<Merged> {
         let slot = self.find(report.tag)?;
         let record = self.records.get_mut(slot.0 as usize)?;
         let applied = record.apply(report);
         let state = record.state;
         let is_over = state.is_terminal();
-        match self.live.iter().position(|live| live.slot == slot) {
+        let live = self.live.iter().position(|live| live.slot == slot);
+        let is_revived = live.is_none() && !is_over;
+        match live {
             Some(at) if is_over => drop(self.live.swap_remove(at)),
             None if !is_over => {
                 self.live.push(Live {
                     slot,
                     since: report.received,
                     is_worked: false,
+                    is_told: false,
                 });
             }
             _ => {}
         }
-        Some((applied, state))
+        Some(Merged {
+            applied,
+            state,
+            is_revived,
+        })
     }
 
     /// An acknowledged or open order sent, or asked to be cancelled, longer than `ttl_ns` ago.
@@ -235,6 +284,23 @@ impl Orders {
             let is_due = !live.is_worked && now.since(live.since) >= ttl_ns;
             (is_working && is_due && record.order_id != OrderId(0))
                 .then_some((live.slot, record.order_id))
+        })
+    }
+
+    /// The next exit that is unknown while `is_near` says that its close is near; each is told once.
+    pub(super) fn tell_unknown_exit(
+        &mut self,
+        is_near: impl Fn(InstrumentIx) -> bool,
+    ) -> Option<Tag> {
+        let records = &self.records;
+        self.live.iter_mut().find_map(|live| {
+            let record = records.get(live.slot.0 as usize)?;
+            let is_due = record.order.reduces
+                && !live.is_told
+                && record.state == OrderState::Unknown
+                && is_near(record.order.instrument);
+            live.is_told |= is_due;
+            is_due.then_some(record.order.tag)
         })
     }
 

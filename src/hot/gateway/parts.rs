@@ -2,7 +2,8 @@
 
 use crate::journal::{Entry, Writer};
 use crate::model::{
-    Command, Day, Intent, IntentId, OrderId, Session, StrategyIx, Tag, TradingState, WallNanos,
+    Command, Day, InstrumentIx, Intent, IntentId, Money, OrderId, Session, StrategyIx, Tag,
+    TradingState, WallNanos,
 };
 use crate::net::HttpConnection;
 use crate::ring::{Counted, Lossless, QuoteBoard, Receiver, StateLatch};
@@ -33,6 +34,14 @@ pub enum GatewayEvent {
     State(TradingState),
     /// A strategy sent, or was refused, too much in a short time: it opens nothing more.
     Runaway(StrategyIx),
+    /// The loss of the day reached its limit: entries are over.
+    DailyLoss(Money),
+    /// What an operator wanted closed is not, or not whole: ask again, or close it at the broker.
+    NotFlat(InstrumentIx),
+    /// An exit is unknown and the close is near: a person must look at the broker's order book.
+    ExitUnknown(Tag),
+    /// The run ends while an intent is being worked: its orders are left to the next start.
+    Abandoned(IntentId),
 }
 
 /// How orders are priced again and how legs are kept together.
@@ -42,8 +51,6 @@ pub struct OrderRules {
     pub policies: Vec<LegsPolicy>,
     /// By strategy; where one is missing an order is cancelled when its time is over.
     pub ladders: Vec<Ladder>,
-    /// Modifications of one order.
-    pub modifications_max: u16,
 }
 
 impl OrderRules {
@@ -67,6 +74,9 @@ impl OrderRules {
     }
 }
 
+/// An exit that is unknown this long before the close is told: the proof of absence takes 17 seconds and more.
+const NEAR_CLOSE_NS: i64 = 60_000_000_000;
+
 /// When an instrument may be traded on the day of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TradingHours {
@@ -84,6 +94,13 @@ impl TradingHours {
             .is_some_and(|session| session.window_at(now).is_some())
     }
 
+    /// True in the last stretch before the close, in which nobody can wait for a proof any more.
+    #[inline]
+    pub fn is_near_close(&self, now: WallNanos) -> bool {
+        self.session
+            .is_some_and(|session| now >= session.close().offset(-NEAR_CLOSE_NS))
+    }
+
     /// True while entries are still allowed by the time of day.
     #[inline]
     pub fn allows_entry(&self, now: WallNanos) -> bool {
@@ -99,6 +116,8 @@ pub struct Armed {
     pub rules: ContractRules,
     /// When it may be traded.
     pub hours: TradingHours,
+    /// True when the configuration lets it be opened.
+    pub is_allowed: bool,
     /// Request to buy and request to sell; `None` for what is only watched.
     pub templates: Option<Box<[Template; 2]>>,
 }
@@ -124,6 +143,8 @@ pub struct GatewayParts<C = HttpConnection> {
     pub family: (u32, Day),
     /// Number of the last intent before this run.
     pub intent_base: u64,
+    /// True when real money or simulation is meant and the session is of that kind.
+    pub mode_matches: bool,
     /// The journal.
     pub journal: Writer,
     /// How orders are priced again and legs kept together.

@@ -1,7 +1,9 @@
 //! What the gateway tells of orders whose news come late, partly or in the wrong order.
 
 use super::*;
-use crate::model::{Action, InstrumentIx, IntentId, LegRole, Qty, Signal, StrategyIx, Token};
+use crate::model::{
+    Action, InstrumentIx, IntentId, LegRole, Qty, Signal, StrategyIx, Token, WallNanos,
+};
 use crate::ring::lane::Policy;
 use crate::ring::{Receiver, counted, lossless};
 use crate::rules::{BudgetLimits, Limits};
@@ -41,6 +43,7 @@ fn rig(outcomes_room: usize) -> Rig {
         runaway: crate::rules::RunawayLimits::default(),
         family: (7, DAY),
         intent_base: BASE,
+        mode_matches: true,
         journal: Writer::digesting(),
         rules: OrderRules::default(),
         state: crate::ring::StateLatch::default(),
@@ -96,10 +99,12 @@ fn intent(number: u64) -> Intent {
 }
 
 /// An order as it is after its first byte left.
+/// An order whose intent is over for good: the run ends, nothing goes on with it.
 fn sent(gateway: &mut Gateway, number: u64) -> Tag {
     let order = order_of(&intent(number), 0, &leg(), (7, DAY));
     let slot = gateway.orders.insert(OrderRecord::new(order));
     gateway.orders.set_sending(slot, MonoNanos(1));
+    gateway.is_stopping = true;
     order.tag
 }
 

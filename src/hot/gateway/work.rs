@@ -1,14 +1,16 @@
 //! The life of a ticket in the gateway: follow-up orders, new prices, cancels, and what its end tells.
 
+use super::hear::Known;
 use super::lines::Job;
+use super::orders::Slot;
 use super::ticket::{LEGS, Placing, Step, Ticket};
-use super::{Gateway, GatewayEvent, Known};
+use super::{Gateway, GatewayEvent};
 use crate::journal::Entry;
 use crate::model::ids::TagParts;
 use crate::model::{
-    Action, Amend, Command, Ended, Intent, IntentId, Leg, LegRole, MonoNanos, Order, OrderId,
-    OrderState, Price, Qty, Report, ReportSource, Side, Signal, Stamp, StrategyIx, Tag,
-    TradingState,
+    Action, Amend, Command, Ended, Intent, IntentId, LatchChange, Leg, LegRole, MonoNanos, Order,
+    OrderId, OrderState, Price, Qty, RejectClass, Report, ReportSource, Side, Signal, Stamp,
+    StrategyIx, Tag, TradingState,
 };
 use crate::net::Connection;
 use crate::rules::{Ladder, Urgency, protected_limit};
@@ -19,8 +21,6 @@ use crate::venue::Change;
 const STEPS: usize = 16;
 /// Commands taken in one call.
 const COMMANDS: usize = 16;
-/// Intents of an operator are numbered above those of strategies (see `arm::intent_base`).
-pub(super) const OPERATOR_BASE: u64 = 51_840_000;
 
 impl<C: Connection> Gateway<C> {
     /// Takes what control asks for.
@@ -44,15 +44,7 @@ impl<C: Connection> Gateway<C> {
                     self.report(poll.tag, known, clock);
                 }
                 Command::Absent(tag) => self.take_absence(tag, clock),
-                Command::Cancel(tag) => {
-                    if let Some((slot, id)) = self
-                        .orders
-                        .cancellable()
-                        .find(|(slot, _)| self.orders.tag(*slot) == Some(tag))
-                    {
-                        self.cancels.push((slot, id));
-                    }
-                }
+                Command::Cancel(tag) => self.cancel(tag),
                 Command::CancelAll => self.cancel_all(),
                 Command::Flatten => self.flatten(clock),
                 Command::Submit(intent) => self.dispatch(&intent, clock),
@@ -61,19 +53,32 @@ impl<C: Connection> Gateway<C> {
         done
     }
 
+    /// Cancels one order; the leg it was for is given up, so that nothing follows it.
+    fn cancel(&mut self, tag: Tag) {
+        if self.tickets.iter_mut().any(|ticket| ticket.give_up(tag)) {
+            return;
+        }
+        let is_it = |(slot, _): &(Slot, OrderId)| self.orders.tag(*slot) == Some(tag);
+        let found = self.orders.cancellable().find(is_it);
+        self.cancels.extend(found);
+    }
+
+    /// Cancels everything that works; every leg is given up. What no ticket minds is cancelled by itself.
     pub(super) fn cancel_all(&mut self) {
+        for ticket in &mut self.tickets {
+            ticket.give_up_all();
+        }
         self.cancels.clear();
-        self.cancels.extend(self.orders.cancellable());
+        self.cancels.extend(self.orders.cancellable_alone());
     }
 
     /// Notices that somebody tightened or loosened the trading state.
     #[cold]
     pub(super) fn take_state(&mut self, state: TradingState, clock: &Clock) {
-        use crate::model::{Cause, LatchChange};
         self.seen_state = state;
         let change = LatchChange {
             state,
-            cause: Cause::Operator,
+            cause: self.parts.state.cause(),
         };
         self.publish_quietly(Entry::Latch(change), clock.now());
         self.parts.events.push(GatewayEvent::State(state));
@@ -203,8 +208,12 @@ impl<C: Connection> Gateway<C> {
             .unwrap_or(leg.reference);
         let away = leg.limit.distance(leg.reference).0.max(0);
         let own = i128::from(away) * 10_000 / i128::from(leg.reference.0.max(1));
-        let own = i64::try_from(own).unwrap_or(0);
         let ladder = self.parts.rules.ladder(strategy, 0);
+        let own = match i64::try_from(own) {
+            // What was taken over has no price it was made from.
+            Ok(0) | Err(_) => ladder.protection_basis_points,
+            Ok(own) => own,
+        };
         let far = self.parts.limits.band_basis_points;
         let ladder = Ladder {
             protection_basis_points: own.min(far),
@@ -325,36 +334,61 @@ impl<C: Connection> Gateway<C> {
     /// Tells the end of an intent: to the journal and control as it is, to the deciding stage leg by leg.
     fn tell_end(&mut self, ticket: &Ticket, ended: Ended, now: Stamp) {
         self.publish_quietly(Entry::Ended(ended), now);
-        for (number, leg) in (0_u8..).zip(ticket.intent.legs()) {
-            let (state, reject) = ticket.end_of(number);
-            let report = Report {
-                tag: super::order_of(&ticket.intent, number, &leg, self.parts.family).tag,
-                order_id: OrderId(0),
-                state,
-                filled: ended.filled[usize::from(number)],
-                average: Price::ZERO,
-                reject,
-                denial: None,
-                source: ReportSource::Gateway,
-                at: now.wall,
-                received: now.mono,
-            };
-            self.push_outcome(Entry::Report(report));
+        if ended.how != crate::model::Ending::Complete {
+            self.tell_if_not_flat(&ticket.intent);
         }
+        for number in 0..2 {
+            let end = ticket.end_of(number);
+            let filled = ended.filled[usize::from(number)];
+            self.tell_leg(ticket, number, end, filled, now);
+        }
+    }
+
+    /// Tells the deciding stage where a leg of an intent is.
+    pub(super) fn tell_leg(
+        &mut self,
+        ticket: &Ticket,
+        number: u8,
+        (state, reject): (OrderState, Option<RejectClass>),
+        filled: Qty,
+        now: Stamp,
+    ) {
+        let Some(leg) = ticket.intent.legs().nth(usize::from(number)) else {
+            return;
+        };
+        let report = Report {
+            tag: super::order_of(&ticket.intent, number, &leg, self.parts.family).tag,
+            order_id: OrderId(0),
+            state,
+            filled,
+            average: Price::ZERO,
+            reject,
+            denial: None,
+            source: ReportSource::Gateway,
+            at: now.wall,
+            received: now.mono,
+        };
+        self.push_outcome(Entry::Report(report));
     }
 
     /// Closes everything that is held, one leg per position.
     fn flatten(&mut self, clock: &Clock) {
         let now = clock.now();
-        for at in 0..self.holdings.len() {
-            let (strategy, instrument, net) = self.holdings[at];
+        let mut at = 0;
+        while let Some(held) = self.holdings.get(at) {
+            at += 1;
+            let (strategy, instrument, net) = (held.strategy, held.instrument, held.net);
             let held = u32::try_from(net.unsigned_abs()).unwrap_or(u32::MAX);
             let free = held.saturating_sub(self.orders.reducing(strategy, instrument));
             let quote = self.parts.quotes.get(instrument);
             let side = if net > 0 { Side::Sell } else { Side::Buy };
             let touch = if net > 0 { quote.bid } else { quote.ask };
             let reference = [touch, quote.last].into_iter().find(|price| price.0 > 0);
-            let (Some(reference), true) = (reference, free > 0) else {
+            if free == 0 {
+                continue;
+            }
+            let Some(reference) = reference else {
+                self.parts.events.push(GatewayEvent::NotFlat(instrument));
                 continue;
             };
             let tick = self
@@ -382,8 +416,7 @@ impl<C: Connection> Gateway<C> {
                 at: now.wall,
                 received: now.mono,
             };
-            let id =
-                IntentId(OPERATOR_BASE + self.parts.intent_base / 600 * 99 + self.operator_intents);
+            let id = IntentId(self.operator_base() + self.operator_intents);
             self.dispatch(&Intent::new(id, signal, leg, None), clock);
         }
     }

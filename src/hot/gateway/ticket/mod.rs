@@ -16,11 +16,13 @@
 //!   nothing follow it, neither a replacement nor an unwinding.
 //! - Pure: it knows no connection, no clock but the `now` passed in, and allocates nothing.
 
+mod resume;
+
 use crate::book::OrderRecord;
 use crate::model::{
     Denial, Ended, Ending, Intent, Leg, MonoNanos, OrderId, OrderState, Qty, RejectClass, Tag,
 };
-use crate::rules::{LegsPolicy, Policy};
+use crate::rules::{LegsPolicy, Policy, Slices};
 
 /// Legs of an intent; the orders that unwind them are numbered behind.
 pub(super) const LEGS: u8 = 2;
@@ -130,6 +132,8 @@ struct Work {
     step: u8,
     filled: Qty,
     state: State,
+    /// True when nothing may follow its order: it is cancelled, and what it did not fill is let go.
+    is_given_up: bool,
     /// How its last order ended, for who asked for it.
     end: (OrderState, Option<RejectClass>),
 }
@@ -170,6 +174,7 @@ impl Work {
             step: 0,
             filled: Qty::ZERO,
             state: State::Wants(from),
+            is_given_up: false,
             end: (OrderState::Denied, None),
         };
         work.cut();
@@ -188,13 +193,13 @@ impl Work {
             step: 0,
             filled: Qty::ZERO,
             state: State::Absent,
+            is_given_up: false,
             end: (OrderState::Denied, None),
         }
     }
 
     /// Takes the next slice: what is left in equal whole lots, the larger ones first.
     fn cut(&mut self) {
-        // What is no whole number of lots goes out as it is: the limits refuse it by name.
         self.left = first_slice(self.later, self.lot, self.slice_max);
         self.later = self.later.saturating_sub(self.left);
     }
@@ -218,10 +223,23 @@ impl Work {
         matches!(self.state, State::Failed)
     }
 
+    /// Lets go what is not filled: what waits at once, what lives after its cancel.
+    const fn give_up(&mut self) {
+        match self.state {
+            State::Wants(_) => self.state = State::Failed,
+            State::Live(_) => self.is_given_up = true,
+            State::Absent | State::Done | State::Failed => {}
+        }
+    }
+
     /// Moves past a slice that is filled.
     fn advance(&mut self, now: MonoNanos) {
         if self.later == Qty::ZERO {
             self.state = State::Done;
+            return;
+        }
+        if self.is_given_up {
+            self.state = State::Failed;
             return;
         }
         self.slice = self.slice.saturating_add(1);
@@ -312,15 +330,38 @@ impl Ticket {
         let Some(work) = self.works.get_mut(usize::from(number)) else {
             return;
         };
-        let passes = matches!(
-            denial,
-            Denial::Budget | Denial::NoConnection | Denial::LegFrozen
-        );
-        work.state = if passes {
+        work.state = if passes(denial) {
             State::Wants(now.plus(DENIED_WAIT_NS))
         } else {
             State::Failed
         };
+    }
+
+    /// Gives up whatever opens or adds; exits and what evens out the legs go on.
+    pub(super) fn give_up_entries(&mut self) {
+        for work in self.works.iter_mut().filter(|work| !work.leg.reduces) {
+            work.give_up();
+        }
+    }
+
+    /// Gives up everything, as an operator wants it.
+    pub(super) fn give_up_all(&mut self) {
+        for work in &mut self.works {
+            work.give_up();
+        }
+    }
+
+    /// Gives up the leg of an order; false when no live order of it has this tag.
+    pub(super) fn give_up(&mut self, tag: Tag) -> bool {
+        let is_it = |work: &&mut Work| work.live().is_some_and(|live| live.tag == tag);
+        let found = self.works.iter_mut().find(is_it);
+        found.map(Work::give_up).is_some()
+    }
+
+    /// True when an order is the live one of a leg.
+    pub(super) fn minds(&self, tag: Tag) -> bool {
+        let mut lives = self.works.iter().filter_map(Work::live);
+        lives.any(|live| live.tag == tag)
     }
 
     /// True when an order belongs to this ticket.
@@ -374,7 +415,7 @@ impl Ticket {
         if work.left == Qty::ZERO {
             return work.advance(now);
         }
-        if is_clearing {
+        if is_clearing || work.is_given_up {
             work.state = State::Failed;
             return;
         }
@@ -488,7 +529,8 @@ impl Ticket {
                     reduces: true,
                     ..work.leg
                 };
-                self.works[more + 2] = Work::new(leg, work.lot, work.slice_max, now);
+                let lots = (work.lot, work.slice_max);
+                self.works[more + 2] = self.works[more + 2].following(leg, lots, now);
             }
         }
         let gave_up = self.works[2..].iter().any(Work::is_failed);
@@ -505,7 +547,8 @@ impl Ticket {
 
     fn step_of(&mut self, number: u8, now: MonoNanos) -> Option<Step> {
         let at = usize::from(number);
-        let is_clearing = self.phase == Phase::Clearing && number < LEGS;
+        let is_clearing =
+            (self.phase == Phase::Clearing && number < LEGS) || self.works[at].is_given_up;
         let Pace {
             ttl_ns,
             steps_max,
@@ -616,13 +659,16 @@ impl Ticket {
 /// Units of the first order of a leg: all of it, or the first of its equal slices.
 #[inline]
 pub(super) fn first_slice(qty: Qty, lot: Qty, slice_max: Qty) -> Qty {
-    if qty <= slice_max || slice_max == Qty::ZERO || !qty.0.is_multiple_of(lot.0.max(1)) {
-        return qty;
-    }
-    let lots = qty.0 / lot.0.max(1);
-    Qty(lots
-        .div_ceil(qty.0.div_ceil(slice_max.0))
-        .saturating_mul(lot.0))
+    // What cannot be cut goes out as it is: the limits refuse it by name.
+    Slices::new(qty, lot, slice_max).map_or(qty, |slices| slices.qty(0))
+}
+
+/// True for a denial whose reason passes by itself.
+pub(super) const fn passes(denial: Denial) -> bool {
+    matches!(
+        denial,
+        Denial::Budget | Denial::NoConnection | Denial::LegFrozen
+    )
 }
 
 /// Intents a tag can tell apart.

@@ -1,0 +1,403 @@
+//! The control loop of a run: hands news to people, sockets to the engine and records to the disk, until the
+//! day is over; then lets working orders settle and says what came of it.
+
+use super::Args;
+use super::console::Console;
+use super::journal::Journal;
+use super::prepare::{Prepared, sim_clock};
+use super::recording::Recording;
+use super::settle::Open;
+use super::summary;
+use crate::cli::Failure;
+use crate::cli::hand::Hand;
+use crate::control::Desk;
+use crate::control::dial::{Dialled, Want};
+use crate::control::guard::Wish;
+use crate::hot::feed::FeedEvent;
+use crate::hot::gateway::GatewayEvent;
+use crate::model::{Cause, Command, MonoNanos, TradingState, WallNanos};
+use crate::pipeline::Engine;
+use crate::ring::LaneView;
+use crate::runtime::watchdog::Bark;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::IsTerminal as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Why the run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Closed,
+    VenueEnded,
+    Interrupted,
+    SessionDead,
+    VenueGone,
+}
+
+impl End {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Closed => "the market closed",
+            Self::VenueEnded => "the simulated day ended",
+            Self::Interrupted => "interrupted",
+            Self::SessionDead => "the session is dead",
+            Self::VenueGone => "the venue is gone",
+        }
+    }
+}
+/// The control loop of a run.
+pub(super) struct Control {
+    engine: Engine,
+    journal: Journal,
+    tape: Option<Recording>,
+    twin: Desk,
+    hand: Hand,
+    is_simulated: bool,
+    day_open: Option<WallNanos>,
+    day_end: Option<WallNanos>,
+    open: Open,
+    troubles: BTreeSet<String>,
+    links: usize,
+    connections: usize,
+    close_grace_ns: u64,
+    failures: u32,
+    asked_sim: MonoNanos,
+    progress: Option<ProgressBar>,
+    strategies: Vec<String>,
+}
+
+/// Every turn takes a core from somebody; 20 ms keep the console live and the journal close behind.
+const PERIOD: Duration = Duration::from_millis(20);
+/// A simulated venue that cannot be reached this often is gone: the process has ended.
+const FAILURES_MAX: u32 = 5;
+
+impl Control {
+    /// Starts the engine and says so.
+    pub(super) fn start(
+        prepared: Prepared,
+        args: &Args,
+        console: &mut Console<'_>,
+    ) -> Result<Self, Failure> {
+        for line in &prepared.topology {
+            console.line("topology", line, &json!({ "text": line }));
+        }
+        let warm: usize = prepared.history.iter().map(|(_, bars)| bars.len()).sum();
+        let account = prepared.twin.account().to_owned();
+        let count = prepared.names.instruments.len();
+        console.line(
+            "start",
+            &format!(
+                "account {account}, {count} instruments, {warm} bars of history, journal {}",
+                prepared.journal.folder().display()
+            ),
+            &json!({ "account": account, "instruments": count, "history_bars": warm,
+                "day": prepared.header.day.to_string() }),
+        );
+        for line in prepared.hand.news() {
+            console.line("guard", &line, &json!({ "text": line }));
+        }
+        let tape = match &args.record {
+            Some(path) => Some(Recording::begin(path, &prepared.header, &prepared.history)?),
+            None => None,
+        };
+        let progress = progress(args, prepared.day_open, prepared.day_end);
+        let connections = prepared.armoury.settings.connections;
+        let close_grace_ns = prepared.armoury.settings.close_grace_ns;
+        let engine = crate::pipeline::start(prepared.armoury, prepared.start)?;
+        Ok(Self {
+            engine,
+            journal: prepared.journal,
+            tape,
+            twin: prepared.twin,
+            hand: prepared.hand,
+            is_simulated: prepared.is_simulated,
+            day_open: prepared.day_open,
+            day_end: prepared.day_end,
+            open: Open::default(),
+            troubles: BTreeSet::new(),
+            links: 0,
+            connections,
+            close_grace_ns,
+            failures: 0,
+            asked_sim: MonoNanos(0),
+            progress,
+            strategies: prepared.names.strategies,
+        })
+    }
+
+    /// Runs until something ends the day.
+    pub(super) fn watch(
+        &mut self,
+        interrupted: &AtomicBool,
+        console: &mut Console<'_>,
+    ) -> Result<End, Failure> {
+        let mut end = None;
+        loop {
+            if let Some(found) = self.turn(console) {
+                end = Some(found);
+            }
+            if interrupted.load(Ordering::Relaxed) {
+                end = Some(End::Interrupted);
+            }
+            if end.is_none() {
+                end = self.is_over();
+            }
+            if let Some(end) = end {
+                return Ok(end);
+            }
+            pause(PERIOD);
+        }
+    }
+
+    /// One turn of everything control does.
+    fn turn(&mut self, console: &mut Console<'_>) -> Option<End> {
+        let mut end = None;
+        let progress = self.progress.clone();
+        let speak =
+            |console: &mut Console<'_>, say: &mut dyn FnMut(&mut Console<'_>)| match &progress {
+                Some(bar) => bar.suspend(|| say(console)),
+                None => say(console),
+            };
+        while let Ok(news) = self.engine.outlets.dialled.try_recv() {
+            match &news {
+                Dialled::Up(Want::OrderConnection, _) => {
+                    self.links += 1;
+                    // The feed comes last: no decision before its orders could leave.
+                    if self.links == self.connections {
+                        self.engine.wants.send(Want::Feed).ok();
+                    }
+                }
+                Dialled::Up(Want::Feed, _) => self.failures = 0,
+                // The feed is not asked for before the order connections are open, so until then their
+                // failures are what tells that the venue is gone.
+                Dialled::Failed(want, _, _)
+                    if *want == Want::Feed || self.links < self.connections =>
+                {
+                    self.failures += 1;
+                }
+                Dialled::Failed(Want::OrderConnection | Want::Feed, _, _) => {}
+                Dialled::SessionDead(_) => end = Some(End::SessionDead),
+            }
+            speak(console, &mut |console| console.dialled(&news));
+        }
+        if self.is_simulated && self.failures >= FAILURES_MAX {
+            end = Some(End::VenueGone);
+        }
+        while let Some(event) = self.engine.outlets.feed.pop() {
+            if matches!(event, FeedEvent::Lost(_)) {
+                self.engine.wants.send(Want::Feed).ok();
+            }
+            speak(console, &mut |console| console.feed(&event));
+        }
+        while let Some(event) = self.engine.outlets.decide.pop() {
+            speak(console, &mut |console| console.decide(&event));
+        }
+        while let Some(entry) = self.engine.outlets.records.pop() {
+            self.open.note(&entry);
+            speak(console, &mut |console| console.record(&entry));
+        }
+        while let Some(event) = self.engine.outlets.gateway.pop() {
+            match event {
+                GatewayEvent::ConnectionLost => {
+                    self.engine.wants.send(Want::OrderConnection).ok();
+                }
+                GatewayEvent::SessionDead => end = Some(End::SessionDead),
+                GatewayEvent::NotSynced => {
+                    let why = "the journal could not be synced";
+                    if let Some(fault) =
+                        self.hand
+                            .tighten(TradingState::Reducing, Cause::Journal, why)
+                    {
+                        console.line("guard", &fault, &json!({ "text": fault }));
+                    }
+                }
+                _ => {}
+            }
+            speak(console, &mut |console| console.gateway(&event));
+        }
+        while let Some(wish) = self.hand.wish() {
+            if wish == Wish::Flatten && self.engine.commands.push(Command::Flatten).is_err() {
+                let text = "ALARM the gateway takes no commands: nothing was flattened; ask again";
+                console.line("guard", text, &json!({ "text": text }));
+            }
+        }
+        while let Some(note) = self.hand.note() {
+            speak(console, &mut |console| {
+                console.line("guard", &note, &json!({ "text": note }));
+            });
+        }
+        for bark in self.engine.watchdog.check(self.engine.clock.mono()) {
+            let text = match bark {
+                Bark::Stuck { stage, for_ms } => {
+                    format!("ALARM stage {stage} has made no progress for {for_ms} ms")
+                }
+                Bark::Alive { stage } => format!("stage {stage} makes progress again"),
+            };
+            speak(console, &mut |console| {
+                console.line("watchdog", &text, &json!({ "text": text }));
+            });
+        }
+        for meter in &mut self.engine.outlets.meters {
+            meter.collect();
+        }
+        // A full or failing disk ends no trading: exits must still go out. It is said once, and tried again.
+        for trouble in [self.sync().err(), self.record().err()] {
+            let Some(trouble) = trouble else { continue };
+            let text = format!("ALARM {trouble}; trading goes on");
+            if self.troubles.insert(text.clone()) {
+                speak(console, &mut |console| {
+                    console.line("alarm", &text, &json!({ "text": text }));
+                });
+            }
+        }
+        if let (Some(bar), Some(open)) = (&self.progress, self.day_open) {
+            let minutes = self.engine.clock.now().wall.since(open) / crate::model::time::MINUTE;
+            bar.set_position(u64::try_from(minutes).unwrap_or(0));
+        }
+        end
+    }
+
+    /// Syncs the journal behind the hot thread and keeps one segment prepared ahead of it.    /// Syncs the journal behind the hot thread and keeps one segment prepared ahead of it.
+    fn sync(&mut self) -> Result<(), Failure> {
+        let written = self.engine.lanes.last().map_or(0, LaneView::pushed);
+        let synced = self.journal.sync(written);
+        if self.engine.segments.room() > 1
+            && let Some(segment) = self.journal.ahead(self.engine.clock.mono())?
+        {
+            self.engine.segments.push(segment).ok();
+        }
+        synced
+    }
+
+    /// Writes what the engine handed to the recorder.
+    fn record(&mut self) -> Result<(), Failure> {
+        let recorders = &mut self.engine.outlets.recorders;
+        self.tape
+            .as_mut()
+            .map_or(Ok(()), |tape| tape.drain(recorders))
+    }
+
+    /// True when the day is over: by the clock, or because the simulated venue says so.
+    fn is_over(&mut self) -> Option<End> {
+        let now = self.engine.clock.now();
+        if self
+            .day_end
+            .is_some_and(|close| now.wall >= close.offset(5_000_000_000))
+        {
+            return Some(End::Closed);
+        }
+        const ASK_NS: u64 = 250_000_000;
+        if self.is_simulated && now.mono.since(self.asked_sim) > ASK_NS {
+            self.asked_sim = now.mono;
+            let clock = sim_clock(&mut self.twin).ok()?;
+            if clock.get("ended").and_then(Value::as_bool) == Some(true) {
+                return Some(End::VenueEnded);
+            }
+        }
+        None
+    }
+
+    /// Lets working orders settle, stops the engine, and says what came of the day.
+    pub(super) fn finish(
+        mut self,
+        end: End,
+        args: &Args,
+        console: &mut Console<'_>,
+    ) -> Result<(), Failure> {
+        if !matches!(end, End::Closed | End::VenueEnded) {
+            self.engine.halt.set();
+        }
+        let patience = if end == End::Interrupted {
+            1_000_000_000
+        } else {
+            5_000_000_000
+        };
+        let until = self.engine.clock.mono().plus(patience);
+        // A quiet moment first: the clock closes the last bars, updates of the last fills are on their way.
+        let mut quiet = self.engine.clock.mono().plus(200_000_000);
+        if matches!(end, End::Closed | End::VenueEnded) {
+            quiet = quiet.plus(self.close_grace_ns);
+            if let Some(close) = self.day_end {
+                let now = self.engine.clock.mono();
+                self.engine.clock.observe(close.offset(2_000_000_000), now);
+            }
+        }
+        while self.engine.clock.mono() < quiet
+            || (self.open.count() > 0 && self.engine.clock.mono() < until)
+        {
+            self.turn(console);
+            pause(PERIOD);
+        }
+        if let Some(bar) = self.progress.take() {
+            bar.finish_and_clear();
+        }
+        let mut stopped = self.engine.stop().map_err(Failure::Failed)?;
+        while let Some(event) = stopped.outlets.decide.pop() {
+            console.decide(&event);
+        }
+        while let Some(entry) = stopped.outlets.records.pop() {
+            self.open.note(&entry);
+            console.record(&entry);
+        }
+        let digests = json!({
+            "intents": stopped.decide.digest(),
+            "journal": stopped.gateway.journal().digest(),
+        });
+        if let Some(tape) = self.tape.take()
+            && let Err(e) = tape.end(
+                &mut stopped.outlets.recorders,
+                &digests.to_string(),
+                console,
+            )
+        {
+            console.say(&format!("ALARM the recording has no end: {e}"));
+        }
+        let facts = summary::Facts {
+            end: end.words(),
+            names: &console.names.clone(),
+            strategies: &self.strategies,
+            open: &self.open,
+            digests: &digests,
+            twin: &self.twin,
+            is_simulated: self.is_simulated,
+        };
+        let agrees = summary::print(&stopped, &facts, console);
+        if let Some(folder) = &args.histograms {
+            summary::write_histograms(&stopped, folder)?;
+        }
+        match end {
+            End::Interrupted => Err(Failure::Interrupted("stopped by the operator".to_owned())),
+            End::SessionDead => Err(Failure::Venue(
+                "the session is dead; log in again".to_owned(),
+            )),
+            End::VenueGone => Err(Failure::Venue("the venue is gone".to_owned())),
+            End::Closed | End::VenueEnded if agrees => Ok(()),
+            End::Closed | End::VenueEnded => Err(Failure::Failed(
+                "positions differ from the venue's; see the summary".to_owned(),
+            )),
+        }
+    }
+}
+
+/// Waits.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the control loop of a verb, not a hot thread"
+)]
+pub(in crate::cli) fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// A bar over the trading day, on a terminal only.
+fn progress(args: &Args, open: Option<WallNanos>, close: Option<WallNanos>) -> Option<ProgressBar> {
+    if args.json || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let minutes = close?.since(open?) / crate::model::time::MINUTE;
+    let bar = ProgressBar::new(u64::try_from(minutes).unwrap_or(0));
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} min  {elapsed}").ok()?;
+    bar.set_style(style);
+    Some(bar)
+}

@@ -1,0 +1,100 @@
+//! The configuration of a run: the file, what a simulated venue says of itself, and the door to live trading.
+
+use crate::cli::Failure;
+use crate::config::{Config, LoginConfig};
+use crate::model::Secret;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Reads a configuration, joins it with a simulated venue's ready file, and refuses live trading that is not
+/// asked for.
+///
+/// # Errors
+///
+/// [`Failure::Usage`] for a configuration or flags that are not allowed, [`Failure::Input`] for a ready file.
+pub(in crate::cli) fn load(
+    file: &Path,
+    venue_ready: Option<&Path>,
+    execute: bool,
+) -> Result<Config, Failure> {
+    let mut config = Config::load(file).map_err(|errors| Failure::Usage(errors.to_string()))?;
+    if let Some(path) = venue_ready {
+        if !config.venue.simulated {
+            return Err(Failure::Usage(
+                "--venue-ready is for a simulated venue; venue.simulated is false".to_owned(),
+            ));
+        }
+        take_ready(&mut config, path)?;
+    }
+    guard(&config, execute)?;
+    Ok(config)
+}
+
+/// What a simulated venue wrote when it was ready.
+#[derive(Debug)]
+pub(in crate::cli) struct Ready {
+    pub(in crate::cli) rest: String,
+    pub(in crate::cli) ticker: String,
+    pub(in crate::cli) ca_file: Option<PathBuf>,
+    pub(in crate::cli) api_key: String,
+    pub(in crate::cli) request_token: Secret,
+    pub(in crate::cli) api_secret: Secret,
+}
+
+/// Reads a venue's ready file.
+pub(in crate::cli) fn take_ready_file(path: &Path) -> Result<Ready, Failure> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::Input(format!("{name}: {e}; start tezi venue --ready-file first")))?;
+    let ready: Value = serde_json::from_str(&text)
+        .map_err(|e| Failure::Input(format!("{name}: {e}; a venue's ready file is expected")))?;
+    let field = |key: &str| {
+        let text = ready.get(key).and_then(Value::as_str);
+        let missing = || format!("{name}: no text {key:?}; is it a venue's ready file?");
+        text.map(str::to_owned)
+            .ok_or_else(|| Failure::Input(missing()))
+    };
+    Ok(Ready {
+        rest: field("rest")?,
+        ticker: field("ticker")?,
+        ca_file: ready
+            .get("ca_file")
+            .and_then(Value::as_str)
+            .map(PathBuf::from),
+        api_key: field("api_key")?,
+        request_token: Secret::new(field("request_token")?),
+        api_secret: Secret::new(field("api_secret")?),
+    })
+}
+
+fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
+    let ready = take_ready_file(path)?;
+    config.venue.rest = ready.rest;
+    config.venue.ticker = ready.ticker;
+    config.venue.api_key = ready.api_key;
+    config.venue.login = LoginConfig::RequestToken {
+        request_token: ready.request_token,
+        api_secret: ready.api_secret,
+    };
+    config.venue.ca_file = ready.ca_file;
+    Ok(())
+}
+
+/// Simulation is the default; live trading needs a flag and a stanza and a matching account.
+fn guard(config: &Config, execute: bool) -> Result<(), Failure> {
+    let refuse = |why: &str| Err(Failure::Usage(why.to_owned()));
+    match (config.venue.simulated, execute) {
+        (true, true) => refuse(
+            "--execute with venue.simulated = true; live trading needs a configuration that says \
+             venue.simulated = false",
+        ),
+        (false, false) => refuse(
+            "venue.simulated is false: this configuration trades live; add --execute to do so, or use \
+             tezi venue",
+        ),
+        (false, true) if config.venue.account.is_none() => refuse(
+            "--execute needs venue.account, so that orders can only go to the account that is meant",
+        ),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,188 @@
+//! Everything before the first thread: session, instruments, history, stages' parts, first journal file.
+
+use super::Args;
+use super::journal::{Journal, new_segment, sync_of, tail_of};
+use super::names::Names;
+use crate::cli::Failure;
+use crate::cli::hand::Hand;
+use crate::config::Config;
+use crate::control::Desk;
+use crate::model::WallNanos;
+use crate::pipeline::arm::{self, TapeHeader};
+use crate::pipeline::{Start, describe};
+use crate::runtime::topology;
+use crate::runtime::{Clock, MarketTime, Topology};
+use serde_json::Value;
+
+/// Everything before the first thread.
+pub(super) struct Prepared {
+    pub(super) armoury: arm::Armoury,
+    pub(super) start: Start,
+    pub(super) header: TapeHeader,
+    pub(super) history: Vec<(u16, Vec<crate::model::Bar>)>,
+    pub(super) names: Names,
+    pub(super) twin: Desk,
+    pub(super) hand: Hand,
+    pub(super) is_simulated: bool,
+    pub(super) journal: Journal,
+    pub(super) day_end: Option<WallNanos>,
+    pub(super) day_open: Option<WallNanos>,
+    pub(super) topology: Vec<String>,
+}
+
+/// The class a fault before the first thread belongs to.
+pub(in crate::cli) fn arm_failure(fault: &arm::ArmFault) -> Failure {
+    match fault {
+        arm::ArmFault::Desk(_) | arm::ArmFault::Net(_) => Failure::Venue(fault.to_string()),
+        arm::ArmFault::Template { .. } | arm::ArmFault::Unfit(_) => {
+            Failure::Usage(fault.to_string())
+        }
+        arm::ArmFault::Prices(_) => Failure::Input(fault.to_string()),
+    }
+}
+
+/// Logs in, reads what the day needs, and builds the parts of every stage.
+///
+/// # Errors
+///
+/// The class of what cannot be had; nothing was sent.
+pub(super) fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure> {
+    let fail = |fault: arm::ArmFault| arm_failure(&fault);
+    let placement = place(config, args)?;
+    let (mut desk, tls) = arm::open_desk(config).map_err(fail)?;
+    let (market, now) = market_time(config, &mut desk)?;
+    let day = now.day();
+    let instruments = arm::resolve(&mut desk, config, day).map_err(fail)?;
+    let mut assembly = arm::assemble(config, &instruments, day).map_err(fail)?;
+    let history =
+        arm::warm(&mut desk, config, &instruments, &mut assembly.units, now).map_err(fail)?;
+    let header = TapeHeader {
+        config: std::fs::read_to_string(&args.config)?,
+        instruments: instruments.clone(),
+        day,
+        intent_base: arm::intent_base(now),
+        family: (arm::fingerprint(desk.account()), day),
+    };
+    let names = Names::of(&instruments, &assembly);
+    let sessions = assembly
+        .strategies
+        .iter()
+        .zip(&assembly.units)
+        .filter_map(|(_, unit)| {
+            let row = instruments.get(unit.instrument)?;
+            config.market.session(row.exchange, day)
+        });
+    let sessions: Vec<_> = sessions.collect();
+    let journal = config.engine.data_dir.join("journal");
+    std::fs::create_dir_all(&journal)
+        .map_err(|e| Failure::Failed(format!("{}: {e}", journal.display())))?;
+    let tail = tail_of(&journal, &header)?;
+    let (segment, journal_file) = new_segment(&journal, &header, 1)?;
+    let hand = Hand::take(config, desk.account())?;
+    let twin = desk.twin();
+    let mut armoury =
+        arm::armoury(config, (desk, tls), instruments, assembly, &header).map_err(fail)?;
+    if let MarketTime::Feed { speed_milli } = market
+        && speed_milli > 1_000
+    {
+        // An order's time is market time: a day played fast leaves it less of the machine's.
+        let ttl = armoury.settings.order_ttl_ns;
+        armoury.settings.order_ttl_ns = (ttl / speed_milli * 1_000).max(50_000_000);
+        for policy in &mut armoury.settings.rules.policies {
+            policy.imbalance_ns = (policy.imbalance_ns / speed_milli * 1_000).max(250_000_000);
+        }
+        for ladder in &mut armoury.settings.rules.ladders {
+            ladder.ttl_ns = (ladder.ttl_ns / speed_milli * 1_000).max(50_000_000);
+        }
+    }
+    Ok(Prepared {
+        armoury,
+        topology: describe(&placement),
+        start: Start {
+            placement,
+            clock: Clock::start(&market),
+            segment,
+            state: hand.state(),
+            tail,
+            sync: sync_of(config),
+            records: args.record.is_some(),
+        },
+        journal: Journal::new(journal, header.clone(), journal_file),
+        header,
+        history,
+        names,
+        twin,
+        hand,
+        is_simulated: config.venue.simulated,
+        day_end: sessions.iter().map(crate::model::Session::close).max(),
+        day_open: sessions.iter().map(crate::model::Session::open).min(),
+    })
+}
+
+/// Chooses topology and cores from flags, configuration and machine.
+pub(in crate::cli) fn placement(
+    config: &Config,
+    topology: Option<&str>,
+    idle: Option<&str>,
+) -> Result<crate::runtime::Placement, Failure> {
+    use crate::config::{IdleChoice, TopologyChoice};
+    use crate::runtime::IdleMode;
+    let topology = match (topology, config.engine.topology) {
+        (Some("split"), _) | (None, TopologyChoice::Split) => Some(Topology::Split),
+        (Some(_), _) | (None, TopologyChoice::Fused) => Some(Topology::Fused),
+        (None, TopologyChoice::Stepped) => Some(Topology::Stepped),
+        (None, TopologyChoice::Auto) => None,
+    };
+    let idle = match (idle, config.engine.idle) {
+        (Some("spin"), _) | (None, IdleChoice::Spin) => Some(IdleMode::Spin),
+        (Some("yield"), _) | (None, IdleChoice::Yield) => Some(IdleMode::Yield),
+        (Some(_), _) | (None, IdleChoice::Park) => Some(IdleMode::Park),
+        (None, IdleChoice::Auto) => None,
+    };
+    topology::place(&topology::cores(), topology, idle, &config.engine.cores)
+        .map_err(Failure::Usage)
+}
+
+fn place(config: &Config, args: &Args) -> Result<crate::runtime::Placement, Failure> {
+    let placement = placement(config, args.topology.as_deref(), args.idle.as_deref())?;
+    if placement.topology == Topology::Stepped {
+        return Err(Failure::Usage(
+            "engine.topology = \"stepped\" is what tezi replay uses; a run needs auto, fused or split".to_owned(),
+        ));
+    }
+    Ok(placement)
+}
+
+/// The clock of the run and market time now: the simulated venue's, or the machine's.
+pub(in crate::cli) fn market_time(
+    config: &Config,
+    desk: &mut Desk,
+) -> Result<(MarketTime, WallNanos), Failure> {
+    if !config.venue.simulated {
+        let now = Clock::start(&MarketTime::Real).now().wall;
+        return Ok((MarketTime::Real, now));
+    }
+    let clock = sim_clock(desk)?;
+    let speed = clock.get("speed").and_then(Value::as_f64).unwrap_or(0.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped on this line"
+    )]
+    let speed_milli = (speed * 1_000.0).clamp(0.0, 1e12) as u64;
+    let now = clock.get("market_nanos").and_then(Value::as_i64);
+    let now = now.ok_or_else(|| {
+        Failure::Venue("the venue has no /sim/clock; is venue.simulated right?".to_owned())
+    })?;
+    Ok((MarketTime::Feed { speed_milli }, WallNanos(now)))
+}
+
+/// What a simulated venue says of its clock.
+pub(in crate::cli) fn sim_clock(desk: &mut Desk) -> Result<Value, Failure> {
+    let reply = desk
+        .get("/sim/clock")
+        .map_err(|e| Failure::Venue(e.to_string()))?;
+    serde_json::from_slice(&reply.body).map_err(|_| {
+        Failure::Venue("the venue has no /sim/clock; is venue.simulated right?".to_owned())
+    })
+}

@@ -1,0 +1,216 @@
+//! What the venue says: replies on the order connections, order updates of the feed, and what both come to.
+
+use super::lines::Job;
+use super::orders::Merged;
+use super::{BATCH, Gateway, GatewayEvent};
+use crate::journal::Entry;
+use crate::model::{
+    OrderId, OrderState, Price, Qty, RejectClass, Report, ReportSource, Tag, WallNanos,
+};
+use crate::net::{Connection, Incoming};
+use crate::runtime::Clock;
+use crate::venue::Reply;
+
+impl<C: Connection> Gateway<C> {
+    /// Merges what became known of an order and passes on what changed.
+    pub(super) fn report(&mut self, tag: Tag, known: Known, clock: &Clock) {
+        let now = clock.now();
+        let report = Report {
+            tag,
+            order_id: known.order_id,
+            state: known.state,
+            filled: known.filled,
+            average: known.average,
+            reject: known.reject,
+            denial: None,
+            source: known.source,
+            at: if known.at == WallNanos(0) {
+                now.wall
+            } else {
+                known.at
+            },
+            received: now.mono,
+        };
+        let Some(merged) = self.orders.apply(&report) else {
+            return self.foreign(known.order_id);
+        };
+        let Merged { applied, state, .. } = merged;
+        if applied.surfaced || applied.illegal.is_some() {
+            self.parts.events.push(GatewayEvent::Contradiction(tag));
+        }
+        if applied.changed && report.state == OrderState::Unknown {
+            self.totals.unknown = self.totals.unknown.wrapping_add(1);
+            self.parts.events.push(GatewayEvent::Unknown(tag));
+        }
+        if applied.changed
+            && state == OrderState::Rejected
+            && let Some(class) = report.reject
+            && let Some(strategy) = self.orders.record(tag).map(|record| record.order.strategy)
+        {
+            self.note_reject(strategy, class, now.mono);
+        }
+        // The fill first: whoever learns that an order is over must know what it brought.
+        if let Some(fill) = applied.fill {
+            let record = self.orders.record(tag);
+            let reduces = record.is_some_and(|record| record.order.reduces);
+            self.holdings.add(&fill, reduces);
+            self.publish(Entry::Fill(fill), now);
+        }
+        if applied.changed {
+            // What all evidence comes to, not what the latest message says: an old one may bring news, and
+            // the one that completes an order may still call it open.
+            let grown = applied.fill.map_or(Qty::ZERO, |fill| fill.qty);
+            let report = Report { state, ..report };
+            self.settle(report, grown, now);
+            if grown > Qty::ZERO || merged.is_revived {
+                self.reopen_if_over(tag, now);
+            }
+        }
+    }
+
+    #[cold]
+    pub(super) fn foreign(&mut self, order_id: OrderId) {
+        self.totals.foreign = self.totals.foreign.wrapping_add(1);
+        self.parts.events.push(GatewayEvent::Foreign(order_id));
+    }
+
+    /// Reads order updates of the feed.
+    #[inline]
+    pub(super) fn read_updates(&mut self, clock: &Clock) -> usize {
+        let mut done = 0;
+        while done < BATCH
+            && let Some(update) = self.parts.updates.pop()
+        {
+            done += 1;
+            let known = Known {
+                order_id: update.order_id,
+                state: update.state,
+                filled: update.filled,
+                average: update.average,
+                reject: update.reject,
+                source: ReportSource::Postback,
+                at: update.at,
+            };
+            match update.tag.or_else(|| self.orders.tag_of(update.order_id)) {
+                Some(tag) => self.report(tag, known, clock),
+                None => self.foreign(update.order_id),
+            }
+        }
+        done
+    }
+
+    /// Reads replies of the connections that owe one, and now and then looks at the idle ones.
+    #[inline]
+    pub(super) fn read_replies(&mut self, clock: &Clock) -> usize {
+        let mut done = 0;
+        let look_at_idle = self.lines.is_idle_turn();
+        for line in 0..self.lines.count() {
+            if !self.lines.is_due(line, look_at_idle) {
+                continue;
+            }
+            match self.lines.poll(line) {
+                Incoming::Nothing => {
+                    let waited = clock.mono().since(self.lines.last_used(line));
+                    if self.lines.job(line).is_none() || waited <= self.parts.reply_timeout_ns {
+                        continue;
+                    }
+                    self.give_up(line, clock);
+                }
+                Incoming::Reply(reply) => self.take_reply(line, &reply, clock),
+                Incoming::Closed => self.give_up(line, clock),
+            }
+            done += 1;
+        }
+        done
+    }
+
+    pub(super) fn take_reply(
+        &mut self,
+        line: usize,
+        reply: &crate::net::http::Reply,
+        clock: &Clock,
+    ) {
+        let job = self.lines.finish(line);
+        let sent = self.lines.last_used(line);
+        let body = self.lines.body(line, reply);
+        let outcome = match job {
+            Some(Job::Warm) if reply.status == 200 => None,
+            _ => Some(
+                self.parts
+                    .broker
+                    .read_reply(reply.status, body, &mut self.json),
+            ),
+        };
+        self.lines.clear(line, clock.mono());
+        if reply.closes {
+            self.drop_line(line);
+        }
+        self.totals.replies = self.totals.replies.wrapping_add(1);
+        if outcome == Some(Reply::Rejected(RejectClass::Session)) {
+            self.session_dead = true;
+            self.parts.events.push(GatewayEvent::SessionDead);
+        }
+        if let (Some(Job::Place(slot)), Some(outcome)) = (job, outcome) {
+            self.parts.reply.record(sent, clock.mono());
+            if let Some(tag) = self.orders.tag(slot) {
+                self.report(tag, Known::reply(outcome), clock);
+            }
+        }
+    }
+
+    /// A connection ended, broke, or did not answer in time: it leaves, and its order is unknown.
+    #[cold]
+    pub(super) fn give_up(&mut self, line: usize, clock: &Clock) {
+        let job = self.lines.finish(line);
+        self.drop_line(line);
+        if let Some(Job::Place(slot)) = job
+            && let Some(tag) = self.orders.tag(slot)
+        {
+            self.report(tag, Known::gateway(OrderState::Unknown), clock);
+        }
+    }
+}
+
+/// What one source says about an order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) order_id: OrderId,
+    pub(super) state: OrderState,
+    pub(super) filled: Qty,
+    pub(super) average: Price,
+    pub(super) reject: Option<RejectClass>,
+    pub(super) source: ReportSource,
+    pub(super) at: WallNanos,
+}
+
+impl Known {
+    pub(super) const fn gateway(state: OrderState) -> Self {
+        Self {
+            order_id: OrderId(0),
+            state,
+            filled: Qty::ZERO,
+            average: Price::ZERO,
+            reject: None,
+            source: ReportSource::Gateway,
+            at: WallNanos(0),
+        }
+    }
+
+    pub(super) const fn reply(reply: Reply) -> Self {
+        let mut known = Self::gateway(OrderState::Unknown);
+        known.source = ReportSource::Reply;
+        match reply {
+            Reply::Acknowledged(order_id) => {
+                known.order_id = order_id;
+                known.state = OrderState::Acknowledged;
+            }
+            Reply::Rejected(class) => {
+                known.state = OrderState::Rejected;
+                known.reject = Some(class);
+            }
+            // Nobody asked for slices: what became of them only the order book can say.
+            Reply::Sliced(_) | Reply::Unknown => {}
+        }
+        known
+    }
+}
