@@ -75,6 +75,10 @@ pub struct Evidence {
     pub policies: Vec<LegsPolicy>,
     /// Orders that nobody can speak for and about which people were told.
     pub visible: BTreeSet<Tag>,
+    /// Records of the journal that earlier lives wrote.
+    pub earlier: usize,
+    /// Legs the trader was not told the end of.
+    pub waiting: BTreeSet<Tag>,
     /// True when the network bunches requests on their way.
     pub bunches: bool,
 }
@@ -110,6 +114,13 @@ impl Evidence {
     fn ours(&self) -> impl Iterator<Item = (Tag, &OrderTruth)> {
         let rows = self.record.orders.iter().filter(|order| !order.is_foreign);
         rows.filter_map(|order| Some((self.tag_of(order.tag.as_ref())?, order)))
+    }
+
+    /// True when the journal could not be written for a time.
+    fn was_full(&self) -> bool {
+        self.alarms
+            .iter()
+            .any(|(_, alarm)| matches!(alarm, GatewayEvent::JournalFull | GatewayEvent::NotSynced))
     }
 
     /// Every promise that was broken.
@@ -194,12 +205,18 @@ pub fn nothing_forgotten(evidence: &Evidence, found: &mut Vec<Violation>) {
         .iter()
         .map(|record| (record.order.tag, record))
         .collect();
-    let mut ended: BTreeMap<u64, Ending> = BTreeMap::new();
-    for entry in &evidence.journal {
-        if let Entry::Ended(end) = entry {
-            ended.insert(end.intent.0, end.how);
+    // An intent of an earlier life that had nothing left to do has no end of its own.
+    let (mut ended, mut recent) = (BTreeMap::new(), BTreeSet::new());
+    for (number, entry) in evidence.journal.iter().enumerate() {
+        match entry {
+            Entry::Ended(end) => drop(ended.insert(end.intent.0, end.how)),
+            Entry::Admitted(order) if number >= evidence.earlier => {
+                recent.insert(order.intent.0);
+            }
+            _ => {}
         }
     }
+    let was_full = evidence.was_full();
     for (tag, order) in evidence.ours() {
         if !order.status.is_final() {
             let words = format!("{tag} still works at the venue: {:?}", order.status);
@@ -229,12 +246,25 @@ pub fn nothing_forgotten(evidence: &Evidence, found: &mut Vec<Violation>) {
             );
         }
         let intent = record.order.intent.0;
-        let over = ended
-            .get(&intent)
-            .is_some_and(|how| *how != Ending::Reopened);
+        let end = ended.get(&intent);
+        let over = match end {
+            Some(how) => *how != Ending::Reopened,
+            None => was_full || !recent.contains(&intent),
+        };
         if !over && !is_visible {
             fault(found, "O2", format!("intent {intent} of {tag} has no end"));
         }
+    }
+    for tag in evidence
+        .waiting
+        .iter()
+        .filter(|tag| !evidence.visible.contains(tag))
+    {
+        fault(
+            found,
+            "O2",
+            format!("the trader was not told the end of {tag}"),
+        );
     }
 }
 
@@ -249,10 +279,7 @@ pub fn nothing_unjournaled(evidence: &Evidence, found: &mut Vec<Violation>) {
             _ => {}
         }
     }
-    let was_full = evidence
-        .alarms
-        .iter()
-        .any(|(_, alarm)| matches!(alarm, GatewayEvent::JournalFull | GatewayEvent::NotSynced));
+    let was_full = evidence.was_full();
     for (tag, _) in evidence.ours() {
         let reduces = evidence.orders.get(&tag).is_some_and(|order| order.reduces);
         let is_excused = was_full && reduces;

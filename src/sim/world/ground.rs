@@ -66,6 +66,7 @@ impl Ground {
                 |side| Broker::Kite.place_template(&self.endpoint, auth, row, side, Product::Nrml);
             let templates = template(Side::Buy).and_then(|buy| Ok([buy, template(Side::Sell)?]));
             Armed {
+                is_allowed: true,
                 rules: ContractRules {
                     tick: row.tick,
                     lot: row.lot,

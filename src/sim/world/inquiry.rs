@@ -2,6 +2,7 @@
 
 use super::network::Wire;
 use super::reader::{Read, Reader};
+use crate::book::OrderRecord;
 use crate::control::inquire::{Ask, Books, Finding, Inquirer, Notice, Settings, Shape, Unread};
 use crate::journal::Entry;
 use crate::model::{Command, MonoNanos, OrderId, OrderState, Tag, Token, WallNanos};
@@ -9,8 +10,11 @@ use crate::venue::kite::books;
 use crate::venue::kite::faults::ApiFault;
 use crate::venue::{Auth, Endpoint, JsonScratch};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+
+/// How long an order that ended unfilled is still looked at.
+const LINGER_NS: u64 = 30_000_000_000;
 
 /// Asks the venue about what nobody can speak for.
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub(super) struct Inquiry {
     json: JsonScratch,
     shapes: BTreeMap<Tag, (Shape, MonoNanos)>,
     findings: Vec<Finding>,
+    /// Orders that ended unfilled, and until when they are looked at.
+    lingering: VecDeque<(MonoNanos, Tag)>,
     /// What people were told.
     pub(super) notices: Vec<Notice>,
     endpoint: Endpoint,
@@ -40,6 +46,7 @@ impl Inquiry {
             json: JsonScratch::new(),
             shapes: BTreeMap::new(),
             findings: Vec::new(),
+            lingering: VecDeque::new(),
             notices: Vec::new(),
             endpoint: endpoint.clone(),
             auth: auth.clone(),
@@ -64,12 +71,35 @@ impl Inquiry {
                 if report.state == OrderState::Unknown {
                     self.unknown(tag, now.0);
                 } else if report.state.is_terminal() {
-                    self.inquirer.over(tag);
+                    self.inquirer.known(tag);
+                    // A fill may follow a cancellation, and a refused order may turn out to live.
+                    if report.state == OrderState::Filled {
+                        self.inquirer.over(tag);
+                    } else if report.state != OrderState::Denied {
+                        self.lingering.push_back((now.0.plus(LINGER_NS), tag));
+                    }
                 } else if report.order_id != OrderId(0) {
                     self.inquirer.known(tag);
                     self.inquirer.working(tag);
                 }
             }
+            _ => {}
+        }
+    }
+
+    /// Takes an order of an earlier life: its last byte left before this one began.
+    pub(super) fn carry(
+        &mut self,
+        record: &OrderRecord,
+        token: Token,
+        now: (MonoNanos, WallNanos),
+    ) {
+        let tag = record.order.tag;
+        self.learn(&Entry::Admitted(record.order), token, now);
+        self.inquirer.numbered(record.order_id);
+        match record.state {
+            OrderState::Unknown | OrderState::Sending => self.unknown(tag, now.0),
+            OrderState::Acknowledged | OrderState::Open => self.inquirer.working(tag),
             _ => {}
         }
     }
@@ -100,6 +130,10 @@ impl Inquiry {
     /// Sends a read that is due, takes an answer that came. Returns what the gateway must hear, and true when
     /// the session is dead.
     pub(super) fn step(&mut self, real: u64, now: MonoNanos) -> (Vec<Command>, bool) {
+        while let Some((_, tag)) = self.lingering.front().copied().filter(|(at, _)| *at <= now) {
+            self.lingering.pop_front();
+            self.inquirer.over(tag);
+        }
         if !self.reader.is_busy()
             && let Some(ask) = self.inquirer.next(now)
         {

@@ -22,9 +22,7 @@ use std::sync::Arc;
 
 const SECOND: u64 = 1_000_000_000;
 /// Where the monotonic clock of every life begins.
-const DAWN: u64 = 5 * SECOND;
-/// Turns of the gateway in one step, before the world suspects it of never resting.
-const TURNS: usize = 200;
+pub(super) const DAWN: u64 = 5 * SECOND;
 
 /// What the gateway handed out in one step.
 #[derive(Debug, Default)]
@@ -50,13 +48,10 @@ pub(super) struct Life {
     records: Receiver<Entry>,
     events: Receiver<GatewayEvent>,
     segments: Lossless<Segment>,
-    pub(super) state: StateLatch,
     pub(super) quotes: QuoteBoard,
     pub(super) inquiry: Inquiry,
     /// Lossless commands that found no room.
     waiting: Vec<Command>,
-    /// The gateway never came to rest.
-    pub(super) is_restless: bool,
 }
 
 /// What a life is born into.
@@ -109,6 +104,7 @@ impl Life {
             limits: limits(),
             budget: plan.budget,
             runaway: plan.runaway,
+            mode_matches: true,
             family: ground.family(),
             intent_base: birth.intent_base,
             journal: Writer::new(segment, prepared)
@@ -151,11 +147,9 @@ impl Life {
             records,
             events,
             segments,
-            state: birth.state.clone(),
             quotes,
             inquiry: Inquiry::new(settings, wire, (&ground.endpoint, auth)),
             waiting: Vec::new(),
-            is_restless: false,
         };
         life.set_now(birth.now);
         life.prepare(disk)?;
@@ -180,10 +174,6 @@ impl Life {
         at
     }
 
-    pub(super) const fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
     /// Keeps prepared files ahead of the writer, as control does.
     pub(super) fn prepare(&mut self, disk: &mut Disk) -> io::Result<()> {
         while self.segments.room() > 0
@@ -197,16 +187,6 @@ impl Life {
     /// One turn of the gateway; true when it did something.
     pub(super) fn turn(&mut self) -> bool {
         self.gateway.work(&self.clock) > 0
-    }
-
-    /// Turns until the gateway rests.
-    pub(super) fn turns(&mut self) {
-        for _ in 0..TURNS {
-            if !self.turn() {
-                return;
-            }
-        }
-        self.is_restless = true;
     }
 
     /// Hands on what the gateway told: to the inquirer here, the rest to the caller.

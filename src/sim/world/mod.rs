@@ -16,15 +16,18 @@
 //!
 //! Deliberately absent: indicators and rules (the trader draws its decisions), threads, real time.
 
+mod body;
 pub mod checks;
 mod disk;
 mod ground;
 mod inquiry;
 mod life;
 mod network;
+mod outcome;
 mod plan;
 mod reader;
 mod run;
+mod start;
 mod trace;
 mod trader;
 

@@ -143,7 +143,10 @@ impl Plan {
             network,
             calm,
             rules: rules(&mut dice),
-            budget: BudgetLimits::default(),
+            budget: BudgetLimits {
+                modifications_max: u16::try_from(dice.below(21)).unwrap_or(20),
+                ..BudgetLimits::default()
+            },
             runaway: RunawayLimits {
                 orders_max: if dice.chance(10.0) { 120 } else { 100_000 },
                 rejects_max: if dice.chance(10.0) { 5 } else { 100_000 },
@@ -212,9 +215,5 @@ fn rules(dice: &mut Dice) -> OrderRules {
             steps_max: u8::try_from(dice.below(5)).unwrap_or(0),
         });
     }
-    OrderRules {
-        policies,
-        ladders,
-        modifications_max: u16::try_from(dice.below(21)).unwrap_or(20),
-    }
+    OrderRules { policies, ladders }
 }

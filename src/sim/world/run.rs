@@ -1,21 +1,17 @@
 //! The loop of a world: the next moment at which anything can happen, and what happens then.
 
-use super::checks::{Evidence, Violation};
+use super::checks::Violation;
 use super::disk::Disk;
 use super::ground::{ACCOUNT, Ground, market_rules};
-use super::life::{Birth, Life};
+use super::life::Life;
 use super::network::{Scripted, Sent, Wire};
-use super::plan::{FATE, Knobs, MARKET, NETWORK, Plan, STRATEGIES, TRADER};
+use super::plan::{Death, FATE, Knobs, MARKET, NETWORK, Plan, TRADER};
+use super::start::Start;
 use super::trace::Trace;
 use super::trader::{Act, Trader};
 use super::{Outcome, dice};
-use crate::control::inquire::Notice;
 use crate::hot::gateway::{GatewayEvent, GatewayTotals};
-use crate::journal::Entry;
-use crate::journal::reader::Tail;
-use crate::model::{
-    Command, Day, InstrumentIx, Order, OrderState, Price, Tag, TradingState, WallNanos,
-};
+use crate::model::{Cause, Command, Day, InstrumentIx, Order, Price, Tag, TradingState, WallNanos};
 use crate::ring::{StateLatch, Touch};
 use crate::sim::dice::Dice;
 use crate::sim::settings::Settings;
@@ -34,7 +30,7 @@ const STEP: u64 = 20 * MS;
 /// Longest step while nothing is.
 const IDLE_STEP: u64 = 250 * MS;
 /// World time in which all must have settled.
-const SETTLE: u64 = 60 * SECOND;
+pub(super) const SETTLE: u64 = 60 * SECOND;
 /// World time that closing everything may take.
 const CLOSING: u64 = 30 * SECOND;
 /// Trading ends here, however few intents were asked for.
@@ -42,7 +38,7 @@ const TRADING_MAX: u64 = 300 * SECOND;
 
 /// Something that happens at a moment of its own.
 #[derive(Debug)]
-enum Event {
+pub(super) enum Event {
     /// A request reaches the venue.
     Arrive(Sent),
     /// Bytes are there to be read.
@@ -59,7 +55,7 @@ enum Event {
     Loosen,
 }
 
-struct Due {
+pub(super) struct Due {
     at: u64,
     order: u64,
     event: Event,
@@ -83,7 +79,7 @@ impl Ord for Due {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Trading,
     /// Faults and decisions are over since then.
     Settling(u64),
@@ -93,41 +89,54 @@ enum Phase {
 
 /// A world that runs.
 pub(super) struct Run {
-    seed: u64,
-    knobs: Knobs,
-    plan: Plan,
-    ground: Ground,
-    venue: Venue,
-    opens: WallNanos,
-    wire: Arc<Mutex<Wire>>,
-    disk: Disk,
-    auth: Auth,
-    state: StateLatch,
-    trader: Trader,
-    life: Option<Life>,
-    lives: u32,
-    now: u64,
-    queue: BinaryHeap<Reverse<Due>>,
-    queued: u64,
-    phase: Phase,
-    is_calm: bool,
-    settled: Option<u64>,
+    pub(super) seed: u64,
+    pub(super) knobs: Knobs,
+    pub(super) plan: Plan,
+    pub(super) ground: Ground,
+    pub(super) venue: Venue,
+    pub(super) opens: WallNanos,
+    pub(super) wire: Arc<Mutex<Wire>>,
+    pub(super) disk: Disk,
+    pub(super) auth: Auth,
+    pub(super) state: StateLatch,
+    pub(super) trader: Trader,
+    pub(super) life: Option<Life>,
+    /// A process that reads the venue's books before it trades.
+    pub(super) start: Option<Start>,
+    /// When the next process starts, while there is none.
+    pub(super) down_until: u64,
+    /// Deaths that were not died yet.
+    pub(super) deaths: Vec<(u64, Death)>,
+    pub(super) lives: u32,
+    /// Records in the journal when the last start read it.
+    pub(super) earlier: usize,
+    pub(super) dead: u32,
+    /// Starts that refused to trade because of a stranger's orders.
+    pub(super) fences: u32,
+    pub(super) now: u64,
+    pub(super) queue: BinaryHeap<Reverse<Due>>,
+    pub(super) queued: u64,
+    pub(super) phase: Phase,
+    pub(super) is_calm: bool,
+    pub(super) settled: Option<u64>,
     /// When everything was last asked to be closed.
-    asked_at: u64,
-    market: Dice,
-    fate: Dice,
-    mids: Vec<Price>,
+    pub(super) asked_at: u64,
+    pub(super) market: Dice,
+    pub(super) fate: Dice,
+    pub(super) mids: Vec<Price>,
     /// Where prices began.
-    starts: Vec<Price>,
-    json: JsonScratch,
-    trace: Trace,
+    pub(super) starts: Vec<Price>,
+    pub(super) json: JsonScratch,
+    pub(super) trace: Trace,
     // Evidence.
-    orders: BTreeMap<Tag, Order>,
-    alarms: Vec<(u64, GatewayEvent)>,
-    sent: Vec<(u64, u32)>,
-    visible: BTreeSet<Tag>,
-    totals: GatewayTotals,
-    broken: Vec<Violation>,
+    pub(super) orders: BTreeMap<Tag, Order>,
+    pub(super) alarms: Vec<(u64, GatewayEvent)>,
+    pub(super) sent: Vec<(u64, u32)>,
+    pub(super) visible: BTreeSet<Tag>,
+    pub(super) totals: GatewayTotals,
+    pub(super) broken: Vec<Violation>,
+    /// Alarms of recoveries, a line each.
+    pub(super) recovered: Vec<String>,
 }
 
 impl Run {
@@ -162,7 +171,13 @@ impl Run {
             state: StateLatch::default(),
             trader: Trader::new(dice(seed, TRADER)),
             life: None,
+            start: None,
+            down_until: 0,
+            deaths: std::mem::take(&mut plan.deaths),
             lives: 0,
+            earlier: 0,
+            dead: 0,
+            fences: 0,
             now: SECOND,
             queue: BinaryHeap::new(),
             queued: 0,
@@ -180,17 +195,18 @@ impl Run {
             visible: BTreeSet::new(),
             totals: GatewayTotals::default(),
             broken: Vec::new(),
+            recovered: Vec::new(),
             plan,
         })
     }
 
-    fn at(&mut self, at: u64, event: Event) {
+    pub(super) fn at(&mut self, at: u64, event: Event) {
         self.queued += 1;
         let order = self.queued;
         self.queue.push(Reverse(Due { at, order, event }));
     }
 
-    fn moment(&self) -> Moment {
+    pub(super) fn moment(&self) -> Moment {
         Moment {
             market: self.opens.offset(i64::try_from(self.now).unwrap_or(0)),
             real: self.now,
@@ -201,7 +217,7 @@ impl Run {
     pub(super) fn play(mut self) -> Result<Outcome, String> {
         let drawn = self.venue.drawn();
         self.trace.line(0, || drawn.join("; "));
-        self.be_born(Tail::default(), 1)?;
+        self.be_born(None)?;
         self.at(self.now, Event::Quote);
         self.at(self.now + SECOND, Event::Act);
         loop {
@@ -213,48 +229,6 @@ impl Run {
             self.now = next;
         }
         self.outcome()
-    }
-
-    /// A process starts.
-    fn be_born(&mut self, tail: Tail, intent_base: u64) -> Result<(), String> {
-        self.disk
-            .begin(WallNanos(i64::try_from(self.now).unwrap_or(0)));
-        let birth = Birth {
-            ground: &self.ground,
-            plan: &self.plan,
-            knobs: &self.knobs,
-            wire: &self.wire,
-            auth: &self.auth,
-            tail,
-            intent_base,
-            now: self.now,
-            opens: self.opens,
-            state: self.state.clone(),
-        };
-        self.wire.lock().set_now(self.now);
-        let life = Life::new(&birth, &mut self.disk);
-        self.life = life.map_err(|error| format!("the journal: {error}"))?;
-        self.lives += 1;
-        let lives = self.lives;
-        self.trace.line(self.now, || format!("life {lives} begins"));
-        for _ in 0..self.plan.connections {
-            self.dial();
-        }
-        Ok(())
-    }
-
-    fn dial(&mut self) {
-        let most = self.wire_profile_dial();
-        let at = self.now + MS * u64::from(self.fate.below(most.max(1)));
-        self.at(at, Event::Dial(self.lives));
-    }
-
-    const fn wire_profile_dial(&self) -> u32 {
-        if self.is_calm {
-            self.plan.calm.dial_ms
-        } else {
-            self.plan.network.dial_ms
-        }
     }
 
     /// One moment.
@@ -269,7 +243,7 @@ impl Run {
             self.happen(due.event);
         }
         self.collect_updates();
-        self.live()?;
+        self.exist()?;
         self.watch();
         Ok(())
     }
@@ -443,7 +417,7 @@ impl Run {
                 Act::Decide(intent) => drop(life.intents.push(intent).ok()),
                 Act::Ask(command) => life.command(command),
                 Act::Tighten(state, ms) => {
-                    self.state.tighten(state);
+                    self.state.tighten(state, Cause::Operator);
                     self.queued += 1;
                     self.queue.push(Reverse(Due {
                         at: self.now + u64::from(ms) * MS,
@@ -455,58 +429,15 @@ impl Run {
         }
     }
 
-    /// The process has its turns.
-    fn live(&mut self) -> Result<(), String> {
-        let Some(mut life) = self.life.take() else {
-            return Ok(());
-        };
-        life.set_now(self.now);
-        life.prepare(&mut self.disk)
-            .map_err(|error| format!("the journal: {error}"))?;
-        life.push_commands();
-        life.turns();
-        self.hand_over();
-        let mut is_session_dead = self.listen(&mut life);
-        let (commands, is_dead) = life.inquiry.step(self.now, life.mono(self.now));
-        is_session_dead |= is_dead;
-        self.hand_over();
-        for command in commands {
-            self.trace
-                .line(self.now, || format!("inquirer {command:?}"));
-            life.command(command);
-        }
-        for notice in std::mem::take(&mut life.inquiry.notices) {
-            self.trace.line(self.now, || format!("inquirer {notice:?}"));
-            if let Notice::Lookalike { tag, .. } = notice {
-                self.visible.insert(tag);
-            }
-        }
-        life.turns();
-        self.hand_over();
-        is_session_dead |= self.listen(&mut life);
-        if life.is_restless {
-            self.broken.push(Violation {
-                promise: "O2",
-                words: format!("the gateway never rests at {}", self.now),
-            });
-            life.is_restless = false;
-        }
-        if is_session_dead {
-            self.trace.line(self.now, || "session dead".to_owned());
-        }
-        self.life = Some(life);
-        Ok(())
-    }
-
     /// Requests that left go on their way.
-    fn hand_over(&mut self) {
+    pub(super) fn hand_over(&mut self) {
         let sent = self.wire.lock().take_sent();
         for one in sent {
             self.carry(one);
         }
     }
 
-    fn carry(&mut self, one: Sent) {
+    pub(super) fn carry(&mut self, one: Sent) {
         if is_about_orders(&one.bytes) {
             self.sent.push((self.now, self.lives));
         }
@@ -522,42 +453,15 @@ impl Run {
         }
     }
 
-    /// Hears what the gateway told; true when the session is dead.
-    fn listen(&mut self, life: &mut Life) -> bool {
-        let told = life.told(&self.ground, self.now);
-        for entry in told.outcomes {
-            self.trace.line(self.now, || format!("told {entry:?}"));
-            if let Entry::Admitted(order) = entry {
-                self.orders.insert(order.tag, order);
-            }
-            if self.knobs.believes_silence
-                && let Entry::Report(report) = entry
-                && report.state == OrderState::Unknown
-            {
-                life.command(Command::Absent(report.tag));
-            }
-            self.trader.hear(&entry);
-        }
-        let mut is_dead = false;
-        for event in told.events {
-            self.trace.line(self.now, || format!("event {event:?}"));
-            match event {
-                GatewayEvent::ConnectionLost => self.dial(),
-                GatewayEvent::SessionDead => is_dead = true,
-                _ => {}
-            }
-            self.alarms.push((self.now, event));
-        }
-        is_dead
-    }
-
     /// When anything can happen next.
     fn next_moment(&self) -> u64 {
         let busy = self.life.as_ref().is_some_and(Life::is_busy) || self.trader.open() > 0;
-        let step = if busy { STEP } else { IDLE_STEP };
+        let is_busy = busy || self.start.is_some();
+        let step = if is_busy { STEP } else { IDLE_STEP };
         let queue = self.queue.peek().map(|due| due.0.at);
         let venue = self.venue.next_due();
-        let moments = queue.into_iter().chain(venue);
+        let down = (self.life.is_none() && self.start.is_none()).then_some(self.down_until);
+        let moments = queue.into_iter().chain(venue).chain(down);
         let next = moments.min().unwrap_or(u64::MAX).min(self.now + step);
         next.max(self.now + 1)
     }
@@ -621,117 +525,9 @@ impl Run {
             .any(|order| !order.is_foreign && !order.status.is_final());
         !(waits || lives || works)
     }
-
-    fn outcome(mut self) -> Result<Outcome, String> {
-        let journal = self
-            .disk
-            .read()
-            .map_err(|fault| format!("the journal cannot be read: {fault}"))?;
-        let record = self.venue.truth();
-        let symbol = |ix: InstrumentIx| {
-            let row = self.ground.row(ix);
-            row.map_or_else(String::new, |row| row.symbol.clone())
-        };
-        let book = self
-            .trader
-            .held
-            .iter()
-            .map(|((strategy, ix), net)| ((strategy.0, symbol(*ix)), *net));
-        let known = self
-            .life
-            .iter()
-            .flat_map(|life| life.gateway.orders().copied())
-            .collect();
-        if let Some(life) = &self.life {
-            add(&mut self.totals, life.gateway.totals());
-        }
-        let evidence = Evidence {
-            family: self.ground.prefix(),
-            symbols: self
-                .ground
-                .rows
-                .iter()
-                .map(|row| row.symbol.clone())
-                .collect(),
-            asked: self.trader.asked.clone(),
-            journal: journal.records.iter().map(|record| record.entry).collect(),
-            orders: self.orders.clone(),
-            known,
-            book: book.collect(),
-            adopter: STRATEGIES,
-            alarms: self.alarms.clone(),
-            sent: self.sent.clone(),
-            per_second: self.plan.budget.per_second,
-            policies: self.plan.rules.policies.clone(),
-            visible: self.visible.clone(),
-            bunches: self.plan.network.slow > 0.0,
-            record,
-        };
-        let mut violations = std::mem::take(&mut self.broken);
-        violations.extend(journal.torn.map(|words| Violation {
-            promise: "O3",
-            words,
-        }));
-        violations.extend(evidence.violations());
-        let ended = match self.phase {
-            Phase::Closing(since) => since - SETTLE,
-            Phase::Settling(since) => since,
-            Phase::Trading => self.now,
-        };
-        let settled_ns = self.settled.map(|at| at.saturating_sub(ended));
-        if settled_ns.is_none() {
-            violations.push(Violation {
-                promise: "O2",
-                words: "not settled within 60 s after faults and decisions ended".to_owned(),
-            });
-        }
-        self.closed(&evidence, &mut violations);
-        let count = |length: usize| u64::try_from(length).unwrap_or(0);
-        Ok(Outcome {
-            seed: self.seed,
-            intents: count(evidence.asked.len()),
-            orders: count(evidence.record.orders.len()),
-            fills: count(evidence.record.trades.len()),
-            requests: count(evidence.sent.len()),
-            faults: count(evidence.record.faults.len()),
-            unknown: self.totals.unknown,
-            absent: self.totals.absent,
-            deaths: self.lives - 1,
-            settled_ns,
-            visible: count(evidence.visible.len()),
-            lasted_ns: self.now,
-            violations,
-            trace: self.trace.take(),
-            evidence,
-        })
-    }
-
-    /// What an operator wanted closed is closed.
-    fn closed(&self, evidence: &Evidence, violations: &mut Vec<Violation>) {
-        for ((strategy, symbol), net) in &evidence.book {
-            let is_frozen = evidence
-                .known
-                .iter()
-                .any(|record| record.is_live() && record.order.strategy.0 == *strategy);
-            if *net != 0 && !is_frozen {
-                violations.push(Violation {
-                    promise: "O2",
-                    words: format!(
-                        "strategy {strategy} still holds {net} of {symbol} after a flatten"
-                    ),
-                });
-            }
-        }
-    }
 }
 
-const fn add(sum: &mut GatewayTotals, more: GatewayTotals) {
-    sum.unknown += more.unknown;
-    sum.absent += more.absent;
-    sum.sent += more.sent;
-}
-
-fn is_about_orders(bytes: &[u8]) -> bool {
+pub(super) fn is_about_orders(bytes: &[u8]) -> bool {
     [&b"POST /orders"[..], b"PUT /orders", b"DELETE /orders"]
         .iter()
         .any(|start| bytes.starts_with(start))

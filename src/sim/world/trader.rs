@@ -11,8 +11,8 @@ use super::plan::STRATEGIES;
 use crate::hot::gateway::order_of;
 use crate::journal::Entry;
 use crate::model::{
-    Action, Command, Fill, InstrumentIx, Intent, IntentId, Leg, LegRole, MonoNanos, Price, Qty,
-    Side, Signal, Stamp, StrategyIx, Tag, TradingState,
+    Action, Command, Fill, InstrumentIx, Intent, IntentId, Leg, LegRole, MonoNanos, OrderState,
+    Price, Qty, ReportSource, Side, Signal, Stamp, StrategyIx, Tag, TradingState,
 };
 use crate::ring::QuoteBoard;
 use crate::rules::protected_limit;
@@ -81,6 +81,16 @@ impl Trader {
             Entry::Fill(fill) => self.hold(fill),
             Entry::Report(report) if report.state.is_terminal() => {
                 self.open.remove(&report.tag);
+            }
+            // An intent of an earlier life, or one that was over, is worked again.
+            Entry::Report(report)
+                if report.state == OrderState::Open && report.source == ReportSource::Gateway =>
+            {
+                let intent = report.tag.intent_and_leg().map(|(intent, _)| intent);
+                let asked = intent.and_then(|intent| self.asked.get(&intent));
+                if let Some(asked) = asked {
+                    self.open.insert(report.tag, asked.signal.strategy);
+                }
             }
             Entry::Admitted(order) => {
                 if self.recent.len() >= 16 {

@@ -1,0 +1,127 @@
+//! The end of a world: evidence collected, checkers called, figures counted.
+
+use super::Outcome;
+use super::checks::{Evidence, Violation};
+use super::plan::STRATEGIES;
+use super::run::{Phase, Run, SETTLE};
+use crate::hot::gateway::GatewayTotals;
+use crate::journal::Entry;
+use crate::model::InstrumentIx;
+
+impl Run {
+    pub(super) fn outcome(mut self) -> Result<Outcome, String> {
+        let journal = self
+            .disk
+            .read()
+            .map_err(|fault| format!("the journal cannot be read: {fault}"))?;
+        let record = self.venue.truth();
+        let symbol = |ix: InstrumentIx| {
+            let row = self.ground.row(ix);
+            row.map_or_else(String::new, |row| row.symbol.clone())
+        };
+        let book = self
+            .trader
+            .held
+            .iter()
+            .map(|((strategy, ix), net)| ((strategy.0, symbol(*ix)), *net));
+        let known = self
+            .life
+            .iter()
+            .flat_map(|life| life.gateway.orders().copied())
+            .collect();
+        if let Some(life) = &self.life {
+            add(&mut self.totals, life.gateway.totals());
+        }
+        // What the last turn of a life sent, nobody was told: the journal knows it.
+        for record in &journal.records {
+            if let Entry::Admitted(order) = record.entry {
+                self.orders.insert(order.tag, order);
+            }
+        }
+        let evidence = Evidence {
+            family: self.ground.prefix(),
+            symbols: self
+                .ground
+                .rows
+                .iter()
+                .map(|row| row.symbol.clone())
+                .collect(),
+            asked: self.trader.asked.clone(),
+            journal: journal.records.iter().map(|record| record.entry).collect(),
+            orders: self.orders.clone(),
+            known,
+            book: book.collect(),
+            adopter: STRATEGIES,
+            alarms: self.alarms.clone(),
+            sent: self.sent.clone(),
+            per_second: self.plan.budget.per_second,
+            policies: self.plan.rules.policies.clone(),
+            visible: self.visible.clone(),
+            earlier: self.earlier,
+            waiting: self.trader.waits_for().copied().collect(),
+            bunches: self.plan.network.slow > 0.0,
+            record,
+        };
+        let mut violations = std::mem::take(&mut self.broken);
+        violations.extend(journal.torn.map(|words| Violation {
+            promise: "O3",
+            words,
+        }));
+        violations.extend(evidence.violations());
+        let ended = match self.phase {
+            Phase::Closing(since) => since - SETTLE,
+            Phase::Settling(since) => since,
+            Phase::Trading => self.now,
+        };
+        let settled_ns = self.settled.map(|at| at.saturating_sub(ended));
+        if settled_ns.is_none() {
+            violations.push(Violation {
+                promise: "O2",
+                words: "not settled within 60 s after faults and decisions ended".to_owned(),
+            });
+        }
+        self.closed(&evidence, &mut violations);
+        let count = |length: usize| u64::try_from(length).unwrap_or(0);
+        Ok(Outcome {
+            seed: self.seed,
+            intents: count(evidence.asked.len()),
+            orders: count(evidence.record.orders.len()),
+            fills: count(evidence.record.trades.len()),
+            requests: count(evidence.sent.len()),
+            faults: count(evidence.record.faults.len()),
+            unknown: self.totals.unknown,
+            absent: self.totals.absent,
+            deaths: self.dead,
+            settled_ns,
+            visible: count(evidence.visible.len()),
+            lasted_ns: self.now,
+            violations,
+            trace: self.trace.take(),
+            evidence,
+        })
+    }
+
+    /// What an operator wanted closed is closed.
+    fn closed(&self, evidence: &Evidence, violations: &mut Vec<Violation>) {
+        for ((strategy, symbol), net) in &evidence.book {
+            let is_frozen = evidence
+                .known
+                .iter()
+                .any(|record| record.is_live() && record.order.strategy.0 == *strategy);
+            if *net != 0 && !is_frozen {
+                violations.push(Violation {
+                    promise: "O2",
+                    words: format!(
+                        "strategy {strategy} still holds {net} of {symbol} after a flatten"
+                    ),
+                });
+            }
+        }
+    }
+}
+
+pub(super) const fn add(sum: &mut GatewayTotals, more: GatewayTotals) {
+    sum.unknown += more.unknown;
+    sum.absent += more.absent;
+    sum.sent += more.sent;
+}
