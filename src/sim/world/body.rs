@@ -21,6 +21,8 @@ use crate::venue::Auth;
 
 const SECOND: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;
+/// How long an operator waits before starting again because the venue had lost orders.
+const PATIENCE: u64 = 16 * SECOND;
 /// Turns of the gateway in one step, before the world suspects it of never resting.
 const TURNS: usize = 200;
 
@@ -75,9 +77,15 @@ impl Run {
                     self.recovered.push(format!("{alarm:?}"));
                 }
                 if recovered.fence {
-                    self.fences += 1;
-                    self.down_until = self.now + SECOND;
+                    self.trace.line(self.now, || "refuses to trade".to_owned());
+                    self.refuses = true;
+                    self.down_until = u64::MAX;
                     return Ok(());
+                }
+                if !recovered.halted.is_empty() {
+                    // An operator is told what the venue lost, and starts again when the venue has found it.
+                    self.deaths.push((self.now + PATIENCE, Death::Between));
+                    self.deaths.sort_by_key(|(at, _)| *at);
                 }
                 self.be_born(Some((start, recovered)))?;
             }

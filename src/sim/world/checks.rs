@@ -123,6 +123,20 @@ impl Evidence {
             .any(|(_, alarm)| matches!(alarm, GatewayEvent::JournalFull | GatewayEvent::NotSynced))
     }
 
+    /// Orders at the venue that the journal does not have, or not as sent.
+    pub(super) fn unjournaled(&self) -> impl Iterator<Item = Tag> {
+        let (mut admitted, mut sending) = (BTreeSet::new(), BTreeSet::new());
+        for entry in &self.journal {
+            match entry {
+                Entry::Admitted(order) => drop(admitted.insert(order.tag)),
+                Entry::Sending(tag) => drop(sending.insert(*tag)),
+                _ => {}
+            }
+        }
+        let tags = self.ours().map(|(tag, _)| tag);
+        tags.filter(move |tag| !(admitted.contains(tag) && sending.contains(tag)))
+    }
+
     /// Every promise that was broken.
     pub fn violations(&self) -> Vec<Violation> {
         let mut found = Vec::new();

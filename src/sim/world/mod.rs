@@ -58,6 +58,8 @@ pub struct Outcome {
     pub absent: u64,
     /// Times the process died.
     pub deaths: u32,
+    /// A start refused to trade: an exit had left while no journal could be written.
+    pub refused: bool,
     /// Nanoseconds from the end of faults and decisions until everything was settled; `None` when it never was.
     pub settled_ns: Option<u64>,
     /// Orders that stay visibly unknown because a stranger's order looks like them.

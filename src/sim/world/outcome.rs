@@ -68,19 +68,24 @@ impl Run {
             words,
         }));
         violations.extend(evidence.violations());
+        if self.refuses {
+            self.refused(&evidence, &mut violations);
+        }
         let ended = match self.phase {
             Phase::Closing(since) => since - SETTLE,
             Phase::Settling(since) => since,
             Phase::Trading => self.now,
         };
         let settled_ns = self.settled.map(|at| at.saturating_sub(ended));
-        if settled_ns.is_none() {
+        if settled_ns.is_none() && !self.refuses {
             violations.push(Violation {
                 promise: "O2",
                 words: "not settled within 60 s after faults and decisions ended".to_owned(),
             });
         }
-        self.closed(&evidence, &mut violations);
+        if !self.refuses {
+            self.closed(&evidence, &mut violations);
+        }
         let count = |length: usize| u64::try_from(length).unwrap_or(0);
         Ok(Outcome {
             seed: self.seed,
@@ -92,6 +97,7 @@ impl Run {
             unknown: self.totals.unknown,
             absent: self.totals.absent,
             deaths: self.dead,
+            refused: self.refuses,
             settled_ns,
             visible: count(evidence.visible.len()),
             lasted_ns: self.now,
@@ -99,6 +105,18 @@ impl Run {
             trace: self.trace.take(),
             evidence,
         })
+    }
+
+    /// A start refuses to trade only when an exit left while no journal could be written; what is broken then is
+    /// what it left alone, and that is said.
+    fn refused(&self, evidence: &Evidence, violations: &mut Vec<Violation>) {
+        if evidence.unjournaled().next().is_none() {
+            violations.push(Violation {
+                promise: "O10",
+                words: "a start refused to trade and every order is in the journal".to_owned(),
+            });
+        }
+        violations.retain(|violation| !matches!(violation.promise, "O2" | "S3" | "O9"));
     }
 
     /// What an operator wanted closed is closed.

@@ -100,7 +100,7 @@ impl Plan {
             update_ms: 50,
             ..Profile::default()
         };
-        let mut faults = Faults::chaos(seed).stop_after(faults_end / MS);
+        let mut faults = Faults::chaos(seed).stop_after(faults_end / MS - 3_000);
         // The proof of absence gives a venue 15 s to show what it took: ways to be late add up to less.
         faults.visible_within(14_500_u64.saturating_sub(u64::from(network.out_ms)));
         let spans = |dice: &mut Dice, percent: f64, most_s: u32| -> Vec<(u64, u64)> {

@@ -111,8 +111,8 @@ pub(super) struct Run {
     /// Records in the journal when the last start read it.
     pub(super) earlier: usize,
     pub(super) dead: u32,
-    /// Starts that refused to trade because of a stranger's orders.
-    pub(super) fences: u32,
+    /// A start found orders of ours that no journal has, and refused to trade for the rest of the day.
+    pub(super) refuses: bool,
     pub(super) now: u64,
     pub(super) queue: BinaryHeap<Reverse<Due>>,
     pub(super) queued: u64,
@@ -177,7 +177,7 @@ impl Run {
             lives: 0,
             earlier: 0,
             dead: 0,
-            fences: 0,
+            refuses: false,
             now: SECOND,
             queue: BinaryHeap::new(),
             queued: 0,
@@ -502,7 +502,7 @@ impl Run {
     }
 
     fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Closing(since) if self.now >= since + CLOSING)
+        self.refuses || matches!(self.phase, Phase::Closing(since) if self.now >= since + CLOSING)
     }
 
     /// True when nothing is under way: not in the gateway, not at the venue, not in question.
