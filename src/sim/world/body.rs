@@ -143,6 +143,9 @@ impl Run {
         } else {
             self.trader.resume(&[], intent_base + 1);
         }
+        if let Some((_, end)) = self.down.last_mut() {
+            *end = self.now;
+        }
         self.life = Some(life);
         for _ in 0..self.plan.connections {
             self.dial();
@@ -176,7 +179,8 @@ impl Run {
             .map(|(_, how)| *how);
         if death == Some(Death::Between) {
             self.deaths.remove(0);
-            return self.die(&life, "between two turns");
+            self.die(&life, "between two turns");
+            return Ok(());
         }
         if self.turns(&mut life, death.is_some())? {
             return Ok(());
@@ -202,7 +206,8 @@ impl Run {
         is_session_dead |= self.listen(&mut life);
         if is_session_dead {
             self.log_in();
-            return self.die(&life, "because its session did");
+            self.die(&life, "because its session did");
+            return Ok(());
         }
         self.life = Some(life);
         Ok(())
@@ -287,17 +292,17 @@ impl Run {
         self.disk
             .cut(last, torn)
             .map_err(|error| format!("the journal: {error}"))?;
-        self.die(life, &format!("behind record {last} of {after}"))?;
+        self.die(life, &format!("behind record {last} of {after}"));
         Ok(true)
     }
 
     /// The process is gone; another starts a while later.
-    fn die(&mut self, life: &Life, how: &str) -> Result<(), String> {
+    fn die(&mut self, life: &Life, how: &str) {
         self.trace.line(self.now, || format!("dies {how}"));
         add(&mut self.totals, life.gateway.totals());
         self.dead += 1;
+        self.down.push((self.now, u64::MAX));
         self.down_until = self.now + MS * u64::from(200 + self.fate.below(6_000));
-        Ok(())
     }
 
     /// A new session.

@@ -119,14 +119,6 @@ impl Inquiry {
         self.inquirer.open()
     }
 
-    /// When a read is due; `None` while one is out or nothing is asked.
-    pub(super) fn next_at(&self) -> Option<MonoNanos> {
-        if self.reader.is_busy() {
-            return None;
-        }
-        self.inquirer.next_at()
-    }
-
     /// Sends a read that is due, takes an answer that came. Returns what the gateway must hear, and true when
     /// the session is dead.
     pub(super) fn step(&mut self, real: u64, now: MonoNanos) -> (Vec<Command>, bool) {

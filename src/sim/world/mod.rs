@@ -19,6 +19,7 @@
 mod body;
 pub mod checks;
 mod disk;
+mod events;
 mod ground;
 mod inquiry;
 mod life;

@@ -59,17 +59,20 @@ impl Run {
             visible: self.visible.clone(),
             earlier: self.earlier,
             waiting: self.trader.waits_for().copied().collect(),
+            down: self.down.clone(),
             bunches: self.plan.network.slow > 0.0,
             record,
         };
         let mut violations = std::mem::take(&mut self.broken);
-        violations.extend(journal.torn.map(|words| Violation {
+        // Torn at the end is what a death leaves; anything else broke the chain.
+        let torn = journal.torn.filter(|_| self.life.is_some());
+        violations.extend(torn.map(|words| Violation {
             promise: "O3",
             words,
         }));
         violations.extend(evidence.violations());
         if self.refuses {
-            self.refused(&evidence, &mut violations);
+            refused(&evidence, &mut violations);
         }
         let ended = match self.phase {
             Phase::Closing(since) => since - SETTLE,
@@ -84,7 +87,7 @@ impl Run {
             });
         }
         if !self.refuses {
-            self.closed(&evidence, &mut violations);
+            closed(&evidence, &mut violations);
         }
         let count = |length: usize| u64::try_from(length).unwrap_or(0);
         Ok(Outcome {
@@ -106,34 +109,32 @@ impl Run {
             evidence,
         })
     }
+}
 
-    /// A start refuses to trade only when an exit left while no journal could be written; what is broken then is
-    /// what it left alone, and that is said.
-    fn refused(&self, evidence: &Evidence, violations: &mut Vec<Violation>) {
-        if evidence.unjournaled().next().is_none() {
-            violations.push(Violation {
-                promise: "O10",
-                words: "a start refused to trade and every order is in the journal".to_owned(),
-            });
-        }
-        violations.retain(|violation| !matches!(violation.promise, "O2" | "S3" | "O9"));
+/// A start refuses to trade only when an exit left while no journal could be written; what is broken then is
+/// what it left alone, and that is said.
+fn refused(evidence: &Evidence, violations: &mut Vec<Violation>) {
+    if evidence.unjournaled().next().is_none() {
+        violations.push(Violation {
+            promise: "O10",
+            words: "a start refused to trade and every order is in the journal".to_owned(),
+        });
     }
+    violations.retain(|violation| !matches!(violation.promise, "O2" | "S3" | "O9"));
+}
 
-    /// What an operator wanted closed is closed.
-    fn closed(&self, evidence: &Evidence, violations: &mut Vec<Violation>) {
-        for ((strategy, symbol), net) in &evidence.book {
-            let is_frozen = evidence
-                .known
-                .iter()
-                .any(|record| record.is_live() && record.order.strategy.0 == *strategy);
-            if *net != 0 && !is_frozen {
-                violations.push(Violation {
-                    promise: "O2",
-                    words: format!(
-                        "strategy {strategy} still holds {net} of {symbol} after a flatten"
-                    ),
-                });
-            }
+/// What an operator wanted closed is closed.
+fn closed(evidence: &Evidence, violations: &mut Vec<Violation>) {
+    for ((strategy, symbol), net) in &evidence.book {
+        let is_frozen = evidence
+            .known
+            .iter()
+            .any(|record| record.is_live() && record.order.strategy.0 == *strategy);
+        if *net != 0 && !is_frozen {
+            violations.push(Violation {
+                promise: "O2",
+                words: format!("strategy {strategy} still holds {net} of {symbol} after a flatten"),
+            });
         }
     }
 }

@@ -126,7 +126,7 @@ impl Plan {
         let failing = spans(&mut dice, if syncs_before_send { 50.0 } else { 0.0 }, 10);
         let mut deaths = Vec::new();
         if !knobs.immortal && dice.chance(70.0) {
-            for _ in 0..1 + dice.below(3) {
+            for _ in 0..=dice.below(3) {
                 let at = 3 * SECOND + u64::from(dice.below(90_000)) * MS;
                 let how = if dice.chance(75.0) {
                     Death::AtRecord

@@ -58,9 +58,8 @@ impl Reader {
     pub(super) fn poll(&mut self, now: u64) -> Option<Read> {
         let asked = self.asked?;
         let read = match self.connection.as_mut().map(|open| (open.poll(), open)) {
-            None | Some((Incoming::Closed, _)) => Read::Broken,
             Some((Incoming::Nothing, _)) if now < asked + TIMEOUT_NS => return None,
-            Some((Incoming::Nothing, _)) => Read::Broken,
+            None | Some((Incoming::Closed | Incoming::Nothing, _)) => Read::Broken,
             Some((Incoming::Reply(reply), open)) => {
                 let body = open.body(&reply).to_vec();
                 open.next();

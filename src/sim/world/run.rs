@@ -2,22 +2,23 @@
 
 use super::checks::Violation;
 use super::disk::Disk;
+use super::events::said;
 use super::ground::{ACCOUNT, Ground, market_rules};
 use super::life::Life;
-use super::network::{Scripted, Sent, Wire};
+use super::network::{Sent, Wire};
 use super::plan::{Death, FATE, Knobs, MARKET, NETWORK, Plan, TRADER};
 use super::start::Start;
 use super::trace::Trace;
-use super::trader::{Act, Trader};
+use super::trader::Trader;
 use super::{Outcome, dice};
 use crate::hot::gateway::{GatewayEvent, GatewayTotals};
-use crate::model::{Cause, Command, Day, InstrumentIx, Order, Price, Tag, TradingState, WallNanos};
-use crate::ring::{StateLatch, Touch};
+use crate::model::{Command, Day, Order, Price, Tag, TradingState, WallNanos};
+use crate::ring::StateLatch;
 use crate::sim::dice::Dice;
 use crate::sim::settings::Settings;
-use crate::sim::venue::{Delivery, Update, Venue, What};
+use crate::sim::venue::Venue;
 use crate::sim::{Faults, Moment};
-use crate::venue::{Auth, Broker, JsonScratch, TextMessage};
+use crate::venue::{Auth, JsonScratch};
 use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -55,7 +56,7 @@ pub(super) enum Event {
     Loosen,
 }
 
-pub(super) struct Due {
+struct Due {
     at: u64,
     order: u64,
     event: Event,
@@ -111,10 +112,12 @@ pub(super) struct Run {
     /// Records in the journal when the last start read it.
     pub(super) earlier: usize,
     pub(super) dead: u32,
+    /// When no process traded.
+    pub(super) down: Vec<(u64, u64)>,
     /// A start found orders of ours that no journal has, and refused to trade for the rest of the day.
     pub(super) refuses: bool,
     pub(super) now: u64,
-    pub(super) queue: BinaryHeap<Reverse<Due>>,
+    queue: BinaryHeap<Reverse<Due>>,
     pub(super) queued: u64,
     pub(super) phase: Phase,
     pub(super) is_calm: bool,
@@ -177,6 +180,7 @@ impl Run {
             lives: 0,
             earlier: 0,
             dead: 0,
+            down: Vec::new(),
             refuses: false,
             now: SECOND,
             queue: BinaryHeap::new(),
@@ -262,171 +266,6 @@ impl Run {
         };
         self.disk.is_full = within(&self.plan.full);
         self.disk.is_failing = within(&self.plan.failing);
-    }
-
-    fn happen(&mut self, event: Event) {
-        match event {
-            Event::Arrive(sent) => self.arrive(&sent),
-            Event::Wake => {}
-            Event::Update(text) => self.feed(text),
-            Event::Dial(life) => self.connect(life),
-            Event::Quote => self.quote(),
-            Event::Act => self.act(),
-            Event::Loosen => {
-                self.trace.line(self.now, || "state active".to_owned());
-                self.state.loosen(TradingState::Active);
-            }
-        }
-    }
-
-    /// A request reaches the venue.
-    fn arrive(&mut self, sent: &Sent) {
-        let connection = u64::try_from(sent.link).unwrap_or(0) + 1;
-        let deliveries = self.venue.hear(connection, &sent.bytes, self.moment());
-        self.trace.line(self.now, || {
-            format!("venue hears {} | {}", said(&sent.bytes), heard(&deliveries))
-        });
-        for delivery in deliveries {
-            let link = sent.link;
-            let due = match &delivery.what {
-                What::Bytes(bytes) => self.wire.lock().back(link, bytes, delivery.at),
-                What::Reset | What::HalfClose => self.wire.lock().end(link, delivery.at),
-                What::Nothing => None,
-                What::Restart => {
-                    self.wire.lock().end_all(delivery.at);
-                    Some(delivery.at)
-                }
-            };
-            if let Some(due) = due {
-                self.at(due.max(self.now), Event::Wake);
-            }
-        }
-    }
-
-    /// Order messages set out for the feed.
-    fn collect_updates(&mut self) {
-        let updates = self.venue.updates(self.moment());
-        let profile = if self.is_calm {
-            self.plan.calm
-        } else {
-            self.plan.network
-        };
-        for Update { at, text } in updates {
-            let is_lost = self.fate.chance(profile.lose_update);
-            let way = u64::from(self.fate.below(profile.update_ms.max(1))) * MS;
-            let is_dark = self
-                .plan
-                .feedless
-                .iter()
-                .any(|(from, to)| (*from..*to).contains(&at));
-            let is_deaf = at / MS >= self.knobs.deaf_after_ms;
-            if !(is_lost || is_dark || is_deaf) {
-                self.at(at.max(self.now) + way, Event::Update(text));
-            }
-        }
-    }
-
-    fn feed(&mut self, text: String) {
-        let mut bytes = text.into_bytes();
-        let message = Broker::Kite.text_message(&mut bytes, &mut self.json);
-        if let (TextMessage::OrderUpdate(update), Some(life)) = (message, &mut self.life) {
-            self.trace.line(self.now, || {
-                format!(
-                    "feed {:?} {:?} {} {}",
-                    update.tag, update.order_id, update.state, update.filled
-                )
-            });
-            life.updates.push(update).ok();
-        }
-    }
-
-    /// A connection is there, unless the process that asked for it is gone or the venue is away.
-    fn connect(&mut self, life: u32) {
-        if life != self.lives {
-            return;
-        }
-        if self.venue.is_away(self.moment()) {
-            self.at(self.now + 500 * MS, Event::Dial(life));
-            return;
-        }
-        if let Some(life) = &mut self.life {
-            drop(life.connections.push(Scripted::open(&self.wire)));
-        }
-    }
-
-    /// Prices move, now and then by more than an order's protection.
-    fn quote(&mut self) {
-        let moment = self.moment();
-        let is_quiet = self.phase != Phase::Trading;
-        for (ix, row) in (0_u16..).zip(&self.ground.rows) {
-            let mid = &mut self.mids[usize::from(ix)];
-            if !is_quiet {
-                let most = if self.market.chance(4.0) { 200 } else { 20 };
-                let points = i64::from(self.market.below(2 * most + 1)) - i64::from(most);
-                // Never out of the operating range of the day, where nothing could be closed any more.
-                let start = self.starts[usize::from(ix)];
-                let room = start.basis_points(400);
-                let moved = mid.saturating_add(mid.basis_points(points));
-                *mid = moved.clamp(start.saturating_sub(room), start.saturating_add(room));
-            }
-            let half = Price(row.tick.0 * i64::from(1 + self.market.below(4)));
-            let (bid, ask) = (
-                mid.saturating_sub(half).floor_to(row.tick),
-                mid.saturating_add(half).ceil_to(row.tick),
-            );
-            let lots = if is_quiet {
-                1_000_000 / row.lot.0
-            } else {
-                1 + self.market.below(60)
-            };
-            self.venue
-                .quote(&row.symbol, (bid, ask), lots * row.lot.0, moment);
-            let is_dark = self
-                .plan
-                .feedless
-                .iter()
-                .any(|(from, to)| (*from..*to).contains(&self.now));
-            if let Some(life) = self.life.as_ref().filter(|_| !is_dark) {
-                let touch = Touch {
-                    last: *mid,
-                    bid,
-                    ask,
-                    received: life.mono(self.now),
-                };
-                life.quotes.set(InstrumentIx(ix), touch);
-            }
-        }
-        self.at(self.now + 400 * MS, Event::Quote);
-    }
-
-    /// The trader does something, and says when it will next.
-    fn act(&mut self) {
-        if self.phase != Phase::Trading {
-            return;
-        }
-        let pace = u32::try_from(self.plan.pace_ns * 2 / MS).unwrap_or(1_000);
-        let wait = u64::from(1 + self.fate.below(pace)) * MS;
-        self.at(self.now + wait, Event::Act);
-        let Some(life) = &mut self.life else {
-            return;
-        };
-        let now = life.set_now(self.now);
-        for act in self.trader.act(&self.ground, &life.quotes, now) {
-            self.trace.line(self.now, || format!("trader {act:?}"));
-            match act {
-                Act::Decide(intent) => drop(life.intents.push(intent).ok()),
-                Act::Ask(command) => life.command(command),
-                Act::Tighten(state, ms) => {
-                    self.state.tighten(state, Cause::Operator);
-                    self.queued += 1;
-                    self.queue.push(Reverse(Due {
-                        at: self.now + u64::from(ms) * MS,
-                        order: self.queued,
-                        event: Event::Loosen,
-                    }));
-                }
-            }
-        }
     }
 
     /// Requests that left go on their way.
@@ -531,31 +370,4 @@ pub(super) fn is_about_orders(bytes: &[u8]) -> bool {
     [&b"POST /orders"[..], b"PUT /orders", b"DELETE /orders"]
         .iter()
         .any(|start| bytes.starts_with(start))
-}
-
-/// First line of a request and its tag.
-fn said(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let line = text.split(" HTTP").next().unwrap_or("");
-    let body = text.split("\r\n\r\n").nth(1).unwrap_or("");
-    let keep = |part: &&str| {
-        ["tag=", "quantity=", "price=", "transaction_type="]
-            .iter()
-            .any(|name| part.starts_with(name))
-    };
-    let fields: Vec<&str> = body.split('&').filter(keep).collect();
-    format!("{line} {}", fields.join(" "))
-}
-
-fn heard(deliveries: &[Delivery]) -> String {
-    let one = |delivery: &Delivery| match &delivery.what {
-        What::Bytes(bytes) => {
-            let text = String::from_utf8_lossy(bytes);
-            let body = text.split("\r\n\r\n").nth(1).unwrap_or("");
-            let short: String = body.chars().take(120).collect();
-            format!("{} {short}", text.lines().next().unwrap_or(""))
-        }
-        other => format!("{other:?}"),
-    };
-    deliveries.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -68,15 +68,6 @@ impl Start {
         }
     }
 
-    /// When the next question is due; `None` while one is out.
-    pub(super) const fn next_at(&self) -> Option<u64> {
-        if self.reader.is_busy() {
-            None
-        } else {
-            Some(self.not_before)
-        }
-    }
-
     fn again(&mut self, now: u64, why: Option<NotBelieved>) -> Progress {
         self.part = Part::Orders;
         self.not_before = now + self.wait;

@@ -1,0 +1,1 @@
+//! Each checker on evidence made by hand.
