@@ -40,8 +40,12 @@ impl Run {
             let journal =
                 journal.map_err(|fault| format!("the journal cannot be read: {fault}"))?;
             self.trace.line(self.now, || {
-                let torn = journal.torn.as_deref().unwrap_or("whole");
-                format!("start, {} records, {torn}", journal.records.len())
+                let end = if journal.torn.is_some() {
+                    "torn"
+                } else {
+                    "whole"
+                };
+                format!("start, {} records, {end}", journal.records.len())
             });
             self.earlier = journal.records.len();
             self.start = Some(Start::new(&journal, &self.wire, self.now));
@@ -186,7 +190,11 @@ impl Run {
             return Ok(());
         }
         let mut is_session_dead = self.listen(&mut life);
-        let (commands, is_dead) = life.inquiry.step(self.now, life.mono(self.now));
+        let (commands, is_dead) = if self.now / MS < self.knobs.deaf_after_ms {
+            life.inquiry.step(self.now, life.mono(self.now))
+        } else {
+            (Vec::new(), false)
+        };
         is_session_dead |= is_dead;
         self.hand_over();
         for command in commands {

@@ -36,6 +36,7 @@ pub use plan::Knobs;
 
 use crate::sim::dice::Dice;
 use checks::{Evidence, Violation};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// What a world came to.
@@ -67,6 +68,9 @@ pub struct Outcome {
     pub visible: u64,
     /// Nanoseconds of world time.
     pub lasted_ns: u64,
+    /// What was played and what came of it, by name: faults, endings, denials. A world in which nothing happens
+    /// proves nothing.
+    pub seen: BTreeSet<String>,
     /// Promises that were broken.
     pub violations: Vec<Violation>,
     /// Line by line what happened, when it was asked for.

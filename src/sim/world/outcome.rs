@@ -7,6 +7,7 @@ use super::run::{Phase, Run, SETTLE};
 use crate::hot::gateway::GatewayTotals;
 use crate::journal::Entry;
 use crate::model::InstrumentIx;
+use std::collections::BTreeSet;
 
 impl Run {
     pub(super) fn outcome(mut self) -> Result<Outcome, String> {
@@ -104,11 +105,47 @@ impl Run {
             settled_ns,
             visible: count(evidence.visible.len()),
             lasted_ns: self.now,
+            seen: seen(&evidence),
             violations,
             trace: self.trace.take(),
             evidence,
         })
     }
+}
+
+/// Names of what was played and of what came of it.
+fn seen(evidence: &Evidence) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    for fault in &evidence.record.faults {
+        seen.insert(format!(
+            "fault {} on {}",
+            fault.kind.name(),
+            fault.on.name()
+        ));
+    }
+    for entry in &evidence.journal {
+        match entry {
+            Entry::Ended(ended) => seen.insert(format!("end {}", ended.how.name())),
+            Entry::Report(report) => match report.denial {
+                Some(denial) => seen.insert(format!("denial {}", denial.name())),
+                None => seen.insert(format!("order {}", report.state.name())),
+            },
+            Entry::Amending(amend) if amend.limit.is_some() => {
+                seen.insert("modification".to_owned())
+            }
+            Entry::Amending(_) => seen.insert("cancel".to_owned()),
+            Entry::Latch(change) => seen.insert(format!("state {}", change.state.name())),
+            Entry::Adopted(_) => seen.insert("adopted".to_owned()),
+            Entry::Admitted(order) => match order.tag.parts() {
+                Some(parts) if parts.leg > 1 => seen.insert("unwinding".to_owned()),
+                Some(parts) if parts.slice > 0 => seen.insert("slice".to_owned()),
+                Some(parts) if parts.attempt > 0 => seen.insert("attempt".to_owned()),
+                _ => false,
+            },
+            Entry::Fill(_) | Entry::Sending(_) | Entry::Checkpoint(_) => false,
+        };
+    }
+    seen
 }
 
 /// A start refuses to trade only when an exit left while no journal could be written; what is broken then is
