@@ -257,7 +257,9 @@ fn a_leg_the_order_system_refused_is_tried_again_a_step_further() {
     play.pair(1, 60);
     let both = play.requests(2);
     play.fill(&both[0]);
-    play.reject(&both[1], "OrderException");
+    let number = play.accept(&both[1]);
+    play.tell(&both[1], number, OrderState::Rejected, 0);
+    play.quiet();
     let again = play.requests(1).remove(0);
     assert_eq!(parts(&again), (1, 0, 1));
     assert_ne!(field(&again, "price"), field(&both[1], "price"));
@@ -271,7 +273,7 @@ fn a_leg_that_fails_while_the_other_works_takes_the_working_one_back() {
     play.pair(1, 60);
     let both = play.requests(2);
     let number = play.accept(&both[0]);
-    play.reject(&both[1], "OrderException");
+    play.reject(&both[1], "InputException");
     let cancel = play.requests(1).remove(0);
     assert_eq!(
         cancel.line,

@@ -487,12 +487,29 @@ fn together(
                        reserve_for_exits";
         section.source().fault(&section.span(), message);
     }
+    let on_failure = section.choice("on_failure", &policies, Policy::Complete);
+    let order_ttl_ns = millis("order_ttl_ms", 100..=3_600_000, 500);
+    let ladder_ns = order_ttl_ns.saturating_mul(u64::try_from(attempts).unwrap_or(1));
+    // Left out, the ladder can end before the other leg is closed.
+    let left_out = i64::try_from(ladder_ns / 1_000_000 + 1_000).unwrap_or(600_000);
+    let imbalance_ns = millis("imbalance_ms", 0..=600_000, left_out.min(600_000));
+    if has_two_legs && on_failure == Policy::Complete && imbalance_ns < ladder_ns {
+        let message = format!(
+            "imbalance_ms = {} ends before {} attempts of order_ttl_ms = {} each: the missing leg could never be \
+             completed; give it {} or more, or on_failure = \"unwind\"",
+            imbalance_ns / 1_000_000,
+            attempts,
+            order_ttl_ns / 1_000_000,
+            ladder_ns / 1_000_000
+        );
+        section.source().fault(&section.span(), message);
+    }
     let together = TogetherConfig {
-        on_failure: section.choice("on_failure", &policies, Policy::Complete),
+        on_failure,
         imbalance_lots: Lots(small("imbalance_lots", 0..=10_000, 0)),
-        imbalance_ns: millis("imbalance_ms", 0..=600_000, 2_000),
+        imbalance_ns,
         attempts_max: u8::try_from(attempts).unwrap_or(1),
-        order_ttl_ns: millis("order_ttl_ms", 100..=3_600_000, 500),
+        order_ttl_ns,
         step_basis_points: step,
     };
     section.finish();

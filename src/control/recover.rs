@@ -21,8 +21,8 @@ use crate::journal::recover::{
     Carried, JournalSays, Replayed, VenueSays, Verdict, journal_says, venue_says, verdict,
 };
 use crate::model::{
-    Denial, Fill, InstrumentIx, IntentId, Money, MonoNanos, OrderId, OrderState, Price, Qty,
-    Report, ReportSource, StrategyIx, Tag, Token, WallNanos,
+    Denial, Ending, Fill, InstrumentIx, IntentId, Money, MonoNanos, OrderId, OrderState, Price,
+    Qty, Report, ReportSource, StrategyIx, Tag, Token, WallNanos,
 };
 use crate::venue::TokenTable;
 use crate::venue::kite::books::{OrderRow, Positions, TradeRow};
@@ -192,6 +192,14 @@ impl Recovered {
             carried.entries.push(Entry::Report(denied));
         }
         carried.working = working(&carried.orders, replayed);
+        let held = replayed
+            .ended
+            .values()
+            .filter(|ended| ended.how == Ending::Held);
+        let held = held.map(|ended| ended.intent);
+        carried.held = held
+            .filter(|intent| !carried.working.contains(intent))
+            .collect();
         carried
     }
 }

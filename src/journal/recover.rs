@@ -204,6 +204,8 @@ pub struct Carried {
     pub halted: Vec<InstrumentIx>,
     /// When each request of the day left.
     pub requests: Vec<WallNanos>,
+    /// Intents that ended with legs that differ: a person must know.
+    pub held: Vec<IntentId>,
     /// Intents that are not over: an order of them lives, or their legs differ from what their end said.
     pub working: Vec<IntentId>,
 }

@@ -29,11 +29,19 @@ pub trait Connection: Debug {
     /// True while part of a reply waits for the rest of it.
     fn has_bytes(&self) -> bool;
 
+    /// Gives the connection up: what the kernel has not sent yet is thrown away, so that no request arrives long
+    /// after nobody waits for it (reliability, section 2: a proof of absence must not be overtaken).
+    fn abort(&mut self);
+
     /// The socket to wait on, where there is one.
     fn raw_fd(&self) -> Option<RawFd>;
 }
 
 impl Connection for HttpConnection {
+    fn abort(&mut self) {
+        Self::abort(self);
+    }
+
     #[inline]
     fn send(&mut self, request: &[u8]) -> io::Result<()> {
         Self::send(self, request)

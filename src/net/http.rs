@@ -129,6 +129,13 @@ impl HttpConnection {
             .map_err(|e| self.broken(&e.to_string()))
     }
 
+    /// Closes without lingering: bytes that were not sent are thrown away.
+    pub fn abort(&mut self) {
+        let socket = self.stream.socket();
+        // A socket that is gone already has nothing to throw away.
+        rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO)).ok();
+    }
+
     /// Sends a whole request in one write. What the kernel does not take at once is kept and sent by
     /// [`Self::poll`].
     ///

@@ -175,6 +175,12 @@ impl<T> Receiver<T> {
         self.ring.peek().ok()
     }
 
+    /// Values that wait.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.ring.slots()
+    }
+
     /// True when nothing waits.
     #[inline]
     pub fn is_empty(&self) -> bool {

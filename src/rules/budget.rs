@@ -145,7 +145,9 @@ impl Budget {
             Urgency::Exit | Urgency::Protect | Urgency::Cancel => &self.all,
             Urgency::Entry => &self.entries,
         };
-        if self.today.saturating_add(count) > caps.day {
+        // No limit of a day keeps an order from being taken back.
+        let is_over = self.today.saturating_add(count) > caps.day;
+        if is_over && urgency != Urgency::Cancel {
             return None;
         }
         let second = self.window_wait_ns(caps.second, SECOND_NS, count, now)?;
@@ -167,6 +169,11 @@ impl Budget {
     /// counts it too.
     #[inline]
     pub fn spend(&mut self, _urgency: Urgency, now: MonoNanos) {
+        self.note(now.plus(MINUTE_NS));
+    }
+
+    #[inline]
+    fn note(&mut self, now: MonoNanos) {
         // A stamp from before the latest would let the window forget the latest too early.
         self.latest = self.latest.max(now);
         self.sent_at[self.head] = self.latest;
@@ -175,10 +182,17 @@ impl Budget {
         self.today = self.today.saturating_add(1);
     }
 
-    /// Takes over a request of an earlier run of the same day that left at this moment of our time; found in its
-    /// journal. To be called in their order, before the first [`Budget::spend`].
-    pub fn remember(&mut self, at: MonoNanos) {
-        self.spend(Urgency::Cancel, at);
+    /// Takes over a request of an earlier run of the same day, found in its journal. To be called in their order,
+    /// before the first [`Budget::spend`].
+    /// `age_ns` is how long ago it left: one older than a minute counts for the day alone.
+    pub fn remember(&mut self, age_ns: u64, now: MonoNanos) {
+        if age_ns > MINUTE_NS {
+            self.today = self.today.saturating_add(1);
+        } else {
+            // Clocks begin near zero and requests before that: windows are kept a minute ahead.
+            let at = now.plus(MINUTE_NS).0.saturating_sub(age_ns);
+            self.note(MonoNanos(at));
+        }
     }
 
     /// Whether modification `number` of one order, counted from 1, is allowed.
@@ -208,6 +222,6 @@ impl Budget {
         }
         let room = self.sent_at.len();
         let leaver = self.sent_at[(self.head + room - back) % room];
-        Some(leaver.plus(length).since(now))
+        Some(leaver.plus(length).since(now.plus(MINUTE_NS)))
     }
 }

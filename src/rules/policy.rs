@@ -57,7 +57,7 @@ impl Default for LegsPolicy {
         Self {
             policy: Policy::Complete,
             imbalance_qty: 0,
-            imbalance_ns: 2_000_000_000,
+            imbalance_ns: 4_000_000_000,
             attempts_max: 6,
         }
     }

@@ -341,7 +341,15 @@ impl Desk {
             let read = match socket.read(&mut bytes) {
                 Ok(0) => continue,
                 Ok(read) => read,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                // A connection that is given up is reset: nothing of it may arrive late.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::ConnectionReset
+                    ) =>
+                {
+                    continue;
+                }
                 Err(error) => panic!("connection {connection}: {error}"),
             };
             let text = String::from_utf8_lossy(&bytes[..read]).into_owned();

@@ -60,6 +60,8 @@ fn field<'a>(text: &'a str, name: &str) -> &'a str {
 }
 
 impl Connection for Scripted {
+    fn abort(&mut self) {}
+
     fn send(&mut self, request: &[u8]) -> io::Result<()> {
         let text = String::from_utf8_lossy(request).into_owned();
         assert!(text.starts_with("POST /orders/regular "), "{text}");

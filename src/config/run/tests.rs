@@ -616,7 +616,7 @@ fn every_limit_has_a_range_and_says_so() {
             "order_ttl_ms = 99: a whole number from 100",
         ),
         (
-            "imbalance_ms   = 2000",
+            "imbalance_ms   = 4000",
             "imbalance_mss = 2000",
             "did you mean `imbalance_ms`?",
         ),

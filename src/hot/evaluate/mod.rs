@@ -1,7 +1,8 @@
 //! Reading → Intent: conditions, exits, duplicate suppression, and what each strategy holds.
 //!
 //! Promises
-//! - A strategy with an order whose end is not known decides nothing: no second order for one leg.
+//! - A strategy with an order whose end is not known opens nothing, and with an exit under way decides no second
+//!   one: no second order for one leg. An entry under way keeps no exit back.
 //! - EXIT beats PYRAMID beats ENTRY; an exit closes what is held, never more.
 //! - An exit once decided stands until nothing is held: what was refused, cancelled, left over or had to wait
 //!   for a working order is tried again on the ticks that follow, also by a strategy that decides at bar
@@ -93,8 +94,10 @@ struct Run {
     /// The price levels as of the last closed bar.
     levels: Vec<PriceLevel>,
     needs_slots: bool,
-    /// Orders whose end is not known yet.
+    /// Legs whose end is not known yet.
     working: u32,
+    /// Those of them that are of exits.
+    exiting: u32,
     last_entry: Option<Price>,
     pyramids: u32,
     /// Set by a refusal: no further entry or addition before the bar closes.
@@ -173,6 +176,7 @@ impl Evaluate {
             needs_slots: plan.strategy.needs_slots(),
             plan,
             working: 0,
+            exiting: 0,
             last_entry: None,
             pyramids: 0,
             rests: false,
@@ -242,6 +246,7 @@ impl Evaluate {
         };
         run.working = run.working.saturating_add(u32::from(legs));
         if order.action == Action::Exit {
+            run.exiting = run.exiting.saturating_add(u32::from(legs));
             run.exit.get_or_insert_default();
         }
         let sent = Sent {
@@ -274,7 +279,7 @@ impl Evaluate {
             Policy::EveryTick => true,
             Policy::EveryTickInEodWindow => at >= close.offset(-run.plan.eod_window_ns),
         };
-        by_policy || (run.exit.is_some() && run.working == 0)
+        by_policy || (run.exit.is_some() && run.exiting == 0)
     }
 
     /// True when a decision of the strategy reads the bank's slots: without that, price levels are enough
@@ -495,6 +500,7 @@ impl Evaluate {
         if let Some(run) = self.runs.get_mut(intent.signal.strategy.at()) {
             run.working = run.working.saturating_add(u32::from(legs));
             if action == Action::Exit {
+                run.exiting = run.exiting.saturating_add(u32::from(legs));
                 run.exit.get_or_insert_default();
             }
         }
@@ -507,6 +513,7 @@ impl Evaluate {
         match entry {
             Entry::Fill(fill) => {
                 self.book.apply(fill);
+                self.settle_position(fill.strategy);
                 self.settle_fill(fill.tag);
             }
             Entry::Report(report) if report.state.is_terminal() => self.end_leg(report),
@@ -526,6 +533,16 @@ impl Evaluate {
         (leg < sent.legs).then_some((row, usize::from(leg)))
     }
 
+    /// Nothing is held any more, whoever closed it: what an exit or an addition would go by is gone.
+    fn settle_position(&mut self, strategy: StrategyIx) {
+        if self.book.legs(strategy).next().is_some() {
+            return;
+        }
+        if let Some(run) = self.runs.get_mut(strategy.at()) {
+            (run.last_entry, run.pyramids, run.exit) = (None, 0, None);
+        }
+    }
+
     fn settle_fill(&mut self, tag: Tag) {
         let Some((row, _)) = self.find(tag) else {
             return;
@@ -537,9 +554,6 @@ impl Evaluate {
             return;
         };
         if is_flat {
-            run.last_entry = None;
-            run.pyramids = 0;
-            run.exit = None;
             return;
         }
         match sent.action {
@@ -568,6 +582,9 @@ impl Evaluate {
             return;
         };
         run.working = run.working.saturating_sub(1);
+        if sent.action == Action::Exit {
+            run.exiting = run.exiting.saturating_sub(1);
+        }
         sent.is_refused |= report.state != OrderState::Filled;
         run.rests |= sent.is_refused;
         if sent.action == Action::Exit
@@ -589,28 +606,33 @@ impl Evaluate {
             && let Some(run) = self.runs.get_mut(sent.strategy.at())
         {
             run.working = run.working.saturating_add(1);
+            if sent.action == Action::Exit {
+                run.exiting = run.exiting.saturating_add(1);
+            }
         }
     }
 }
 
 impl Run {
-    /// True when an action may be taken now: no order works, and neither a refused entry nor a refused exit
+    /// True when an action may be taken now: no order stands against it, and neither a refused entry nor a refused exit
     /// waits for its time.
     #[inline]
     fn is_free(&mut self, action: Action, occasion: &Occasion<'_>) -> bool {
-        if self.working > 0 {
-            // A decision at the close of a bar is not made again before the next: it stands.
-            if action == Action::Exit && occasion.bar_closes {
-                self.exit.get_or_insert_default();
-            }
-            return false;
-        }
         if action == Action::Exit {
+            if self.exiting > 0 {
+                // A decision at the close of a bar is not made again before the next: it stands.
+                if occasion.bar_closes {
+                    self.exit.get_or_insert_default();
+                }
+                return false;
+            }
+            // An entry that is still being worked does not keep a stop from going out: the gateway lets the exit
+            // take over what it holds.
             return self
                 .exit
                 .is_none_or(|exit| occasion.tick.received >= exit.due);
         }
-        !self.rests
+        self.working == 0 && !self.rests
     }
 }
 

@@ -252,16 +252,16 @@ fn an_exit_that_closed_one_leg_closes_the_other() {
 }
 
 #[test]
-fn an_exit_at_a_bar_close_waits_for_the_working_entry_and_no_longer() {
+fn an_exit_does_not_wait_for_the_entry_that_is_still_being_worked() {
     let mut bench = Bench::new(Policy::BarClose);
     let entry = bench.wanted(bar(101));
     bench.fill(&entry, 0, 30);
     bench.report(&entry, 0, OrderState::Filled);
-    assert_eq!(bench.see(bar(80)), Verdict::Nothing, "the PUT still works");
-    bench.report(&entry, 1, OrderState::Cancelled);
-    let exit = bench.wanted(tick(80));
+    let exit = bench.wanted(bar(80));
     assert_eq!(exit.signal.action, Action::Exit);
-    assert_eq!(exit.legs().count(), 1);
+    assert_eq!(exit.legs().count(), 1, "what is held, not what works");
+    assert_eq!(bench.see(bar(80)), Verdict::Nothing, "one exit at a time");
+    bench.report(&entry, 1, OrderState::Cancelled);
     bench.done(&exit);
     assert_eq!(
         bench.see(tick(101)),

@@ -1,22 +1,47 @@
 //! What the gateway knows when a leg asks for its limits, and what its fills have made of the account.
 
-use super::Gateway;
-use super::GatewayEvent;
+use super::ticket::Ticket;
+use super::{Gateway, GatewayEvent};
 use crate::model::{
-    Cause, Denial, InstrumentIx, Intent, Leg, Money, MonoNanos, NetQty, Order, Qty, RejectClass,
-    Stamp, StrategyIx, TradingState,
+    Cause, Denial, InstrumentIx, Intent, Leg, Money, MonoNanos, NetQty, Order, Price, Qty,
+    RejectClass, Stamp, StrategyIx, TradingState,
 };
 use crate::net::Connection;
 use crate::rules::{Admitted, Facts, Runaway, Urgency, admit};
 
+/// What stands beside an order of its own intent and is not in the books yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Beside {
+    /// Legs that were passed before it in the same call and want a connection as well.
+    legs: u8,
+    /// Units of its own leg.
+    units: i64,
+    lots: i64,
+    /// In units of 1/10 000 rupee.
+    value: i128,
+}
+
+impl Beside {
+    fn add(&mut self, limit: Price, units: i64, lot: Qty) {
+        let value = i128::from(limit.0).saturating_mul(i128::from(units));
+        self.lots = self.lots.saturating_add(units / i64::from(lot.0.max(1)));
+        self.value = self.value.saturating_add(value);
+    }
+}
+
+/// Lots of a number of units, whichever way.
+fn lots_of(units: i64, lot: Qty) -> i64 {
+    units.saturating_abs() / i64::from(lot.0.max(1))
+}
+
 impl<C: Connection> Gateway<C> {
-    /// Passes one leg through the limits; `ahead` legs of the same intent were passed before it.
+    /// Passes one leg through the limits; `beside` says what else of its intent stands with it.
     #[inline]
     pub(super) fn check(
         &self,
         order: Order,
         leg: &Leg,
-        ahead: u8,
+        beside: Beside,
         now: Stamp,
     ) -> Result<Admitted, Denial> {
         if self.is_stopping && !order.reduces {
@@ -26,6 +51,13 @@ impl<C: Connection> Gateway<C> {
         if self.orders.record(order.tag).is_some() {
             return Err(Denial::Duplicate);
         }
+        if self
+            .orders
+            .lives(order.intent, order.tag.parts().map(|parts| parts.leg))
+        {
+            return Err(Denial::LegFrozen);
+        }
+        let ahead = beside.legs;
         if self.session_dead || self.lines.idle() <= usize::from(ahead) {
             return Err(Denial::NoConnection);
         }
@@ -38,7 +70,7 @@ impl<C: Connection> Gateway<C> {
         if let Some(denial) = self.budget.denial(urgency, u32::from(ahead) + 1, now.mono) {
             return Err(denial);
         }
-        let (net, gross_lots, committed) = self.exposure(&order);
+        let (net, gross_lots, committed) = self.exposure(&order, &beside);
         let facts = Facts {
             reference: leg.reference,
             last: self.parts.quotes.get(leg.instrument).last,
@@ -63,37 +95,127 @@ impl<C: Connection> Gateway<C> {
         admit(order, &armed.rules, &facts, &self.parts.limits)
     }
 
-    /// Net units of the instrument if every live order on the side of this one were filled, lots of the
-    /// account held and live, and the value of today's entries.
+    /// What else of an intent stands beside the first slice of a leg: all of it is measured before any of it leaves.
     #[inline]
-    pub(super) fn exposure(&self, order: &Order) -> (NetQty, u32, Money) {
-        let mut net = 0_i64;
-        let mut gross = 0_u64;
-        let lot = |instrument| u64::from(self.lots(instrument).0.0.max(1));
+    pub(super) fn beside(&self, intent: &Intent, number: u8, slice: Qty) -> Beside {
+        let mut beside = Beside {
+            legs: number,
+            ..Beside::default()
+        };
+        for (at, leg) in (0_u8..).zip(intent.legs()).filter(|(_, leg)| !leg.reduces) {
+            let rest = if at == number {
+                let rest = leg.qty.saturating_sub(slice);
+                beside.units = i64::from(rest.0);
+                rest
+            } else {
+                leg.qty
+            };
+            beside.add(leg.limit, i64::from(rest.0), self.lots(leg.instrument).0);
+        }
+        beside
+    }
+
+    /// The same for a later order of a ticket: what its ticket plans contains it already.
+    pub(super) fn beside_plan(&self, leg: &Leg) -> Beside {
+        let own = -i64::from(leg.qty.0);
+        let mut beside = Beside {
+            units: own,
+            ..Beside::default()
+        };
+        beside.add(leg.limit, own, self.lots(leg.instrument).0);
+        beside
+    }
+
+    /// Net units of the instrument if everything live and planned on the side of this order were filled, lots of the
+    /// account held, live and planned, and the value of today's entries.
+    #[inline]
+    pub(super) fn exposure(&self, order: &Order, beside: &Beside) -> (NetQty, u32, Money) {
+        if order.reduces {
+            return (NetQty::FLAT, 0, Money::ZERO);
+        }
+        let is_same = |instrument, side| instrument == order.instrument && side == order.side;
+        let sign = order.side.sign();
+        let mut net = beside.units.saturating_mul(sign);
+        let mut sum = *beside;
         for held in self.holdings.iter() {
-            gross = gross.saturating_add(held.net.unsigned_abs() / lot(held.instrument));
+            sum.lots = sum
+                .lots
+                .saturating_add(lots_of(held.net, self.lots(held.instrument).0));
             if held.instrument == order.instrument {
                 net = net.saturating_add(held.net);
             }
         }
-        let mut open = 0_i128;
         for record in self.orders.iter_live() {
             let left = i64::from(record.remaining().0);
-            gross = gross.saturating_add(left.unsigned_abs() / lot(record.order.instrument));
-            if record.order.instrument == order.instrument && record.order.side == order.side {
-                net = net.saturating_add(left.saturating_mul(record.order.side.sign()));
+            let of = &record.order;
+            let lot = self.lots(of.instrument).0;
+            if of.reduces {
+                sum.lots = sum.lots.saturating_add(lots_of(left, lot));
+            } else {
+                sum.add(of.limit, left, lot);
             }
-            if !record.order.reduces {
-                let value = i128::from(record.order.limit.0).saturating_mul(i128::from(left));
-                open = open.saturating_add(value);
+            if is_same(of.instrument, of.side) {
+                net = net.saturating_add(left.saturating_mul(sign));
             }
         }
-        let gross = u32::try_from(gross).unwrap_or(u32::MAX);
-        (
-            NetQty(net),
-            gross,
-            Money::from_wide(self.holdings.executed().saturating_add(open)),
-        )
+        for (leg, units) in self.tickets.iter().flat_map(Ticket::planned) {
+            let units = i64::from(units.0);
+            sum.add(leg.limit, units, self.lots(leg.instrument).0);
+            if is_same(leg.instrument, leg.side) {
+                net = net.saturating_add(units.saturating_mul(sign));
+            }
+        }
+        let gross = u32::try_from(sum.lots.max(0)).unwrap_or(u32::MAX);
+        let value = self.holdings.executed().saturating_add(sum.value);
+        (NetQty(net), gross, Money::from_wide(value))
+    }
+
+    /// Units of an exit that fit what is still to be closed, in whole lots.
+    ///
+    /// # Errors
+    ///
+    /// [`Denial::LegFrozen`] while other orders close all of it, [`Denial::ExceedsPosition`] when nothing is held.
+    pub(super) fn fitting(&self, order: &Order) -> Result<Qty, Denial> {
+        let free = self.reducible(order);
+        if free >= order.qty {
+            return Ok(order.qty);
+        }
+        let lot = self.lots(order.instrument).0.0.max(1);
+        let whole = free.0 - free.0 % lot;
+        if whole > 0 {
+            return Ok(Qty(whole));
+        }
+        let closing = self
+            .orders
+            .closing(order.strategy, order.instrument, order.side);
+        Err(if closing > 0 {
+            Denial::LegFrozen
+        } else {
+            Denial::ExceedsPosition
+        })
+    }
+
+    /// True when a live order may be moved to the limit it has here, made from `reference`: every limit that a new
+    /// order of its kind would have to pass, but for those that count orders and units.
+    pub(super) fn may_reprice(&self, order: Order, reference: Price, now: Stamp) -> bool {
+        let Some(armed) = self.parts.armed.get(order.instrument.at()) else {
+            return false;
+        };
+        let quote = self.parts.quotes.get(order.instrument);
+        let facts = Facts {
+            reference,
+            last: quote.last,
+            state: self.parts.state.get(),
+            is_stopped: self.is_stopped(order.strategy),
+            data_age_ns: now.mono.since(order.received.max(quote.received)),
+            in_session: armed.hours.is_open(now.wall),
+            entries_allowed: armed.hours.allows_entry(now.wall),
+            is_allowed: armed.is_allowed,
+            mode_matches: self.parts.mode_matches,
+            is_loss_latched: self.loss_latched,
+            ..Facts::default()
+        };
+        admit(order, &armed.rules, &facts, &self.parts.limits).is_ok()
     }
 
     /// Result of the day before charges, realised and open.
@@ -138,7 +260,9 @@ impl<C: Connection> Gateway<C> {
         // Positive when the order's side brings the position nearer to zero.
         let against = held.saturating_mul(-order.side.sign());
         let held = u32::try_from(against.max(0)).unwrap_or(u32::MAX);
-        let closing = self.orders.reducing(order.strategy, order.instrument);
+        let closing = self
+            .orders
+            .closing(order.strategy, order.instrument, order.side);
         Qty(held.saturating_sub(closing))
     }
 

@@ -3,9 +3,11 @@
 use super::lines::Job;
 use super::orders::Merged;
 use super::{BATCH, Gateway, GatewayEvent};
+use crate::book::OrderRecord;
 use crate::journal::Entry;
 use crate::model::{
-    OrderId, OrderState, Price, Qty, RejectClass, Report, ReportSource, Tag, WallNanos,
+    Denial, Fill, Order, OrderId, OrderState, Price, Qty, RejectClass, Report, ReportSource, Stamp,
+    Tag, WallNanos,
 };
 use crate::net::{Connection, Incoming};
 use crate::runtime::Clock;
@@ -15,6 +17,9 @@ impl<C: Connection> Gateway<C> {
     /// Merges what became known of an order and passes on what changed.
     pub(super) fn report(&mut self, tag: Tag, known: Known, clock: &Clock) {
         let now = clock.now();
+        if let Some(order) = self.twin_of(tag, known.order_id) {
+            return self.hear_twin(&order, &known, now);
+        }
         let report = Report {
             tag,
             order_id: known.order_id,
@@ -22,7 +27,7 @@ impl<C: Connection> Gateway<C> {
             filled: known.filled,
             average: known.average,
             reject: known.reject,
-            denial: None,
+            denial: known.denial,
             source: known.source,
             at: if known.at == WallNanos(0) {
                 now.wall
@@ -42,8 +47,7 @@ impl<C: Connection> Gateway<C> {
             self.totals.unknown = self.totals.unknown.wrapping_add(1);
             self.parts.events.push(GatewayEvent::Unknown(tag));
         }
-        if applied.changed
-            && state == OrderState::Rejected
+        if merged.is_rejected
             && let Some(class) = report.reject
             && let Some(strategy) = self.orders.record(tag).map(|record| record.order.strategy)
         {
@@ -60,11 +64,67 @@ impl<C: Connection> Gateway<C> {
             // What all evidence comes to, not what the latest message says: an old one may bring news, and
             // the one that completes an order may still call it open.
             let grown = applied.fill.map_or(Qty::ZERO, |fill| fill.qty);
+            let record = self.orders.record(tag);
+            if grown > Qty::ZERO && record.is_some_and(OrderRecord::is_overfilled) {
+                self.parts.events.push(GatewayEvent::Contradiction(tag));
+            }
             let report = Report { state, ..report };
             self.settle(report, grown, now);
             if grown > Qty::ZERO || merged.is_revived {
                 self.reopen_if_over(tag, now);
             }
+        }
+    }
+
+    /// The order of a tag when the number is not the one it has: the venue has two under one name.
+    #[inline]
+    fn twin_of(&self, tag: Tag, order_id: OrderId) -> Option<Order> {
+        let record = self.orders.record(tag)?;
+        let is_other = ![OrderId(0), record.order_id].contains(&order_id);
+        (is_other && record.order_id != OrderId(0)).then_some(record.order)
+    }
+
+    /// A second order under a tag of ours: its fills are real and count, what is open of it is cancelled, and a
+    /// person must know.
+    #[cold]
+    fn hear_twin(&mut self, order: &Order, known: &Known, now: Stamp) {
+        let tag = order.tag;
+        let number = known.order_id;
+        let found = self.twins.iter().position(|twin| twin.order_id == number);
+        let at = found.unwrap_or_else(|| {
+            self.parts.events.push(GatewayEvent::Contradiction(tag));
+            self.twins.push(Twin {
+                order_id: number,
+                filled: Qty::ZERO,
+                value: 0,
+            });
+            self.twins.len() - 1
+        });
+        let twin = &mut self.twins[at];
+        let grown = known.filled.saturating_sub(twin.filled);
+        if grown > Qty::ZERO {
+            let value = i128::from(known.average.0).saturating_mul(i128::from(known.filled.0));
+            let price = (value - twin.value) / i128::from(grown.0);
+            (twin.filled, twin.value) = (known.filled, value);
+            let price = i64::try_from(price).ok().filter(|price| *price > 0);
+            let fill = Fill {
+                tag,
+                strategy: order.strategy,
+                instrument: order.instrument,
+                side: order.side,
+                qty: grown,
+                price: price.map_or(order.limit, Price),
+                at: known.at,
+            };
+            self.holdings.add(&fill, order.reduces);
+            self.publish(Entry::Fill(fill), now);
+            match self.tickets.iter_mut().find(|ticket| ticket.owns(tag)) {
+                Some(ticket) => ticket.overfilled(tag, grown),
+                None => self.reopen_if_over(tag, now),
+            }
+        }
+        if !known.state.is_terminal() && !self.cancels.contains(&(tag, number)) {
+            self.cancels.push((tag, number));
         }
     }
 
@@ -88,6 +148,7 @@ impl<C: Connection> Gateway<C> {
                 filled: update.filled,
                 average: update.average,
                 reject: update.reject,
+                denial: None,
                 source: ReportSource::Postback,
                 at: update.at,
             };
@@ -150,11 +211,20 @@ impl<C: Connection> Gateway<C> {
             self.session_dead = true;
             self.parts.events.push(GatewayEvent::SessionDead);
         }
-        if let (Some(Job::Place(slot)), Some(outcome)) = (job, outcome) {
-            self.parts.reply.record(sent, clock.mono());
-            if let Some(tag) = self.orders.tag(slot) {
-                self.report(tag, Known::reply(outcome), clock);
+        match (job, outcome) {
+            (Some(Job::Place(slot)), Some(outcome)) => {
+                self.parts.reply.record(sent, clock.mono());
+                if let Some(tag) = self.orders.tag(slot) {
+                    self.report(tag, Known::reply(outcome), clock);
+                }
             }
+            (Some(Job::Amend(tag)), Some(Reply::Rejected(_))) => {
+                let ticket = self.tickets.iter_mut().find(|ticket| ticket.owns(tag));
+                if let Some(ticket) = ticket {
+                    ticket.unchanged(tag);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -171,6 +241,15 @@ impl<C: Connection> Gateway<C> {
     }
 }
 
+/// A second order of the venue under a tag of ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Twin {
+    order_id: OrderId,
+    filled: Qty,
+    /// Value of its fills, in units of 1/10 000 rupee.
+    value: i128,
+}
+
 /// What one source says about an order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
@@ -179,6 +258,7 @@ pub(super) struct Known {
     pub(super) filled: Qty,
     pub(super) average: Price,
     pub(super) reject: Option<RejectClass>,
+    pub(super) denial: Option<Denial>,
     pub(super) source: ReportSource,
     pub(super) at: WallNanos,
 }
@@ -191,6 +271,7 @@ impl Known {
             filled: Qty::ZERO,
             average: Price::ZERO,
             reject: None,
+            denial: None,
             source: ReportSource::Gateway,
             at: WallNanos(0),
         }

@@ -1,7 +1,7 @@
 //! The order connections: which are idle, which owe a reply and for what.
 
 use super::orders::Slot;
-use crate::model::MonoNanos;
+use crate::model::{MonoNanos, Tag};
 use crate::net::http::Reply;
 use crate::net::{Connection, Incoming};
 use std::io;
@@ -14,8 +14,8 @@ const IDLE_TURN: u64 = 32;
 pub(super) enum Job {
     /// An order.
     Place(Slot),
-    /// A cancel; the order's own updates tell its outcome.
-    Cancel,
+    /// A cancel or a modification; the order's own updates tell its outcome.
+    Amend(Tag),
     /// A request that keeps it warm.
     Warm,
 }
@@ -96,7 +96,7 @@ impl<C: Connection> Lines<C> {
 
     /// Drops a connection; false when there was none.
     pub(super) fn remove(&mut self, at: usize, registry: Option<&mio::Registry>) -> bool {
-        let Some(connection) = self
+        let Some(mut connection) = self
             .lines
             .get_mut(at)
             .and_then(|line| line.connection.take())
@@ -106,6 +106,7 @@ impl<C: Connection> Lines<C> {
         if let (Some(registry), Some(fd)) = (registry, connection.raw_fd()) {
             registry.deregister(&mut mio::unix::SourceFd(&fd)).ok();
         }
+        connection.abort();
         true
     }
 

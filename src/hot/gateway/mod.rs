@@ -34,20 +34,22 @@ use crate::model::{
     OrderState, Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState,
 };
 use crate::net::{Connection, HttpConnection};
-use crate::rules::{Admitted, Budget, LegsPolicy, Runaway, Urgency};
+use crate::rules::{Admitted, Budget, LegsPolicy, Runaway};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::venue::JsonScratch;
 use check::{intent_reduces, urgency};
-use hear::Known;
+use hear::{Known, Twin};
 use holdings::Holdings;
 use lines::{Job, Lines};
-use orders::{Orders, Slot};
-use ticket::{Pace, Ticket, first_slice, passes};
+use orders::Orders;
+use ticket::{Pace, Ticket, first_slice};
 
 /// Intents dispatched in one call.
 const BATCH: usize = 8;
 /// How often live orders are looked through for one that outlived its time.
 const SWEEP_NS: u64 = 10_000_000;
+/// The same while trading is tightened.
+const TIGHT_TTL_NS: u64 = 300_000_000;
 /// Intents worked at once before memory is asked for.
 const TICKETS: usize = 64;
 /// How long the end of a run waits for replies.
@@ -68,7 +70,11 @@ pub struct Gateway<C = HttpConnection> {
     tickets: Vec<Ticket>,
     holdings: Holdings,
     /// Cancels that were asked for and wait for a connection.
-    cancels: Vec<(Slot, OrderId)>,
+    cancels: Vec<(Tag, OrderId)>,
+    /// Second orders of the venue under a tag of ours.
+    twins: Vec<Twin>,
+    /// When a flatten looks again at what is left.
+    flatten_due: Option<MonoNanos>,
     /// By strategy: whether it runs away.
     runaways: Vec<Runaway>,
     seen_state: TradingState,
@@ -77,6 +83,8 @@ pub struct Gateway<C = HttpConnection> {
     /// Instruments in which nothing is sent: the venue lost an order it had spoken of.
     halted: Vec<InstrumentIx>,
     is_stopping: bool,
+    /// Orders that left while the journal could not be written.
+    unwritten: Vec<Tag>,
     /// Modifications of orders of earlier runs of the day.
     modifications: Vec<(Tag, u16)>,
     operator_intents: u64,
@@ -101,11 +109,14 @@ impl<C: Connection> Gateway<C> {
             tickets: Vec::with_capacity(TICKETS),
             holdings: Holdings::new(TICKETS),
             cancels: Vec::with_capacity(256),
+            twins: Vec::new(),
+            flatten_due: None,
             runaways: vec![Runaway::new(parts.runaway); parts.rules.policies.len()],
             seen_state: TradingState::Active,
             loss_latched: false,
             halted: Vec::new(),
             is_stopping: false,
+            unwritten: Vec::new(),
             modifications: Vec::new(),
             operator_intents: 0,
             session_dead: false,
@@ -160,9 +171,48 @@ impl<C: Connection> Gateway<C> {
     /// Writes an entry to the journal.
     #[inline]
     fn write(&mut self, entry: Entry, now: Stamp) {
+        if !self.unwritten.is_empty() {
+            self.write_missed(now);
+        }
         let was_blocked = self.parts.journal.is_blocked();
         if self.parts.journal.append(entry, now).is_err() && !was_blocked {
             self.journal_blocked();
+        }
+    }
+
+    /// Writes what left while nothing could be written, as soon as something can: a restart must know it.
+    #[cold]
+    fn write_missed(&mut self, now: Stamp) {
+        while let Some(record) = self
+            .unwritten
+            .last()
+            .and_then(|tag| self.orders.record(*tag))
+        {
+            let order = record.order;
+            let report = Report {
+                tag: order.tag,
+                order_id: record.order_id,
+                state: record.state,
+                filled: record.filled,
+                average: record.average,
+                reject: record.reject,
+                denial: record.denial,
+                source: ReportSource::Gateway,
+                at: now.wall,
+                received: now.mono,
+            };
+            let entries = [
+                Entry::Admitted(order),
+                Entry::Sending(order.tag),
+                Entry::Report(report),
+            ];
+            let has_news = !matches!(record.state, OrderState::Admitted | OrderState::Sending);
+            let journal = &mut self.parts.journal;
+            let mut entries = entries.into_iter().take(2 + usize::from(has_news));
+            if !entries.all(|entry| journal.append(entry, now).is_ok()) {
+                return;
+            }
+            self.unwritten.pop();
         }
     }
 
@@ -206,9 +256,9 @@ impl<C: Connection> Gateway<C> {
             let Some(intent) = self.parts.intents.peek() else {
                 break;
             };
-            let legs = intent.legs().count();
-            let can_wait = self.lines.connected() >= legs && !self.session_dead;
-            if can_wait && self.lines.idle() < legs {
+            // An exit waits as a ticket, and an entry does not keep what is behind it from leaving.
+            let is_alone = self.parts.intents.len() < 2;
+            if self.must_wait(intent) && !intent_reduces(intent) && is_alone {
                 break;
             }
             let Some(intent) = self.parts.intents.pop() else {
@@ -220,6 +270,14 @@ impl<C: Connection> Gateway<C> {
         done
     }
 
+    /// True when the legs of an intent will have connections soon, and have none now.
+    #[inline]
+    fn must_wait(&self, intent: &Intent) -> bool {
+        let legs = intent.legs().count();
+        let can_wait = self.lines.connected() >= legs && !self.session_dead;
+        can_wait && self.lines.idle() < legs
+    }
+
     fn order(&self, intent: &Intent, number: u8, leg: &Leg) -> Order {
         order_of(intent, number, leg, self.parts.family)
     }
@@ -228,6 +286,9 @@ impl<C: Connection> Gateway<C> {
     fn dispatch(&mut self, intent: &Intent, clock: &Clock) {
         self.totals.intents = self.totals.intents.wrapping_add(1);
         let now = clock.now();
+        if intent_reduces(intent) {
+            self.make_way(intent.signal.strategy);
+        }
         let mut admitted = [None; 2];
         for ((number, leg), place) in (0_u8..).zip(intent.legs()).zip(&mut admitted) {
             let (lot, most) = self.lots(leg.instrument);
@@ -235,7 +296,8 @@ impl<C: Connection> Gateway<C> {
                 qty: first_slice(leg.qty, lot, most),
                 ..leg
             };
-            match self.check(self.order(intent, number, &leg), &leg, number, now) {
+            let order = self.order(intent, number, &leg);
+            match self.check(order, &leg, self.beside(intent, number, leg.qty), now) {
                 Ok(leg) => *place = Some(leg),
                 Err(denial) => return self.refuse(intent, denial, now),
             }
@@ -250,10 +312,10 @@ impl<C: Connection> Gateway<C> {
         if let Err(denial) = self.sync_before_send(intent_reduces(intent)) {
             return self.deny(intent, denial, now);
         }
-        let mut is_out = [true; 2];
+        let mut outcomes = [Sent::Out; 2];
         let mut sent = now.mono;
         for (number, leg) in journaled.iter().flatten().enumerate() {
-            is_out[number] = self.send(leg, clock);
+            outcomes[number] = self.send(leg, clock);
             sent = clock.mono();
             if number == 0 {
                 self.parts.first_byte.record(intent.signal.received, sent);
@@ -264,9 +326,30 @@ impl<C: Connection> Gateway<C> {
         for leg in journaled.iter().flatten() {
             self.publish(Entry::Admitted(*leg.order()), now);
         }
-        for (leg, is_out) in journaled.iter().flatten().zip(is_out) {
-            if !is_out {
-                self.report(leg.order().tag, Known::gateway(OrderState::Unknown), clock);
+        for (leg, outcome) in journaled.iter().flatten().zip(outcomes) {
+            self.tell_sent(leg.order().tag, outcome, clock);
+        }
+    }
+
+    /// An exit of a strategy takes over what its entries hold: they open nothing more.
+    fn make_way(&mut self, strategy: StrategyIx) {
+        for ticket in &mut self.tickets {
+            if ticket.intent.signal.strategy == strategy {
+                ticket.close();
+            }
+        }
+    }
+
+    /// What became of a send that did not get all its bytes out.
+    #[inline]
+    fn tell_sent(&mut self, tag: Tag, sent: Sent, clock: &Clock) {
+        match sent {
+            Sent::Out => {}
+            Sent::Broken => self.report(tag, Known::gateway(OrderState::Unknown), clock),
+            Sent::NotWritten => {
+                let mut known = Known::gateway(OrderState::Denied);
+                known.denial = Some(Denial::Journal);
+                self.report(tag, known, clock);
             }
         }
     }
@@ -275,6 +358,9 @@ impl<C: Connection> Gateway<C> {
     /// position nobody closes is worse than an order to be found by its tag. That is alarmed, and entries end.
     #[inline]
     fn keep(&mut self, admitted: Admitted, now: Stamp) -> Result<Journaled, Denial> {
+        if !self.unwritten.is_empty() {
+            self.write_missed(now);
+        }
         let was_blocked = self.parts.journal.is_blocked();
         match self.parts.journal.admit(admitted, now) {
             Ok(journaled) => Ok(journaled),
@@ -291,10 +377,10 @@ impl<C: Connection> Gateway<C> {
         if !was_blocked {
             self.journal_blocked();
         }
-        self.parts
-            .journal
-            .admit_unwritten(admitted)
-            .map_err(|_| Denial::Journal)
+        let journaled = self.parts.journal.admit_unwritten(admitted);
+        let journaled = journaled.map_err(|_| Denial::Journal)?;
+        self.unwritten.push(journaled.order().tag);
+        Ok(journaled)
     }
 
     /// Waits until the disk has what was written, where the configuration asks for it. After a failed sync the
@@ -355,17 +441,20 @@ impl<C: Connection> Gateway<C> {
         self.tickets.push(ticket);
     }
 
-    /// Writes one leg to an idle connection; false when the write broke, so that some bytes may have left.
-    /// Takes nothing that is not journalled.
+    /// Writes one leg to an idle connection. Takes nothing that is not journalled.
     #[inline]
-    fn send(&mut self, journaled: &Journaled, clock: &Clock) -> bool {
+    fn send(&mut self, journaled: &Journaled, clock: &Clock) -> Sent {
         let order = journaled.order();
         let slot = self.orders.insert(OrderRecord::new(*order));
+        self.orders.set_worked(slot);
         let now = clock.now();
         self.write(Entry::Sending(order.tag), now);
+        if self.parts.journal.is_blocked() && !order.reduces {
+            // The last place took the order; without this record a restart would think that it never left.
+            return Sent::NotWritten;
+        }
         let now = now.mono;
         self.orders.set_sending(slot, now);
-        self.orders.set_worked(slot);
         self.budget.spend(urgency(order), now);
         self.note_sent(order.strategy, now);
         self.totals.sent = self.totals.sent.wrapping_add(1);
@@ -373,26 +462,28 @@ impl<C: Connection> Gateway<C> {
         let templates = armed.and_then(|armed| armed.templates.as_mut());
         // `check` saw an armed contract and enough idle connections in this same call.
         let (Some(templates), Some(line)) = (templates, self.lines.take_idle()) else {
-            return false;
+            return Sent::Broken;
         };
         let template = &mut templates[usize::from(order.side == Side::Sell)];
         let bytes = template.fill(&order.tag, order.qty, order.limit);
         let is_out = self.lines.send(line, Job::Place(slot), bytes, now).is_ok();
-        if !is_out {
-            self.lines.finish(line);
-            self.drop_line(line);
+        if is_out {
+            return Sent::Out;
         }
-        is_out
+        self.lines.finish(line);
+        self.drop_line(line);
+        Sent::Broken
     }
 
-    /// Denies an intent, unless it is an exit and the reason passes: then it waits its turn as a ticket.
+    /// Denies an intent, unless it is an exit: that waits as a ticket, each leg for itself, until it leaves or can
+    /// never leave.
     #[cold]
     fn refuse(&mut self, intent: &Intent, denial: Denial, now: Stamp) {
         if denial == Denial::DailyLoss {
             self.watch_loss();
         }
-        let can_wait = !self.session_dead && !self.is_stopping;
-        if can_wait && intent_reduces(intent) && passes(denial) {
+        let can_wait = !self.session_dead && !self.is_stopping && denial != Denial::Duplicate;
+        if can_wait && intent_reduces(intent) {
             return self.open_ticket(intent, &[None; 2], now.mono);
         }
         self.deny(intent, denial, now);
@@ -400,21 +491,8 @@ impl<C: Connection> Gateway<C> {
 
     #[cold]
     fn deny(&mut self, intent: &Intent, denial: Denial, now: Stamp) {
-        for (number, leg) in (0_u8..).zip(intent.legs()) {
-            self.totals.denied = self.totals.denied.wrapping_add(1);
-            let report = Report {
-                tag: self.order(intent, number, &leg).tag,
-                order_id: OrderId(0),
-                state: OrderState::Denied,
-                filled: Qty::ZERO,
-                average: Price::ZERO,
-                reject: None,
-                denial: Some(denial),
-                source: ReportSource::Gateway,
-                at: now.wall,
-                received: now.mono,
-            };
-            self.publish(Entry::Report(report), now);
+        for number in 0..2 {
+            self.tell_denied(intent, number, denial, now);
         }
         let ended = Ended {
             intent: intent.id,
@@ -425,6 +503,28 @@ impl<C: Connection> Gateway<C> {
         self.tell_if_not_flat(intent);
     }
 
+    /// Says that a leg was denied and nothing of it was sent.
+    #[cold]
+    fn tell_denied(&mut self, intent: &Intent, number: u8, denial: Denial, now: Stamp) {
+        let Some(leg) = intent.legs().nth(usize::from(number)) else {
+            return;
+        };
+        self.totals.denied = self.totals.denied.wrapping_add(1);
+        let report = Report {
+            tag: self.order(intent, number, &leg).tag,
+            order_id: OrderId(0),
+            state: OrderState::Denied,
+            filled: Qty::ZERO,
+            average: Price::ZERO,
+            reject: None,
+            denial: Some(denial),
+            source: ReportSource::Gateway,
+            at: now.wall,
+            received: now.mono,
+        };
+        self.publish(Entry::Report(report), now);
+    }
+
     /// An operator who asked for an exit and did not get it must know.
     #[cold]
     fn tell_if_not_flat(&mut self, intent: &Intent) {
@@ -432,9 +532,19 @@ impl<C: Connection> Gateway<C> {
             return;
         }
         for leg in intent.legs() {
-            self.parts
-                .events
-                .push(GatewayEvent::NotFlat(leg.instrument));
+            if self.holdings.net(intent.signal.strategy, leg.instrument) != 0 {
+                self.parts
+                    .events
+                    .push(GatewayEvent::NotFlat(leg.instrument));
+            }
+        }
+    }
+
+    /// Time to live of an order that no ticket minds: little once trading is not free any more.
+    fn patience_ns(&self) -> u64 {
+        match self.parts.state.get() {
+            TradingState::Active => self.parts.order_ttl_ns,
+            TradingState::Reducing | TradingState::Halted => TIGHT_TTL_NS,
         }
     }
 
@@ -462,40 +572,30 @@ impl<C: Connection> Gateway<C> {
         self.backlog.len() < waiting
     }
 
-    /// Cancels orders that outlived their time and warms connections that idled too long.
-    fn sweep(&mut self, now: Stamp) -> usize {
+    /// Looks after what no news brings: loss, close, a flatten that goes on, orders of nobody that outlived their
+    /// time, connections that idled too long.
+    fn sweep(&mut self, clock: &Clock) -> usize {
+        let now = clock.now();
         if now.mono < self.next_sweep {
             return 0;
         }
         self.watch_loss();
         self.watch_close(now);
+        if !self.unwritten.is_empty() {
+            self.write_missed(now);
+        }
+        if self.flatten_due.is_some_and(|due| now.mono >= due) && !self.is_stopping {
+            self.flatten(clock);
+        }
         let now = now.mono;
         self.next_sweep = now.plus(SWEEP_NS);
         let mut done = 0;
-        while self.parts.order_ttl_ns > 0
+        let ttl_ns = self.patience_ns();
+        while ttl_ns > 0
             && !self.session_dead
-            && let Some((slot, order_id)) = self.orders.overdue(now, self.parts.order_ttl_ns)
-            && let Some(line) = self.lines.take_idle()
+            && let Some((tag, order_id)) = self.orders.overdue(now, ttl_ns)
         {
-            let GatewayParts {
-                broker,
-                endpoint,
-                auth,
-                ..
-            } = &self.parts;
-            broker.cancel_request(endpoint, auth, order_id, &mut self.cancel);
-            self.orders.set_cancelling(slot, now);
-            // The broker counts it like any other request; no limit ever stops it.
-            self.budget.spend(Urgency::Cancel, now);
-            self.totals.cancels = self.totals.cancels.wrapping_add(1);
-            if self
-                .lines
-                .send(line, Job::Cancel, &self.cancel, now)
-                .is_err()
-            {
-                self.lines.finish(line);
-                self.drop_line(line);
-            }
+            self.cancels.push((tag, order_id));
             done += 1;
         }
         // One spare connection at a time, so that legs never wait for warming.
@@ -514,6 +614,16 @@ impl<C: Connection> Gateway<C> {
         }
         done
     }
+}
+
+/// What became of the bytes of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    Out,
+    /// The write broke: some of them may have left.
+    Broken,
+    /// None left: the journal could not say so.
+    NotWritten,
 }
 
 /// The order a leg becomes: a pure function of the intent, so that a replay names it the same way.
@@ -553,25 +663,29 @@ impl<C: Connection + Send> Stage for Gateway<C> {
 
     #[inline]
     fn work(&mut self, clock: &Clock) -> usize {
-        if self.is_stalled() {
-            return 0;
-        }
-        if self.untold > 0 {
-            self.tell_losses();
-        }
         let state = self.parts.state.get();
         if state != self.seen_state {
             self.take_state(state, clock);
         }
-        let mut done = self.dispatch_waiting(clock);
-        done += self.take_commands(clock);
-        if self.lines.has_room()
+        if self.is_stalled() {
+            // Nothing is read while nobody takes it; what must end is cancelled all the same.
+            let must_end = state != TradingState::Active;
+            return if must_end { self.work_ends(clock) } else { 0 };
+        }
+        if self.untold > 0 {
+            self.tell_losses();
+        }
+        // Connections first: who was told that they are up may have sent an intent since.
+        let mut done = 0;
+        while self.lines.has_room()
             && let Some(connection) = self.parts.connections.pop()
         {
             self.lines
                 .add(connection, self.registry.as_ref(), clock.mono());
             done += 1;
         }
+        done += self.dispatch_waiting(clock);
+        done += self.take_commands(clock);
         done += self.read_updates(clock);
         done += self.read_replies(clock);
         if !self.cancels.is_empty() {
@@ -581,7 +695,7 @@ impl<C: Connection + Send> Stage for Gateway<C> {
             done += self.work_tickets(clock);
         }
         if done == 0 {
-            done += self.sweep(clock.now());
+            done += self.sweep(clock);
             self.parts.first_byte.publish();
             self.parts.both_legs.publish();
             self.parts.reply.publish();

@@ -1,7 +1,9 @@
 //! Every order of the run, found by the numbers its tag carries.
 
 use crate::book::{Applied, OrderRecord};
-use crate::model::{InstrumentIx, MonoNanos, OrderId, OrderState, Report, StrategyIx, Tag};
+use crate::model::{
+    InstrumentIx, IntentId, MonoNanos, OrderId, OrderState, Report, Side, StrategyIx, Tag,
+};
 
 /// Orders reserved before the first one is sent.
 const RESERVED: usize = 8_192;
@@ -29,6 +31,8 @@ pub(super) struct Merged {
     pub(super) state: OrderState,
     /// True when the order was thought over and lives.
     pub(super) is_revived: bool,
+    /// True when this report is the first that says it was refused.
+    pub(super) is_rejected: bool,
 }
 
 /// The order table: records in order of sending, and the few that are not finished.
@@ -167,21 +171,21 @@ impl Orders {
         }
     }
 
-    /// Those of them that no ticket minds.
-    pub(super) fn cancellable_alone(&self) -> impl Iterator<Item = (Slot, OrderId)> {
-        let is_alone = |slot: Slot| {
-            self.live
-                .iter()
-                .any(|live| live.slot == slot && !live.is_worked)
-        };
-        self.cancellable().filter(move |(slot, _)| is_alone(*slot))
+    /// Tag and number of every live order that no ticket minds and that can be cancelled.
+    pub(super) fn cancellable_alone(&self) -> impl Iterator<Item = (Tag, OrderId)> {
+        let alone = self.live.iter().filter(|live| !live.is_worked);
+        alone.filter_map(|live| {
+            let record = self.records.get(live.slot.0 as usize)?;
+            (record.order_id != OrderId(0)).then_some((record.order.tag, record.order_id))
+        })
     }
 
-    /// Tag and number of every order that can be cancelled.
-    pub(super) fn cancellable(&self) -> impl Iterator<Item = (Slot, OrderId)> {
-        self.live.iter().filter_map(|live| {
-            let record = self.records.get(live.slot.0 as usize)?;
-            (record.order_id != OrderId(0)).then_some((live.slot, record.order_id))
+    /// True when an order of an intent lives, of one leg or of any.
+    #[inline]
+    pub(super) fn lives(&self, intent: IntentId, leg: Option<u8>) -> bool {
+        self.iter_live().any(|record| {
+            record.order.intent == intent
+                && leg.is_none_or(|leg| record.order.tag.parts().is_some_and(|p| p.leg == leg))
         })
     }
 
@@ -192,18 +196,19 @@ impl Orders {
             .filter_map(|live| self.records.get(live.slot.0 as usize))
     }
 
-    /// Units that live reducing orders of a strategy may still take off a position.
-    pub(super) fn reducing(&self, strategy: StrategyIx, instrument: InstrumentIx) -> u32 {
-        let rows = self
-            .live
-            .iter()
-            .filter_map(|live| self.records.get(live.slot.0 as usize));
-        rows.filter(|record| {
-            record.order.reduces
-                && record.order.strategy == strategy
-                && record.order.instrument == instrument
-        })
-        .fold(0, |sum: u32, record| {
+    /// Units that live orders of a strategy on a side may still fill: whatever they were meant for, they take off a
+    /// position on the other side.
+    pub(super) fn closing(
+        &self,
+        strategy: StrategyIx,
+        instrument: InstrumentIx,
+        side: Side,
+    ) -> u32 {
+        let own = self.iter_live().filter(|record| {
+            let order = &record.order;
+            (order.strategy, order.instrument, order.side) == (strategy, instrument, side)
+        });
+        own.fold(0, |sum: u32, record| {
             sum.saturating_add(record.remaining().0)
         })
     }
@@ -241,8 +246,9 @@ impl Orders {
 
     /// Records that a cancel was sent: its time to live starts over, so that a cancel that was lost or
     /// refused is sent again.
-    pub(super) fn set_cancelling(&mut self, slot: Slot, at: MonoNanos) {
-        if let Some(live) = self.live.iter_mut().find(|live| live.slot == slot) {
+    pub(super) fn set_cancelling(&mut self, tag: Tag, at: MonoNanos) {
+        let slot = self.find(tag);
+        if let Some(live) = self.live.iter_mut().find(|live| Some(live.slot) == slot) {
             live.since = at;
         }
     }
@@ -252,6 +258,7 @@ impl Orders {
     pub(super) fn apply(&mut self, report: &Report) -> Option<Merged> {
         let slot = self.find(report.tag)?;
         let record = self.records.get_mut(slot.0 as usize)?;
+        let was_rejected = record.state == OrderState::Rejected;
         let applied = record.apply(report);
         let state = record.state;
         let is_over = state.is_terminal();
@@ -273,17 +280,22 @@ impl Orders {
             applied,
             state,
             is_revived,
+            is_rejected: state == OrderState::Rejected && !was_rejected,
         })
     }
 
     /// An acknowledged or open order sent, or asked to be cancelled, longer than `ttl_ns` ago.
-    pub(super) fn overdue(&self, now: MonoNanos, ttl_ns: u64) -> Option<(Slot, OrderId)> {
-        self.live.iter().find_map(|live| {
+    /// Its time starts over.
+    pub(super) fn overdue(&mut self, now: MonoNanos, ttl_ns: u64) -> Option<(Tag, OrderId)> {
+        self.live.iter_mut().find_map(|live| {
             let record = self.records.get(live.slot.0 as usize)?;
             let is_working = matches!(record.state, OrderState::Acknowledged | OrderState::Open);
             let is_due = !live.is_worked && now.since(live.since) >= ttl_ns;
-            (is_working && is_due && record.order_id != OrderId(0))
-                .then_some((live.slot, record.order_id))
+            let is_it = is_working && is_due && record.order_id != OrderId(0);
+            if is_it {
+                live.since = now;
+            }
+            is_it.then_some((record.order.tag, record.order_id))
         })
     }
 

@@ -11,7 +11,7 @@ use super::{Gateway, GatewayEvent};
 use crate::book::OrderRecord;
 use crate::journal::Entry;
 use crate::journal::recover::Carried;
-use crate::model::{Ended, Ending, InstrumentIx, IntentId, MonoNanos, OrderState, Qty, Stamp, Tag};
+use crate::model::{Ended, Ending, InstrumentIx, IntentId, OrderState, Qty, Stamp, Tag};
 use crate::net::Connection;
 
 impl<C: Connection> Gateway<C> {
@@ -33,8 +33,7 @@ impl<C: Connection> Gateway<C> {
         self.halted.extend(&carried.halted);
         for at in &carried.requests {
             let age = u64::try_from(now.wall.since(*at)).unwrap_or(0);
-            self.budget
-                .remember(MonoNanos(now.mono.0.saturating_sub(age)));
+            self.budget.remember(age, now.mono);
         }
         let operators = carried.orders.iter().map(|record| record.order.intent.0);
         self.operator_intents = operators
@@ -50,6 +49,10 @@ impl<C: Connection> Gateway<C> {
             } else {
                 self.work_on(*intent, now);
             }
+        }
+        // Whoever was to hear of it may have died with the process.
+        for intent in &carried.held {
+            self.parts.events.push(GatewayEvent::Imbalance(*intent));
         }
         self.watch_loss();
     }

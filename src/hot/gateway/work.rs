@@ -1,15 +1,15 @@
 //! The life of a ticket in the gateway: follow-up orders, new prices, cancels, and what its end tells.
 
 use super::hear::Known;
+use super::holdings::Held;
 use super::lines::Job;
-use super::orders::Slot;
 use super::ticket::{LEGS, Placing, Step, Ticket};
 use super::{Gateway, GatewayEvent};
 use crate::journal::Entry;
 use crate::model::ids::TagParts;
 use crate::model::{
-    Action, Amend, Command, Ended, Intent, IntentId, LatchChange, Leg, LegRole, MonoNanos, Order,
-    OrderId, OrderState, Price, Qty, RejectClass, Report, ReportSource, Side, Signal, Stamp,
+    Action, Amend, Command, Ended, Ending, Intent, IntentId, LatchChange, Leg, LegRole, MonoNanos,
+    Order, OrderId, OrderState, Price, Qty, RejectClass, Report, ReportSource, Side, Signal, Stamp,
     StrategyIx, Tag, TradingState,
 };
 use crate::net::Connection;
@@ -19,16 +19,26 @@ use crate::venue::Change;
 
 /// Steps taken for tickets in one call.
 const STEPS: usize = 16;
+/// After this long what a flatten left over is closed again.
+const FLATTEN_AGAIN_NS: u64 = 1_000_000_000;
 /// Commands taken in one call.
 const COMMANDS: usize = 16;
 
 impl<C: Connection> Gateway<C> {
-    /// Takes what control asks for.
+    /// Takes what control asks for. An intent waits in its lane until its legs have connections.
     pub(super) fn take_commands(&mut self, clock: &Clock) -> usize {
         let mut done = 0;
         while done < COMMANDS
-            && let Some(command) = self.parts.commands.pop()
+            && let Some(command) = self.parts.commands.peek()
         {
+            if let Command::Submit(intent) = command
+                && self.must_wait(intent)
+            {
+                break;
+            }
+            let Some(command) = self.parts.commands.pop() else {
+                break;
+            };
             done += 1;
             match command {
                 Command::Poll(poll) => {
@@ -38,6 +48,7 @@ impl<C: Connection> Gateway<C> {
                         filled: poll.filled,
                         average: poll.average,
                         reject: poll.reject,
+                        denial: None,
                         source: ReportSource::Poll,
                         at: poll.at,
                     };
@@ -58,13 +69,14 @@ impl<C: Connection> Gateway<C> {
         if self.tickets.iter_mut().any(|ticket| ticket.give_up(tag)) {
             return;
         }
-        let is_it = |(slot, _): &(Slot, OrderId)| self.orders.tag(*slot) == Some(tag);
-        let found = self.orders.cancellable().find(is_it);
-        self.cancels.extend(found);
+        let number = self.orders.record(tag).map(|record| record.order_id);
+        let found = number.filter(|number| *number != OrderId(0));
+        self.cancels.extend(found.map(|number| (tag, number)));
     }
 
     /// Cancels everything that works; every leg is given up. What no ticket minds is cancelled by itself.
     pub(super) fn cancel_all(&mut self) {
+        self.flatten_due = None;
         for ticket in &mut self.tickets {
             ticket.give_up_all();
         }
@@ -82,8 +94,17 @@ impl<C: Connection> Gateway<C> {
         };
         self.publish_quietly(Entry::Latch(change), clock.now());
         self.parts.events.push(GatewayEvent::State(state));
-        if state == TradingState::Halted {
-            self.cancel_all();
+        match state {
+            TradingState::Active => {}
+            TradingState::Reducing => {
+                for ticket in &mut self.tickets {
+                    ticket.give_up_entries();
+                }
+            }
+            TradingState::Halted => {
+                self.flatten_due = None;
+                self.cancel_all();
+            }
         }
     }
 
@@ -129,64 +150,88 @@ impl<C: Connection> Gateway<C> {
         }
     }
 
-    /// Lets every ticket take its next steps.
+    /// Lets every ticket take its next steps, those that close first.
     #[inline]
     pub(super) fn work_tickets(&mut self, clock: &Clock) -> usize {
         let mut done = 0;
-        let mut at = 0;
-        while at < self.tickets.len() && done < STEPS {
-            let now = clock.now();
-            let Some(step) = self.next_step(at, now.mono) else {
-                at += 1;
-                continue;
-            };
-            done += 1;
-            match step {
-                Step::Place(placing) => self.place(at, &placing, clock),
-                Step::Reprice {
-                    leg,
-                    tag,
-                    order_id,
-                    step,
-                    number,
-                } => {
-                    let limit = self.price(at, leg, step);
-                    self.amend(tag, order_id, limit, number, clock);
+        for exits in [true, false] {
+            let mut at = 0;
+            while at < self.tickets.len() && done < STEPS {
+                if self.tickets[at].is_exit() != exits {
+                    at += 1;
+                    continue;
                 }
-                Step::Cancel { tag, order_id, .. } => self.amend(tag, order_id, None, 0, clock),
-                Step::Alarm => {
-                    let intent = self.tickets[at].intent.id;
-                    self.parts.events.push(GatewayEvent::Imbalance(intent));
-                }
-                Step::End(ended) => {
-                    let ticket = self.tickets.swap_remove(at);
-                    self.tell_end(&ticket, ended, now);
-                }
+                let now = clock.now();
+                let Some(step) = self.next_step(at, now.mono) else {
+                    at += 1;
+                    continue;
+                };
+                done += 1;
+                self.take_step(at, step, clock);
             }
         }
         done
     }
 
-    /// The next step of a ticket, as long as there is a connection to take it on.
-    fn next_step(&mut self, at: usize, now: MonoNanos) -> Option<Step> {
-        let has_room = self.budget.wait_ns(Urgency::Cancel, 1, now) == Some(0);
-        if self.session_dead || self.lines.idle() == 0 || !has_room {
-            // Its end needs no connection.
-            let ticket = &mut self.tickets[at];
-            return ticket.is_over().then(|| ticket.next(now)).flatten();
+    fn take_step(&mut self, at: usize, step: Step, clock: &Clock) {
+        match step {
+            Step::Place(placing) => self.place(at, &placing, clock),
+            Step::Reprice {
+                leg,
+                tag,
+                order_id,
+                step,
+                number,
+            } => {
+                let limit = self.price(at, leg, step, tag, clock.now());
+                if limit.is_none() {
+                    self.tickets[at].cancelling(leg);
+                }
+                self.amend(tag, order_id, limit, number, clock);
+            }
+            Step::Cancel { tag, order_id, .. } => self.amend(tag, order_id, None, 0, clock),
+            Step::Alarm => {
+                let intent = self.tickets[at].intent.id;
+                self.parts.events.push(GatewayEvent::Imbalance(intent));
+            }
+            Step::End(ended) => {
+                let ticket = self.tickets.swap_remove(at);
+                self.tell_end(&ticket, ended, clock.now());
+            }
         }
-        self.tickets[at].next(now)
     }
 
-    /// The limit of an order at a step of the ladder, from the latest prices; `None` when it must not be
-    /// priced again, because the trading state lets nothing but cancels out.
-    fn price(&self, at: usize, number: u8, step: u8) -> Option<Price> {
+    /// The next step of a ticket, as long as there is a connection to take it on.
+    fn next_step(&mut self, at: usize, now: MonoNanos) -> Option<Step> {
+        let ticket = &mut self.tickets[at];
+        if let Some(alarm) = ticket.watch(now) {
+            return Some(alarm);
+        }
+        if ticket.is_over() {
+            // What lives beside its legs is being cancelled, and may still fill.
+            let lives = self.orders.lives(ticket.intent.id, None);
+            return (!lives).then(|| ticket.next(true, now)).flatten();
+        }
+        let has_room = |urgency| self.budget.wait_ns(urgency, 1, now) == Some(0);
+        if self.session_dead || self.lines.idle() == 0 || !has_room(Urgency::Cancel) {
+            return None;
+        }
+        let room_to_open = has_room(Urgency::Entry);
+        self.tickets[at].next(room_to_open, now)
+    }
+
+    /// The limit of a live order at a step of the ladder, from the latest prices; `None` when the limits do not let
+    /// it be priced again.
+    fn price(&self, at: usize, number: u8, step: u8, tag: Tag, now: Stamp) -> Option<Price> {
         let leg = self.tickets[at].leg(number)?;
-        let state = self.parts.state.get();
-        let is_stopped =
-            state == TradingState::Halted || (state == TradingState::Reducing && !leg.reduces);
         let strategy = self.tickets[at].intent.signal.strategy;
-        (!is_stopped).then(|| self.limit_of(&leg, strategy, step).0)
+        let (limit, reference) = self.limit_of(&leg, strategy, step);
+        let record = self.orders.record(tag)?;
+        let order = Order {
+            limit,
+            ..record.order
+        };
+        self.may_reprice(order, reference, now).then_some(limit)
     }
 
     /// Limit and the price it was made from: the protection of the leg as it was decided, plus the ladder's
@@ -243,8 +288,18 @@ impl<C: Connection> Gateway<C> {
         if quote.received > order.received {
             order.received = quote.received;
         }
+        if leg.reduces {
+            match self.fitting(&order) {
+                Ok(qty) => order.qty = qty,
+                Err(denial) => return self.tickets[at].denied(placing.number, denial, now.mono),
+            }
+        }
+        let leg = Leg {
+            qty: order.qty,
+            ..leg
+        };
         let admitted = self
-            .check(order, &leg, 0, now)
+            .check(order, &leg, self.beside_plan(&leg), now)
             .and_then(|admitted| self.keep(admitted, now));
         let admitted = admitted.and_then(|journaled| {
             self.sync_before_send(leg.reduces)?;
@@ -254,11 +309,9 @@ impl<C: Connection> Gateway<C> {
             Err(denial) => self.tickets[at].denied(placing.number, denial, now.mono),
             Ok(journaled) => {
                 self.tickets[at].placed(placing.number, order.tag, order.qty, now.mono);
-                let is_out = self.send(&journaled, clock);
+                let sent = self.send(&journaled, clock);
                 self.publish(Entry::Admitted(order), now);
-                if !is_out {
-                    self.report(order.tag, Known::gateway(OrderState::Unknown), clock);
-                }
+                self.tell_sent(order.tag, sent, clock);
             }
         }
     }
@@ -301,29 +354,39 @@ impl<C: Connection> Gateway<C> {
             self.totals.cancels = self.totals.cancels.wrapping_add(1);
         }
         self.budget.spend(Urgency::Cancel, now.mono);
-        let sent = self.lines.send(line, Job::Cancel, &self.cancel, now.mono);
+        let job = Job::Amend(tag);
+        let sent = self.lines.send(line, job, &self.cancel, now.mono);
         if sent.is_err() {
             self.lines.finish(line);
             self.drop_line(line);
         }
     }
 
-    /// Sends cancels that an operator or the trading state asked for.
+    /// Sends cancels of orders that no ticket minds.
     pub(super) fn work_cancels(&mut self, clock: &Clock) -> usize {
         let mut done = 0;
         while !self.session_dead
             && self.lines.idle() > 0
             && self.budget.wait_ns(Urgency::Cancel, 1, clock.mono()) == Some(0)
-            && let Some((slot, order_id)) = self.cancels.pop()
+            && let Some((tag, order_id)) = self.cancels.pop()
         {
-            let is_live = self
-                .orders
-                .tag(slot)
-                .and_then(|tag| self.orders.record(tag))
-                .filter(|record| record.is_live())
-                .map(|record| record.order.tag);
-            if let Some(tag) = is_live {
-                self.orders.set_cancelling(slot, clock.mono());
+            let record = self.orders.record(tag);
+            // One with another number is a second order under the tag: what we know of the first says nothing.
+            if record.is_none_or(|record| record.is_live() || record.order_id != order_id) {
+                self.orders.set_cancelling(tag, clock.mono());
+                self.amend(tag, order_id, None, 0, clock);
+                done += 1;
+            }
+        }
+        done
+    }
+
+    /// Sends what ends orders, and nothing else, while outcomes cannot be handed on.
+    pub(super) fn work_ends(&mut self, clock: &Clock) -> usize {
+        let mut done = self.work_cancels(clock);
+        for at in 0..self.tickets.len() {
+            let step = self.next_step(at, clock.mono());
+            if let Some(Step::Cancel { tag, order_id, .. }) = step {
                 self.amend(tag, order_id, None, 0, clock);
                 done += 1;
             }
@@ -334,10 +397,14 @@ impl<C: Connection> Gateway<C> {
     /// Tells the end of an intent: to the journal and control as it is, to the deciding stage leg by leg.
     fn tell_end(&mut self, ticket: &Ticket, ended: Ended, now: Stamp) {
         self.publish_quietly(Entry::Ended(ended), now);
-        if ended.how != crate::model::Ending::Complete {
+        if ended.how != Ending::Complete {
             self.tell_if_not_flat(&ticket.intent);
         }
         for number in 0..2 {
+            if let Some(denial) = ticket.denial_of(number) {
+                self.tell_denied(&ticket.intent, number, denial, now);
+                continue;
+            }
             let end = ticket.end_of(number);
             let filled = ended.filled[usize::from(number)];
             self.tell_leg(ticket, number, end, filled, now);
@@ -371,54 +438,84 @@ impl<C: Connection> Gateway<C> {
         self.push_outcome(Entry::Report(report));
     }
 
-    /// Closes everything that is held, one leg per position.
-    fn flatten(&mut self, clock: &Clock) {
+    /// Closes everything that is held, one intent per position, and stays at it: what opens is taken back, and what
+    /// is still held a second later is closed again.
+    pub(super) fn flatten(&mut self, clock: &Clock) {
         let now = clock.now();
+        for ticket in &mut self.tickets {
+            ticket.close();
+        }
+        let mut is_done = self.orders.live() == 0;
         let mut at = 0;
         while let Some(held) = self.holdings.get(at) {
             at += 1;
-            let (strategy, instrument, net) = (held.strategy, held.instrument, held.net);
-            let held = u32::try_from(net.unsigned_abs()).unwrap_or(u32::MAX);
-            let free = held.saturating_sub(self.orders.reducing(strategy, instrument));
-            let quote = self.parts.quotes.get(instrument);
-            let side = if net > 0 { Side::Sell } else { Side::Buy };
-            let touch = if net > 0 { quote.bid } else { quote.ask };
-            let reference = [touch, quote.last].into_iter().find(|price| price.0 > 0);
-            if free == 0 {
-                continue;
+            is_done &= held.net == 0;
+            let closes = |ticket: &Ticket| {
+                let intent = &ticket.intent;
+                intent.id.is_operator()
+                    && intent.signal.strategy == held.strategy
+                    && intent.signal.instrument == held.instrument
+            };
+            let is_closing = self.tickets.iter().any(closes);
+            if held.net != 0 && !is_closing {
+                self.close_position(&held, clock);
             }
-            let Some(reference) = reference else {
-                self.parts.events.push(GatewayEvent::NotFlat(instrument));
-                continue;
-            };
-            let tick = self
-                .parts
-                .armed
-                .get(instrument.at())
-                .map_or(Price(1), |armed| armed.rules.tick);
-            let points = self.parts.limits.band_basis_points / 2;
-            let leg = Leg {
-                instrument,
-                role: LegRole::Outright,
-                side,
-                qty: Qty(free),
-                limit: protected_limit(reference, side, points, tick),
-                reference,
-                reduces: true,
-            };
-            self.operator_intents = self.operator_intents.wrapping_add(1);
-            let signal = Signal {
-                action: Action::Exit,
-                strategy,
-                instrument,
-                price: reference,
-                conditions: 0,
-                at: now.wall,
-                received: now.mono,
-            };
-            let id = IntentId(self.operator_base() + self.operator_intents);
-            self.dispatch(&Intent::new(id, signal, leg, None), clock);
         }
+        self.flatten_due = (!is_done).then(|| now.mono.plus(FLATTEN_AGAIN_NS));
+    }
+
+    /// Closes one position for an operator.
+    fn close_position(&mut self, held: &Held, clock: &Clock) {
+        let now = clock.now();
+        let Held {
+            strategy,
+            instrument,
+            net,
+            ..
+        } = *held;
+        let units = u32::try_from(net.unsigned_abs()).unwrap_or(u32::MAX);
+        let side = if net > 0 { Side::Sell } else { Side::Buy };
+        let closing = self.orders.closing(strategy, instrument, side);
+        let free = units.saturating_sub(closing);
+        if free == 0 {
+            return;
+        }
+        let quote = self.parts.quotes.get(instrument);
+        let touch = if net > 0 { quote.bid } else { quote.ask };
+        let reference = [touch, quote.last].into_iter().find(|price| price.0 > 0);
+        let Some(reference) = reference else {
+            if self.flatten_due.is_none() {
+                self.parts.events.push(GatewayEvent::NotFlat(instrument));
+            }
+            return;
+        };
+        let tick = self
+            .parts
+            .armed
+            .get(instrument.at())
+            .map_or(Price(1), |armed| armed.rules.tick);
+        let points = self.parts.limits.band_basis_points / 2;
+        let leg = Leg {
+            instrument,
+            role: LegRole::Outright,
+            side,
+            qty: Qty(free),
+            limit: protected_limit(reference, side, points, tick),
+            reference,
+            reduces: true,
+        };
+        self.operator_intents = self.operator_intents.wrapping_add(1);
+        let signal = Signal {
+            action: Action::Exit,
+            strategy,
+            instrument,
+            price: reference,
+            conditions: 0,
+            at: now.wall,
+            received: now.mono,
+        };
+        let id = IntentId(self.operator_base() + self.operator_intents);
+        self.dispatch(&Intent::new(id, signal, leg, None), clock);
     }
 }
 

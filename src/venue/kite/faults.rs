@@ -50,7 +50,9 @@ pub enum ApiFault {
 
 /// The class of a definitive refusal of an order request, or `None` when the outcome stays unknown.
 ///
-/// Only statuses that Kite documents for the name count. 429 and all of 5xx are never definitive.
+/// Only statuses that Kite documents for the name count. 429 and all of 5xx are never definitive, and neither is
+/// `OrderException`: it says that the placement failed, not that no order exists, and brokers have placed an order
+/// seconds after such an answer. The order book decides.
 pub fn refusal(status: u16, error_type: &str) -> Option<RejectClass> {
     match (status, error_type) {
         (403, "TokenException") => Some(RejectClass::Session),
@@ -59,7 +61,6 @@ pub fn refusal(status: u16, error_type: &str) -> Option<RejectClass> {
         }
         (400, "InputException") => Some(RejectClass::Input),
         (400, "MarginException" | "HoldingException") => Some(RejectClass::Margin),
-        (400, "OrderException") => Some(RejectClass::Order),
         _ => None,
     }
 }
@@ -135,7 +136,6 @@ mod tests {
             ("InputException", 400, RejectClass::Input),
             ("MarginException", 400, RejectClass::Margin),
             ("HoldingException", 400, RejectClass::Margin),
-            ("OrderException", 400, RejectClass::Order),
         ];
         for (name, status, class) in names {
             for other in [200, 400, 401, 403, 404, 405, 410, 429, 500, 502, 503, 504] {
@@ -144,6 +144,7 @@ mod tests {
             }
         }
         for name in [
+            "OrderException",
             "NetworkException",
             "DataException",
             "GeneralException",

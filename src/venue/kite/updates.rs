@@ -3,6 +3,8 @@
 //! Promises
 //! - A status word that is not in the table below is `Unknown`: ask again. It is never a fill or a failure.
 //! - `COMPLETE` counts as filled only when the filled quantity says so too.
+//! - `CANCELLED` counts only when filled and cancelled units make up the quantity, where the row says how many were
+//!   cancelled.
 //! - A row without number, side, quantity or filled quantity is malformed: counted, never guessed.
 
 use super::parse_time;
@@ -64,6 +66,7 @@ pub fn order_update(row: Value<'_, '_>) -> Option<OrderUpdate> {
     let mut limit = Price::ZERO;
     let mut token = Token(0);
     let mut tag: Option<Tag> = None;
+    let mut cancelled: Option<Qty> = None;
     let mut at = WallNanos(0);
     for (key, value) in &row.as_object()? {
         match key {
@@ -72,6 +75,7 @@ pub fn order_update(row: Value<'_, '_>) -> Option<OrderUpdate> {
             "transaction_type" => side = json::text(value).and_then(side_of),
             "quantity" => quantity = json::qty(value),
             "filled_quantity" => filled = json::qty(value),
+            "cancelled_quantity" => cancelled = json::qty(value),
             "average_price" => average = json::price(value).unwrap_or_default(),
             "price" => limit = json::price(value).unwrap_or_default(),
             "instrument_token" => token = json::token(value).unwrap_or_default(),
@@ -89,7 +93,12 @@ pub fn order_update(row: Value<'_, '_>) -> Option<OrderUpdate> {
         }
     }
     let (quantity, filled) = (quantity?, filled?);
-    let state = state_of(status?, filled, quantity);
+    let mut state = state_of(status?, filled, quantity);
+    // What is neither filled nor cancelled is still on its way: such a row ends nothing.
+    let accounted = cancelled.is_none_or(|cancelled| filled.saturating_add(cancelled) >= quantity);
+    if state == OrderState::Cancelled && !accounted {
+        state = OrderState::Open;
+    }
     Some(OrderUpdate {
         tag,
         order_id: order_id?,

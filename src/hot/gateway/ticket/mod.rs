@@ -5,8 +5,6 @@
 //!     ▲               │ ├─ outlived its time ──► re-priced: modify, or cancel and place the rest
 //!     └─ next attempt ┘ ├─ cancelled, rejected ──► next attempt, or failed
 //!                       └─ unknown: frozen until the venue speaks
-//!
-//!   one leg failed, or the legs differ for too long ──► clearing ──► unwinding ──► over      (by policy)
 //! ```
 //!
 //! Promises
@@ -16,22 +14,28 @@
 //!   nothing follow it, neither a replacement nor an unwinding.
 //! - Pure: it knows no connection, no clock but the `now` passed in, and allocates nothing.
 
+mod leg;
+mod repair;
 mod resume;
+
+pub(super) use leg::first_slice;
 
 use crate::book::OrderRecord;
 use crate::model::{
     Denial, Ended, Ending, Intent, Leg, MonoNanos, OrderId, OrderState, Qty, RejectClass, Tag,
 };
-use crate::rules::{LegsPolicy, Policy, Slices};
+use crate::rules::{LegsPolicy, Policy};
+use leg::{State, Work};
+use repair::Phase;
 
 /// Legs of an intent; the orders that unwind them are numbered behind.
 pub(super) const LEGS: u8 = 2;
 /// Attempts a tag can count.
 const ATTEMPTS_MAX: u8 = 35;
-/// Wait before an order that was denied for now is tried again.
-const DENIED_WAIT_NS: u64 = 20_000_000;
-/// A cancel that shows no effect is sent again after this long, or after the order's time to live.
+/// A cancel that shows no effect is sent again after this long, doubled with each one.
 const CANCEL_AGAIN_NS: u64 = 1_000_000_000;
+/// Doublings of that wait: 16 seconds at most.
+const CANCEL_DOUBLINGS_MAX: u32 = 4;
 
 /// How orders of a ticket are timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,61 +98,6 @@ pub(super) struct Placing {
     pub(super) step: u8,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Not part of the ticket.
-    Absent,
-    /// An order should be sent from this moment on.
-    Wants(MonoNanos),
-    Live(Live),
-    Done,
-    Failed,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Live {
-    tag: Tag,
-    order_id: OrderId,
-    qty: Qty,
-    filled: Qty,
-    since: MonoNanos,
-    amends: u16,
-    is_unknown: bool,
-    is_cancelling: bool,
-}
-
-/// One leg, or what unwinds one.
-#[derive(Clone, Copy, Debug)]
-struct Work {
-    leg: Leg,
-    lot: Qty,
-    slice_max: Qty,
-    /// Units of the slices that were not begun.
-    later: Qty,
-    slice: u16,
-    /// Units of this slice that are not filled.
-    left: Qty,
-    attempt: u8,
-    step: u8,
-    filled: Qty,
-    state: State,
-    /// True when nothing may follow its order: it is cancelled, and what it did not fill is let go.
-    is_given_up: bool,
-    /// How its last order ended, for who asked for it.
-    end: (OrderState, Option<RejectClass>),
-}
-
-/// How far the repair of an imbalance has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Working,
-    /// What lives is being cancelled.
-    Clearing,
-    Unwinding,
-    /// Left to a person.
-    Holding,
-}
-
 /// An intent being worked.
 #[derive(Clone, Debug)]
 pub(super) struct Ticket {
@@ -159,104 +108,8 @@ pub(super) struct Ticket {
     phase: Phase,
     uneven_since: Option<MonoNanos>,
     is_alarmed: bool,
-}
-
-impl Work {
-    fn new(leg: Leg, lot: Qty, slice_max: Qty, from: MonoNanos) -> Self {
-        let mut work = Self {
-            leg,
-            lot,
-            slice_max,
-            later: leg.qty,
-            slice: 0,
-            left: Qty::ZERO,
-            attempt: 0,
-            step: 0,
-            filled: Qty::ZERO,
-            state: State::Wants(from),
-            is_given_up: false,
-            end: (OrderState::Denied, None),
-        };
-        work.cut();
-        work
-    }
-
-    const fn absent(leg: Leg) -> Self {
-        Self {
-            leg,
-            lot: Qty(1),
-            slice_max: Qty(1),
-            later: Qty::ZERO,
-            slice: 0,
-            left: Qty::ZERO,
-            attempt: 0,
-            step: 0,
-            filled: Qty::ZERO,
-            state: State::Absent,
-            is_given_up: false,
-            end: (OrderState::Denied, None),
-        }
-    }
-
-    /// Takes the next slice: what is left in equal whole lots, the larger ones first.
-    fn cut(&mut self) {
-        self.left = first_slice(self.later, self.lot, self.slice_max);
-        self.later = self.later.saturating_sub(self.left);
-    }
-
-    const fn live(&self) -> Option<&Live> {
-        match &self.state {
-            State::Live(live) => Some(live),
-            _ => None,
-        }
-    }
-
-    const fn is_over(&self) -> bool {
-        matches!(self.state, State::Absent | State::Done | State::Failed)
-    }
-
-    const fn is_unknown(&self) -> bool {
-        matches!(&self.state, State::Live(live) if live.is_unknown)
-    }
-
-    const fn is_failed(&self) -> bool {
-        matches!(self.state, State::Failed)
-    }
-
-    /// Lets go what is not filled: what waits at once, what lives after its cancel.
-    const fn give_up(&mut self) {
-        match self.state {
-            State::Wants(_) => self.state = State::Failed,
-            State::Live(_) => self.is_given_up = true,
-            State::Absent | State::Done | State::Failed => {}
-        }
-    }
-
-    /// Moves past a slice that is filled.
-    fn advance(&mut self, now: MonoNanos) {
-        if self.later == Qty::ZERO {
-            self.state = State::Done;
-            return;
-        }
-        if self.is_given_up {
-            self.state = State::Failed;
-            return;
-        }
-        self.slice = self.slice.saturating_add(1);
-        (self.attempt, self.step) = (0, 0);
-        self.cut();
-        self.state = State::Wants(now);
-    }
-
-    /// Tries the rest of the slice once more, or gives the leg up.
-    fn again(&mut self, attempts_max: u8, wait_ns: u64, now: MonoNanos) {
-        if self.attempt.saturating_add(1) >= attempts_max.min(ATTEMPTS_MAX) {
-            self.state = State::Failed;
-            return;
-        }
-        self.attempt = self.attempt.saturating_add(1);
-        self.state = State::Wants(now.plus(wait_ns));
-    }
+    /// True once an exit of the same strategy takes over what its legs hold.
+    is_closing: bool,
 }
 
 impl Ticket {
@@ -284,6 +137,7 @@ impl Ticket {
             phase: Phase::Working,
             uneven_since: None,
             is_alarmed: false,
+            is_closing: false,
         })
     }
 
@@ -295,6 +149,17 @@ impl Ticket {
     /// True when no order of it lives and none is wanted.
     pub(super) fn is_over(&self) -> bool {
         self.works.iter().all(Work::is_over)
+    }
+
+    /// True when it only closes what is held.
+    pub(super) const fn is_exit(&self) -> bool {
+        self.works[0].leg.reduces
+    }
+
+    /// Units of its legs that open and are still to be ordered.
+    pub(super) fn planned(&self) -> impl Iterator<Item = (&Leg, Qty)> {
+        let opening = self.works.iter().filter(|work| !work.leg.reduces);
+        opening.map(|work| (&work.leg, work.planned()))
     }
 
     fn placing(&self, number: u8) -> Option<Placing> {
@@ -312,35 +177,61 @@ impl Ticket {
     /// Notes that an order of a leg is on its way.
     pub(super) fn placed(&mut self, number: u8, tag: Tag, qty: Qty, now: MonoNanos) {
         if let Some(work) = self.works.get_mut(usize::from(number)) {
-            work.state = State::Live(Live {
-                tag,
-                order_id: OrderId(0),
-                qty,
-                filled: Qty::ZERO,
-                since: now,
-                amends: 0,
-                is_unknown: false,
-                is_cancelling: false,
-            });
+            work.placed(tag, qty, now);
         }
     }
 
     /// Notes that an order of a leg was denied: it is tried again where the reason passes, else given up.
     pub(super) fn denied(&mut self, number: u8, denial: Denial, now: MonoNanos) {
-        let Some(work) = self.works.get_mut(usize::from(number)) else {
-            return;
-        };
-        work.state = if passes(denial) {
-            State::Wants(now.plus(DENIED_WAIT_NS))
-        } else {
-            State::Failed
-        };
+        if let Some(work) = self.works.get_mut(usize::from(number)) {
+            work.denied(number, denial, now);
+        }
+    }
+
+    /// Notes that an order of a leg may not be priced again and is being cancelled.
+    pub(super) fn cancelling(&mut self, number: u8) {
+        if let Some(State::Live(live)) = self.state_mut(number) {
+            live.cancels = live.cancels.saturating_add(1);
+        }
+    }
+
+    /// Notes that the venue refused to change an order: the next step is to cancel it.
+    pub(super) fn unchanged(&mut self, tag: Tag) {
+        let most = self.pace.modifications_max;
+        for work in &mut self.works {
+            if let State::Live(live) = &mut work.state
+                && live.tag == tag
+            {
+                live.amends = most;
+            }
+        }
+    }
+
+    /// Counts units that a second order of the venue under the same tag brought.
+    pub(super) fn overfilled(&mut self, tag: Tag, grown: Qty) {
+        let number = tag.parts().map_or(0, |parts| usize::from(parts.leg));
+        if let Some(work) = self.works.get_mut(number) {
+            work.take(grown);
+        }
+    }
+
+    fn state_mut(&mut self, number: u8) -> Option<&mut State> {
+        let work = self.works.get_mut(usize::from(number))?;
+        Some(&mut work.state)
     }
 
     /// Gives up whatever opens or adds; exits and what evens out the legs go on.
     pub(super) fn give_up_entries(&mut self) {
         for work in self.works.iter_mut().filter(|work| !work.leg.reduces) {
             work.give_up();
+        }
+    }
+
+    /// Gives up what opens, and leaves what its legs hold to an exit of the same strategy.
+    pub(super) fn close(&mut self) {
+        if self.is_entry() {
+            self.give_up_entries();
+            self.is_closing = true;
         }
     }
 
@@ -370,76 +261,33 @@ impl Ticket {
             .is_some_and(|parts| parts.intent == self.intent.id.0 % INTENTS)
     }
 
+    /// True when something further may be begun for a leg.
+    fn may_go_on(&self, number: u8) -> bool {
+        number >= LEGS || self.phase == Phase::Working
+    }
+
     /// Takes what all reports of one of its orders come to; `grown` is what this one added to its fills.
     pub(super) fn apply(&mut self, record: &OrderRecord, grown: Qty, now: MonoNanos) {
-        let Some(parts) = record.order.tag.parts() else {
+        let Some(number) = record.order.tag.parts().map(|parts| parts.leg) else {
             return;
         };
-        let retries = self.retries(parts.leg);
-        let is_clearing = self.phase == Phase::Clearing && parts.leg < LEGS;
+        let retries = self.retries(number);
+        let (may_go_on, may_wait) = (self.may_go_on(number), self.may_wait(number));
         let pace = self.pace;
-        let Some(work) = self.works.get_mut(usize::from(parts.leg)) else {
+        let Some(work) = self.works.get_mut(usize::from(number)) else {
             return;
         };
-        work.filled = work.filled.saturating_add(grown);
-        // Also from an earlier attempt: whatever it brought need not be bought again.
-        let rest = grown.0.saturating_sub(work.left.0);
-        work.left = work.left.saturating_sub(grown);
-        work.later = work.later.saturating_sub(Qty(rest));
-        let is_live = work.live().is_some_and(|live| live.tag == record.order.tag);
-        if !is_live {
-            if record.is_live() && work.is_over() {
-                // Thought over, and lives: it is watched until it ends.
-                work.state = State::Live(Live {
-                    tag: record.order.tag,
-                    order_id: record.order_id,
-                    qty: record.order.qty,
-                    filled: record.filled,
-                    since: now,
-                    amends: pace.modifications_max,
-                    is_unknown: record.state == OrderState::Unknown,
-                    is_cancelling: false,
-                });
+        work.take(grown);
+        match &mut work.state {
+            State::Live(live) if live.tag == record.order.tag => {
+                live.order_id = record.order_id;
+                live.filled = record.filled;
+                live.is_unknown = record.state == OrderState::Unknown;
             }
-            return;
+            _ => return work.hear_other(record, pace, may_go_on, now),
         }
-        if let State::Live(live) = &mut work.state {
-            live.order_id = record.order_id;
-            live.filled = record.filled;
-            live.is_unknown = record.state == OrderState::Unknown;
-        }
-        if !record.state.is_terminal() {
-            return;
-        }
-        work.end = (record.state, record.reject);
-        if work.left == Qty::ZERO {
-            return work.advance(now);
-        }
-        if is_clearing || work.is_given_up {
-            work.state = State::Failed;
-            return;
-        }
-        match record.state {
-            OrderState::Rejected => match record.reject {
-                // What the venue's order system refused may pass at another price; what is missing or
-                // forbidden will be missing and forbidden at the next attempt too.
-                None | Some(RejectClass::Order) => {
-                    work.step = work.step.saturating_add(1).min(pace.steps_max);
-                    work.again(retries, DENIED_WAIT_NS, now);
-                }
-                Some(
-                    RejectClass::Session
-                    | RejectClass::Permission
-                    | RejectClass::Input
-                    | RejectClass::Margin,
-                ) => work.state = State::Failed,
-            },
-            // The ladder was at its end, or somebody else cancelled it.
-            _ if work.step >= pace.steps_max => work.state = State::Failed,
-            _ => {
-                work.step = work.step.saturating_add(1);
-                work.again(ATTEMPTS_MAX, 0, now);
-            }
+        if record.state.is_terminal() {
+            work.ended(record, (retries, pace), (may_go_on, may_wait), now);
         }
     }
 
@@ -455,111 +303,48 @@ impl Ticket {
         }
     }
 
-    /// Units filled of a leg that are not unwound.
-    const fn net(&self, number: usize) -> u32 {
-        self.works[number]
-            .filled
-            .0
-            .saturating_sub(self.works[number + 2].filled.0)
+    /// True for a leg of an exit while the other one is not over: the two must not wait for each other.
+    fn may_wait(&self, number: u8) -> bool {
+        let other = usize::from(1 - number.min(1));
+        number < LEGS && self.is_exit() && !self.works[other].is_over()
     }
 
-    const fn is_pair(&self) -> bool {
-        !matches!(self.works[1].state, State::Absent)
-            && !self.works[0].leg.reduces
-            && !self.works[1].leg.reduces
-    }
-
-    const fn imbalance(&self) -> u32 {
-        self.net(0).abs_diff(self.net(1))
-    }
-
-    /// The next thing to do, `None` when it is to wait.
-    pub(super) fn next(&mut self, now: MonoNanos) -> Option<Step> {
-        if let Some(step) = self.keep_together(now) {
-            return Some(step);
-        }
+    /// The next thing to do, `None` when it is to wait. Nothing that opens is priced again without
+    /// `room_to_open` in the budget.
+    pub(super) fn next(&mut self, room_to_open: bool, now: MonoNanos) -> Option<Step> {
         for number in 0..4 {
-            if let Some(step) = self.step_of(number, now) {
+            if let Some(step) = self.step_of(number, room_to_open, now) {
                 return Some(step);
             }
         }
-        if self.works.iter().all(Work::is_over) {
-            return Some(Step::End(self.ended()));
-        }
-        None
-    }
-
-    /// What the policy wants when a leg failed or the legs differ for too long.
-    fn keep_together(&mut self, now: MonoNanos) -> Option<Step> {
-        if !self.is_pair() || self.policy.policy == Policy::Continue {
+        if !self.is_over() {
             return None;
         }
-        let is_uneven = self.imbalance() > self.policy.imbalance_qty;
-        self.uneven_since = is_uneven.then(|| self.uneven_since.unwrap_or(now));
-        let is_late = self
-            .uneven_since
-            .is_some_and(|since| now.since(since) >= self.policy.imbalance_ns);
-        let has_failed = self.works[..2].iter().any(Work::is_failed);
-        if self.phase == Phase::Working && (has_failed || is_late) {
-            if self.works[..2].iter().any(Work::is_unknown) {
-                return self.alarm_once();
-            }
-            for work in &mut self.works[..2] {
-                if matches!(work.state, State::Wants(_)) {
-                    work.state = State::Failed;
-                }
-            }
-            if self.policy.policy == Policy::HoldAndAlarm && is_uneven {
-                self.phase = Phase::Holding;
-                return self.alarm_once();
-            }
-            self.phase = Phase::Clearing;
-        }
-        let is_clear = self.works[..2].iter().all(Work::is_over);
-        if self.phase == Phase::Clearing && is_clear {
-            self.phase = Phase::Unwinding;
-            let more = usize::from(self.net(1) > self.net(0));
-            let excess = self.imbalance();
-            // Holding comes here with both legs cleared and nothing uneven: there is nothing to close.
-            if excess > 0 {
-                let work = self.works[more];
-                let leg = Leg {
-                    side: work.leg.side.opposite(),
-                    qty: Qty(excess),
-                    reduces: true,
-                    ..work.leg
-                };
-                let lots = (work.lot, work.slice_max);
-                self.works[more + 2] = self.works[more + 2].following(leg, lots, now);
-            }
-        }
-        let gave_up = self.works[2..].iter().any(Work::is_failed);
-        if gave_up { self.alarm_once() } else { None }
+        // Nobody may learn of legs that differ from its end alone.
+        let alarm = self.is_uneven().then(|| self.alarm_once()).flatten();
+        Some(alarm.unwrap_or_else(|| Step::End(self.ended())))
     }
 
-    const fn alarm_once(&mut self) -> Option<Step> {
-        if self.is_alarmed {
-            return None;
-        }
-        self.is_alarmed = true;
-        Some(Step::Alarm)
-    }
-
-    fn step_of(&mut self, number: u8, now: MonoNanos) -> Option<Step> {
+    fn step_of(&mut self, number: u8, room_to_open: bool, now: MonoNanos) -> Option<Step> {
         let at = usize::from(number);
-        let is_clearing =
-            (self.phase == Phase::Clearing && number < LEGS) || self.works[at].is_given_up;
+        let may_go_on = self.may_go_on(number);
+        if let State::Wants(from) = self.works[at].state {
+            if !may_go_on {
+                self.works[at].begin_no_more();
+                return None;
+            }
+            let may = now >= from && self.is_turn_of(number);
+            return may.then(|| self.placing(number)).flatten().map(Step::Place);
+        }
         let Pace {
             ttl_ns,
             steps_max,
             modifications_max,
         } = self.pace;
-        if let State::Wants(from) = self.works[at].state {
-            let may = now >= from && self.is_turn_of(number);
-            return may.then(|| self.placing(number)).flatten().map(Step::Place);
-        }
+        let is_holding = self.phase == Phase::Holding;
         let work = &mut self.works[at];
-        let left = work.left;
+        let (left, opens) = (work.left, !work.leg.reduces);
+        let must_end = work.is_given_up || (!may_go_on && !is_holding);
         let State::Live(live) = &mut work.state else {
             return None;
         };
@@ -568,28 +353,34 @@ impl Ticket {
         }
         let (tag, order_id) = (live.tag, live.order_id);
         let waited = now.since(live.since);
-        let open = live.qty.saturating_sub(live.filled);
-        // A late fill of an earlier attempt left less to do than this one has open.
-        let is_too_much = open > left;
-        let is_due = ttl_ns > 0 && waited >= ttl_ns;
-        if live.is_cancelling {
-            let again_ns = if ttl_ns > 0 { ttl_ns } else { CANCEL_AGAIN_NS };
-            if waited < again_ns {
+        let cancel = Step::Cancel {
+            leg: number,
+            tag,
+            order_id,
+        };
+        if live.cancels > 0 {
+            let doublings = u32::from(live.cancels.saturating_sub(1)).min(CANCEL_DOUBLINGS_MAX);
+            if waited < CANCEL_AGAIN_NS << doublings {
                 return None;
             }
             live.since = now;
-            return Some(Step::Cancel {
-                leg: number,
-                tag,
-                order_id,
-            });
+            live.cancels = live.cancels.saturating_add(1);
+            return Some(cancel);
         }
-        if !is_clearing && !is_too_much && !is_due {
+        // A late fill of an earlier attempt left less to do than this one has open.
+        let is_too_much = live.qty.saturating_sub(live.filled) > left;
+        let is_due = ttl_ns > 0 && waited >= ttl_ns;
+        let must_end = must_end || is_too_much;
+        if !must_end && !is_due {
+            return None;
+        }
+        let may_change =
+            !must_end && !is_holding && work.step < steps_max && live.amends < modifications_max;
+        if may_change && opens && !room_to_open {
             return None;
         }
         live.since = now;
-        if !is_clearing && !is_too_much && work.step < steps_max && live.amends < modifications_max
-        {
+        if may_change {
             live.amends = live.amends.saturating_add(1);
             let amends = live.amends;
             work.step = work.step.saturating_add(1);
@@ -601,12 +392,8 @@ impl Ticket {
                 number: amends,
             });
         }
-        live.is_cancelling = true;
-        Some(Step::Cancel {
-            leg: number,
-            tag,
-            order_id,
-        })
+        live.cancels = 1;
+        Some(cancel)
     }
 
     /// True when the other leg has done as many slices: the legs go side by side.
@@ -623,10 +410,10 @@ impl Ticket {
         let filled = [Qty(self.net(0)), Qty(self.net(1))];
         let is_done = |work: &Work| matches!(work.state, State::Done | State::Absent);
         let has_unwound = self.works[2..].iter().any(|work| work.filled > Qty::ZERO);
-        let how = if self.works[..2].iter().all(is_done) && !has_unwound {
-            Ending::Complete
-        } else if self.is_pair() && self.imbalance() > 0 && self.policy.policy != Policy::Continue {
+        let how = if self.is_uneven() {
             Ending::Held
+        } else if self.works[..2].iter().all(is_done) && !has_unwound {
+            Ending::Complete
         } else if has_unwound {
             Ending::Unwound
         } else if filled == [Qty::ZERO; 2] {
@@ -639,6 +426,13 @@ impl Ticket {
             how,
             filled,
         }
+    }
+
+    /// Why a leg of which nothing was ever sent was denied.
+    pub(super) fn denial_of(&self, number: u8) -> Option<Denial> {
+        let work = self.works.get(usize::from(number))?;
+        let is_denied = !work.was_sent && !matches!(work.state, State::Absent | State::Done);
+        is_denied.then(|| work.denial.unwrap_or(Denial::Stopping))
     }
 
     /// How a leg ended, for the deciding stage.
@@ -654,13 +448,6 @@ impl Ticket {
             }
         }
     }
-}
-
-/// Units of the first order of a leg: all of it, or the first of its equal slices.
-#[inline]
-pub(super) fn first_slice(qty: Qty, lot: Qty, slice_max: Qty) -> Qty {
-    // What cannot be cut goes out as it is: the limits refuse it by name.
-    Slices::new(qty, lot, slice_max).map_or(qty, |slices| slices.qty(0))
 }
 
 /// True for a denial whose reason passes by itself.

@@ -4,9 +4,11 @@
 //! ladder ends. A pair whose legs differ is then evened out by its policy; a leg of a pair without a live order
 //! that has less than the other counts as failed.
 
-use super::{Live, Pace, Phase, State, Ticket, Work};
+use super::leg::{Live, State, Work};
+use super::repair::Phase;
+use super::{Pace, Ticket};
 use crate::book::OrderRecord;
-use crate::model::{Action, Intent, Leg, MonoNanos, OrderState, Qty, Signal, WallNanos};
+use crate::model::{Action, Intent, Leg, MonoNanos, Qty, Signal, WallNanos};
 use crate::rules::LegsPolicy;
 
 impl Ticket {
@@ -67,6 +69,7 @@ impl Work {
                 lot,
                 slice_max,
                 state: State::Failed,
+                was_sent: true,
                 ..Self::absent(leg_from(record))
             });
             work.filled = work.filled.saturating_add(record.filled);
@@ -77,16 +80,7 @@ impl Work {
             if record.is_live() {
                 // At most one lives by our own rules. What else lives is cancelled like an order of nobody.
                 work.left = record.remaining();
-                work.state = State::Live(Live {
-                    tag: record.order.tag,
-                    order_id: record.order_id,
-                    qty: record.order.qty,
-                    filled: record.filled,
-                    since: now,
-                    amends: amends(record),
-                    is_unknown: record.state == OrderState::Unknown,
-                    is_cancelling: false,
-                });
+                work.state = State::Live(Live::of(record, amends(record), now));
             }
         }
         let mut work = found?;

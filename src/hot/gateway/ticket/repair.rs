@@ -1,0 +1,158 @@
+//! What keeps the legs of a ticket together: when they differ for too long, when one failed, when one has too much.
+//!
+//! ```text
+//!   working ──a leg failed, or they differ too long──► clearing ──► unwinding ──► over      complete, unwind
+//!      └─────────────────────────────────────────────► holding: a person decides            hold_and_alarm
+//! ```
+//!
+//! Promises
+//! - Out of `working` nothing further is begun for a leg: what lives is cancelled (in `holding`: let fill), and
+//!   only what evens out is placed.
+//! - A ticket never ends with legs that differ and nobody told.
+
+use super::leg::{State, Work};
+use super::{LEGS, Step, Ticket};
+use crate::model::{Leg, MonoNanos, Qty};
+use crate::rules::Policy;
+
+/// How far the repair of an imbalance has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Working,
+    /// What lives is being cancelled.
+    Clearing,
+    Unwinding,
+    /// Left to a person.
+    Holding,
+}
+
+impl Ticket {
+    /// Units filled of a leg that are not unwound.
+    pub(super) const fn net(&self, number: usize) -> u32 {
+        self.works[number]
+            .filled
+            .0
+            .saturating_sub(self.works[number + 2].filled.0)
+    }
+
+    pub(super) const fn is_entry(&self) -> bool {
+        !self.works[0].leg.reduces
+    }
+
+    /// True while the legs are to have as much as one another.
+    pub(super) fn keeps_even(&self) -> bool {
+        let is_pair = !matches!(self.works[1].state, State::Absent)
+            && self.is_entry()
+            && !self.works[1].leg.reduces;
+        is_pair && self.policy.policy != Policy::Continue && !self.is_closing
+    }
+
+    /// Units a leg has beyond the other one, or beyond what was asked.
+    fn excess(&self, number: usize) -> u32 {
+        let asked = self.works[number].leg.qty.0;
+        let even = if self.keeps_even() {
+            asked.min(self.net(1 - number))
+        } else {
+            asked
+        };
+        self.net(number).saturating_sub(even)
+    }
+
+    /// True when a leg has more than it may have.
+    pub(super) fn is_uneven(&self) -> bool {
+        let tolerated = if self.keeps_even() {
+            self.policy.imbalance_qty
+        } else {
+            0
+        };
+        let most = self.excess(0).max(self.excess(1));
+        self.is_entry() && !self.is_closing && most > tolerated
+    }
+
+    /// Looks whether the legs are together, and what the policy wants when they are not. Needs no connection; to
+    /// be called before every other step.
+    pub(in crate::hot::gateway) fn watch(&mut self, now: MonoNanos) -> Option<Step> {
+        if !self.is_entry() || self.is_closing {
+            return None;
+        }
+        let is_uneven = self.is_uneven();
+        self.uneven_since = is_uneven.then(|| self.uneven_since.unwrap_or(now));
+        let is_over = self.works[..2].iter().all(Work::is_over);
+        let is_unknown = self.works[..2].iter().any(Work::is_unknown);
+        match self.phase {
+            Phase::Working => {
+                let late = |since| now.since(since) >= self.policy.imbalance_ns;
+                let is_late = self.keeps_even() && self.uneven_since.is_some_and(late);
+                let has_failed = self.keeps_even() && self.works[..2].iter().any(Work::is_failed);
+                if !(has_failed || is_late || (is_over && is_uneven)) {
+                    return None;
+                }
+                if is_unknown {
+                    return self.alarm_once();
+                }
+                self.works[..2].iter_mut().for_each(Work::begin_no_more);
+                if self.policy.policy == Policy::HoldAndAlarm && is_uneven {
+                    return self.hold();
+                }
+                self.enter(Phase::Clearing);
+                None
+            }
+            Phase::Clearing if is_over && is_uneven => {
+                if self.policy.policy == Policy::HoldAndAlarm {
+                    return self.hold();
+                }
+                self.enter(Phase::Unwinding);
+                self.unwind(now);
+                None
+            }
+            Phase::Clearing if is_unknown => self.alarm_once(),
+            Phase::Unwinding if !(is_over && is_uneven) => None,
+            Phase::Unwinding if self.works[2..].iter().any(Work::is_failed) => self.alarm_once(),
+            Phase::Unwinding => {
+                // A fill that came late, after the legs were thought even.
+                if self.works[2..].iter().all(Work::is_over) {
+                    self.unwind(now);
+                }
+                None
+            }
+            Phase::Clearing | Phase::Holding => None,
+        }
+    }
+
+    /// Places what takes back the excess of each leg.
+    fn unwind(&mut self, now: MonoNanos) {
+        for number in 0..usize::from(LEGS) {
+            let excess = self.excess(number);
+            if excess == 0 || !self.works[number + 2].is_over() {
+                continue;
+            }
+            let work = self.works[number];
+            let leg = Leg {
+                side: work.leg.side.opposite(),
+                qty: Qty(excess),
+                reduces: true,
+                ..work.leg
+            };
+            let lots = (work.lot, work.slice_max);
+            self.works[number + 2] = self.works[number + 2].following(leg, lots, now);
+        }
+    }
+
+    fn hold(&mut self) -> Option<Step> {
+        self.enter(Phase::Holding);
+        self.alarm_once()
+    }
+
+    const fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.is_alarmed = false;
+    }
+
+    pub(super) const fn alarm_once(&mut self) -> Option<Step> {
+        if self.is_alarmed {
+            return None;
+        }
+        self.is_alarmed = true;
+        Some(Step::Alarm)
+    }
+}
