@@ -28,6 +28,11 @@ impl Run {
 
     /// A request reaches the venue.
     fn arrive(&mut self, sent: &Sent) {
+        if !self.wire.lock().arrives(sent) {
+            self.trace
+                .line(self.now, || format!("thrown away {}", said(&sent.bytes)));
+            return;
+        }
         let connection = u64::try_from(sent.link).unwrap_or(0) + 1;
         let deliveries = self.venue.hear(connection, &sent.bytes, self.moment());
         self.trace.line(self.now, || {

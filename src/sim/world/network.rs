@@ -22,6 +22,9 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 
 const MS: u64 = 1_000_000;
+/// How long the kernel of a machine goes on sending for a process that is gone. A proof of absence that begins after
+/// a restart waits longer.
+const ORPHAN_NS: u64 = 500_000_000;
 
 /// How bad the network is; chances are percent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -78,6 +81,10 @@ struct Link {
     is_silent: bool,
     /// The peer closed: a write fails.
     is_reset: bool,
+    /// What waits in the kernel is thrown away.
+    is_aborted: bool,
+    /// The process that held it is gone; the kernel goes on sending for a while.
+    orphaned_at: Option<u64>,
 }
 
 /// All connections of a world.
@@ -129,6 +136,14 @@ impl Wire {
         std::mem::take(&mut self.sent)
     }
 
+    /// True when a request that is due now was not thrown away on the way.
+    pub(super) fn arrives(&self, sent: &Sent) -> bool {
+        self.links.get(sent.link).is_some_and(|link| {
+            let is_late = |gone: u64| self.now > gone + ORPHAN_NS;
+            !link.is_aborted && !link.orphaned_at.is_some_and(is_late)
+        })
+    }
+
     /// When a request that left now arrives; `None` when it never does.
     pub(super) fn way_out(&mut self, sent: &Sent) -> Option<u64> {
         let (now, profile) = (self.now, self.profile);
@@ -136,12 +151,18 @@ impl Wire {
         let is_slow = dice.chance(profile.slow);
         let way = u64::from(dice.below(if is_slow { profile.out_ms } else { 2 })) * MS;
         let is_lost = dice.chance(profile.lose_request);
+        let stall = dice
+            .chance(50.0)
+            .then(|| u64::from(3_000 + dice.below(37_000)) * MS);
         let link = self.links.get_mut(sent.link)?;
-        if is_lost {
-            link.is_silent = true;
-        }
         if link.is_silent || !sent.is_whole {
             return None;
+        }
+        if is_lost {
+            // Some of what is lost waits in the kernel and arrives when nobody waits for it any more.
+            link.is_silent = true;
+            link.out_at = link.out_at.max(now + stall?);
+            return Some(link.out_at);
         }
         link.out_at = link.out_at.max(now + way);
         Some(link.out_at)
@@ -206,6 +227,7 @@ impl Wire {
         if let Some(link) = self.links.get_mut(at) {
             link.inbox.clear();
             link.is_reset = true;
+            link.orphaned_at = Some(self.now);
         }
     }
 
@@ -308,6 +330,12 @@ impl Connection for Scripted {
 
     fn next(&mut self) {
         self.inbox.clear();
+    }
+
+    fn abort(&mut self) {
+        if let Some(link) = self.wire.lock().links.get_mut(self.link) {
+            link.is_aborted = true;
+        }
     }
 
     fn has_bytes(&self) -> bool {

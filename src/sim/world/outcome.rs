@@ -39,6 +39,7 @@ impl Run {
                 self.orders.insert(order.tag, order);
             }
         }
+        let torn = journal.torn.unwrap_or_default();
         let evidence = Evidence {
             family: self.ground.prefix(),
             symbols: self
@@ -65,12 +66,18 @@ impl Run {
             record,
         };
         let mut violations = std::mem::take(&mut self.broken);
-        // Torn at the end is what a death leaves; anything else broke the chain.
-        let torn = journal.torn.filter(|_| self.life.is_some());
-        violations.extend(torn.map(|words| Violation {
-            promise: "O3",
-            words,
-        }));
+        if let Some(life) = &self.life {
+            let written = life.gateway.journal().written();
+            if journal.tail.sequence != written {
+                let read = journal.tail.sequence;
+                let words =
+                    format!("{written} records were written and {read} are read back: {torn}");
+                violations.push(Violation {
+                    promise: "O3",
+                    words,
+                });
+            }
+        }
         violations.extend(evidence.violations());
         if self.refuses {
             refused(&evidence, &mut violations);
