@@ -87,7 +87,7 @@ pub(crate) struct Desk {
     connections: Lossless<HttpConnection>,
     outcomes: Receiver<Entry>,
     news: Receiver<GatewayEvent>,
-    _segments: Lossless<Segment>,
+    segments: Lossless<Segment>,
     _folder: TempDir,
 }
 
@@ -252,7 +252,7 @@ impl Desk {
             connections: connections_tx,
             outcomes: outcomes_rx,
             news,
-            _segments: segments_tx,
+            segments: segments_tx,
             _folder: folder,
         };
         for _ in 0..setup.connections {
@@ -293,6 +293,14 @@ impl Desk {
 
     pub(crate) fn command(&mut self, command: Command) {
         self.commands.push(command).expect("room");
+    }
+
+    /// Prepares one more segment of the journal and says where it is.
+    pub(crate) fn prepare_segment(&mut self) -> PathBuf {
+        let path = self.journal.with_extension("2.tzj");
+        let (segment, _) = Segment::create(&path).expect("a segment");
+        self.segments.push(segment).expect("room");
+        path
     }
 
     /// What the journal holds.

@@ -86,6 +86,8 @@ pub struct Args {
 /// Orders of a batch are priced again after this long, so many times, each time so much further.
 const LADDER_TTL_NS: u64 = 2_000_000_000;
 const LADDER_STEPS: u8 = 4;
+/// The whole ladder, and the reply to its last step.
+const IMBALANCE_NS: u64 = 12_000_000_000;
 const LADDER_STEP_BASIS_POINTS: i64 = 50;
 
 fn lots(text: &str) -> Result<Lots, String> {
@@ -198,6 +200,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         legs: vec![(
             LegsPolicy {
                 policy: Policy::parse(&args.policy).unwrap_or_default(),
+                imbalance_ns: IMBALANCE_NS,
                 ..LegsPolicy::default()
             },
             Ladder {

@@ -272,6 +272,39 @@ fn an_exit_does_not_wait_for_the_entry_that_is_still_being_worked() {
 }
 
 #[test]
+fn what_was_to_be_closed_is_forgotten_when_somebody_else_closed_it() {
+    let mut bench = Bench::new(Policy::BarClose);
+    let entry = bench.wanted(bar(101));
+    bench.fill(&entry, 0, 30);
+    bench.report(&entry, 0, OrderState::Filled);
+    let exit = bench.wanted(bar(80));
+    bench.refused(&exit, OrderState::Rejected);
+    // The leg is unwound by its ticket: an order of another leg number, no order of the exit.
+    let leg = entry.legs().next().expect("leg");
+    let mut parts = Bench::tag(&entry, 0).parts().expect("parts");
+    parts.leg = 2;
+    bench.evaluate.apply(&Entry::Fill(Fill {
+        tag: Tag::new(parts),
+        strategy: StrategyIx(0),
+        instrument: leg.instrument,
+        side: leg.side.opposite(),
+        qty: Qty(30),
+        price: Price::from_rupees(50),
+        at: WallNanos(9),
+    }));
+    bench.report(&entry, 1, OrderState::Cancelled);
+    let next = bench.wanted(bar(101));
+    assert_eq!(next.signal.action, Action::Entry);
+    bench.done(&next);
+    bench.now += EXIT_WAIT_NS;
+    assert_eq!(
+        bench.see(tick(101)),
+        Verdict::Nothing,
+        "the old exit is over"
+    );
+}
+
+#[test]
 fn an_entry_refused_after_a_bar_close_is_decided_again_at_the_very_next_one() {
     let mut bench = Bench::new(Policy::BarClose);
     let entry = bench.wanted(bar(101));

@@ -96,7 +96,9 @@ impl Orders {
     }
 
     /// Takes over an order of an earlier run.
-    pub(super) fn take_over(&mut self, record: OrderRecord, now: MonoNanos) {
+    pub(super) fn take_over(&mut self, mut record: OrderRecord, now: MonoNanos) {
+        // The clock of another process: what it was decided on is as old as anything.
+        record.order.received = MonoNanos(0);
         let slot = self.insert(record);
         if record.is_live() {
             if let Some(live) = self.live.last_mut() {
