@@ -19,6 +19,9 @@ use crate::rules::protected_limit;
 use crate::sim::dice::Dice;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Strategies below this number trade CALL and PUT together, those from it on one contract.
+const PAIRED: u16 = 9;
+
 /// Something the trader, or a person beside it, does.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Act {
@@ -191,13 +194,14 @@ impl Trader {
                 protection,
             )
         };
-        let (first, second) = if self.dice.chance(65.0) {
+        // A strategy trades pairs, or single contracts, as a configuration says: never both.
+        let (first, second) = if strategy.0 < PAIRED {
             let first = leg(self, call, LegRole::Call);
             (first, leg(self, put, LegRole::Put))
-        } else if self.dice.chance(50.0) {
-            (leg(self, future, LegRole::Outright), None)
-        } else {
+        } else if strategy.0 == PAIRED {
             (leg(self, call, LegRole::Call), None)
+        } else {
+            (leg(self, future, LegRole::Outright), None)
         };
         let holds = self
             .held

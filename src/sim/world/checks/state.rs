@@ -109,7 +109,23 @@ pub fn nothing_unjournaled(evidence: &Evidence, found: &mut Vec<Violation>) {
     }
 }
 
-/// O9: legs that differ at the end by more than the budget were alarmed.
+/// When the exits of each strategy in each contract reached the venue.
+fn exits(evidence: &Evidence) -> BTreeMap<(u16, &str), Vec<u64>> {
+    let mut found: BTreeMap<(u16, &str), Vec<u64>> = BTreeMap::new();
+    for (tag, truth) in evidence.ours() {
+        let order = evidence.orders.get(&tag);
+        let is_exit = tag.intent_and_leg().is_some_and(|(_, leg)| leg < 2);
+        if let (Some(order), true, Some(first)) = (order, is_exit, truth.steps.first())
+            && order.reduces
+        {
+            let key = (order.strategy.0, truth.symbol.as_str());
+            found.entry(key).or_default().push(first.real);
+        }
+    }
+    found
+}
+
+/// O9: legs that differ at the end by more than the budget were alarmed, or an exit took over what they hold.
 pub fn legs_together(evidence: &Evidence, found: &mut Vec<Violation>) {
     let mut filled: BTreeMap<u64, [i64; 4]> = BTreeMap::new();
     for (tag, order) in evidence.ours() {
@@ -119,6 +135,15 @@ pub fn legs_together(evidence: &Evidence, found: &mut Vec<Violation>) {
             *sum += i64::from(order.filled);
         }
     }
+    let exits = exits(evidence);
+    let began = |number: u64| {
+        let mut own = evidence.record.trades.iter().filter(|trade| {
+            let tag = evidence.tag_of(trade.tag.as_ref());
+            tag.and_then(|tag| tag.intent_and_leg())
+                .is_some_and(|(intent, _)| intent == number)
+        });
+        own.next().map_or(u64::MAX, |trade| trade.real)
+    };
     for (number, legs) in &filled {
         let Some(policy) = repairs(evidence, *number) else {
             continue;
@@ -131,7 +156,19 @@ pub fn legs_together(evidence: &Evidence, found: &mut Vec<Violation>) {
             }
             _ => false,
         });
-        if uneven > u64::from(policy.imbalance_qty) && !is_alarmed {
+        if uneven <= u64::from(policy.imbalance_qty) || is_alarmed {
+            continue;
+        }
+        let more = usize::from(legs[1] - legs[3] > legs[0] - legs[2]);
+        let is_taken_over = evidence.asked.get(number).is_some_and(|intent| {
+            let ix = intent.legs().nth(more).map(|leg| leg.instrument.at());
+            let symbol = ix.and_then(|ix| evidence.symbols.get(ix));
+            let key = symbol.map(|symbol| (intent.signal.strategy.0, symbol.as_str()));
+            let times = key.and_then(|key| exits.get(&key));
+            let from = began(*number);
+            times.is_some_and(|times| times.iter().any(|at| *at >= from))
+        });
+        if !is_taken_over {
             let words =
                 format!("intent {number}: legs {legs:?} differ by {uneven}, no alarm is out");
             fault(found, "O9", words);
@@ -179,7 +216,12 @@ pub fn repaired_in_time(evidence: &Evidence, found: &mut Vec<Violation>) {
     }
     let open = uneven.iter().filter(|(_, (since, _))| *since != u64::MAX);
     spans.extend(open.map(|(number, (since, _))| (*number, *since, u64::MAX)));
+    let exits = exits(evidence);
     for (number, from, to) in spans {
+        let strategy = evidence
+            .asked
+            .get(&number)
+            .map(|intent| intent.signal.strategy.0);
         let allowed = repairs(evidence, number).map_or(0, |policy| policy.imbalance_ns);
         let until = from.saturating_add(allowed).saturating_add(REPAIR_NS);
         if to <= until {
@@ -203,7 +245,10 @@ pub fn repaired_in_time(evidence: &Evidence, found: &mut Vec<Violation>) {
             .down
             .iter()
             .any(|(begin, end)| *begin <= until && from <= *end);
-        if !(acts || is_told || is_down) {
+        let is_taken_over = exits
+            .iter()
+            .any(|((of, _), times)| Some(*of) == strategy && times.iter().any(|at| is_within(*at)));
+        if !(acts || is_told || is_down || is_taken_over) {
             let words = format!("intent {number}: legs differ from {from} on and nothing is done");
             fault(found, "O9", words);
         }
