@@ -153,6 +153,7 @@ struct Deciding {
     decide: Decide,
     intents: Receiver<Intent>,
     events: Receiver<DecideEvent>,
+    explained: u64,
     tokens: TokenTable,
     open: WallNanos,
     prices: Walk,
@@ -244,6 +245,7 @@ fn deciding(evaluate: &str) -> Deciding {
         decide,
         intents,
         events,
+        explained: 0,
         tokens: TokenTable::new(instruments.iter().map(|row| (row.token, row.ix))),
         open: session.open(),
         prices,
@@ -322,6 +324,7 @@ impl Deciding {
             let quote = quote.expect("a sound packet");
             let instrument = self.tokens.get(quote.token).expect("a known token");
             self.decide.on_tick(&tick(&quote, instrument, received));
+            self.decide.tell_grounds();
         }
     }
 
@@ -347,7 +350,9 @@ impl Deciding {
                 filled += 1;
             }
         }
-        while self.events.pop().is_some() {}
+        while let Some(event) = self.events.pop() {
+            self.explained += u64::from(matches!(event, DecideEvent::Grounds(_)));
+        }
         filled
     }
 }
@@ -409,6 +414,7 @@ fn assert_a_million_ticks(evaluate: &str) {
         filled >= intents && filled <= 2 * intents,
         "{filled} fills of {intents} intents"
     );
+    assert_eq!(deciding.explained, intents, "each intent is explained");
     assert_eq!((allocated, freed), (0, 0), "in a million ticks");
 }
 

@@ -27,7 +27,9 @@ use tezi::model::{
     WallNanos,
 };
 use tezi::runtime::{Clock, MarketTime};
-use tezi::store::decisions::{self, Decision, Decisions, HopTimes, InstrumentName, Line, RunNames};
+use tezi::store::decisions::{
+    self, ConditionSeen, Decision, Decisions, InstrumentName, Line, ReadingSeen, RunNames,
+};
 
 const VENUE: &str = "127.0.0.1:1";
 /// Tells the test below that it is a child.
@@ -478,6 +480,8 @@ fn explain(path: &Path) {
         symbol: symbol.to_owned(),
         exchange: "NFO".to_owned(),
         lot: 75,
+        tick: Price(500),
+        qty_max: 1_800,
     };
     let names = RunNames {
         account: "AB1234".to_owned(),
@@ -487,24 +491,26 @@ fn explain(path: &Path) {
         product: "NRML".to_owned(),
         strategies: vec!["trend".to_owned()],
         instruments: vec![row("NIFTY26NOVFUT"), row("NIFTY26N1727050CE")],
+        limits: None,
+    };
+    let condition = |name: &str, holds: bool| ConditionSeen {
+        name: name.to_owned(),
+        text: format!("what {name} says"),
+        holds,
     };
     let mut file = Decisions::create(path, &names).expect("created");
     let decision = Decision {
         intent: 7,
-        readings: vec![("rsi(6)".to_owned(), 71.25)],
-        conditions: vec![
-            ("momentum".to_owned(), true),
-            ("not_doji".to_owned(), false),
-        ],
+        readings: vec![ReadingSeen {
+            name: "rsi(6)".to_owned(),
+            value: Some(71.25),
+        }],
+        conditions: vec![condition("momentum", true), condition("not_doji", false)],
+        decided_ns: 11_250,
         ..Decision::default()
     };
     file.write(&Line::Decision(Box::new(decision)))
         .expect("written");
-    let hops = HopTimes {
-        intent: 7,
-        ns: vec![("first byte".to_owned(), 11_250)],
-    };
-    file.write(&Line::Hops(hops)).expect("written");
 }
 
 #[test]
@@ -519,15 +525,16 @@ fn why_tells_an_intent_by_order_intent_and_tag_and_masks_secrets() {
     assert_eq!(*code, 0, "{text}");
     assert!(stories.iter().all(|story| story == &stories[0]));
     for wanted in [
-        "rsi(6) = 71.25",
-        "true  momentum",
-        "false not_doji",
-        "first byte 11250 ns",
+        "rsi(6)  71.25",
+        "true   momentum  what momentum says",
+        "false  not_doji",
+        "passed  above_freeze      150 units; at most 1800",
+        "11.2 µs",
         "Authorization: token ***:***",
         "tradingsymbol=NIFTY26N1727050CE&transaction_type=BUY",
         "quantity=150&price=101.05",
         "sending",
-        "says an update on the feed",
+        "filled, says an update on the feed, order 151220000000000, filled 150 at 100.50",
         "intent over: complete",
         "not recorded",
     ] {
@@ -537,7 +544,9 @@ fn why_tells_an_intent_by_order_intent_and_tag_and_masks_secrets() {
     assert!(code == 3 && text.contains("tezi orders"), "{code} {text}");
     let (_, text) = show(dir.path(), &["why", "7", "--json"]);
     let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    assert_eq!(value["hop_times"][0], "first byte 11250 ns");
+    assert_eq!(value["hop_times"][0]["ns"], 11_250);
+    assert_eq!(value["conditions"][1]["holds"], false);
+    assert_eq!(value["outcome"], "complete");
 }
 
 #[test]
@@ -568,15 +577,15 @@ fn orders_positions_and_trades_are_those_of_the_journal() {
     let order = rows("orders");
     assert_eq!(
         (&order["state"], &order["filled"]),
-        (&"filled".into(), &"150".into())
+        (&"filled".into(), &150.into())
     );
     let position = rows("positions");
     assert_eq!(
         (&position["net"], &position["average"]),
-        (&"150".into(), &"100.50".into())
+        (&150.into(), &100.50.into())
     );
     assert_eq!(position["symbol"], "NIFTY26N1727050CE");
-    assert_eq!(rows("trades")["value"], "15075.00");
+    assert_eq!(rows("trades")["value"], 15_075.0);
     let (code, text) = show(&dir.path().join("none"), &["orders"]);
     assert!(code == 3 && text.contains("--journal"), "{code} {text}");
 }

@@ -298,6 +298,10 @@ fn repeat(args: &Args, folder: &Path) -> Result<(), Failure> {
     say("  tezi replay day.tape")?;
     say("  tezi latency")?;
     if args.keep.is_some() {
+        let journal = folder.join("data").join("journal");
+        let journal = journal.display();
+        say(&format!("  tezi orders --journal {journal}"))?;
+        say(&format!("  tezi why ORDER --journal {journal}"))?;
         say(&format!("Files of this day: {}", folder.display()))?;
     }
     Ok(())

@@ -76,7 +76,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         "bars": totals.bars, "bars_by_clock": totals.bars_by_clock,
         "entry": totals.intents[0], "pyramid": totals.intents[1], "exit": totals.intents[2],
         "intents": found.intents, "journal": found.journal,
-        "agrees": agrees, "divergence": found.divergence, "torn": found.torn,
+        "agrees": agrees, "lost": found.lost, "divergence": found.divergence, "torn": found.torn,
     });
     let verdict = match agrees {
         Some(true) => "the same as the recorded run".to_owned(),
@@ -107,6 +107,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         format!("           journal {}", found.journal),
         format!("verdict    {verdict}"),
     ];
+    if found.lost > 0 {
+        lines.push(format!(
+            "lost       {} records: the machine was too slow to record at this speed, and what is missing \
+             cannot be decided again",
+            found.lost
+        ));
+    }
     if let Some(torn) = &found.torn {
         lines.push(format!("torn       {torn}"));
     }

@@ -8,6 +8,11 @@
 //!
 //! Outcomes are taken before ticks in every cycle, so a decision always knows what the gateway knew. They are
 //! taken even while intents wait for room: a gateway that waits for us to take them frees that room.
+//! What an intent was decided on is told only after its legs have left (`decide/grounds`).
+
+mod grounds;
+
+pub use grounds::Grounds;
 
 use super::compute::{Compute, Unit};
 use super::evaluate::{Evaluate, Occasion, Skip, StrategyPlan, Verdict};
@@ -17,6 +22,7 @@ use crate::model::{Action, Bar, InstrumentIx, Intent, Stamp, StrategyIx, Tick, W
 use crate::ring::{ByteSender, Counted, Lossless, QuoteBoard, Receiver, StopLatch};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::store::tape;
+use grounds::Kept;
 use sha2::{Digest as _, Sha256};
 
 /// Ticks taken in one call.
@@ -29,6 +35,10 @@ const SECOND_NS: i64 = 1_000_000_000;
 
 /// What the deciding stage tells control.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a slot of the lane holds any of them; a box would be an allocation on the deciding thread"
+)]
 pub enum DecideEvent {
     /// A bar closed.
     Bar {
@@ -45,6 +55,8 @@ pub enum DecideEvent {
     },
     /// Legs are on their way to the gateway.
     Intent(Intent),
+    /// What an intent was decided on; comes after its legs have left.
+    Grounds(Grounds),
     /// Something was wanted that could not be done.
     Skipped(StrategyIx, Action, Skip),
     /// A bar was not sound and left out.
@@ -99,6 +111,7 @@ pub struct Decide {
     digest: Sha256,
     /// Intents that are not in the digest yet: hashing waits until the legs are on their way.
     undigested: Vec<Intent>,
+    told: Kept,
     totals: DecideTotals,
 }
 
@@ -111,6 +124,7 @@ impl Decide {
         instruments: usize,
         intent_base: u64,
     ) -> Self {
+        let told = Kept::new(&strategies);
         let mut evaluate = Evaluate::new(strategies, instruments, intent_base);
         for unit in &units {
             evaluate.refresh(unit.strategy, unit.bank());
@@ -122,6 +136,7 @@ impl Decide {
             held: Vec::with_capacity(HELD),
             digest: Sha256::new(),
             undigested: Vec::with_capacity(HELD),
+            told,
             totals: DecideTotals::default(),
         }
     }
@@ -222,6 +237,7 @@ impl Decide {
                 self.close(unit, &bar, &tick);
             }
         }
+        self.told.by_clock();
         self.compute.reset_due();
     }
 
@@ -276,7 +292,8 @@ impl Decide {
         tick: &Tick,
     ) -> u32 {
         let close = self.close_of(unit);
-        if bar_closes || self.evaluate.needs_slots(strategy) {
+        let has_slots = bar_closes || self.evaluate.needs_slots(strategy);
+        if has_slots {
             self.compute.unit(unit).peek(bar);
         }
         let compute = &self.compute;
@@ -293,7 +310,16 @@ impl Decide {
             .evaluate(strategy, &occasion, |instrument| compute.latest(instrument));
         match verdict {
             Verdict::Nothing => {}
-            Verdict::Wanted(intent) => self.hand_on(intent),
+            Verdict::Wanted(intent) => {
+                let last_entry = self.evaluate.last_entry(strategy);
+                self.hand_on(intent);
+                let occasion = (unit, bar_closes, bar, tick);
+                self.told.note(&intent, occasion, last_entry);
+                if has_slots {
+                    let bank = self.compute.units()[unit].bank();
+                    self.told.read(unit, strategy, bank);
+                }
+            }
             Verdict::Skipped(action, skip) => {
                 self.totals.skipped = self.totals.skipped.wrapping_add(1);
                 self.parts
@@ -321,6 +347,27 @@ impl Decide {
     fn digest_all(&mut self) {
         for intent in self.undigested.drain(..) {
             digest_intent(&mut self.digest, &intent);
+        }
+    }
+
+    /// Tells what the latest intents were decided on. No tick is taken between a decision and this, so the
+    /// readings are still those of the decision.
+    #[inline]
+    pub fn tell_grounds(&mut self) {
+        if !self.told.is_empty() {
+            self.tell_waiting();
+        }
+    }
+
+    #[cold]
+    fn tell_waiting(&mut self) {
+        while let Some((unit, grounds)) = self.told.unread() {
+            self.compute.unit(unit).peek(&grounds.bar);
+            let unit_now = &self.compute.units()[unit];
+            self.told.read(unit, unit_now.strategy, unit_now.bank());
+        }
+        for grounds in self.told.drain() {
+            self.parts.events.push(DecideEvent::Grounds(grounds));
         }
     }
 
@@ -367,6 +414,7 @@ impl Stage for Decide {
         if self.is_stalled() {
             return done;
         }
+        self.tell_grounds();
         if self.parts.halt.is_set() {
             // Ticks are let go unseen, so that the feed does not stall; what becomes of orders still counts.
             let mut dropped = 0;
@@ -378,10 +426,13 @@ impl Stage for Decide {
         let mut taken = 0;
         while taken < BATCH
             && self.held.is_empty()
+            && self.told.is_empty()
             && let Some(tick) = self.parts.ticks.pop()
         {
             self.on_tick(&tick);
-            self.parts.meter.record(tick.received, clock.mono());
+            let decided = clock.mono();
+            self.parts.meter.record(tick.received, decided);
+            self.told.stamp(decided);
             taken += 1;
         }
         if taken == 0 && self.held.is_empty() {
@@ -394,6 +445,7 @@ impl Stage for Decide {
             // Ticks that came since the lane was found empty may belong to the bar: they go first.
             if self.compute.is_due(wall) && self.parts.ticks.is_empty() {
                 self.on_clock(Stamp { mono, wall });
+                self.told.stamp(clock.mono());
                 taken += 1;
             }
             self.parts.meter.publish();
@@ -404,6 +456,7 @@ impl Stage for Decide {
     /// Hands on what can be handed on; the gateway outlives this stage and takes it.
     fn stop(&mut self, _clock: &Clock) {
         self.is_stalled();
+        self.tell_grounds();
     }
 }
 

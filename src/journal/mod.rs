@@ -23,7 +23,7 @@ pub mod segment;
 pub mod writer;
 
 pub use head::Head;
-pub use reader::{Journal, JournalFault, Tail, files, read};
+pub use reader::{Journal, JournalFault, Tail, files, read, read_after};
 pub use record::{Entry, Record};
 pub use segment::Segment;
 pub use writer::{Journaled, Sync, Writer};

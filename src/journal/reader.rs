@@ -151,7 +151,19 @@ fn decode_head(path: &Path, bytes: &[u8]) -> Result<Head, JournalFault> {
 /// [`JournalFault`] for a missing file, or one that is no journal of this version; damage is not an error but
 /// [`Journal::torn`].
 pub fn read(files: &[PathBuf]) -> Result<Journal, JournalFault> {
-    let mut journal = Journal::default();
+    read_after(files, Tail::default())
+}
+
+/// Reads files that go on from where the files before them ended, as [`read`] does.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_after(files: &[PathBuf], tail: Tail) -> Result<Journal, JournalFault> {
+    let mut journal = Journal {
+        tail,
+        ..Journal::default()
+    };
     for file in files {
         let bytes = std::fs::read(file).map_err(|source| JournalFault::Unreadable {
             file: file.display().to_string(),

@@ -27,6 +27,8 @@ pub struct Replayed {
     pub journal: String,
     /// Digests of the recorded run, when it ended in order.
     pub recorded: Option<(String, String)>,
+    /// Records the recorder had no room for: a recording with holes cannot come to the same.
+    pub lost: u64,
     /// First order of the recording that the replay did not come to, in words.
     pub divergence: Option<String>,
     /// Where the recording was cut.
@@ -131,7 +133,10 @@ impl Stepper {
             TapeRecord::Tick(tick) => self.decide.on_tick(&tick),
             TapeRecord::Clock(due) => self.decide.on_clock(due),
             TapeRecord::Outcome(entry) => self.outcome(&entry),
-            TapeRecord::End(text) => self.found.recorded = digests(&text),
+            TapeRecord::End(text) => {
+                self.found.recorded = digests(&text);
+                self.found.lost = lost(&text);
+            }
         }
         while let Some(intent) = self.intents.pop() {
             for (number, leg) in (0_u8..).zip(intent.legs()) {
@@ -154,17 +159,13 @@ impl Stepper {
                 .iter()
                 .position(|expected| expected.tag == tag);
             let expected = at.and_then(|at| self.expected.remove(at));
-            let agrees = expected
-                .is_some_and(|expected| order.is_none_or(|order| is_same(&order, &expected)));
-            if !agrees && self.found.divergence.is_none() {
-                self.found.divergence = Some(format!(
-                    "order {tag} of the recording is {}",
-                    if expected.is_some() {
-                        "another here"
-                    } else {
-                        "not decided here"
-                    }
-                ));
+            let differs = match (expected, order) {
+                (None, _) => Some("not decided here".to_owned()),
+                (Some(_), None) => None,
+                (Some(expected), Some(order)) => difference(&order, &expected),
+            };
+            if let (Some(words), None) = (differs, &self.found.divergence) {
+                self.found.divergence = Some(format!("order {tag} of the recording is {words}"));
             }
         }
         self.journal.digest_entry(entry);
@@ -178,14 +179,27 @@ fn is_first(tag: Tag) -> bool {
         .is_some_and(|parts| parts.leg < 2 && parts.slice == 0 && parts.attempt == 0)
 }
 
-/// Equal but for the quantity, of which the first slice is a part.
-fn is_same(order: &Order, expected: &Order) -> bool {
-    order.qty <= expected.qty
-        && *order
-            == Order {
-                qty: order.qty,
-                ..*expected
-            }
+/// Where an order differs from what was decided, but for what is the gateway's: the first slice is a part of
+/// the quantity, and an exit that had to wait leaves with the price and the stamp of the moment it leaves.
+fn difference(order: &Order, expected: &Order) -> Option<String> {
+    let own = if expected.reduces { order } else { expected };
+    let allowed = Order {
+        qty: order.qty,
+        limit: own.limit,
+        received: own.received,
+        ..*expected
+    };
+    if order.qty > expected.qty {
+        return Some(format!("for {}, here {}", order.qty, expected.qty));
+    }
+    (*order != allowed).then(|| format!("another here: {order:?}, decided {expected:?}"))
+}
+
+fn lost(text: &str) -> u64 {
+    let value: Option<serde_json::Value> = serde_json::from_str(text).ok();
+    value
+        .and_then(|value| value.get("lost")?.as_u64())
+        .unwrap_or(0)
 }
 
 fn digests(text: &str) -> Option<(String, String)> {

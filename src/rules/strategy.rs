@@ -13,11 +13,14 @@
 use super::conditions::{
     ConditionError, Context, Inputs, LevelPlan, Names, Program, compile, is_reserved, nearest,
 };
-use crate::indicators::BankPlan;
+use crate::indicators::{BankPlan, Slot};
 use crate::model::Action;
 
 /// Most conditions of a strategy: one bit each in a signal.
 pub const CONDITIONS_MAX: usize = 32;
+
+/// Most readings that are kept of a decision.
+pub const READINGS_MAX: usize = 16;
 
 /// When a strategy decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -275,6 +278,30 @@ impl Strategy {
     /// True when a decision reads slots, so that the bank must be peeked before it.
     pub fn needs_slots(&self) -> bool {
         self.programs().any(|(_, program)| program.needs_slots())
+    }
+
+    /// The readings the strategy depends on, in the order it names them, at most [`READINGS_MAX`]: what is
+    /// kept of a decision.
+    pub fn readings(&self) -> Vec<(Slot, &str)> {
+        let mut found: Vec<(Slot, &str)> = Vec::new();
+        for (_, program) in self.programs() {
+            for (slot, name) in program.readings() {
+                if found.iter().all(|(known, _)| known != slot) {
+                    found.push((*slot, name));
+                }
+            }
+        }
+        found.truncate(READINGS_MAX);
+        found
+    }
+
+    /// The rule that leads to an action.
+    pub const fn rule(&self, action: Action) -> Option<&Program> {
+        match action {
+            Action::Entry => Some(&self.entry),
+            Action::Pyramid => self.pyramid.as_ref(),
+            Action::Exit => Some(&self.exit),
+        }
     }
 
     /// All programs with the names people know them by.

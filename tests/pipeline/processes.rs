@@ -82,6 +82,8 @@ impl World {
             return Vec::new();
         };
         let mut files: Vec<_> = found.map(|row| row.expect("entry").path()).collect();
+        // Seals and explanations lie beside them.
+        files.retain(|file| file.extension().is_some_and(|kind| kind == "tzj"));
         files.sort();
         files
     }

@@ -133,6 +133,7 @@ impl Console<'_> {
                     "strategy": self.names.strategy(*strategy) });
                 self.line("skipped", &text, &value);
             }
+            DecideEvent::Grounds(_) => {}
             DecideEvent::BadBar(instrument) => {
                 let symbol = self.names.symbol(*instrument).to_owned();
                 let text = format!("             ALARM bar of {symbol} is not sound, left out");

@@ -3,6 +3,7 @@
 
 use super::Args;
 use super::console::Console;
+use super::decisions::Explainer;
 use super::journal::Journal;
 use super::prepare::{Prepared, sim_clock};
 use super::recording::Recording;
@@ -51,6 +52,7 @@ impl End {
 pub(super) struct Control {
     engine: Engine,
     journal: Journal,
+    explainer: Explainer,
     tape: Option<Recording>,
     twin: Desk,
     hand: Hand,
@@ -95,7 +97,7 @@ impl Control {
             &json!({ "account": account, "instruments": count, "history_bars": warm,
                 "day": prepared.header.day.to_string() }),
         );
-        for line in prepared.hand.news() {
+        for line in prepared.trouble.iter().cloned().chain(prepared.hand.news()) {
             console.line("guard", &line, &json!({ "text": line }));
         }
         let tape = match &args.record {
@@ -109,6 +111,7 @@ impl Control {
         Ok(Self {
             engine,
             journal: prepared.journal,
+            explainer: prepared.explainer,
             tape,
             twin: prepared.twin,
             hand: prepared.hand,
@@ -193,6 +196,9 @@ impl Control {
         }
         while let Some(event) = self.engine.outlets.decide.pop() {
             speak(console, &mut |console| console.decide(&event));
+            if let Some(trouble) = self.explainer.hear(&event) {
+                speak(console, &mut |console| console.say(&trouble));
+            }
         }
         while let Some(entry) = self.engine.outlets.records.pop() {
             self.open.note(&entry);
@@ -262,13 +268,8 @@ impl Control {
     /// Syncs the journal behind the hot thread and keeps one segment prepared ahead of it.    /// Syncs the journal behind the hot thread and keeps one segment prepared ahead of it.
     fn sync(&mut self) -> Result<(), Failure> {
         let written = self.engine.lanes.last().map_or(0, LaneView::pushed);
-        let synced = self.journal.sync(written);
-        if self.engine.segments.room() > 1
-            && let Some(segment) = self.journal.ahead(self.engine.clock.mono())?
-        {
-            self.engine.segments.push(segment).ok();
-        }
-        synced
+        let now = self.engine.clock.mono();
+        self.journal.turn(written, &mut self.engine.segments, now)
     }
 
     /// Writes what the engine handed to the recorder.
@@ -336,7 +337,9 @@ impl Control {
         let mut stopped = self.engine.stop().map_err(Failure::Failed)?;
         while let Some(event) = stopped.outlets.decide.pop() {
             console.decide(&event);
+            self.explainer.hear(&event);
         }
+        self.explainer.end();
         while let Some(entry) = stopped.outlets.records.pop() {
             self.open.note(&entry);
             console.record(&entry);
@@ -345,12 +348,11 @@ impl Control {
             "intents": stopped.decide.digest(),
             "journal": stopped.gateway.journal().digest(),
         });
+        if let Err(e) = self.journal.finish() {
+            console.say(&format!("ALARM {e}"));
+        }
         if let Some(tape) = self.tape.take()
-            && let Err(e) = tape.end(
-                &mut stopped.outlets.recorders,
-                &digests.to_string(),
-                console,
-            )
+            && let Err(e) = tape.end(&mut stopped.outlets.recorders, &digests, console)
         {
             console.say(&format!("ALARM the recording has no end: {e}"));
         }

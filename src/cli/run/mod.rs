@@ -3,12 +3,14 @@
 //! ```text
 //!   load ──► prepare ──► control: start, watch, turn … finish ──► summary
 //!             │             ├── journal     files prepared ahead of the engine and synced behind it
-//!             └── names     ├── recording   every input, for tezi replay
+//!             └── names     ├── decisions   why each intent was made, for tezi why
+//!                           ├── recording   every input, for tezi replay
 //!                           └── console     lines for people, or JSON lines
 //! ```
 
 pub(in crate::cli) mod console;
 mod control;
+pub(in crate::cli) mod decisions;
 pub(in crate::cli) mod journal;
 pub(in crate::cli) mod load;
 pub(in crate::cli) mod names;

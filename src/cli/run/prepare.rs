@@ -1,6 +1,7 @@
 //! Everything before the first thread: session, instruments, history, stages' parts, first journal file.
 
 use super::Args;
+use super::decisions::{Explainer, run_names};
 use super::journal::{Journal, new_segment, sync_of, tail_of};
 use super::names::Names;
 use crate::cli::Failure;
@@ -21,6 +22,9 @@ pub(super) struct Prepared {
     pub(super) header: TapeHeader,
     pub(super) history: Vec<(u16, Vec<crate::model::Bar>)>,
     pub(super) names: Names,
+    pub(super) explainer: Explainer,
+    /// What went wrong and stops nothing.
+    pub(super) trouble: Option<String>,
     pub(super) twin: Desk,
     pub(super) hand: Hand,
     pub(super) is_simulated: bool,
@@ -78,6 +82,7 @@ pub(super) fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure>
         .map_err(|e| Failure::Failed(format!("{}: {e}", journal.display())))?;
     let tail = tail_of(&journal, &header)?;
     let (segment, journal_file) = new_segment(&journal, &header, 1)?;
+    let account = desk.account().to_owned();
     let hand = Hand::take(config, desk.account())?;
     let twin = desk.twin();
     let mut armoury =
@@ -95,6 +100,9 @@ pub(super) fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure>
             ladder.ttl_ns = (ladder.ttl_ns / speed_milli * 1_000).max(50_000_000);
         }
     }
+    let kept = Journal::new(journal, header.clone(), (segment.path(), journal_file));
+    let said = run_names(config, &account, &names, &armoury.settings.limits);
+    let (explainer, trouble) = Explainer::begin(segment.path(), &said, names.clone());
     Ok(Prepared {
         armoury,
         topology: describe(&placement),
@@ -107,10 +115,12 @@ pub(super) fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure>
             sync: sync_of(config),
             records: args.record.is_some(),
         },
-        journal: Journal::new(journal, header.clone(), journal_file),
+        journal: kept,
         header,
         history,
         names,
+        explainer,
+        trouble,
         twin,
         hand,
         is_simulated: config.venue.simulated,

@@ -7,6 +7,7 @@ use crate::pipeline::arm::TapeHeader;
 use crate::pipeline::tape_header_text;
 use crate::ring::ByteReceiver;
 use crate::store::tape::TapeWriter;
+use serde_json::Value;
 use std::path::Path;
 
 /// A recording that is being written.
@@ -72,7 +73,7 @@ impl Recording {
     pub(super) fn end(
         self,
         recorders: &mut [ByteReceiver],
-        digests: &str,
+        digests: &Value,
         console: &mut Console<'_>,
     ) -> std::io::Result<()> {
         let Some(mut tape) = self.tape else {
@@ -90,6 +91,10 @@ impl Recording {
                 "ALARM the recorder lost {dropped} records; a replay will differ"
             ));
         }
-        tape.finish(digests)
+        let mut end = digests.clone();
+        if let Some(fields) = end.as_object_mut() {
+            fields.insert("lost".to_owned(), dropped.into());
+        }
+        tape.finish(&end.to_string())
     }
 }

@@ -6,179 +6,15 @@
 //! - What was not recorded is called not recorded; nothing is guessed.
 
 pub mod orders;
+mod runs;
 pub mod why;
 
 use super::Failure;
-use crate::book::OrderRecord;
-use crate::journal::{self, Entry, Record};
-use crate::model::{Fill, InstrumentIx, Qty, StrategyIx, Tag};
-use crate::store::decisions::{self, Explained};
-use std::collections::BTreeMap;
+use crate::model::Qty;
+use serde_json::{Map, Number, Value};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 
-/// Which journal is read.
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Source {
-    /// Folder of the journal: DATA_DIR/journal of the engine.
-    #[arg(long, value_name = "DIR", default_value = "data/journal")]
-    journal: PathBuf,
-    /// JSON on stdout.
-    #[arg(long)]
-    json: bool,
-}
-
-/// One run of the engine as its files tell it.
-pub(in crate::cli) struct Run {
-    /// Its files' common name.
-    pub(in crate::cli) name: String,
-    pub(in crate::cli) records: Vec<Record>,
-    pub(in crate::cli) explained: Option<Explained>,
-}
-
-impl Source {
-    /// Reads the runs of the newest day, or of every day, oldest first.
-    fn runs(&self, all: bool) -> Result<Vec<Run>, Failure> {
-        let folder = self.journal.display();
-        let fail = |why: String| {
-            Failure::Input(format!(
-                "{folder}: {why}; name the journal's folder with --journal"
-            ))
-        };
-        let entries = std::fs::read_dir(&self.journal).map_err(|e| fail(e.to_string()))?;
-        let mut files: Vec<(Segment, PathBuf)> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|kind| kind == "tzj"))
-            .filter_map(|path| Some((segment_or_note(&path)?, path)))
-            .collect();
-        files.sort();
-        let Some(newest) = files.iter().map(|(segment, _)| segment.day.clone()).max() else {
-            return Err(fail("no journal (*.tzj) in this folder".to_owned()));
-        };
-        files.retain(|(segment, _)| all || segment.day == newest);
-        let mut runs = Vec::new();
-        for files in files.chunk_by(|(before, _), (after, _)| before.is_same_run(after)) {
-            let segments: Vec<PathBuf> = files.iter().map(|(_, path)| path.clone()).collect();
-            runs.push(read(&segments)?);
-        }
-        runs.sort_by_key(|run| run.records.first().map(|record| record.at.wall));
-        Ok(runs)
-    }
-}
-
-/// A journal whose name says no run is not read in silence.
-fn segment_or_note(path: &Path) -> Option<Segment> {
-    let segment = Segment::of(path);
-    if segment.is_none() {
-        let path = path.display();
-        let note = "its name is not DAY-BASE-SECOND-PROCESS-NUMBER.tzj, so it is left out";
-        // A closed stderr leaves nobody to tell.
-        drop(writeln!(std::io::stderr(), "tezi: {path}: {note}"));
-    }
-    segment
-}
-
-/// Reads the segments of one run.
-fn read(segments: &[PathBuf]) -> Result<Run, Failure> {
-    let journal = journal::read(segments).map_err(|fault| Failure::Input(fault.to_string()))?;
-    let beside = segments.first().map(|first| decisions::beside(first));
-    let explained = beside
-        .as_deref()
-        .and_then(|path| decisions::read(path).ok());
-    let torn = explained.as_ref().and_then(|e| e.torn.clone());
-    for note in journal.torn.into_iter().chain(torn) {
-        // A closed stderr leaves nobody to tell.
-        drop(writeln!(std::io::stderr(), "tezi: {note}"));
-    }
-    let name = beside.as_deref().and_then(Path::file_stem);
-    Ok(Run {
-        name: name.map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-        records: journal.records,
-        explained,
-    })
-}
-
-/// What a segment's name says: `DAY-BASE-SECOND-PROCESS-NUMBER.tzj`, the second being that of its making.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Segment {
-    day: String,
-    base: u64,
-    process: u32,
-    second: u64,
-    number: u32,
-}
-
-impl Segment {
-    fn of(path: &Path) -> Option<Self> {
-        let name = path.file_name()?.to_str()?.strip_suffix(".tzj")?;
-        let (day, rest) = name.split_at_checked(10)?;
-        let mut parts = rest.strip_prefix('-')?.split('-');
-        let (base, second) = (parts.next()?, parts.next()?);
-        let (process, number) = (parts.next()?, parts.next()?);
-        Some(Self {
-            day: day.to_owned(),
-            base: base.parse().ok()?,
-            process: process.parse().ok()?,
-            second: second.parse().ok()?,
-            number: number.parse().ok()?,
-        })
-    }
-
-    /// Numbers count within a run, from 1.
-    fn is_same_run(&self, after: &Self) -> bool {
-        (&self.day, self.base, self.process) == (&after.day, after.base, after.process)
-            && after.number > self.number
-    }
-}
-
-impl Run {
-    /// The instrument's symbol, or its number when names were not recorded.
-    pub(in crate::cli) fn symbol(&self, ix: InstrumentIx) -> String {
-        let names = self.explained.as_ref().and_then(|e| e.names.as_ref());
-        let row = names.and_then(|names| names.instruments.get(ix.at()));
-        row.map_or_else(|| format!("#{}", ix.0), |row| row.symbol.clone())
-    }
-
-    /// The strategy's name, or its number.
-    pub(in crate::cli) fn strategy(&self, ix: StrategyIx) -> String {
-        let names = self.explained.as_ref().and_then(|e| e.names.as_ref());
-        let name = names.and_then(|names| names.strategies.get(ix.at()));
-        name.map_or_else(|| format!("#{}", ix.0), Clone::clone)
-    }
-
-    /// Orders as the engine's own record has them, in the order of the journal.
-    pub(in crate::cli) fn orders(&self) -> Vec<(Record, OrderRecord)> {
-        let mut places: BTreeMap<Tag, usize> = BTreeMap::new();
-        let mut orders: Vec<(Record, OrderRecord)> = Vec::new();
-        for record in &self.records {
-            match &record.entry {
-                Entry::Admitted(order) => {
-                    places.insert(order.tag, orders.len());
-                    orders.push((*record, OrderRecord::new(*order)));
-                }
-                Entry::Report(report) => {
-                    let place = places.get(&report.tag).copied();
-                    if let Some((_, known)) = place.and_then(|at| orders.get_mut(at)) {
-                        known.apply(report);
-                    }
-                }
-                _ => {}
-            }
-        }
-        orders
-    }
-
-    /// Fills, ours and taken over.
-    pub(in crate::cli) fn fills(&self) -> impl Iterator<Item = (&Fill, bool)> {
-        self.records
-            .iter()
-            .filter_map(|record| match &record.entry {
-                Entry::Fill(fill) => Some((fill, false)),
-                Entry::Adopted(fill) => Some((fill, true)),
-                _ => None,
-            })
-    }
-}
+pub(in crate::cli) use runs::{Run, Seen, Source, seen};
 
 /// A table: a head, rows, and which columns hold numbers.
 pub(in crate::cli) struct Table {
@@ -215,25 +51,47 @@ impl Table {
         text
     }
 
-    /// The rows as JSON objects by column; every value is the text of the table.
-    pub(in crate::cli) fn json(&self) -> serde_json::Value {
+    /// The rows as JSON objects by column; a column of numbers has numbers, or null where there is none.
+    pub(in crate::cli) fn json(&self) -> Value {
         let object = |row: &Vec<String>| {
-            let fields = self.head.iter().zip(row);
-            let fields = fields.map(|(key, value)| ((*key).to_owned(), value.as_str().into()));
-            serde_json::Value::Object(fields.collect())
+            let cells = self.head.iter().zip(row).zip(self.align.chars());
+            let fields = cells.map(|((key, text), align)| {
+                let value = match align {
+                    'r' => number(text),
+                    _ => text.as_str().into(),
+                };
+                ((*key).to_owned(), value)
+            });
+            Value::Object(fields.collect::<Map<_, _>>())
         };
         self.rows.iter().map(object).collect()
     }
 
     fn print(&self, json: bool) -> Result<(), Failure> {
-        let mut out = std::io::stdout().lock();
         if json {
-            writeln!(out, "{}", self.json())?;
+            print(&format!("{}\n", self.json()))
         } else {
-            write!(out, "{}", self.text())?;
+            print(&self.text())
         }
-        Ok(())
     }
+}
+
+/// Writes to stdout; a reader that has seen enough, such as `head`, is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+/// A cell of numbers as JSON: null when empty, the text itself when it is none.
+fn number(text: &str) -> Value {
+    if text.is_empty() {
+        return Value::Null;
+    }
+    let whole = text.parse::<i64>().ok().map(Number::from);
+    let number = whole.or_else(|| text.parse().ok().and_then(Number::from_f64));
+    number.map_or_else(|| text.into(), Value::Number)
 }
 
 fn units(qty: Qty) -> String {
@@ -258,27 +116,7 @@ mod tests {
             table.text(),
             "symbol     qty\nA         1500\nLONGNAME    75\n"
         );
-        assert_eq!(table.json()[1]["qty"], "75");
-    }
-
-    #[test]
-    fn segments_belong_to_their_run_however_late_they_were_made() {
-        let segment = |name: &str| Segment::of(Path::new(name));
-        let first = segment("x/2026-11-23-5-1790-77-001.tzj").expect("a segment");
-        let second = segment("x/2026-11-23-5-1820-77-002.tzj").expect("a segment");
-        assert!(first.day == "2026-11-23" && first < second && first.is_same_run(&second));
-        for other in [
-            "2026-11-23-5-1820-77-001.tzj",
-            "2026-11-23-5-1820-78-002.tzj",
-            "2026-11-23-6-1820-77-002.tzj",
-            "2026-11-24-5-1820-77-002.tzj",
-        ] {
-            assert!(
-                !first.is_same_run(&segment(other).expect("a segment")),
-                "{other}"
-            );
-        }
-        assert_eq!(segment("x/2026-11-23.jsonl"), None);
-        assert_eq!(segment("x/notes.tzj"), None);
+        assert_eq!(table.json()[1]["qty"], 75);
+        assert_eq!((number("-3.5"), number("")), ((-3.5).into(), Value::Null));
     }
 }

@@ -1,27 +1,32 @@
 //! `tezi why`: one intent from the tick that asked for it to the last thing known of its orders.
 
+mod checks;
+mod grounds;
+mod hops;
+mod limits;
+mod timeline;
+mod wire;
+
 use super::{Run, Source};
 use crate::cli::Failure;
 use crate::journal::{Entry, Record};
-use crate::model::{
-    Exchange, Instrument, InstrumentIx, IntentId, Kind, Order, Price, Qty, Report, ReportSource,
-    Secret, Tag, Token,
-};
-use crate::store::decisions::RunNames;
-use crate::venue::{Auth, Broker, Endpoint, Product};
-use serde_json::{Value, json};
-use std::collections::BTreeSet;
-use std::io::Write as _;
+use crate::model::{Denial, IntentId, Order, OrderState, Tag};
+use crate::store::decisions::Decision;
+use checks::meaning;
+use serde_json::{Map, Value};
+use std::fmt::Write as _;
 
 const EXAMPLES: &str = "\
 Examples:
   tezi why 151220000000000            an order, by the broker's number
   tezi why 42 --journal data/journal  an intent, by its number
-  tezi why TZ00250G180000100000       an order, by our tag
+  tezi why TZ00250G180000100000       an order, sent or denied, by our tag
 
-Exit code 3 when the journal has nothing of that name.";
+Told are the tick, the readings, each condition, the limits with what they found, how long each step took, the
+bytes of every request (keys masked), and every state of every order with what caused it. What was not written
+down is called not recorded. Exit code 3 when the journal has nothing of that name.";
 
-/// Tells why an order was sent, what left, what came back, and how it ended.
+/// Tells why an order was sent or denied, what left, what came back, and how it ended.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -35,296 +40,249 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let runs = args.source.runs(true)?;
-    let found = runs
-        .iter()
+    let found = (0..runs.len())
         .rev()
-        .find_map(|run| Some((run, intent_of(run, &args.what)?)));
-    let Some((run, intent)) = found else {
+        .find_map(|at| Some((at, intent_of(runs.get(at)?, &args.what)?)));
+    let Some((at, intent)) = found else {
         return Err(Failure::Input(format!(
             "{:?}: no order, intent or tag of that name in the journal; tezi orders --all lists them",
             args.what
         )));
     };
-    let story = Story::of(run, intent);
-    let mut out = std::io::stdout().lock();
+    let story = Story::of(&runs, at, intent);
     if args.source.json {
-        writeln!(out, "{}", story.json())?;
+        super::print(&format!("{}\n", story.json()))
     } else {
-        write!(out, "{}", story.text())?;
+        super::print(&story.text())
     }
-    Ok(())
 }
 
 /// The intent that is meant: an order's number first, because those are long and intents' are short.
 fn intent_of(run: &Run, what: &str) -> Option<IntentId> {
     let number: Option<u64> = what.parse().ok();
-    let tag = Tag::parse(what.as_bytes()).or_else(|| {
-        run.records.iter().find_map(|record| match &record.entry {
-            Entry::Report(report) if number.is_some_and(|n| n != 0 && n == report.order_id.0) => {
-                Some(report.tag)
+    let of = |record: &Record| match &record.entry {
+        Entry::Admitted(order) if order.tag.as_str() == what => Some(order.intent),
+        Entry::Report(report) => {
+            let is_number = number.is_some_and(|n| n != 0 && n == report.order_id.0);
+            if !is_number && report.tag.as_str() != what {
+                return None;
             }
-            _ => None,
-        })
-    });
-    let orders = || run.records.iter().filter_map(order_of);
-    match tag {
-        Some(tag) => orders().find(|o| o.tag == tag).map(|o| o.intent),
-        None => orders()
-            .find(|o| number == Some(o.intent.0))
-            .map(|o| o.intent),
-    }
-}
-
-fn order_of(record: &Record) -> Option<&Order> {
-    match &record.entry {
-        Entry::Admitted(order) => Some(order),
+            let (intent, _) = report.tag.intent_and_leg()?;
+            Some(IntentId(intent))
+        }
         _ => None,
-    }
+    };
+    let named = run.records.iter().find_map(of);
+    named.or_else(|| {
+        let number = number?;
+        let is_it = |record: &Record| match &record.entry {
+            Entry::Admitted(order) => order.intent.0 == number,
+            Entry::Ended(ended) => ended.intent.0 == number,
+            _ => false,
+        };
+        let is_known = run.records.iter().any(is_it) || run.decision(number).is_some();
+        is_known.then_some(IntentId(number))
+    })
 }
 
-/// What is told: heads with their lines.
+/// A part of what is told: lines for people, and the same as JSON.
+struct Part {
+    head: &'static str,
+    lines: Vec<String>,
+    json: Value,
+}
+
+/// What is told of an intent.
 struct Story {
     intent: IntentId,
-    parts: Vec<(&'static str, Vec<String>)>,
+    summary: String,
+    outcome: &'static str,
+    parts: Vec<Part>,
 }
 
 const ABSENT: &str = "not recorded";
 
-impl Story {
-    fn of(run: &Run, intent: IntentId) -> Self {
-        let tags: BTreeSet<Tag> = run
-            .records
-            .iter()
-            .filter_map(order_of)
-            .filter(|order| order.intent == intent)
-            .map(|order| order.tag)
-            .collect();
-        let mut parts = decision(run, intent);
-        let orders = || {
-            run.records
-                .iter()
-                .filter_map(order_of)
-                .filter(|o| o.intent == intent)
+/// An intent with everything the journal has of it.
+struct Subject<'a> {
+    run: &'a Run,
+    intent: IntentId,
+    decision: Option<&'a Decision>,
+    /// Its admitted orders, with their records.
+    orders: Vec<(&'a Record, &'a Order)>,
+    /// Every record of it in every run, with the run's position.
+    records: Vec<(usize, &'a Record)>,
+}
+
+impl<'a> Subject<'a> {
+    fn of(runs: &'a [Run], at: usize, intent: IntentId) -> Self {
+        static NONE: Run = Run {
+            records: Vec::new(),
+            explained: None,
         };
-        let names = run.explained.as_ref().and_then(|e| e.names.as_ref());
-        let bytes = orders()
-            .flat_map(|order| sent(names, order, &run.records))
-            .collect();
-        parts.push(("bytes sent", bytes));
-        parts.push(("timeline", timeline(run, intent, &tags)));
-        Self { intent, parts }
+        let run = runs.get(at).unwrap_or(&NONE);
+        let is_ours = |tag: &Tag| tag.intent_and_leg().is_some_and(|(of, _)| of == intent.0);
+        let concerns = |record: &Record| match &record.entry {
+            Entry::Admitted(order) => order.intent == intent,
+            Entry::Sending(tag) => is_ours(tag),
+            Entry::Report(report) => is_ours(&report.tag),
+            Entry::Fill(fill) => is_ours(&fill.tag),
+            Entry::Amending(amend) => is_ours(&amend.tag),
+            Entry::Ended(ended) => ended.intent == intent,
+            Entry::Adopted(_) | Entry::Latch(_) | Entry::Checkpoint(_) => false,
+        };
+        // Later runs of the day go on with what an earlier one left.
+        let later = runs.iter().enumerate().skip(at);
+        let records = later.flat_map(|(at, run)| run.records.iter().map(move |r| (at, r)));
+        let records: Vec<_> = records.filter(|(_, record)| concerns(record)).collect();
+        let orders = records
+            .iter()
+            .filter_map(|(_, record)| match &record.entry {
+                Entry::Admitted(order) => Some((*record, order)),
+                _ => None,
+            });
+        Self {
+            run,
+            intent,
+            decision: run.decision(intent.0),
+            orders: orders.collect(),
+            records,
+        }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &'a Entry> + '_ {
+        self.records.iter().map(|(_, record)| &record.entry)
+    }
+
+    /// The leg a tag belongs to, in words: `CALL`, `PUT, slice 2`, `unwinding CALL, attempt 2`.
+    fn label(&self, tag: Tag) -> String {
+        let Some(parts) = tag.parts() else {
+            return tag.to_string();
+        };
+        let same = |order: &Order| order.tag == tag;
+        let role = self.orders.iter().find(|(_, order)| same(order));
+        let wanted = self
+            .decision
+            .and_then(|decision| decision.legs.get(usize::from(parts.leg % 2)));
+        let role = match (role, wanted) {
+            (Some((_, order)), _) => order.role.name(),
+            (None, Some(leg)) => &leg.role,
+            (None, None) => "leg",
+        };
+        let mut label = if parts.leg >= 2 {
+            format!("unwinding {role}")
+        } else {
+            role.to_owned()
+        };
+        if parts.slice > 0 {
+            // Writing to a String cannot fail.
+            write!(label, ", slice {}", u32::from(parts.slice) + 1).ok();
+        }
+        if parts.attempt > 0 {
+            write!(label, ", attempt {}", u32::from(parts.attempt) + 1).ok();
+        }
+        label
+    }
+
+    fn denial(&self) -> Option<Denial> {
+        self.entries().find_map(|entry| match entry {
+            Entry::Report(report) => report.denial,
+            _ => None,
+        })
+    }
+
+    fn outcome(&self) -> &'static str {
+        let ended = self.entries().filter_map(|entry| match entry {
+            Entry::Ended(ended) => Some(ended.how.name()),
+            _ => None,
+        });
+        let is_unknown = self.orders.iter().any(|(_, order)| {
+            let reports = self.entries().filter_map(|entry| match entry {
+                Entry::Report(report) if report.tag == order.tag => Some(report.state),
+                _ => None,
+            });
+            reports.last() == Some(OrderState::Unknown)
+        });
+        match (self.denial(), ended.last()) {
+            (Some(_), _) if self.orders.is_empty() => "denied",
+            _ if is_unknown => "unknown",
+            (_, Some(how)) => how,
+            (_, None) => "open",
+        }
+    }
+
+    fn summary(&self) -> String {
+        let first = self.orders.first().map(|(_, order)| order);
+        let (action, strategy) = match (self.decision, first) {
+            (Some(d), _) => (d.action.clone(), d.strategy.clone()),
+            (None, Some(order)) => (order.action.to_string(), self.run.strategy(order.strategy)),
+            (None, None) => return format!("intent {}", self.intent.0),
+        };
+        let on = self
+            .decision
+            .map_or_else(String::new, |d| format!(" on {}", d.instrument));
+        let end = match (self.outcome(), self.denial()) {
+            ("denied", Some(denial)) => format!("denied ({}): {}", denial.name(), meaning(denial)),
+            ("unknown", _) => "an outcome is UNKNOWN: look at the broker's order book".to_owned(),
+            ("nothing", _) => "nothing was filled".to_owned(),
+            ("open", _) => "not over".to_owned(),
+            ("complete", _) => "complete: every leg is filled".to_owned(),
+            ("unwound", _) => "a leg failed, what the other had filled was closed again".to_owned(),
+            ("held", _) => "HELD: a leg failed and the imbalance stays".to_owned(),
+            ("partly", _) => "partly filled".to_owned(),
+            ("reopened", _) => "reopened: an order thought over lives".to_owned(),
+            (how, _) => how.to_owned(),
+        };
+        format!(
+            "intent {}: {action} of {strategy}{on}; {end}",
+            self.intent.0
+        )
+    }
+}
+
+impl Story {
+    fn of(runs: &[Run], at: usize, intent: IntentId) -> Self {
+        let subject = Subject::of(runs, at, intent);
+        let parts = vec![
+            grounds::decision(&subject),
+            grounds::tick(&subject),
+            grounds::readings(&subject),
+            grounds::conditions(&subject),
+            grounds::legs(&subject),
+            limits::limits(&subject),
+            hops::hops(&subject),
+            wire::requests(&subject),
+            timeline::timeline(&subject),
+        ];
+        Self {
+            intent,
+            summary: subject.summary(),
+            outcome: subject.outcome(),
+            parts,
+        }
     }
 
     fn text(&self) -> String {
-        let mut text = vec![format!("intent {}", self.intent.0)];
-        for (head, lines) in &self.parts {
-            text.extend([String::new(), (*head).to_owned()]);
-            text.extend(lines.iter().map(|line| format!("  {line}")));
+        let mut text = vec![self.summary.clone()];
+        for part in &self.parts {
+            text.extend([String::new(), part.head.to_owned()]);
+            if part.lines.is_empty() {
+                text.push(format!("  {ABSENT}"));
+            }
+            let lines = part.lines.iter();
+            text.extend(lines.map(|line| format!("  {line}").trim_end().to_owned()));
         }
         text.push(String::new());
         text.join("\n")
     }
 
     fn json(&self) -> Value {
-        let mut object = json!({ "intent": self.intent.0 });
-        for (head, lines) in &self.parts {
-            object[head.replace(' ', "_")] = json!(lines);
+        let mut object = Map::new();
+        object.insert("intent".to_owned(), self.intent.0.into());
+        object.insert("summary".to_owned(), self.summary.as_str().into());
+        object.insert("outcome".to_owned(), self.outcome.into());
+        for part in &self.parts {
+            object.insert(part.head.replace(' ', "_"), part.json.clone());
         }
-        object
+        Value::Object(object)
     }
-}
-
-/// What control wrote down when the intent was made.
-fn decision(run: &Run, intent: IntentId) -> Vec<(&'static str, Vec<String>)> {
-    let explained = run.explained.as_ref();
-    let made = explained.and_then(|e| e.decisions.iter().find(|d| d.intent == intent.0));
-    let hops = explained.and_then(|e| e.hops.iter().find(|h| h.intent == intent.0));
-    let or_absent = |lines: Vec<String>| {
-        if lines.is_empty() {
-            vec![ABSENT.to_owned()]
-        } else {
-            lines
-        }
-    };
-    let lines = |make: &dyn Fn(&crate::store::decisions::Decision) -> Vec<String>| {
-        or_absent(made.map(make).unwrap_or_default())
-    };
-    vec![
-        (
-            "decision",
-            lines(&|d| {
-                vec![format!(
-                    "{}  {} {} on {}",
-                    d.at, d.strategy, d.action, d.instrument
-                )]
-            }),
-        ),
-        (
-            "tick",
-            lines(&|d| {
-                d.tick
-                    .iter()
-                    .map(|(name, v)| format!("{name} {v}"))
-                    .collect()
-            }),
-        ),
-        (
-            "readings",
-            lines(&|d| {
-                d.readings
-                    .iter()
-                    .map(|(name, v)| format!("{name} = {v}"))
-                    .collect()
-            }),
-        ),
-        (
-            "conditions",
-            lines(&|d| {
-                let truth = |t: bool| if t { "true " } else { "false" };
-                d.conditions
-                    .iter()
-                    .map(|(name, t)| format!("{} {name}", truth(*t)))
-                    .collect()
-            }),
-        ),
-        (
-            "limits passed",
-            lines(&|d| {
-                let limits = d.limits.iter();
-                limits
-                    .map(|l| format!("{}: {}, allowed {}", l.name, l.found, l.allowed))
-                    .collect()
-            }),
-        ),
-        (
-            "hop times",
-            or_absent(hops.map_or_else(Vec::new, |h| {
-                h.ns.iter()
-                    .map(|(name, ns)| format!("{name} {ns} ns"))
-                    .collect()
-            })),
-        ),
-    ]
-}
-
-/// The request rebuilt with the same pure code from the journalled order; secrets are masked.
-fn sent(names: Option<&RunNames>, order: &Order, records: &[Record]) -> Vec<String> {
-    let left = records
-        .iter()
-        .any(|r| matches!(r.entry, Entry::Sending(tag) if tag == order.tag));
-    let mut lines = vec![format!(
-        "{}: {}",
-        order.tag,
-        if left {
-            "rebuilt from the journal"
-        } else {
-            "no sending recorded; the request would be"
-        }
-    )];
-    match names.and_then(|names| rebuilt(names, order)) {
-        Some(text) => lines.extend(text.split("\r\n").map(|line| format!("  {line}"))),
-        None => lines.push(format!(
-            "  {ABSENT}: without the run's names only this is known: {} {} at {} of instrument {}",
-            order.side, order.qty.0, order.limit, order.instrument.0
-        )),
-    }
-    lines
-}
-
-fn rebuilt(names: &RunNames, order: &Order) -> Option<String> {
-    let row = names.instruments.get(order.instrument.at())?;
-    let masked = || Secret::new("***".to_owned());
-    let auth = Auth {
-        api_key: masked(),
-        access_token: masked(),
-    };
-    // Only exchange and symbol enter the request; what was ordered was tradable.
-    let contract = Instrument {
-        ix: InstrumentIx(order.instrument.0),
-        token: Token(0),
-        exchange: Exchange::parse(&row.exchange)?,
-        symbol: row.symbol.clone(),
-        underlying: String::new(),
-        kind: Kind::Future,
-        expiry: None,
-        tick: Price(1),
-        lot: Qty(row.lot),
-        qty_max: Qty(u32::MAX),
-    };
-    let endpoint = Endpoint::new(&names.host, names.port);
-    let product = Product::parse(&names.product)?;
-    let mut template = Broker::parse(&names.broker)?
-        .place_template(&endpoint, &auth, &contract, order.side, product)
-        .ok()?;
-    let bytes = template.fill(&order.tag, order.qty, order.limit);
-    Some(String::from_utf8_lossy(bytes).into_owned())
-}
-
-fn timeline(run: &Run, intent: IntentId, tags: &BTreeSet<Tag>) -> Vec<String> {
-    let mut first = None;
-    let line = |record: &Record| {
-        let text = event(run, record, intent, tags)?;
-        let zero = *first.get_or_insert(record.at.mono.0);
-        let since = record.at.mono.0.saturating_sub(zero);
-        Some(format!(
-            "{}  +{:>9} us  {text}",
-            record.at.wall,
-            since / 1_000
-        ))
-    };
-    run.records.iter().filter_map(line).collect()
-}
-
-fn event(run: &Run, record: &Record, intent: IntentId, tags: &BTreeSet<Tag>) -> Option<String> {
-    let ours = |tag: &Tag| tags.contains(tag);
-    Some(match &record.entry {
-        Entry::Admitted(o) if o.intent == intent => format!(
-            "{}  admitted  {} {} {} {} limit {}, signal at {}{}",
-            o.tag,
-            o.role.name(),
-            o.side,
-            o.qty.0,
-            run.symbol(o.instrument),
-            o.limit,
-            o.signal,
-            if o.reduces { ", reduce-only" } else { "" }
-        ),
-        Entry::Sending(tag) if ours(tag) => format!("{tag}  sending  the first byte leaves"),
-        Entry::Report(report) if ours(&report.tag) => reported(report),
-        Entry::Fill(f) if ours(&f.tag) => {
-            format!("{}  fill  {} {} at {}", f.tag, f.side, f.qty.0, f.price)
-        }
-        Entry::Amending(a) if ours(&a.tag) => match a.limit {
-            Some(limit) => format!(
-                "{}  amending  modification {} to limit {limit}",
-                a.tag, a.number
-            ),
-            None => format!("{}  cancelling  order {}", a.tag, a.order_id.0),
-        },
-        Entry::Ended(e) if e.intent == intent => format!(
-            "intent over: {}, filled {} and {}",
-            e.how.name(),
-            e.filled[0].0,
-            e.filled[1].0
-        ),
-        _ => return None,
-    })
-}
-
-fn reported(report: &Report) -> String {
-    let source = match report.source {
-        ReportSource::Gateway => "our gateway",
-        ReportSource::Reply => "the reply",
-        ReportSource::Postback => "an update on the feed",
-        ReportSource::Poll => "a read of the order book",
-    };
-    let cause = match (report.denial, report.reject) {
-        (Some(denial), _) => format!(", denied by {}", denial.name()),
-        (None, Some(reject)) => format!(", refused: {}", reject.name()),
-        (None, None) => String::new(),
-    };
-    format!(
-        "{}  {}  says {source}{cause}, order {}, filled {} at {}",
-        report.tag, report.state, report.order_id.0, report.filled.0, report.average
-    )
 }

@@ -2,6 +2,8 @@
 
 use super::{Failure, follow, print_json};
 use crate::cli::hand::Hand;
+use crate::cli::run::decisions::Explainer;
+use crate::cli::run::journal::Journal;
 use crate::control::Desk;
 use crate::control::batch::{Batches, End, Outcome, Step, Submit, reads, start_of_run};
 use crate::control::dial::{Dialled, Want};
@@ -15,7 +17,6 @@ use crate::model::{
 use crate::pipeline::batch::BatchEngine;
 use crate::ring::Touch;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::fs::File;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -106,7 +107,8 @@ pub(super) struct Driver {
     pub(super) priced: Priced,
     pub(super) family: (u32, Day),
     pub(super) is_simulated: bool,
-    pub(super) files: Vec<File>,
+    pub(super) journal: Journal,
+    pub(super) explainer: Explainer,
     pub(super) hand: Hand,
     pub(super) wanted_links: usize,
     pub(super) login_ns: u64,
@@ -124,6 +126,10 @@ struct Turn {
     told_wait: Option<MonoNanos>,
     batch: usize,
     changed: bool,
+    /// Records the gateway wrote.
+    written: u64,
+    /// True once a disk that refuses was named.
+    told_trouble: bool,
 }
 
 impl Driver {
@@ -157,10 +163,8 @@ impl Driver {
         if let Some(bar) = teller.bar.take() {
             bar.finish_and_clear();
         }
-        for file in &self.files {
-            if let Err(fault) = file.sync_data() {
-                teller.say(&format!("ALARM the journal cannot be synced: {fault}"));
-            }
+        if let Err(fault) = self.journal.finish() {
+            teller.say(&format!("ALARM {fault}"));
         }
         let origin = start_of_run(self.login_ns);
         let outcome = self.batches.outcome(origin, now);
@@ -279,6 +283,16 @@ impl Driver {
             let entry = self.shifted(entry);
             self.tell(&entry, teller);
             self.batches.take(&entry, now);
+            turn.written += 1;
+        }
+        let mono = self.engine.clock.mono();
+        let kept = self
+            .journal
+            .turn(turn.written, &mut self.engine.segments, mono);
+        if let Err(trouble) = kept
+            && !std::mem::replace(&mut turn.told_trouble, true)
+        {
+            teller.say(&format!("ALARM {trouble}; trading goes on"));
         }
     }
 
@@ -336,6 +350,13 @@ impl Driver {
         let now = self.now();
         if self.engine.intents.push(intent).is_ok() {
             self.batches.submitted(now);
+            let cause = format!(
+                "batch {} of {count}, {} lots of each leg",
+                due.batch, due.lots
+            );
+            if let Some(trouble) = self.explainer.asked(&intent, cause) {
+                teller.say(&trouble);
+            }
             turn.poll_ns = POLL_NS.0;
             turn.read_at = now;
         }

@@ -5,7 +5,9 @@ mod drive;
 
 use super::Failure;
 use super::hand::Hand;
-use super::run::journal::{new_segment, sync_of, tail_of};
+use super::run::decisions::{Explainer, run_names};
+use super::run::journal::{Journal, new_segment, sync_of, tail_of};
+use super::run::names::Names;
 use super::run::prepare::{arm_failure, market_time, sim_clock};
 use crate::config::Config;
 use crate::control::batch::{Batches, Delay, Ends, Outcome, Plan, Setup, reads, start_of_run};
@@ -213,6 +215,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     let armoury = arm::armoury(&config, (desk, tls), table, nothing, &header)
         .map_err(|fault| arm_failure(&fault))?;
+    let names = Names {
+        instruments: header.instruments.clone(),
+        strategies: vec!["strangle".to_owned()],
+        rules: Vec::new(),
+    };
+    let said = run_names(&config, twin.account(), &names, &armoury.settings.limits);
+    let (explainer, trouble) = Explainer::begin(segment.path(), &said, names);
+    if let Some(trouble) = trouble {
+        teller.say(&trouble);
+    }
+    let journal = Journal::new(journal, header.clone(), (segment.path(), file));
     let links = armoury.settings.connections;
     let clock = Clock::start(&market);
     clock.observe(now, clock.mono());
@@ -241,7 +254,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         priced,
         family: header.family,
         is_simulated: config.venue.simulated,
-        files: vec![file],
+        journal,
+        explainer,
         hand,
         wanted_links: links,
         login_ns,

@@ -17,6 +17,7 @@ const DAY: Day = Day(20_000);
 const OPEN: i64 = 9 * 60 * MINUTE + 15 * MINUTE;
 
 struct Rig {
+    events: Receiver<DecideEvent>,
     decide: Decide,
     ticks: Lossless<Tick>,
     outcomes: Lossless<Entry>,
@@ -24,8 +25,12 @@ struct Rig {
     clock: Clock,
 }
 
-/// Two strategies that want to enter at every tick, with room for one intent.
+/// Two strategies that want to enter at every tick, with room for some intents.
 fn rig(room: usize) -> Rig {
+    rig_of(room, "true")
+}
+
+fn rig_of(room: usize, entry: &str) -> Rig {
     let window = Window {
         open: DAY.at(OPEN),
         close: DAY.at(OPEN + 375 * MINUTE),
@@ -37,7 +42,7 @@ fn rig(room: usize) -> Rig {
         let text = StrategyText {
             name: "t",
             conditions: &[],
-            entry: "true",
+            entry,
             exit: "false",
             pyramid: None,
             evaluate: Policy::EveryTick,
@@ -53,7 +58,7 @@ fn rig(room: usize) -> Rig {
         }));
         plans.push(StrategyPlan {
             strategy,
-            levels: Vec::new(),
+            levels: levels.specs().to_vec(),
             trade: Trade::Outright {
                 instrument: InstrumentIx(0),
                 side: Side::Buy,
@@ -73,12 +78,13 @@ fn rig(room: usize) -> Rig {
     let (ticks, ticks_rx, _) = lossless("ticks", 64, LanePolicy::Merge);
     let (outcomes, outcomes_rx, _) = lossless("outcomes", 1, LanePolicy::Stall);
     let (intents_tx, intents, _) = lossless("intents", room, LanePolicy::Stall);
+    let (events_tx, events, _) = counted("events", 64);
     let decide = Decide::new(
         DecideParts {
             ticks: ticks_rx,
             outcomes: outcomes_rx,
             intents: intents_tx,
-            events: counted("events", 64).0,
+            events: events_tx,
             quotes: crate::ring::QuoteBoard::new(1),
             recorder: None,
             meter: meter(Hop::Decide).0,
@@ -91,6 +97,7 @@ fn rig(room: usize) -> Rig {
         0,
     );
     Rig {
+        events,
         decide,
         ticks,
         outcomes,
@@ -193,4 +200,104 @@ fn after_a_halt_ticks_are_let_go_and_outcomes_still_count() {
     );
     assert_eq!(rig.decide.totals().ticks, 0);
     assert!(rig.ticks.room() == 64, "the lane is empty again");
+}
+
+/// What was told since the last call.
+fn grounds(rig: &mut Rig) -> Vec<Grounds> {
+    let mut found = Vec::new();
+    while let Some(event) = rig.events.pop() {
+        if let DecideEvent::Grounds(grounds) = event {
+            found.push(grounds);
+        }
+    }
+    found
+}
+
+#[test]
+fn grounds_are_told_after_the_intent_left_and_no_tick_comes_between() {
+    // A price level: deciding needs no slot, so the reading is made from the bar of the decision afterwards.
+    let mut rig = rig_of(4, "close > ema(2)");
+    let bars = [100, 102].map(|rupees| {
+        let price = Price::from_rupees(rupees);
+        let start = DAY.plus(-1).at(OPEN + rupees * 15 * MINUTE);
+        Bar {
+            start,
+            end: start.offset(15 * MINUTE),
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: 1,
+            ticks: 1,
+        }
+    });
+    for unit in 0..2 {
+        for bar in &bars {
+            assert!(rig.decide.compute.unit(unit).commit(bar));
+        }
+        let strategy = rig.decide.compute.units()[unit].strategy;
+        let bank = rig.decide.compute.units()[unit].bank();
+        rig.decide.evaluate.refresh(strategy, bank);
+    }
+    for (at, last) in [(0, 50), (1, 120), (2, 130)] {
+        rig.ticks.push(tick(at, last)).expect("room");
+    }
+    rig.decide.work(&rig.clock);
+    assert_eq!(
+        rig.decide.totals().ticks,
+        2,
+        "the batch ends with the decision"
+    );
+    assert_eq!(rig.intents.pop().map(|intent| intent.id.0), Some(1));
+    assert!(grounds(&mut rig).is_empty(), "the legs first");
+    rig.decide.work(&rig.clock);
+    assert_eq!(rig.decide.totals().ticks, 3);
+    let told = grounds(&mut rig);
+    assert_eq!(told.len(), 2, "one of each strategy");
+    let own = told[0];
+    assert_eq!((own.intent.0, own.tick.last), (1, Price::from_rupees(120)));
+    assert_eq!(
+        (own.bar_closes, own.by_clock, own.last_entry),
+        (false, false, None)
+    );
+    assert!(own.decided >= own.tick.received);
+    // ema(2) of 100, 102 is 101, as the mean of the first two; one more bar at 120 moves it by two thirds.
+    let ema = 101.0 + (120.0 - 101.0) * 2.0 / 3.0;
+    assert!((own.readings[0] - ema).abs() < 1e-9, "{:?}", own.readings);
+    assert!(own.readings[1].is_nan(), "nothing else was asked for");
+}
+
+#[test]
+fn a_bar_the_clock_closes_is_told_as_that_with_its_own_readings() {
+    let mut rig = rig_of(4, "close > ema(1) - 1");
+    for unit in 0..2 {
+        let strategy = StrategyIx(unit);
+        rig.decide.evaluate.refresh(
+            strategy,
+            rig.decide.compute.units()[usize::from(unit)].bank(),
+        );
+    }
+    let first = tick(0, 100);
+    rig.decide.compute.remember(&first);
+    for unit in 0..2 {
+        rig.decide.compute.fold(unit, &first);
+    }
+    let due = Stamp {
+        mono: MonoNanos(9),
+        wall: DAY.at(OPEN + 15 * MINUTE),
+    };
+    rig.decide.on_clock(due);
+    rig.decide.tell_grounds();
+    let told = grounds(&mut rig);
+    assert_eq!(told.len(), 2);
+    assert!(
+        told.iter()
+            .all(|grounds| grounds.by_clock && grounds.bar_closes)
+    );
+    assert_eq!(told[0].tick.received, MonoNanos(9));
+    assert!(
+        (told[0].readings[0] - 100.0).abs() < 1e-9,
+        "{:?}",
+        told[0].readings
+    );
 }

@@ -267,6 +267,11 @@ impl Evaluate {
         &self.book
     }
 
+    /// Price of the watched instrument at a strategy's last entry or addition, while it holds a position.
+    pub fn last_entry(&self, strategy: StrategyIx) -> Option<Price> {
+        self.runs.get(strategy.at()).and_then(|run| run.last_entry)
+    }
+
     /// True when a strategy looks at ticks at this time of day, and not only at bar closes: by its policy, or
     /// because an exit is not done.
     #[inline]

@@ -4,7 +4,7 @@ use super::error::ConditionError;
 use super::fold::{Number, Truth};
 use super::names::{Names, series_text};
 use super::program::{DEPTH_MAX, Op, Program, Shape};
-use crate::indicators::{Bank, BankPlan, Cmp, LevelSpec, PriceLevel, Series};
+use crate::indicators::{Bank, BankPlan, Cmp, LevelSpec, PriceLevel, Series, Slot};
 use crate::model::Price;
 
 /// The price levels that the programs of one instrument and timeframe compare the close with.
@@ -70,6 +70,7 @@ pub(super) fn lower(
         levels,
         ops: Vec::new(),
         lines: Vec::new(),
+        readings: Vec::new(),
         height: 0,
         depth: 0,
         names,
@@ -78,6 +79,7 @@ pub(super) fn lower(
     let Lowering {
         ops,
         mut lines,
+        readings,
         depth,
         ..
     } = lowering;
@@ -109,6 +111,7 @@ pub(super) fn lower(
         depth,
         text: text.to_owned(),
         lines,
+        readings,
     })
 }
 
@@ -117,6 +120,7 @@ struct Lowering<'a> {
     levels: &'a mut LevelPlan,
     ops: Vec<Op>,
     lines: Vec<String>,
+    readings: Vec<(Slot, String)>,
     height: usize,
     depth: usize,
     names: &'a Names<'a>,
@@ -130,7 +134,16 @@ impl Lowering<'_> {
     }
 
     fn slot(&mut self, series: Series, back: u16) -> u16 {
-        self.bank.slot(series, back).0
+        let slot = self.bank.slot(series, back);
+        self.read(slot, series, back);
+        slot.0
+    }
+
+    /// Keeps the name a slot has in this expression.
+    fn read(&mut self, slot: Slot, series: Series, back: u16) {
+        if self.readings.iter().all(|(known, _)| *known != slot) {
+            self.readings.push((slot, series_text(series, back)));
+        }
     }
 
     fn truth(&mut self, truth: &Truth) {
@@ -244,7 +257,13 @@ impl Lowering<'_> {
         };
         let mut trial = self.bank.clone();
         let asked = spec(&mut trial);
-        trial.level_kind(&asked).then(|| spec(self.bank))
+        if !trial.level_kind(&asked) {
+            return None;
+        }
+        let found = spec(self.bank);
+        let slot = self.bank.slot(series, back);
+        self.read(slot, series, back);
+        Some(found)
     }
 
     fn number(&mut self, number: &Number) {

@@ -1,7 +1,7 @@
 //! A compiled expression: flat operations, one pass, no allocation.
 
 use super::parse::Arith;
-use crate::indicators::{Cmp, PriceLevel};
+use crate::indicators::{Cmp, PriceLevel, Slot};
 use crate::model::Price;
 
 /// What an expression can ask besides the instrument's readings.
@@ -79,6 +79,7 @@ pub struct Program {
     pub(super) depth: usize,
     pub(super) text: String,
     pub(super) lines: Vec<String>,
+    pub(super) readings: Vec<(Slot, String)>,
 }
 
 /// Numbers an ordinary expression keeps at once; deeper ones take the larger stack.
@@ -126,6 +127,11 @@ impl Program {
             )
         };
         matches!(self.shape, Shape::Ops) && self.ops.iter().any(reads)
+    }
+
+    /// The readings it depends on, price levels' among them, by the names they are written with.
+    pub fn readings(&self) -> &[(Slot, String)] {
+        &self.readings
     }
 
     /// The plan, a line an operation, for people.
