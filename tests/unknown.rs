@@ -285,7 +285,7 @@ fn a_run_leaves_alone_what_another_verb_holds_and_its_positions_still_equal_the_
 fn a_run_whose_feed_tells_nothing_of_its_orders_finds_in_the_order_book_what_became_of_them() {
     let world = World::new(same);
     let silent = "[[fault]]\non = \"update\"\nwhat = \"lose\"\n";
-    let venue = faulty_at(&world, &(both("lost") + silent), "60");
+    let venue = faulty_at(&world, &(both("lost") + silent), "240");
     let mut run = Engine::start(&world, Some(&venue.ready_file), &["--no-bars"]);
     run.until("a fill", |said| !events(said, "fill").is_empty());
     wait_for("two filled orders at the venue", || {
