@@ -170,18 +170,17 @@ pub fn read_after(files: &[PathBuf], tail: Tail) -> Result<Journal, JournalFault
             source,
         })?;
         decode_head(file, &bytes)?;
-        if !read_segment(file, &bytes[RECORD..], &mut journal) {
-            break;
-        }
+        read_segment(file, &bytes[RECORD..], &mut journal);
     }
     Ok(journal)
 }
 
-/// Reads one file; false when it does not go on from what was read before.
-fn read_segment(file: &Path, bytes: &[u8], journal: &mut Journal) -> bool {
+/// Reads what of one file goes on from what was read before. A process can be killed in the first record of a file
+/// too, so one that begins with a bad record ends nothing: the next may go on from the last sound one.
+fn read_segment(file: &Path, bytes: &[u8], journal: &mut Journal) {
     for (number, chunk) in bytes.chunks(RECORD).enumerate() {
         if chunk.iter().all(|byte| *byte == 0) {
-            return true;
+            return;
         }
         let record = <&[u8; RECORD]>::try_from(chunk).ok();
         let sound = record
@@ -197,14 +196,13 @@ fn read_segment(file: &Path, bytes: &[u8], journal: &mut Journal) -> bool {
             // Nothing of this file continues, and an earlier tear is where the chain really broke.
             let earlier = journal.torn.take();
             journal.torn = Some(earlier.unwrap_or(words));
-            return number > 0;
+            return;
         };
         journal.bridged.extend(journal.torn.take());
         let sequence = record.sequence;
         journal.tail = Tail { sequence, checksum };
         journal.records.push(record);
     }
-    true
 }
 
 #[cfg(test)]

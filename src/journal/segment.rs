@@ -37,21 +37,35 @@ impl Segment {
     /// When the file exists already, its folder cannot be written or the disk has no room; a file that could
     /// not be made whole is removed again.
     pub fn create_for(path: &Path, head: &Head) -> io::Result<(Self, File)> {
+        Self::create_sized(path, head, SEGMENT_BYTES)
+    }
+
+    /// As [`Segment::create_for`], with room for `bytes` rounded down to whole records: simulations of many days
+    /// need no more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Segment::create_for`].
+    pub fn create_sized(path: &Path, head: &Head, bytes: usize) -> io::Result<(Self, File)> {
+        let bytes = (bytes - bytes % RECORD).max(2 * RECORD);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create_new(true)
             .open(path)?;
-        Self::prepare(path, head, &file)
+        Self::prepare(path, head, &file, bytes)
             .map(|segment| (segment, file))
             .inspect_err(|_| drop(std::fs::remove_file(path)))
     }
 
-    fn prepare(path: &Path, head: &Head, file: &File) -> io::Result<Self> {
+    fn prepare(path: &Path, head: &Head, file: &File, bytes: usize) -> io::Result<Self> {
         // Writing zeros allocates the blocks now: a full disk shows here, not as a fault on the hot path.
-        let zeros = vec![0_u8; 1 << 20];
-        for _ in 0..SEGMENT_BYTES / zeros.len() {
-            io::Write::write_all(&mut &*file, &zeros)?;
+        let zeros = vec![0_u8; bytes.min(1 << 20)];
+        let mut left = bytes;
+        while left > 0 {
+            let part = left.min(zeros.len());
+            io::Write::write_all(&mut &*file, &zeros[..part])?;
+            left -= part;
         }
         #[expect(
             unsafe_code,
@@ -59,7 +73,7 @@ impl Segment {
         )]
         // SAFETY: the file was created by the caller with `create_new`, has its full length, and is written by
         // no one but this mapping; other handles only call `sync_data`.
-        let mut map = unsafe { MmapOptions::new().len(SEGMENT_BYTES).map_mut(file)? };
+        let mut map = unsafe { MmapOptions::new().len(bytes).map_mut(file)? };
         for page in map.chunks_mut(4096) {
             if let Some(first) = page.first_mut() {
                 *first = std::hint::black_box(0);

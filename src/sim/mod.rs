@@ -25,6 +25,7 @@ pub mod record;
 pub mod recorded;
 pub mod settings;
 pub mod venue;
+pub mod world;
 
 mod account;
 mod desk;

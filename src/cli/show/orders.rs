@@ -85,11 +85,17 @@ fn order(seen: &Seen<'_>) -> Vec<String> {
                 (None, None) => "",
             };
             let id = known.order_id.0;
+            // It closes what one leg had filled because the other one failed: no exit of the strategy.
+            let is_unwinding = order.tag.parts().is_some_and(|parts| parts.leg >= 2);
             vec![
                 time(at.wall),
                 order.intent.0.to_string(),
                 run.strategy(order.strategy),
-                order.action.to_string(),
+                if is_unwinding {
+                    "UNWIND".to_owned()
+                } else {
+                    order.action.to_string()
+                },
                 order.role.name().to_owned(),
                 run.symbol(order.instrument),
                 order.side.to_string(),

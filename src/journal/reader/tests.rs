@@ -107,6 +107,23 @@ fn a_torn_end_is_passed_when_the_next_run_goes_on_from_it() {
 }
 
 #[test]
+fn a_file_torn_in_its_first_record_is_passed_when_a_later_one_goes_on() {
+    let dir = tempfile::tempdir().expect("dir");
+    let paths = chain(dir.path(), &[3, 0, 0, 2]);
+    for torn in [&paths[1..2], &paths[1..3]] {
+        for path in torn {
+            let mut bytes = std::fs::read(path).expect("read");
+            bytes.truncate(RECORD);
+            bytes.extend_from_slice(&[7; 50]);
+            std::fs::write(path, &bytes).expect("write");
+        }
+        let journal = read(&paths).expect("readable");
+        assert_eq!((journal.records.len(), journal.bridged.len()), (5, 1));
+        assert_eq!(journal.torn, None);
+    }
+}
+
+#[test]
 fn a_missing_middle_file_breaks_the_chain() {
     let dir = tempfile::tempdir().expect("dir");
     let paths = chain(dir.path(), &[3, 2, 2]);

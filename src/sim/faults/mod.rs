@@ -274,6 +274,25 @@ impl Faults {
         self
     }
 
+    /// Shortens what keeps an accepted order from being seen, so that all of it together is at most this long: a
+    /// late acceptance, an old order book, and a restart that forgets.
+    pub(crate) fn visible_within(&mut self, ms: u64) {
+        let hides = |fault: &Fault| match fault.kind {
+            Kind::LateAccept | Kind::Stale => fault.after_ms,
+            Kind::Restart if !fault.memory => fault.after_ms + fault.for_ms,
+            Kind::Restart => fault.for_ms,
+            _ => 0,
+        };
+        let total: u64 = self.rules.iter().map(|rule| hides(&rule.fault)).sum();
+        if total <= ms {
+            return;
+        }
+        for rule in self.rules.iter_mut().filter(|rule| hides(&rule.fault) > 0) {
+            rule.fault.after_ms = (rule.fault.after_ms * ms / total).max(1);
+            rule.fault.for_ms = (rule.fault.for_ms * ms / total).max(1);
+        }
+    }
+
     /// When the last new fault may happen, in milliseconds after the first request.
     pub const fn ends_ms(&self) -> Option<u64> {
         self.stop_after_ms
