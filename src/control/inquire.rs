@@ -19,7 +19,7 @@
 
 use crate::book::{Absence, BookRead, Proof, TradeRead};
 use crate::model::{
-    Command, MonoNanos, OrderId, OrderState, PollReport, Qty, Side, Tag, Token, WallNanos,
+    Command, MonoNanos, OrderId, OrderState, PollReport, Price, Qty, Side, Tag, Token, WallNanos,
 };
 use crate::venue::OrderUpdate;
 use crate::venue::kite::books::{OrderRow, TradeRow};
@@ -122,6 +122,8 @@ pub struct Shape {
     pub side: Side,
     /// Units.
     pub qty: Qty,
+    /// Its limit price: an order of nobody rarely has it.
+    pub limit: Price,
     /// When it left.
     pub sent: WallNanos,
 }
@@ -132,6 +134,7 @@ impl Shape {
         let timeless = update.at == WallNanos(0);
         row.tags.is_empty()
             && (update.token, update.side, update.quantity) == (self.token, self.side, self.qty)
+            && update.limit == self.limit
             && (timeless || update.at >= self.sent.offset(-CLOCK_SLACK))
     }
 }

@@ -300,6 +300,7 @@ impl Inquiry {
             token: *token,
             side: order.side,
             qty: order.qty,
+            limit: order.limit,
             sent: WallNanos(now.wall.0.saturating_sub(HEARD_LATE_NS)),
         });
         self.ours.insert(order.tag);

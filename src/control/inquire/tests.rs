@@ -171,7 +171,14 @@ fn a_trade_of_no_known_order_keeps_every_tag_unknown() {
 #[test]
 fn an_untagged_row_like_the_order_forbids_the_proof_and_an_older_one_does_not() {
     let rows = [row(None, 9, OrderState::Open, 0)];
-    for (sent, absent) in [(1_000, false), (1_003, false), (1_004, true)] {
+    let ours = rows[0].update.limit;
+    let other = Price(ours.0 + 500);
+    for (sent, limit, absent) in [
+        (1_000, ours, false),
+        (1_003, ours, false),
+        (1_004, ours, true),
+        (1_000, other, true),
+    ] {
         let mut inquirer = inquirer();
         inquirer.unknown(tag(1), MonoNanos(0), MonoNanos(0));
         let sent = WallNanos::from_secs(sent);
@@ -182,6 +189,7 @@ fn an_untagged_row_like_the_order_forbids_the_proof_and_an_older_one_does_not() 
                 token,
                 side,
                 qty,
+                limit,
                 sent,
             },
         );
