@@ -124,7 +124,7 @@ pub fn start_batches(
         carried: carried.orders.clone(),
         cycle_ns: INQUIRY_CYCLE_NS,
     };
-    let (inquiry, lanes, news) = inquiry(parts, clock.now());
+    let (inquiry, lanes, _, news) = inquiry(parts, clock.now());
     let mut gateway = gateway.with_inquiry(lanes.0, lanes.1);
     gateway.resume(carried, clock.now());
     let dialler = Dialler::new(DiallerParts {

@@ -19,6 +19,7 @@
 //!
 //! Deliberately absent: deciding what a read proves (`control::inquire`), and sending anything but reads.
 
+use super::LANES;
 use crate::book::OrderRecord;
 use crate::control::Desk;
 use crate::control::inquire::{Ask, Books, Finding, Inquirer, Notice, Settings, Shape, Unread};
@@ -29,17 +30,17 @@ use crate::model::{
     Command, Day, InstrumentTable, MonoNanos, Order, OrderId, OrderState, Report, Stamp, Tag,
     Token, WallNanos,
 };
-use crate::ring::{Counted, LaneView, Lossless, Receiver, StopLatch, counted, lane, lossless};
+use crate::ring::{Counted, LaneView, Lossless, Receiver, StopLatch, counted, lossless};
 use crate::runtime::launch::Launch;
 use crate::runtime::{Clock, IdleMode, Stage, launch};
 use crate::venue::kite::books::OrderRow;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Entries that may wait while a read takes its time: minutes of an order budget used to the full.
-const HEARD: usize = 16_384;
-/// Pieces of evidence that may wait for the gateway.
-const EVIDENCE: usize = 1_024;
+/// Rows of [`LANES`]: what the gateway says, of which minutes of an order budget used to the full may wait while a
+/// read takes its time; and the evidence.
+const HEARD: usize = 8;
+const EVIDENCE: usize = 9;
 const SECOND: u64 = 1_000_000_000;
 /// Time a venue is given to show an order (reliability, section 2.4).
 const SETTLE_NS: u64 = 15 * SECOND;
@@ -136,14 +137,18 @@ impl Drop for Asking {
     }
 }
 
-/// Builds an inquiry, the gateway's ends of its lanes, and where its news come out.
-pub fn inquiry(parts: InquiryParts, now: Stamp) -> (Inquiry, InquiryLanes, Inbox<News>) {
-    let (heard_tx, heard, heard_view) = counted("gateway → inquiry (entries)", HEARD);
-    let name = "inquiry → gateway (evidence)";
-    let (evidence, evidence_rx, _) = lossless(name, EVIDENCE, lane::Policy::Stall);
+/// Builds an inquiry, the gateway's ends of its lanes with their counters, and where its news come out.
+pub fn inquiry(
+    parts: InquiryParts,
+    now: Stamp,
+) -> (Inquiry, InquiryLanes, [LaneView; 2], Inbox<News>) {
+    let (heard_tx, heard, heard_view) = counted(LANES[HEARD].0, LANES[HEARD].1);
+    let (name, capacity, policy) = LANES[EVIDENCE];
+    let (evidence, evidence_rx, evidence_view) = lossless(name, capacity, policy);
+    let views = [heard_view.clone(), evidence_view];
     let (outbox, news) = unbounded();
     let inquiry = Inquiry::new(parts, (heard, heard_view), evidence, outbox, now);
-    (inquiry, (heard_tx, evidence_rx), news)
+    (inquiry, (heard_tx, evidence_rx), views, news)
 }
 
 /// Starts an inquiry on a thread of its own. Nobody waits for its end: a read may take until its timeout, and

@@ -100,7 +100,7 @@ fn asking(carried: Vec<OrderRecord>) -> (Inquiry, Inbox<News>) {
         carried,
         cycle_ns: 5 * SECOND,
     };
-    let (inquiry, _, news) = inquiry(parts, at(1));
+    let (inquiry, _, _, news) = inquiry(parts, at(1));
     (inquiry, news)
 }
 
