@@ -247,6 +247,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     if start.records {
         journal = journal.with_digest();
     }
+    let hours = inquiry::hours(&armoury.armed, armoury.settings.rules.resends_residual);
     let gateway = Gateway::new(GatewayParts {
         broker: armoury.broker,
         endpoint: armoury.desk.endpoint(),
@@ -284,6 +285,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         instruments: armoury.instruments,
         carried: start.carried.orders.clone(),
         cycle_ns: INQUIRY_CYCLE_NS,
+        hours,
     };
     let began = Stamp {
         wall: start.now,
