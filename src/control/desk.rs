@@ -39,6 +39,20 @@ pub enum DeskFault {
     },
 }
 
+impl DeskFault {
+    /// True when the session is dead: asking again with it gets a key flagged.
+    pub const fn is_session_dead(&self) -> bool {
+        matches!(
+            self,
+            Self::Net(NetFault::Refused { status: 403, .. })
+                | Self::Api {
+                    source: ApiFault::Session { .. },
+                    ..
+                }
+        )
+    }
+}
+
 /// How a session is obtained.
 #[derive(Clone, Debug)]
 pub enum Login {
@@ -79,28 +93,38 @@ impl Desk {
         login: &Login,
     ) -> Result<Self, DeskFault> {
         let mut desk = Self::visitor(broker, url, tls);
-        desk.auth = Auth::new(api_key, "");
+        desk.log_in(api_key, login)?;
+        Ok(desk)
+    }
+
+    /// Logs in; a ready access token is proved with a profile read.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskFault`]: nothing was sent but the login itself.
+    pub fn log_in(&mut self, api_key: &str, login: &Login) -> Result<(), DeskFault> {
+        self.auth = Auth::new(api_key, "");
         match login {
             Login::AccessToken(token) => {
-                desk.auth = Auth::new(api_key, token.expose());
-                desk.account = desk.profile()?.user_id;
+                self.auth = Auth::new(api_key, token.expose());
+                self.account = self.profile()?.user_id;
             }
             Login::RequestToken {
                 request_token,
                 api_secret,
             } => {
                 let request = session::session_request(api_key, request_token.expose(), api_secret);
-                let mut reply = desk.call(&request)?;
-                let session = session::parse_session(reply.status, &mut reply.body, &mut desk.json)
+                let mut reply = self.call(&request)?;
+                let session = session::parse_session(reply.status, &mut reply.body, &mut self.json)
                     .map_err(|source| DeskFault::Api {
                         what: "login",
                         source,
                     })?;
-                desk.auth = Auth::new(api_key, session.access_token.expose());
-                desk.account = session.user_id;
+                self.auth = Auth::new(api_key, session.access_token.expose());
+                self.account = session.user_id;
             }
         }
-        Ok(desk)
+        Ok(())
     }
 
     /// A desk that is not logged in: good for the pages of a simulated venue and nothing else.
@@ -249,6 +273,36 @@ impl Desk {
                 source,
             },
         )
+    }
+
+    /// The order book of the day.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskFault`]; a row that cannot be read fails the whole book.
+    pub fn orders(&mut self) -> Result<Vec<books::OrderRow>, DeskFault> {
+        let mut reply = self.call(&books::orders_request(&self.auth))?;
+        books::parse_orders(reply.status, &mut reply.body, &mut self.json).map_err(|source| {
+            DeskFault::Api {
+                what: "order book",
+                source,
+            }
+        })
+    }
+
+    /// The trades of the day.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskFault`]; a row that cannot be read fails the whole list.
+    pub fn trades(&mut self) -> Result<Vec<books::TradeRow>, DeskFault> {
+        let mut reply = self.call(&books::trades_request(&self.auth))?;
+        books::parse_trades(reply.status, &mut reply.body, &mut self.json).map_err(|source| {
+            DeskFault::Api {
+                what: "trades",
+                source,
+            }
+        })
     }
 
     /// The account's positions as the broker sees them.

@@ -4,7 +4,7 @@
 
 use super::desk::{Desk, DeskFault, TIMEOUT};
 use crate::model::{MonoNanos, Token};
-use crate::net::{Backoff, FeedSocket, HttpConnection, NetFault};
+use crate::net::{Backoff, FeedSocket, HttpConnection};
 use crate::ring::Lossless;
 use crate::runtime::{Clock, Stage};
 use crate::venue::Mode;
@@ -173,7 +173,8 @@ impl Dialler {
                 pending.due = now;
                 self.tell(Dialled::Up(want, attempts));
             }
-            Err(fault) if is_session_dead(&fault) => {
+            // Not dialled again: hammering a broker with an old token gets a key flagged.
+            Err(fault) if fault.is_session_dead() => {
                 self.is_dead = true;
                 self.tell(Dialled::SessionDead(fault.to_string()));
             }
@@ -184,19 +185,6 @@ impl Dialler {
             }
         }
     }
-}
-
-/// A dead session is not dialled again: hammering a broker with an old token gets a key flagged.
-fn is_session_dead(fault: &DeskFault) -> bool {
-    use crate::venue::kite::faults::ApiFault;
-    matches!(
-        fault,
-        DeskFault::Net(NetFault::Refused { status: 403, .. })
-            | DeskFault::Api {
-                source: ApiFault::Session { .. },
-                ..
-            }
-    )
 }
 
 impl Stage for Dialler {

@@ -19,7 +19,7 @@
 
 use crate::book::{Absence, BookRead, Proof, TradeRead};
 use crate::model::{
-    Command, MonoNanos, OrderId, OrderState, PollReport, Qty, Side, Tag, Token, WallNanos,
+    Command, MonoNanos, OrderId, OrderState, PollReport, Price, Qty, Side, Tag, Token, WallNanos,
 };
 use crate::venue::OrderUpdate;
 use crate::venue::kite::books::{OrderRow, TradeRow};
@@ -32,7 +32,7 @@ const INTERVAL_MIN: u64 = 500 * MILLISECOND;
 const INTERVAL_MAX: u64 = 10_000 * MILLISECOND;
 /// Wait between the two reads of a proof, so that they are not one page out of the venue's cache.
 const SECOND_READ: u64 = 2_000 * MILLISECOND;
-/// Wait between reads while orders work and nothing is unknown: finds updates the feed lost.
+/// Wait between reads while orders work: finds updates the feed lost.
 const CYCLE: u64 = 5_000 * MILLISECOND;
 /// Reads in a row that lack an order the venue had shown, before people are told.
 const MISSING_READS: u32 = 3;
@@ -122,6 +122,8 @@ pub struct Shape {
     pub side: Side,
     /// Units.
     pub qty: Qty,
+    /// Its limit price: an order of nobody rarely has it.
+    pub limit: Price,
     /// When it left.
     pub sent: WallNanos,
 }
@@ -132,6 +134,7 @@ impl Shape {
         let timeless = update.at == WallNanos(0);
         row.tags.is_empty()
             && (update.token, update.side, update.quantity) == (self.token, self.side, self.qty)
+            && update.limit == self.limit
             && (timeless || update.at >= self.sent.offset(-CLOCK_SLACK))
     }
 }
@@ -169,6 +172,8 @@ pub struct Inquirer {
     due: MonoNanos,
     /// When the last believable book that counted was begun; the second waits for it.
     second: Option<MonoNanos>,
+    /// Wait between two reads while orders work.
+    cycle: u64,
 }
 
 impl Inquirer {
@@ -185,7 +190,16 @@ impl Inquirer {
             last_read: MonoNanos(0),
             due: MonoNanos(0),
             second: None,
+            cycle: CYCLE,
         }
+    }
+
+    /// Sets the wait between two reads while orders work, in nanoseconds (5 s): short where no feed tells of
+    /// them.
+    #[must_use]
+    pub const fn cycling(mut self, cycle_ns: u64) -> Self {
+        self.cycle = cycle_ns;
+        self
     }
 
     /// Nobody can say what became of an order whose last byte left at `last_byte`.
@@ -195,10 +209,16 @@ impl Inquirer {
         if self.asked.contains_key(&tag) {
             return;
         }
+        // One after the other in a burst must not put off the read they all wait for.
+        let soon = now.plus(INTERVAL_MIN);
+        self.due = if self.asked.is_empty() {
+            soon
+        } else {
+            soon.min(self.due)
+        };
         self.asked.insert(tag, Asked { absence, shape });
         self.said.remove(&tag);
         self.interval = INTERVAL_MIN;
-        self.due = now.plus(INTERVAL_MIN);
     }
 
     /// What that order looks like, so that a row whose tag the venue lost is not taken for somebody else's.
@@ -213,7 +233,7 @@ impl Inquirer {
         self.asked.remove(&tag);
     }
 
-    /// An order works at the venue: its book is read every five seconds until [`Inquirer::over`].
+    /// An order works at the venue: its book is read in every cycle until [`Inquirer::over`].
     pub fn working(&mut self, tag: Tag) {
         self.working.insert(tag);
     }
@@ -252,9 +272,9 @@ impl Inquirer {
         if self.outstanding.is_some() {
             return None;
         }
+        let cycle = (!self.working.is_empty()).then(|| self.last_read.plus(self.cycle));
         if self.asked.is_empty() {
-            let cycle = self.last_read.plus(CYCLE);
-            return (!self.working.is_empty()).then_some(cycle);
+            return cycle;
         }
         let proofs = self.asked.values().map(|a| &a.absence);
         let settle = proofs.filter_map(|p| {
@@ -262,7 +282,7 @@ impl Inquirer {
             ahead.then(|| p.settled())
         });
         let second = self.second;
-        settle.chain(second).chain([self.due]).min()
+        settle.chain(second).chain(cycle).chain([self.due]).min()
     }
 
     /// Takes the answer to the read that was due; `begun` is when its first byte left.
@@ -324,11 +344,18 @@ impl Inquirer {
         }
         twice(&ours, findings);
         for (tag, updates) in &ours {
-            // Of two rows the one that counts is the one with fills, then the elder.
-            let first = updates
-                .iter()
-                .max_by_key(|u| (u.filled, std::cmp::Reverse(u.order_id)));
-            if let Some(update) = first {
+            // Of two rows the one that counts is the one that works, then that with fills, then the elder. While
+            // both work nothing is said: what one of them comes to would be taken for the end of both.
+            let first = updates.iter().max_by_key(|u| {
+                (
+                    !u.state.is_terminal(),
+                    u.filled,
+                    std::cmp::Reverse(u.order_id),
+                )
+            });
+            if let Some(update) = first
+                && live(updates) < 2
+            {
                 self.report(*tag, update, findings);
             }
         }
@@ -349,7 +376,7 @@ impl Inquirer {
                 contains: ours.contains_key(tag),
             });
         }
-        // A row whose word nobody knows proves that the order exists, and is asked about again.
+        // A row whose word nobody knows proves that the order exists, and is asked about again; so is one of two.
         self.asked
             .retain(|tag, asked| asked.absence.proof() != Proof::Found || stays(ours.get(tag)));
     }
@@ -422,7 +449,14 @@ impl Inquirer {
 }
 
 fn stays(rows: Option<&Vec<&OrderUpdate>>) -> bool {
-    rows.is_some_and(|rows| rows.iter().all(|row| row.state == OrderState::Unknown))
+    rows.is_some_and(|rows| {
+        rows.iter().all(|row| row.state == OrderState::Unknown) || live(rows) > 1
+    })
+}
+
+/// Rows that may still be filled.
+fn live(rows: &[&OrderUpdate]) -> usize {
+    rows.iter().filter(|row| !row.state.is_terminal()).count()
 }
 
 /// Names the younger of two rows of one tag, or of two live rows of one leg (account, day, intent, leg).
@@ -432,11 +466,15 @@ fn twice(ours: &BTreeMap<Tag, Vec<&OrderUpdate>>, findings: &mut Vec<Finding>) {
         let leg = tag.0.get(..16).unwrap_or_default();
         let rows = legs.entry(leg).or_default();
         let twins = updates.len() > 1;
-        let counted = updates.iter().filter(|u| twins || !u.state.is_terminal());
+        let has_fills = |u: &OrderUpdate| twins && u.filled != Qty::ZERO;
+        let counted = updates
+            .iter()
+            .filter(|u| has_fills(u) || !u.state.is_terminal());
         rows.extend(counted.map(|u| (*tag, *u)));
     }
     for rows in legs.values_mut() {
-        rows.sort_by_key(|(_, update)| (update.at, update.order_id));
+        // By number: the time of a row moves when the order is changed.
+        rows.sort_by_key(|(_, update)| update.order_id);
         for (tag, update) in rows.iter().skip(1) {
             let (tag, order_id) = (*tag, update.order_id);
             if update.filled != Qty::ZERO {

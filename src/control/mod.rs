@@ -6,5 +6,7 @@ pub mod dial;
 pub mod guard;
 pub mod inquire;
 pub mod recover;
+pub mod renumber;
+pub mod resume;
 
 pub use desk::{Desk, DeskFault};

@@ -17,6 +17,9 @@ pub enum Command {
     Absent(Tag),
     /// Cancel one working order.
     Cancel(Tag),
+    /// Cancel an order by its number: a second one the venue has for the leg of this tag. The order we know by
+    /// the tag is another one, and stays.
+    CancelNumber(Tag, OrderId),
     /// Cancel every working order.
     CancelAll,
     /// Close everything the engine holds, reduce-only.

@@ -166,7 +166,13 @@ pub fn open_desk(config: &Config) -> Result<(Desk, Arc<ClientConfig>), ArmFault>
         },
     };
     let url = Url::parse(&venue.rest)?;
-    let desk = Desk::open(venue.broker, url, Arc::clone(&tls), &venue.api_key, &login)?;
+    let mut desk = Desk::visitor(venue.broker, url, Arc::clone(&tls));
+    let login = if venue.simulated {
+        fresh(&mut desk, login)
+    } else {
+        login
+    };
+    desk.log_in(&venue.api_key, &login)?;
     if let Some(account) = &venue.account
         && account != desk.account()
     {
@@ -176,6 +182,25 @@ pub fn open_desk(config: &Config) -> Result<(Desk, Arc<ClientConfig>), ArmFault>
         )));
     }
     Ok((desk, tls))
+}
+
+/// A request token is good for one login: a simulated venue hands out another for every start, as a broker's login
+/// page does. One that has none to give gets the token that is configured.
+fn fresh(desk: &mut Desk, login: Login) -> Login {
+    let Login::RequestToken { api_secret, .. } = &login else {
+        return login;
+    };
+    let page = desk.get("/sim/request-token").ok();
+    let value = page
+        .and_then(|page| serde_json::from_slice::<serde_json::Value>(&page.body).ok())
+        .and_then(|value| Some(value.get("request_token")?.as_str()?.to_owned()));
+    match value {
+        Some(token) => Login::RequestToken {
+            request_token: crate::model::Secret::new(token),
+            api_secret: api_secret.clone(),
+        },
+        None => login,
+    }
 }
 
 /// Fetches the instruments a configuration needs: what is watched, and the next expiry of what is traded.

@@ -1,26 +1,31 @@
-//! A gateway without feed and deciding stage: intents come from control, order updates from reads of the
-//! order book.
+//! A gateway without feed and deciding stage: intents come from control, and what becomes of orders is read
+//! from the order book.
 //!
 //! ```text
-//!   control ──intents, updates──► [gateway] ──outcomes, events──► control
-//!      └──wants──► dialler ──connections──►┘
+//!   control ──intents, commands──► [gateway] ──outcomes, events──► control ──heard──► inquiry
+//!      │ ▲ └──wants──► dialler ──connections──►┘                       ▲                 │
+//!      │ └─────────────────────── evidence from the order book ────────┴─────────────────┘
 //! ```
 //!
 //! The gateway is the one of a run, with its limits, journal and connections. What the feed would have told
-//! it of orders is read from the order book and comes down the same lane, row by row.
+//! it of orders the inquiry finds in the order book, which it reads twice a second while orders work.
 
 use super::arm::Armoury;
+use super::inquiry::{Asking, InquiryParts, Wishes, inquiry, start_inquiry};
 use crate::control::dial::{Dialled, Dialler, DiallerParts, Want};
 use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
+use crate::journal::recover::Carried;
 use crate::journal::writer::Sync;
 use crate::journal::{Entry, Segment, Writer, reader::Tail};
-use crate::model::{Command, Intent};
+use crate::model::Intent;
 use crate::ring::lane::Policy;
 use crate::ring::{Lossless, QuoteBoard, Receiver, StateLatch, StopLatch, counted, lossless};
 use crate::runtime::launch::Launch;
 use crate::runtime::{Clock, Hop, IdleMode, Running, launch, meter};
-use crate::venue::OrderUpdate;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
+
+/// Time between two reads of the order book while orders work: no feed tells of them.
+const INQUIRY_CYCLE_NS: u64 = 500_000_000;
 
 /// A gateway that runs alone.
 #[derive(Debug)]
@@ -30,12 +35,12 @@ pub struct BatchEngine {
     stop: [StopLatch; 2],
     /// Decisions to the gateway.
     pub intents: Lossless<Intent>,
-    /// Rows of the order book to the gateway.
-    pub updates: Lossless<OrderUpdate>,
     /// Everything that becomes known of orders.
     pub records: Receiver<Entry>,
-    /// Evidence and wishes for the gateway.
-    pub commands: Lossless<Command>,
+    /// Asks about orders that have no end.
+    pub asking: Asking,
+    /// Wishes for the gateway.
+    pub wishes: Wishes,
     /// Prices for orders that follow the first, and for a flatten; written by control.
     pub quotes: QuoteBoard,
     /// What may be sent.
@@ -52,7 +57,8 @@ pub struct BatchEngine {
     pub clock: Clock,
 }
 
-/// Starts a gateway on a thread of its own that waits for its sockets, and dials its connections.
+/// Starts a gateway on a thread of its own that waits for its sockets, and dials its connections. It goes on with
+/// what earlier runs of the day left.
 ///
 /// # Errors
 ///
@@ -60,13 +66,14 @@ pub struct BatchEngine {
 pub fn start_batches(
     armoury: Armoury,
     (segment, tail, sync): (Segment, Tail, Sync),
+    carried: &Carried,
     state: StateLatch,
     clock: Clock,
 ) -> std::io::Result<BatchEngine> {
     let settings = armoury.settings;
     let quotes = QuoteBoard::new(armoury.instruments.len());
     let (intents, intents_rx, _) = lossless("control → gateway (intents)", 16, Policy::Stall);
-    let (updates, updates_rx, _) = lossless("control → gateway (updates)", 1_024, Policy::Stall);
+    let (_, updates_rx, _) = lossless("nobody → gateway (updates)", 1, Policy::Stall);
     let (outcomes_tx, _, _) = lossless("gateway → nobody (outcomes)", 1, Policy::Stall);
     let (records, records_rx, _) = counted("gateway → control (records)", 16_384);
     let (commands, commands_rx, _) = lossless("control → gateway (commands)", 64, Policy::Stall);
@@ -110,6 +117,16 @@ pub fn start_batches(
         both_legs: meter(Hop::BothLegs).0,
         reply: meter(Hop::Reply).0,
     });
+    let parts = InquiryParts {
+        desk: armoury.desk.twin(),
+        family: settings.family,
+        instruments: armoury.instruments,
+        carried: carried.orders.clone(),
+        cycle_ns: INQUIRY_CYCLE_NS,
+    };
+    let (inquiry, lanes, news) = inquiry(parts, clock.now());
+    let mut gateway = gateway.with_inquiry(lanes.0, lanes.1);
+    gateway.resume(carried, clock.now());
     let dialler = Dialler::new(DiallerParts {
         desk: armoury.desk,
         ticker: armoury.ticker,
@@ -134,11 +151,11 @@ pub fn start_batches(
     Ok(BatchEngine {
         gateway: launch(gateway, how(&stop[0]))?,
         dialler: launch(dialler, how(&stop[1]))?,
+        asking: start_inquiry(inquiry, news, &clock)?,
+        wishes: Wishes::new(commands),
         stop,
         intents,
-        updates,
         records: records_rx,
-        commands,
         quotes,
         state,
         events,

@@ -17,6 +17,7 @@
 pub mod arm;
 pub mod batch;
 pub mod header;
+pub mod inquiry;
 pub mod replay;
 
 pub use header::{parse_tape_header, tape_header_text};
@@ -26,10 +27,11 @@ use crate::hot::compute::Unit;
 use crate::hot::decide::{Decide, DecideEvent, DecideParts};
 use crate::hot::feed::{Feed, FeedEvent, FeedParts};
 use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
+use crate::journal::recover::Carried;
 use crate::journal::writer::Sync;
 use crate::journal::{Entry, Segment, Writer, reader::Tail};
 use crate::model::time::{MINUTE, SECOND};
-use crate::model::{Command, Instrument, InstrumentTable};
+use crate::model::{Instrument, InstrumentTable, Stamp, WallNanos};
 use crate::ring::lane::Policy;
 use crate::ring::{
     ByteReceiver, LaneView, Lossless, QuoteBoard, Receiver, StateLatch, StopLatch, bytes, counted,
@@ -42,6 +44,7 @@ use crate::runtime::{
 use crate::venue::TokenTable;
 use arm::Armoury;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
+use inquiry::{Asking, InquiryParts, Wishes, start_inquiry};
 use std::path::PathBuf;
 
 /// Capacity and policy of every lane, in the order data flows; printed at start and by `config check`.
@@ -59,6 +62,8 @@ pub const LANES: [(&str, usize, Policy); 10] = [
 ];
 /// Room of each recording lane.
 const RECORDER_BYTES: usize = 4 << 20;
+/// Time between two reads of the order book while orders work: it finds what the feed lost.
+const INQUIRY_CYCLE_NS: u64 = 5 * 1_000_000_000;
 
 fn stalling<T>(lane: usize) -> (Lossless<T>, Receiver<T>, LaneView) {
     let (name, capacity, policy) = LANES[lane];
@@ -111,8 +116,10 @@ pub struct Engine {
     pub wants: Outbox<Want>,
     /// Prepared journal segments for the gateway.
     pub segments: Lossless<Segment>,
-    /// Evidence and wishes for the gateway.
-    pub commands: Lossless<Command>,
+    /// Asks about orders nobody can speak for.
+    pub asking: Asking,
+    /// Wishes for the gateway.
+    pub wishes: Wishes,
     /// What may be sent; tightening takes effect before the next byte.
     pub state: StateLatch,
     /// Names stages that stopped making progress.
@@ -149,6 +156,10 @@ pub struct Start {
     pub state: StateLatch,
     /// Where the journal of the day ended before this run.
     pub tail: Tail,
+    /// What earlier runs of the day left, agreed with the venue.
+    pub carried: Carried,
+    /// Market time of the start.
+    pub now: WallNanos,
     /// When records must be on the disk.
     pub sync: Sync,
     /// True to hand every input to a recorder.
@@ -211,7 +222,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     .merging_within(merge_span(&armoury.units));
     let halt = StopLatch::default();
     let quotes = QuoteBoard::new(armoury.instruments.len());
-    let decide = Decide::new(
+    let mut decide = Decide::new(
         DecideParts {
             ticks: ticks_rx,
             outcomes: outcomes_rx,
@@ -265,6 +276,21 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         both_legs,
         reply,
     });
+    let inquiry = InquiryParts {
+        desk: armoury.desk.twin(),
+        family: armoury.settings.family,
+        instruments: armoury.instruments,
+        carried: start.carried.orders.clone(),
+        cycle_ns: INQUIRY_CYCLE_NS,
+    };
+    let began = Stamp {
+        wall: start.now,
+        ..start.clock.now()
+    };
+    let (inquiry, lanes, news) = inquiry::inquiry(inquiry, began);
+    let mut gateway = gateway.with_inquiry(lanes.0, lanes.1);
+    gateway.resume(&start.carried, began);
+    decide.resume(&start.carried);
     let dialler = Dialler::new(DiallerParts {
         desk: armoury.desk,
         ticker: armoury.ticker,
@@ -304,6 +330,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
             clock: start.clock.clone(),
         },
     )?;
+    let asking = start_inquiry(inquiry, news, &start.clock)?;
     let mut watchdog = Watchdog::default();
     let now = start.clock.mono();
     match &hot {
@@ -350,7 +377,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         halt,
         wants,
         segments: segments_tx,
-        commands: commands_tx,
+        asking,
+        wishes: Wishes::new(commands_tx),
         state: start.state,
         watchdog,
     })
@@ -442,6 +470,11 @@ pub fn describe(placement: &Placement) -> Vec<String> {
     }
     lines.push(
         "  thread tezi-dialler: logins and connections; any core; spin, yield, then park".into(),
+    );
+    lines.push(
+        "  thread tezi-inquiry: the order book, while an outcome is unknown or an order works; any core; \
+         spin, yield, then park"
+            .into(),
     );
     for (name, capacity, policy) in LANES {
         lines.push(format!(

@@ -3,13 +3,25 @@
 use super::clock::Pace;
 use super::desk::Moment;
 use super::rest::World;
+use crate::runtime::{Clock, MarketTime};
 use serde_json::{Value, json};
+use std::sync::OnceLock;
+
+/// Tells this venue from any other that played the same day: its process, and when it was first asked.
+fn world() -> &'static str {
+    static WORLD: OnceLock<String> = OnceLock::new();
+    WORLD.get_or_init(|| {
+        let now = Clock::start(&MarketTime::Real).now().wall;
+        format!("{}-{}", std::process::id(), now.0)
+    })
+}
 
 impl World {
     /// The market clock.
     pub(crate) fn clock_json(&self, now: Moment) -> Value {
         let session = self.market.session();
         json!({
+            "world": world(),
             "market_nanos": now.market.0,
             "market": now.market.to_string(),
             "mode": self.clock.pace.name(),

@@ -234,7 +234,11 @@ impl Engine {
     }
 
     pub(crate) fn interrupt(&self) {
-        signal(&self.child.0, rustix::process::Signal::INT);
+        self.signal(rustix::process::Signal::INT);
+    }
+
+    pub(crate) fn signal(&self, number: rustix::process::Signal) {
+        signal(&self.child.0, number);
     }
 
     /// Waits for the end of the run.

@@ -11,6 +11,7 @@ use super::settle::Open;
 use super::summary;
 use crate::cli::Failure;
 use crate::cli::hand::Hand;
+use crate::cli::inquiry;
 use crate::control::Desk;
 use crate::control::dial::{Dialled, Want};
 use crate::control::guard::Wish;
@@ -18,6 +19,7 @@ use crate::hot::feed::FeedEvent;
 use crate::hot::gateway::GatewayEvent;
 use crate::model::{Cause, Command, MonoNanos, TradingState, WallNanos};
 use crate::pipeline::Engine;
+use crate::pipeline::inquiry::News;
 use crate::ring::LaneView;
 use crate::runtime::watchdog::Bark;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -100,6 +102,14 @@ impl Control {
         for line in prepared.trouble.iter().cloned().chain(prepared.hand.news()) {
             console.line("guard", &line, &json!({ "text": line }));
         }
+        for line in &prepared.news {
+            console.line("recovery", line, &json!({ "text": line }));
+        }
+        if args.record.is_some() && !prepared.start.carried.fills.is_empty() {
+            let text = "ALARM this recording begins with positions of an earlier run: its replay will differ";
+            console.line("recovery", text, &json!({ "text": text }));
+        }
+        let open = Open::of(&prepared.start.carried.orders);
         let tape = match &args.record {
             Some(path) => Some(Recording::begin(path, &prepared.header, &prepared.history)?),
             None => None,
@@ -118,7 +128,7 @@ impl Control {
             is_simulated: prepared.is_simulated,
             day_open: prepared.day_open,
             day_end: prepared.day_end,
-            open: Open::default(),
+            open,
             troubles: BTreeSet::new(),
             links: 0,
             connections,
@@ -204,6 +214,19 @@ impl Control {
             self.open.note(&entry);
             speak(console, &mut |console| console.record(&entry));
         }
+        self.engine.wishes.turn();
+        while let Some(news) = self.engine.asking.news() {
+            if let News::SessionDead(_) = news {
+                end = Some(End::SessionDead);
+            }
+            if let Some(fault) = inquiry::guard(&self.hand, &news) {
+                console.line("guard", &fault, &json!({ "text": fault }));
+            }
+            let text = inquiry::words(&news);
+            speak(console, &mut |console| {
+                console.line("inquiry", &text, &json!({ "text": text }));
+            });
+        }
         while let Some(event) = self.engine.outlets.gateway.pop() {
             match event {
                 GatewayEvent::ConnectionLost => {
@@ -224,9 +247,8 @@ impl Control {
             speak(console, &mut |console| console.gateway(&event));
         }
         while let Some(wish) = self.hand.wish() {
-            if wish == Wish::Flatten && self.engine.commands.push(Command::Flatten).is_err() {
-                let text = "ALARM the gateway takes no commands: nothing was flattened; ask again";
-                console.line("guard", text, &json!({ "text": text }));
+            if wish == Wish::Flatten {
+                self.engine.wishes.ask(Command::Flatten);
             }
         }
         while let Some(note) = self.hand.note() {

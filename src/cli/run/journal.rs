@@ -1,9 +1,9 @@
-//! The journal files of a run: where the day's journal ended, files prepared ahead of the engine, synced behind it.
+//! The journal files of a run: prepared ahead of the engine, synced behind it.
 
 use crate::cli::Failure;
 use crate::config::{Config, JournalSync};
 use crate::journal::writer::Sync;
-use crate::journal::{self, JournalFault, Segment, head::Head, reader::Tail, seal};
+use crate::journal::{self, Segment, head::Head, seal};
 use crate::model::{MonoNanos, WallNanos};
 use crate::pipeline::arm::TapeHeader;
 use crate::ring::Lossless;
@@ -208,18 +208,6 @@ pub(in crate::cli) fn new_segment(
 
 /// When this process opened its first journal file: what orders the runs of a day.
 static RUN: OnceLock<WallNanos> = OnceLock::new();
-
-/// Where the journal of the account's day ended before this run.
-///
-/// # Errors
-///
-/// [`Failure::Input`] when a file of the folder cannot be read as a journal of this account.
-pub(in crate::cli) fn tail_of(folder: &Path, header: &TapeHeader) -> Result<Tail, Failure> {
-    let fault = |fault: JournalFault| Failure::Input(fault.to_string());
-    let files = journal::files(folder, header.family.0, header.day).map_err(fault)?;
-    let journal = journal::read(&files).map_err(fault)?;
-    Ok(journal.tail)
-}
 
 /// When records must be on the disk, as configured.
 pub(in crate::cli) const fn sync_of(config: &Config) -> Sync {

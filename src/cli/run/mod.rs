@@ -81,7 +81,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     let config = load::load(&args.config, args.venue_ready.as_deref(), args.execute)?;
-    let prepared = prepare::prepare(&config, args)?;
+    let prepared = prepare::prepare(&config, args, &interrupted)?;
     let mut stdout = std::io::stdout().lock();
     let mut console = Console {
         names: prepared.names.clone(),

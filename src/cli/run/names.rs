@@ -59,7 +59,12 @@ impl Names {
     }
 
     pub(in crate::cli) fn strategy(&self, ix: StrategyIx) -> &str {
-        self.strategies.get(ix.at()).map_or("?", String::as_str)
+        let nobody = if ix.at() == self.strategies.len() {
+            "(no strategy)"
+        } else {
+            "?"
+        };
+        self.strategies.get(ix.at()).map_or(nobody, String::as_str)
     }
 
     /// The conditions that hold, as `3/7 rsi_condition …`: how many, and which are missing.

@@ -2,10 +2,11 @@
 
 use super::Args;
 use super::decisions::{Explainer, run_names};
-use super::journal::{Journal, new_segment, sync_of, tail_of};
+use super::journal::{Journal, new_segment, sync_of};
 use super::names::Names;
 use crate::cli::Failure;
 use crate::cli::hand::Hand;
+use crate::cli::resume::{Before, Resumed, resume};
 use crate::config::Config;
 use crate::control::Desk;
 use crate::model::WallNanos;
@@ -14,6 +15,7 @@ use crate::pipeline::{Start, describe};
 use crate::runtime::topology;
 use crate::runtime::{Clock, MarketTime, Topology};
 use serde_json::Value;
+use std::sync::atomic::AtomicBool;
 
 /// Everything before the first thread.
 pub(super) struct Prepared {
@@ -27,6 +29,8 @@ pub(super) struct Prepared {
     pub(super) trouble: Option<String>,
     pub(super) twin: Desk,
     pub(super) hand: Hand,
+    /// What was found at the start.
+    pub(super) news: Vec<String>,
     pub(super) is_simulated: bool,
     pub(super) journal: Journal,
     pub(super) day_end: Option<WallNanos>,
@@ -50,7 +54,11 @@ pub(in crate::cli) fn arm_failure(fault: &arm::ArmFault) -> Failure {
 /// # Errors
 ///
 /// The class of what cannot be had; nothing was sent.
-pub(super) fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure> {
+pub(super) fn prepare(
+    config: &Config,
+    args: &Args,
+    interrupted: &AtomicBool,
+) -> Result<Prepared, Failure> {
     let fail = |fault: arm::ArmFault| arm_failure(&fault);
     let placement = place(config, args)?;
     let (mut desk, tls) = arm::open_desk(config).map_err(fail)?;
@@ -60,13 +68,6 @@ pub(super) fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure>
     let mut assembly = arm::assemble(config, &instruments, day).map_err(fail)?;
     let history =
         arm::warm(&mut desk, config, &instruments, &mut assembly.units, now).map_err(fail)?;
-    let header = TapeHeader {
-        config: std::fs::read_to_string(&args.config)?,
-        instruments: instruments.clone(),
-        day,
-        intent_base: arm::intent_base(now),
-        family: (arm::fingerprint(desk.account()), day),
-    };
     let names = Names::of(&instruments, &assembly);
     let sessions = assembly
         .strategies
@@ -78,12 +79,34 @@ pub(super) fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure>
         });
     let sessions: Vec<_> = sessions.collect();
     let journal = config.engine.data_dir.join("journal");
-    std::fs::create_dir_all(&journal)
-        .map_err(|e| Failure::Failed(format!("{}: {e}", journal.display())))?;
-    let tail = tail_of(&journal, &header)?;
-    let (segment, journal_file) = new_segment(&journal, &header, 1)?;
     let account = desk.account().to_owned();
+    // Locked first: nobody else writes to the journal that is read now.
     let hand = Hand::take(config, desk.account())?;
+    let clock = Clock::start(&market);
+    let before = Before {
+        config,
+        folder: &journal,
+        family: (arm::fingerprint(desk.account()), day),
+        instruments: &instruments,
+        strategies: &assembly.names,
+        now,
+        clock: &clock,
+        interrupted,
+    };
+    let Resumed {
+        carried,
+        next_intent,
+        tail,
+        news,
+    } = resume(&mut desk, &before)?;
+    let header = TapeHeader {
+        config: std::fs::read_to_string(&args.config)?,
+        instruments: instruments.clone(),
+        day,
+        intent_base: arm::intent_base(now).max(next_intent),
+        family: (arm::fingerprint(desk.account()), day),
+    };
+    let (segment, journal_file) = new_segment(&journal, &header, 1)?;
     let twin = desk.twin();
     let mut armoury =
         arm::armoury(config, (desk, tls), instruments, assembly, &header).map_err(fail)?;
@@ -108,10 +131,12 @@ pub(super) fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure>
         topology: describe(&placement),
         start: Start {
             placement,
-            clock: Clock::start(&market),
+            clock,
             segment,
             state: hand.state(),
             tail,
+            carried,
+            now,
             sync: sync_of(config),
             records: args.record.is_some(),
         },
@@ -123,6 +148,7 @@ pub(super) fn prepare(config: &Config, args: &Args) -> Result<Prepared, Failure>
         trouble,
         twin,
         hand,
+        news,
         is_simulated: config.venue.simulated,
         day_end: sessions.iter().map(crate::model::Session::close).max(),
         day_open: sessions.iter().map(crate::model::Session::open).min(),

@@ -1,5 +1,6 @@
 //! Which orders are still open, as control knows it from the records.
 
+use crate::book::OrderRecord;
 use crate::journal::Entry;
 use crate::model::{Order, OrderState, Tag};
 
@@ -10,6 +11,14 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// Begins with what earlier runs of the day left open.
+    pub(super) fn of(orders: &[OrderRecord]) -> Self {
+        let live = orders.iter().filter(|record| record.is_live());
+        Self {
+            orders: live.map(|record| (record.order, record.state)).collect(),
+        }
+    }
+
     /// Takes one record.
     pub(super) fn note(&mut self, entry: &Entry) {
         match entry {

@@ -1,36 +1,39 @@
-//! The loop of a run of batches: reads prices, hands intents over, reads the order book, tells people.
+//! The loop of a run of batches: reads prices, hands intents over, passes on what is found, tells people.
 
 use super::{Failure, follow, print_json};
 use crate::cli::hand::Hand;
+use crate::cli::inquiry;
 use crate::cli::run::decisions::Explainer;
 use crate::cli::run::journal::Journal;
 use crate::control::Desk;
-use crate::control::batch::{Batches, End, Outcome, Step, Submit, reads, start_of_run};
+use crate::control::batch::{Batches, End, Outcome, Step, Submit, start_of_run};
 use crate::control::dial::{Dialled, Want};
 use crate::control::guard::Wish;
 use crate::hot::gateway::GatewayEvent;
 use crate::journal::Entry;
 use crate::model::{
-    Action, Command, Day, Instrument, InstrumentIx, InstrumentTable, Intent, Leg, LegRole,
-    MonoNanos, OrderState, Price, Qty, ReportSource, Side, Signal, StrategyIx, Tag, TradingState,
+    Action, Command, Instrument, InstrumentIx, InstrumentTable, Intent, Leg, LegRole, MonoNanos,
+    OrderState, Price, Qty, ReportSource, Side, Signal, StrategyIx, Tag, TradingState,
 };
 use crate::pipeline::batch::BatchEngine;
+use crate::pipeline::inquiry::News;
 use crate::ring::Touch;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Longest life of a batch: an order is cancelled after ten seconds, and a lost answer takes a while to find.
-pub(super) const PATIENCE_NS: u64 = 60_000_000_000;
+/// Longest life of a batch: an order is cancelled after ten seconds, and that a lost order never existed is
+/// proved after twenty.
+pub(super) const PATIENCE_NS: u64 = 120_000_000_000;
 /// Longest wait for two order connections.
 const LINKS_NS: u64 = 20_000_000_000;
 /// Time between two tries to read what is needed.
 const RETRY_NS: u64 = 1_000_000_000;
 /// Reads that may fail in a row.
 const FAILURES_MAX: u32 = 5;
-/// Shortest and longest time between two reads of the order book.
-const POLL_NS: (u64, u64) = (100_000_000, 2_000_000_000);
+/// Time between two reads of prices while a batch is out.
+const PRICES_NS: u64 = 1_000_000_000;
 const PERIOD: Duration = Duration::from_millis(2);
 
 /// Seconds for people: `20 s`, `0.12 s`.
@@ -105,7 +108,6 @@ pub(super) struct Driver {
     pub(super) batches: Batches,
     pub(super) desk: Desk,
     pub(super) priced: Priced,
-    pub(super) family: (u32, Day),
     pub(super) is_simulated: bool,
     pub(super) journal: Journal,
     pub(super) explainer: Explainer,
@@ -121,11 +123,9 @@ struct Turn {
     failures: u32,
     /// No read before this moment.
     read_at: MonoNanos,
-    poll_ns: u64,
     waiting_since: Option<MonoNanos>,
     told_wait: Option<MonoNanos>,
     batch: usize,
-    changed: bool,
     /// Records the gateway wrote.
     written: u64,
     /// True once a disk that refuses was named.
@@ -191,7 +191,7 @@ impl Driver {
         }
         while let Some(wish) = self.hand.wish() {
             if wish == Wish::Flatten {
-                self.engine.commands.push(Command::Flatten).ok();
+                self.engine.wishes.ask(Command::Flatten);
             }
         }
         let state = self.engine.state.get();
@@ -217,7 +217,7 @@ impl Driver {
                 }
             }
             Step::Submit(due) => self.submit(due, turn, teller),
-            Step::Running => self.poll(turn, teller),
+            Step::Running => self.follow_prices(turn),
         }
         true
     }
@@ -239,7 +239,7 @@ impl Driver {
                 }
                 GatewayEvent::SessionDead => self.batches.stop(End::SessionDead),
                 GatewayEvent::Unknown(tag) => teller.say(&format!(
-                    "  ALARM {} {tag}: no answer, asking the order book by tag",
+                    "  ALARM {} {tag}: no answer, asking the order book",
                     leg_name(tag)
                 )),
                 GatewayEvent::Contradiction(tag) => {
@@ -278,7 +278,6 @@ impl Driver {
         }
         let now = self.now();
         while let Some(entry) = self.engine.records.pop() {
-            turn.changed = true;
             // The gateway's clock began after the login; the run's did before it.
             let entry = self.shifted(entry);
             self.tell(&entry, teller);
@@ -293,6 +292,16 @@ impl Driver {
             && !std::mem::replace(&mut turn.told_trouble, true)
         {
             teller.say(&format!("ALARM {trouble}; trading goes on"));
+        }
+        self.engine.wishes.turn();
+        while let Some(news) = self.engine.asking.news() {
+            if let News::SessionDead(_) = news {
+                self.batches.stop(End::SessionDead);
+            }
+            if let Some(line) = inquiry::guard(&self.hand, &news) {
+                teller.say(&line);
+            }
+            teller.say(&format!("  {}", inquiry::words(&news)));
         }
     }
 
@@ -350,6 +359,7 @@ impl Driver {
         let now = self.now();
         if self.engine.intents.push(intent).is_ok() {
             self.batches.submitted(now);
+            turn.read_at = now.plus(PRICES_NS);
             let cause = format!(
                 "batch {} of {count}, {} lots of each leg",
                 due.batch, due.lots
@@ -357,8 +367,24 @@ impl Driver {
             if let Some(trouble) = self.explainer.asked(&intent, cause) {
                 teller.say(&trouble);
             }
-            turn.poll_ns = POLL_NS.0;
-            turn.read_at = now;
+        }
+    }
+
+    /// Reads prices once a second while a batch is out: what follows its first orders is priced by them.
+    fn follow_prices(&mut self, turn: &mut Turn) {
+        let now = self.now();
+        if now < turn.read_at {
+            return;
+        }
+        turn.read_at = now.plus(PRICES_NS);
+        if self.is_simulated {
+            follow(&self.engine.clock, &mut self.desk);
+        }
+        // Without an answer the prices stay as they were: orders are priced by those, and read again soon.
+        if let Ok(touches) = self.priced.touches(&mut self.desk, &self.engine.clock) {
+            for (ix, touch) in (0_u16..).zip(touches) {
+                self.engine.quotes.set(InstrumentIx(ix), touch);
+            }
         }
     }
 
@@ -403,58 +429,6 @@ impl Driver {
         teller.say(&format!("cannot read: {why}"));
         if turn.failures >= FAILURES_MAX {
             self.batches.stop(End::VenueGone(why));
-        }
-    }
-
-    /// Reads the order book while orders of the running batch have no end.
-    fn poll(&mut self, turn: &mut Turn, teller: &mut Teller) {
-        let now = self.now();
-        let Some(batch) = self.batches.batches().get(turn.batch.saturating_sub(1)) else {
-            return;
-        };
-        let is_waiting = |state: OrderState| {
-            matches!(
-                state,
-                OrderState::Acknowledged | OrderState::Open | OrderState::Unknown
-            )
-        };
-        let owes_reply = batch
-            .orders
-            .iter()
-            .any(|seen| matches!(seen.state, OrderState::Admitted | OrderState::Sending));
-        let waits = batch.orders.iter().any(|seen| is_waiting(seen.state));
-        if owes_reply || !waits || now < turn.read_at {
-            return;
-        }
-        let rows = match reads::orders(&mut self.desk) {
-            Ok(rows) => rows,
-            Err(fault) => {
-                turn.read_at = now.plus(RETRY_NS);
-                return teller.say(&format!("the order book cannot be read: {fault}"));
-            }
-        };
-        turn.poll_ns = (turn.poll_ns * 2).min(POLL_NS.1);
-        turn.read_at = self.now().plus(turn.poll_ns);
-        let family = crate::model::ids::TagParts {
-            account: self.family.0,
-            day: self.family.1,
-            intent: 0,
-            leg: 0,
-            slice: 0,
-            attempt: 0,
-        };
-        let family = Tag::new(family);
-        for row in rows {
-            let is_ours = row.tag.is_some_and(|tag| {
-                tag.family() == family.family()
-                    && tag
-                        .intent_and_leg()
-                        .is_some_and(|(intent, _)| self.batches.number_of(intent).is_some())
-            });
-            if is_ours && self.engine.updates.push(row).is_err() {
-                // The gateway is behind: the next read says the same again.
-                break;
-            }
         }
     }
 

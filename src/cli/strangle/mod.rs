@@ -5,8 +5,9 @@ mod drive;
 
 use super::Failure;
 use super::hand::Hand;
+use super::resume::{Before, resume};
 use super::run::decisions::{Explainer, run_names};
-use super::run::journal::{Journal, new_segment, sync_of, tail_of};
+use super::run::journal::{Journal, new_segment, sync_of};
 use super::run::names::Names;
 use super::run::prepare::{arm_failure, market_time, sim_clock};
 use crate::config::Config;
@@ -14,9 +15,11 @@ use crate::control::batch::{Batches, Delay, Ends, Outcome, Plan, Setup, reads, s
 use crate::model::{InstrumentIx, Lots, Price, Qty, Side};
 use crate::pipeline::arm::{self, Assembly, TapeHeader};
 use crate::pipeline::batch::start_batches;
+use crate::ring::Touch;
 use crate::rules::{Ladder, LegsPolicy, Policy, protected_limit};
 use crate::runtime::{Clock, MarketTime};
 use crate::venue::Product;
+use crate::venue::kite::market::QuoteRow;
 use drive::{Driver, Priced, Teller};
 use serde_json::json;
 use std::io::Write as _;
@@ -88,6 +91,8 @@ pub struct Args {
 /// Orders of a batch are priced again after this long, so many times, each time so much further.
 const LADDER_TTL_NS: u64 = 2_000_000_000;
 const LADDER_STEPS: u8 = 4;
+/// What the batches' intents belong to, in the journal's names.
+const STRATEGY: &str = "strangle";
 /// The whole ladder, and the reply to its last step.
 const IMBALANCE_NS: u64 = 12_000_000_000;
 const LADDER_STEP_BASIS_POINTS: i64 = 50;
@@ -177,21 +182,36 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if args.dry_run {
         return dry_run(args, &plan, &priced, (&mut desk, login_ns), &mut teller);
     }
-    let header = TapeHeader {
-        config: String::new(),
-        instruments: table.clone(),
-        day,
-        intent_base: arm::intent_base(now),
-        family: (arm::fingerprint(desk.account()), day),
-    };
     let hand = Hand::take(&config, desk.account())?;
     for line in hand.news() {
         teller.say(&line);
     }
     let journal = config.engine.data_dir.join("journal");
-    std::fs::create_dir_all(&journal)
-        .map_err(|e| Failure::Failed(format!("{}: {e}", journal.display())))?;
-    let tail = tail_of(&journal, &header)?;
+    let clock = Clock::start(&market);
+    clock.observe(now, clock.mono());
+    let family = (arm::fingerprint(desk.account()), day);
+    let names = [STRATEGY.to_owned()];
+    let before = Before {
+        config: &config,
+        folder: &journal,
+        family,
+        instruments: &table,
+        strategies: &names,
+        now,
+        clock: &clock,
+        interrupted: &interrupted,
+    };
+    let resumed = resume(&mut desk, &before)?;
+    for line in &resumed.news {
+        teller.say(line);
+    }
+    let header = TapeHeader {
+        config: String::new(),
+        instruments: table.clone(),
+        day,
+        intent_base: arm::intent_base(now).max(resumed.next_intent),
+        family,
+    };
     let (segment, file) = new_segment(&journal, &header, 1)?;
     let twin = desk.twin();
     let nothing = Assembly {
@@ -217,7 +237,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         .map_err(|fault| arm_failure(&fault))?;
     let names = Names {
         instruments: header.instruments.clone(),
-        strategies: vec!["strangle".to_owned()],
+        strategies: vec![STRATEGY.to_owned()],
         rules: Vec::new(),
     };
     let said = run_names(&config, twin.account(), &names, &armoury.settings.limits);
@@ -227,9 +247,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let journal = Journal::new(journal, header.clone(), (segment.path(), file));
     let links = armoury.settings.connections;
-    let clock = Clock::start(&market);
-    clock.observe(now, clock.mono());
-    // The engine's clock starts now; the run began a login earlier.
+    // The run began a login, and the reading of the books, before the engine's clock is looked at.
     let origin = start_of_run(login_ns);
     let setup = Setup {
         plan,
@@ -243,7 +261,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let batches = Batches::new(setup, origin.logged_in);
     let engine = start_batches(
         armoury,
-        (segment, tail, sync_of(&config)),
+        (segment, resumed.tail, sync_of(&config)),
+        &resumed.carried,
         hand.state(),
         clock,
     )?;
@@ -252,7 +271,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         batches,
         desk: twin,
         priced,
-        family: header.family,
         is_simulated: config.venue.simulated,
         journal,
         explainer,
@@ -355,16 +373,8 @@ impl Priced {
     ///
     /// A sentence: the venue cannot be asked, or a contract has no price.
     fn read(&self, desk: &mut crate::control::Desk) -> Result<Vec<(Price, Price)>, String> {
-        let keys: Vec<String> = self
-            .table
-            .iter()
-            .map(|row| format!("{}:{}", row.exchange, row.symbol))
-            .collect();
-        let asked: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let rows = reads::quotes(desk, &asked).map_err(|fault| fault.to_string())?;
-        let price = |(row, key): (&crate::model::Instrument, &String)| {
-            let quote = rows.iter().find(|quote| quote.key == *key);
-            let quote = quote.ok_or_else(|| format!("the venue has no quote of {key}"))?;
+        let price = |(row, quote): (&crate::model::Instrument, &QuoteRow)| {
+            let key = &quote.key;
             let reference =
                 reads::touch(quote, self.side).ok_or_else(|| format!("{key} has no price yet"))?;
             let limit = protected_limit(reference, self.side, self.protection, row.tick);
@@ -376,7 +386,42 @@ impl Priced {
             };
             Ok((reference, limit))
         };
-        self.table.iter().zip(&keys).map(price).collect()
+        let quotes = self.quotes(desk)?;
+        self.table.iter().zip(&quotes).map(price).collect()
+    }
+
+    /// Last price, bid and ask of the CALL and of the PUT, read now.
+    ///
+    /// # Errors
+    ///
+    /// A sentence: the venue cannot be asked, or lacks a contract.
+    fn touches(
+        &self,
+        desk: &mut crate::control::Desk,
+        clock: &Clock,
+    ) -> Result<Vec<Touch>, String> {
+        let touch = |row: QuoteRow| Touch {
+            last: row.last,
+            bid: row.bids.first().map_or(Price::ZERO, |level| level.price),
+            ask: row.asks.first().map_or(Price::ZERO, |level| level.price),
+            received: clock.mono(),
+        };
+        Ok(self.quotes(desk)?.into_iter().map(touch).collect())
+    }
+
+    fn quotes(&self, desk: &mut crate::control::Desk) -> Result<Vec<QuoteRow>, String> {
+        let keys: Vec<String> = self
+            .table
+            .iter()
+            .map(|row| format!("{}:{}", row.exchange, row.symbol))
+            .collect();
+        let asked: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let rows = reads::quotes(desk, &asked).map_err(|fault| fault.to_string())?;
+        let quote = |key: &String| {
+            let quote = rows.iter().find(|quote| quote.key == *key).cloned();
+            quote.ok_or_else(|| format!("the venue has no quote of {key}"))
+        };
+        keys.iter().map(quote).collect()
     }
 }
 

@@ -1,11 +1,10 @@
-//! What a run of batches reads of the venue: quotes before a batch leaves, the order book while it is out.
+//! What a run of batches reads of the venue: quotes before a batch leaves.
 
 use crate::control::desk::{Desk, DeskFault};
 use crate::model::{Price, Side};
-use crate::venue::kite::books;
 use crate::venue::kite::faults::ApiFault;
 use crate::venue::kite::market::{QuoteKind, QuoteRow, parse_quotes, quote_request};
-use crate::venue::{JsonScratch, OrderUpdate, Request};
+use crate::venue::{JsonScratch, Request};
 
 fn fault(what: &'static str) -> impl Fn(ApiFault) -> DeskFault {
     move |source| DeskFault::Api { what, source }
@@ -20,19 +19,6 @@ pub fn quotes(desk: &mut Desk, keys: &[&str]) -> Result<Vec<QuoteRow>, DeskFault
     let request = quote_request(desk.auth(), QuoteKind::Full, keys);
     let mut reply = desk.call(&request)?;
     parse_quotes(reply.status, &mut reply.body, &mut JsonScratch::new()).map_err(fault("quotes"))
-}
-
-/// The order book of the day, as the feed would have told it row by row.
-///
-/// # Errors
-///
-/// [`DeskFault`]; a row that cannot be read fails the whole book.
-pub fn orders(desk: &mut Desk) -> Result<Vec<OrderUpdate>, DeskFault> {
-    let request = books::orders_request(desk.auth());
-    let mut reply = desk.call(&request)?;
-    let rows = books::parse_orders(reply.status, &mut reply.body, &mut JsonScratch::new());
-    let rows = rows.map_err(fault("order book"))?;
-    Ok(rows.into_iter().map(|row| row.update).collect())
 }
 
 /// Starts the market of a simulated venue that waits for a first subscriber: batches need no feed.

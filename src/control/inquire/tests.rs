@@ -171,7 +171,14 @@ fn a_trade_of_no_known_order_keeps_every_tag_unknown() {
 #[test]
 fn an_untagged_row_like_the_order_forbids_the_proof_and_an_older_one_does_not() {
     let rows = [row(None, 9, OrderState::Open, 0)];
-    for (sent, absent) in [(1_000, false), (1_003, false), (1_004, true)] {
+    let ours = rows[0].update.limit;
+    let other = Price(ours.0 + 500);
+    for (sent, limit, absent) in [
+        (1_000, ours, false),
+        (1_003, ours, false),
+        (1_004, ours, true),
+        (1_000, other, true),
+    ] {
         let mut inquirer = inquirer();
         inquirer.unknown(tag(1), MonoNanos(0), MonoNanos(0));
         let sent = WallNanos::from_secs(sent);
@@ -182,6 +189,7 @@ fn an_untagged_row_like_the_order_forbids_the_proof_and_an_older_one_does_not() 
                 token,
                 side,
                 qty,
+                limit,
                 sent,
             },
         );
@@ -208,7 +216,7 @@ fn failed_reads_and_a_venue_without_tags_never_prove_absence() {
 }
 
 #[test]
-fn the_younger_unfilled_row_of_a_leg_is_named_and_the_elder_is_reported() {
+fn the_younger_unfilled_row_of_a_leg_is_named_and_the_elder_reported_once_it_is_alone() {
     let mut inquirer = inquirer();
     inquirer.unknown(tag(1), MonoNanos(0), MonoNanos(0));
     let rows = [
@@ -224,7 +232,28 @@ fn the_younger_unfilled_row_of_a_leg_is_named_and_the_elder_is_reported() {
             order_id
         })
     );
-    assert!(matches!(findings[1], Finding::Command(Command::Poll(p)) if p.order_id == OrderId(7)));
+    assert!(
+        findings
+            .iter()
+            .all(|f| matches!(f, Finding::Notice(Notice::Twice { .. })))
+    );
+    assert_eq!(inquirer.open(), 1, "nobody can say yet which one counts");
+    for (first, second) in [
+        (OrderState::Open, OrderState::Cancelled),
+        (OrderState::Cancelled, OrderState::Open),
+    ] {
+        let mut inquirer = super::tests::inquirer();
+        inquirer.unknown(tag(1), MonoNanos(0), MonoNanos(0));
+        let rows = [
+            row(Some(tag(1)), 8, second, 0),
+            row(Some(tag(1)), 7, first, 0),
+        ];
+        let number = OrderId(if first == OrderState::Open { 7 } else { 8 });
+        let (_, findings) = play(&mut inquirer, S, &rows, &[]);
+        assert!(matches!(findings[..],
+            [Finding::Command(Command::Poll(p))] if p.order_id == number && p.state == OrderState::Open));
+    }
+    let mut inquirer = super::tests::inquirer();
     // Another attempt of the same leg, both alive.
     let mut next = tag(2);
     next.0[19] = b'1';

@@ -16,8 +16,8 @@ use crate::indicators::{Bank, LevelSpec, PriceLevel};
 use crate::journal::Entry;
 use crate::journal::recover::Carried;
 use crate::model::{
-    Action, Bar, InstrumentIx, Intent, IntentId, Leg, MonoNanos, Order, OrderState, Price, Qty,
-    Report, Side, Signal, StrategyIx, Tag, Tick, WallNanos,
+    Action, Bar, Fill, InstrumentIx, Intent, IntentId, Leg, MonoNanos, Order, OrderState, Price,
+    Qty, Report, Side, Signal, StrategyIx, Tag, Tick, WallNanos,
 };
 use crate::rules::conditions::{Context, Inputs};
 use crate::rules::strategy::{Evaluate as Policy, Moment, Strategy};
@@ -146,6 +146,7 @@ struct Sent {
 pub struct Evaluate {
     runs: Vec<Run>,
     book: Book,
+    instruments: usize,
     sent: Vec<Sent>,
     base: u64,
     /// Numbers of intents of an earlier run that are still being worked, with their rows.
@@ -185,7 +186,9 @@ impl Evaluate {
         };
         Self {
             runs: plans.into_iter().map(run).collect(),
-            book: Book::new(strategies, instruments),
+            // One more: positions that belong to no strategy of this run.
+            book: Book::new(strategies.saturating_add(1), instruments),
+            instruments,
             sent: Vec::with_capacity(4_096),
             base,
             carried: Vec::new(),
@@ -202,7 +205,7 @@ impl Evaluate {
             .collect();
         let mut counted = BTreeSet::new();
         for fill in &carried.fills {
-            self.book.apply(fill);
+            self.book_fill(fill);
             let is_flat = self.book.legs(fill.strategy).next().is_none();
             let Some(run) = self.runs.get_mut(fill.strategy.at()) else {
                 continue;
@@ -517,13 +520,22 @@ impl Evaluate {
     pub fn apply(&mut self, entry: &Entry) {
         match entry {
             Entry::Fill(fill) => {
-                self.book.apply(fill);
+                self.book_fill(fill);
                 self.settle_position(fill.strategy);
                 self.settle_fill(fill.tag);
             }
             Entry::Report(report) if report.state.is_terminal() => self.end_leg(report),
             Entry::Report(report) => self.reopen_leg(report.tag),
             _ => {}
+        }
+    }
+
+    /// Books an execution of this run's contracts; those of an earlier run with others are the gateway's alone.
+    #[inline]
+    fn book_fill(&mut self, fill: &Fill) {
+        let is_known = fill.instrument.at() < self.instruments;
+        if is_known && fill.strategy.at() <= self.runs.len() {
+            self.book.apply(fill);
         }
     }
 

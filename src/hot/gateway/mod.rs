@@ -30,10 +30,12 @@ use crate::book::OrderRecord;
 use crate::journal::{Entry, Journaled, Writer};
 use crate::model::ids::TagParts;
 use crate::model::{
-    Cause, Day, Denial, Ended, Ending, InstrumentIx, Intent, Leg, MonoNanos, Order, OrderId,
-    OrderState, Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState,
+    Cause, Command, Day, Denial, Ended, Ending, InstrumentIx, Intent, Leg, MonoNanos, Order,
+    OrderId, OrderState, Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag,
+    TradingState,
 };
 use crate::net::{Connection, HttpConnection};
+use crate::ring::{Counted, Receiver};
 use crate::rules::{Admitted, Budget, LegsPolicy, Runaway};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::venue::JsonScratch;
@@ -75,6 +77,8 @@ pub struct Gateway<C = HttpConnection> {
     twins: Vec<Twin>,
     /// When a flatten looks again at what is left.
     flatten_due: Option<MonoNanos>,
+    /// Whoever asks the venue about orders nobody can speak for: what it hears, and what it found.
+    inquiry: Option<(Counted<Entry>, Receiver<Command>)>,
     /// By strategy: whether it runs away.
     runaways: Vec<Runaway>,
     seen_state: TradingState,
@@ -111,6 +115,7 @@ impl<C: Connection> Gateway<C> {
             cancels: Vec::with_capacity(256),
             twins: Vec::new(),
             flatten_due: None,
+            inquiry: None,
             runaways: vec![Runaway::new(parts.runaway); parts.rules.policies.len()],
             seen_state: TradingState::Active,
             loss_latched: false,
@@ -125,6 +130,14 @@ impl<C: Connection> Gateway<C> {
             totals: GatewayTotals::default(),
             parts,
         }
+    }
+
+    /// Adds whoever asks the venue: everything that becomes known goes to it as well, and its evidence has a lane
+    /// of its own, so that neither waits for control.
+    #[must_use]
+    pub fn with_inquiry(mut self, heard: Counted<Entry>, evidence: Receiver<Command>) -> Self {
+        self.inquiry = Some((heard, evidence));
+        self
     }
 
     /// Counters so far.
@@ -166,6 +179,9 @@ impl<C: Connection> Gateway<C> {
             self.write(entry, now);
         }
         self.parts.records.push(entry);
+        if let Some((heard, _)) = &mut self.inquiry {
+            heard.push(entry);
+        }
     }
 
     /// Writes an entry to the journal.

@@ -40,28 +40,44 @@ impl<C: Connection> Gateway<C> {
                 break;
             };
             done += 1;
-            match command {
-                Command::Poll(poll) => {
-                    let known = Known {
-                        order_id: poll.order_id,
-                        state: poll.state,
-                        filled: poll.filled,
-                        average: poll.average,
-                        reject: poll.reject,
-                        denial: None,
-                        source: ReportSource::Poll,
-                        at: poll.at,
-                    };
-                    self.report(poll.tag, known, clock);
-                }
-                Command::Absent(tag) => self.take_absence(tag, clock),
-                Command::Cancel(tag) => self.cancel(tag),
-                Command::CancelAll => self.cancel_all(),
-                Command::Flatten => self.flatten(clock),
-                Command::Submit(intent) => self.dispatch(&intent, clock),
-            }
+            self.take_command(command, clock);
+        }
+        // The inquiry's evidence comes by a lane of its own, so that neither waits for the other.
+        while done < 2 * COMMANDS
+            && let Some(command) = self.inquiry.as_mut().and_then(|(_, found)| found.pop())
+        {
+            done += 1;
+            self.take_command(command, clock);
         }
         done
+    }
+
+    fn take_command(&mut self, command: Command, clock: &Clock) {
+        match command {
+            Command::Poll(poll) => {
+                let known = Known {
+                    order_id: poll.order_id,
+                    state: poll.state,
+                    filled: poll.filled,
+                    average: poll.average,
+                    reject: poll.reject,
+                    denial: None,
+                    source: ReportSource::Poll,
+                    at: poll.at,
+                };
+                self.report(poll.tag, known, clock);
+            }
+            Command::Absent(tag) => self.take_absence(tag, clock),
+            Command::Cancel(tag) => self.cancel(tag),
+            Command::CancelNumber(tag, order_id) => {
+                if !self.cancels.contains(&(tag, order_id)) {
+                    self.cancels.push((tag, order_id));
+                }
+            }
+            Command::CancelAll => self.cancel_all(),
+            Command::Flatten => self.flatten(clock),
+            Command::Submit(intent) => self.dispatch(&intent, clock),
+        }
     }
 
     /// Cancels one order; the leg it was for is given up, so that nothing follows it.

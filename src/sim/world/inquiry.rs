@@ -61,6 +61,7 @@ impl Inquiry {
                     token,
                     side: order.side,
                     qty: order.qty,
+                    limit: order.limit,
                     sent: now.1,
                 };
                 self.shapes.insert(order.tag, (shape, now.0));

@@ -13,7 +13,7 @@ use crate::rules::LegsPolicy;
 
 impl Ticket {
     /// Makes a ticket from the orders of one intent, in any order; `lots` holds the lot and the largest order of
-    /// each leg's contract, `amends` tells the modifications of an order. `None` when there is no first leg.
+    /// each leg's contract, `amends` tells the modifications of an order. `None` when there is no leg at all.
     pub(in crate::hot::gateway) fn resume(
         records: &[OrderRecord],
         lots: [(Qty, Qty); 2],
@@ -25,9 +25,9 @@ impl Ticket {
         let mut ticket = Self::new(intent, lots, (policy, pace), now)?;
         for (number, lots) in (0_u8..).zip([lots[0], lots[1], lots[0], lots[1]]) {
             let own = |record: &&OrderRecord| leg_of(record) == Some(number);
-            if let Some(work) = Work::resume(records.iter().filter(own), lots, &amends, now) {
-                ticket.works[usize::from(number)] = work;
-            }
+            let place = &mut ticket.works[usize::from(number)];
+            let found = Work::resume(records.iter().filter(own), lots, &amends, now);
+            *place = found.unwrap_or(Work::absent(place.leg));
         }
         if ticket.works[2..]
             .iter()
@@ -126,7 +126,11 @@ fn intent_of(records: &[OrderRecord]) -> Option<Intent> {
             .iter()
             .find(move |record| leg_of(record) == Some(leg))
     };
-    let (first, second) = (first_of(0)?, first_of(1));
+    // Of an exit the second leg may have left alone; its own stands in for the first, which has no order.
+    let (first, second) = match (first_of(0), first_of(1)) {
+        (Some(first), second) => (first, second),
+        (None, second) => (second?, second),
+    };
     let order = &first.order;
     let signal = Signal {
         action: order.action,

@@ -1,0 +1,470 @@
+//! Asking about orders whose outcome nobody knows: the [`Inquirer`] on a thread of its own, with real reads.
+//!
+//! ```text
+//!   [gateway] ──entries──► [inquiry] ──reads──► venue: order book, trades
+//!       ▲                    │   └──── news ──► control
+//!       └──── evidence ──────┘
+//! ```
+//!
+//! Promises
+//! - Neither way goes through control: a console that nobody reads stops no inquiry.
+//! - Evidence is never lost: what the gateway's lane has no room for waits, in order.
+//! - Reads are never closer together than 250 ms, whatever is unknown: the broker counts them apart from orders,
+//!   ten a second over everything that is read.
+//! - A session that is dead is said once and ends all reads.
+//! - An order that ended without being filled is looked at for half a minute more: a fill may follow a
+//!   cancellation, and an order that was refused may turn out to live.
+//! - Of two orders for one leg the younger is cancelled by its number, through the gateway, as long as it works and
+//!   has no fills.
+//!
+//! Deliberately absent: deciding what a read proves (`control::inquire`), and sending anything but reads.
+
+use crate::book::OrderRecord;
+use crate::control::Desk;
+use crate::control::inquire::{Ask, Books, Finding, Inquirer, Notice, Settings, Shape, Unread};
+use crate::journal::Entry;
+use crate::journal::recover::{JournalSays, Verdict, venue_says, verdict};
+use crate::model::ids::TagParts;
+use crate::model::{
+    Command, Day, InstrumentTable, MonoNanos, Order, OrderId, OrderState, Report, Stamp, Tag,
+    Token, WallNanos,
+};
+use crate::ring::{Counted, LaneView, Lossless, Receiver, StopLatch, counted, lane, lossless};
+use crate::runtime::launch::Launch;
+use crate::runtime::{Clock, IdleMode, Stage, launch};
+use crate::venue::kite::books::OrderRow;
+use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Entries that may wait while a read takes its time: minutes of an order budget used to the full.
+const HEARD: usize = 16_384;
+/// Pieces of evidence that may wait for the gateway.
+const EVIDENCE: usize = 1_024;
+const SECOND: u64 = 1_000_000_000;
+/// Time a venue is given to show an order (reliability, section 2.4).
+const SETTLE_NS: u64 = 15 * SECOND;
+/// Shortest time between two reads.
+const SPACING_NS: u64 = SECOND / 4;
+/// How long an order that ended unfilled is still looked at.
+const LINGER_NS: u64 = 30 * SECOND;
+/// An order is heard of after it left: a row without a tag may be it when it is at most this much older.
+const HEARD_LATE_NS: i64 = 60_000_000_000;
+/// Reads that fail in a row before people are told.
+const FAILURES_TOLD: u32 = 3;
+
+/// What the inquiry found, for people and for control.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Something about an order.
+    Notice(Notice),
+    /// An order of our account and day that this engine never sent: another instance sends.
+    Stranger(Tag, OrderId),
+    /// Reads fail in a row; they go on.
+    Failing(String),
+    /// Reads succeed again.
+    Reading,
+    /// So many entries of the gateway found no room on their way here.
+    Missed(u64),
+    /// The session is dead: nothing more is read.
+    SessionDead(String),
+}
+
+/// What an inquiry is started with.
+#[derive(Debug)]
+pub struct InquiryParts {
+    /// A desk of its own on the session.
+    pub desk: Desk,
+    /// Account fingerprint and day that every tag carries.
+    pub family: (u32, Day),
+    /// Instruments of the run.
+    pub instruments: InstrumentTable,
+    /// Orders an earlier run of the day left.
+    pub carried: Vec<OrderRecord>,
+    /// Time between two reads while orders work, in nanoseconds; short where no feed tells of them.
+    pub cycle_ns: u64,
+}
+
+/// The stage.
+#[derive(Debug)]
+pub struct Inquiry {
+    desk: Desk,
+    inquirer: Inquirer,
+    family: [u8; 10],
+    tokens: Vec<Token>,
+    heard: Receiver<Entry>,
+    heard_view: LaneView,
+    missed: u64,
+    evidence: Lossless<Command>,
+    /// Evidence that found no room.
+    waiting: VecDeque<Command>,
+    outbox: Outbox<News>,
+    /// When each order that has no end was heard of, and what it looks like.
+    sent: BTreeMap<Tag, (MonoNanos, Option<Shape>)>,
+    /// Every tag of ours.
+    ours: BTreeSet<Tag>,
+    /// Tags of our shape that are not ours, by how many books showed them.
+    strangers: BTreeMap<Tag, u32>,
+    /// Orders that ended unfilled, and until when they are looked at.
+    lingering: VecDeque<(MonoNanos, Tag)>,
+    told: Vec<Notice>,
+    findings: Vec<Finding>,
+    failures: u32,
+    not_before: MonoNanos,
+    is_dead: bool,
+}
+
+/// The gateway's ends of the lanes to and from the inquiry.
+pub type InquiryLanes = (Counted<Entry>, Receiver<Command>);
+
+/// A running inquiry, as control sees it.
+#[derive(Debug)]
+pub struct Asking {
+    stop: StopLatch,
+    news: Inbox<News>,
+}
+
+impl Asking {
+    /// The next piece of news.
+    pub fn news(&self) -> Option<News> {
+        self.news.try_recv().ok()
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.stop.set();
+    }
+}
+
+/// Builds an inquiry, the gateway's ends of its lanes, and where its news come out.
+pub fn inquiry(parts: InquiryParts, now: Stamp) -> (Inquiry, InquiryLanes, Inbox<News>) {
+    let (heard_tx, heard, heard_view) = counted("gateway → inquiry (entries)", HEARD);
+    let name = "inquiry → gateway (evidence)";
+    let (evidence, evidence_rx, _) = lossless(name, EVIDENCE, lane::Policy::Stall);
+    let (outbox, news) = unbounded();
+    let inquiry = Inquiry::new(parts, (heard, heard_view), evidence, outbox, now);
+    (inquiry, (heard_tx, evidence_rx), news)
+}
+
+/// Starts an inquiry on a thread of its own. Nobody waits for its end: a read may take until its timeout, and
+/// proves nothing any more.
+///
+/// # Errors
+///
+/// When the operating system refuses the thread.
+pub fn start_inquiry(
+    inquiry: Inquiry,
+    news: Inbox<News>,
+    clock: &Clock,
+) -> std::io::Result<Asking> {
+    let stop = StopLatch::default();
+    launch(
+        inquiry,
+        Launch {
+            core: None,
+            idle: IdleMode::Park,
+            stop: stop.clone(),
+            clock: clock.clone(),
+        },
+    )?;
+    Ok(Asking { stop, news })
+}
+
+/// Control's wishes on their way to the gateway: what finds no room leaves in a later turn, in order.
+#[derive(Debug)]
+pub struct Wishes {
+    commands: Lossless<Command>,
+    waiting: VecDeque<Command>,
+}
+
+impl Wishes {
+    /// Takes the lane into the gateway.
+    pub const fn new(commands: Lossless<Command>) -> Self {
+        Self {
+            commands,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Asks the gateway for something.
+    pub fn ask(&mut self, command: Command) {
+        self.waiting.push_back(command);
+        self.turn();
+    }
+
+    /// Hands on what waits.
+    pub fn turn(&mut self) {
+        pass_on(&mut self.waiting, &mut self.commands);
+    }
+}
+
+fn pass_on(waiting: &mut VecDeque<Command>, lane: &mut Lossless<Command>) {
+    while let Some(command) = waiting.pop_front() {
+        if let Err(command) = lane.push(command) {
+            waiting.push_front(command);
+            break;
+        }
+    }
+}
+
+impl Inquiry {
+    fn new(
+        parts: InquiryParts,
+        (heard, heard_view): (Receiver<Entry>, LaneView),
+        evidence: Lossless<Command>,
+        outbox: Outbox<News>,
+        now: Stamp,
+    ) -> Self {
+        let (account, day) = parts.family;
+        let tag = Tag::new(TagParts {
+            account,
+            day,
+            intent: 0,
+            leg: 0,
+            slice: 0,
+            attempt: 0,
+        });
+        let mut family = [0; 10];
+        family.copy_from_slice(tag.family());
+        let settings = Settings {
+            family,
+            settle_ns: SETTLE_NS,
+            echoes_tags: true,
+        };
+        let mut inquiry = Self {
+            desk: parts.desk,
+            inquirer: Inquirer::new(settings).cycling(parts.cycle_ns),
+            family,
+            tokens: parts.instruments.iter().map(|row| row.token).collect(),
+            heard,
+            heard_view,
+            missed: 0,
+            evidence,
+            waiting: VecDeque::new(),
+            outbox,
+            sent: BTreeMap::new(),
+            ours: BTreeSet::new(),
+            strangers: BTreeMap::new(),
+            lingering: VecDeque::new(),
+            told: Vec::new(),
+            findings: Vec::new(),
+            failures: 0,
+            not_before: MonoNanos(0),
+            is_dead: false,
+        };
+        for record in &parts.carried {
+            inquiry.carry(record, now);
+        }
+        inquiry
+    }
+
+    /// Takes an order of an earlier run: its last byte left before this process began.
+    fn carry(&mut self, record: &OrderRecord, now: Stamp) {
+        let tag = record.order.tag;
+        self.admitted(&record.order, now);
+        self.inquirer.numbered(record.order_id);
+        match record.state {
+            OrderState::Unknown | OrderState::Sending => self.unknown(tag, now.mono, now),
+            OrderState::Acknowledged | OrderState::Open => self.inquirer.working(tag),
+            OrderState::Admitted
+            | OrderState::Denied
+            | OrderState::Filled
+            | OrderState::Cancelled
+            | OrderState::Rejected
+            | OrderState::Expired => drop(self.sent.remove(&tag)),
+        }
+    }
+
+    fn hear(&mut self, entry: &Entry, now: Stamp) {
+        match entry {
+            Entry::Admitted(order) => self.admitted(order, now),
+            Entry::Report(report) => self.report(report, now),
+            Entry::Sending(_)
+            | Entry::Fill(_)
+            | Entry::Amending(_)
+            | Entry::Ended(_)
+            | Entry::Adopted(_)
+            | Entry::Latch(_)
+            | Entry::Checkpoint(_) => {}
+        }
+    }
+
+    /// The gateway says so once its bytes have left, so that now is no earlier than the last of them.
+    fn admitted(&mut self, order: &Order, now: Stamp) {
+        let shape = self.tokens.get(order.instrument.at()).map(|token| Shape {
+            token: *token,
+            side: order.side,
+            qty: order.qty,
+            limit: order.limit,
+            sent: WallNanos(now.wall.0.saturating_sub(HEARD_LATE_NS)),
+        });
+        self.ours.insert(order.tag);
+        self.sent.insert(order.tag, (now.mono, shape));
+    }
+
+    fn report(&mut self, report: &Report, now: Stamp) {
+        let tag = report.tag;
+        self.ours.insert(tag);
+        self.inquirer.numbered(report.order_id);
+        if !self.lingering.is_empty() {
+            self.lingering.retain(|(_, ended)| *ended != tag);
+        }
+        match report.state {
+            OrderState::Admitted | OrderState::Sending => {}
+            OrderState::Unknown => self.unknown(tag, report.received, now),
+            OrderState::Acknowledged | OrderState::Open => {
+                self.inquirer.known(tag);
+                self.inquirer.working(tag);
+            }
+            OrderState::Denied | OrderState::Filled => {
+                self.inquirer.over(tag);
+                self.sent.remove(&tag);
+            }
+            OrderState::Cancelled | OrderState::Rejected | OrderState::Expired => {
+                self.inquirer.known(tag);
+                self.inquirer.working(tag);
+                let until = now.mono.plus(LINGER_NS);
+                self.lingering.push_back((until, tag));
+                self.sent.remove(&tag);
+            }
+        }
+    }
+
+    fn unknown(&mut self, tag: Tag, learned: MonoNanos, now: Stamp) {
+        let (last_byte, shape) = self.sent.get(&tag).copied().unwrap_or((learned, None));
+        self.inquirer.unknown(tag, last_byte, now.mono);
+        if let Some(shape) = shape {
+            self.inquirer.shape(tag, shape);
+        }
+    }
+
+    /// Ends the looking at orders that ended long enough ago.
+    fn let_go(&mut self, now: MonoNanos) {
+        while let Some((until, tag)) = self.lingering.front().copied()
+            && until <= now
+        {
+            self.lingering.pop_front();
+            self.inquirer.over(tag);
+        }
+    }
+
+    /// Reads what is due and takes the answer.
+    fn read(&mut self, ask: Ask, clock: &Clock) {
+        let begun = clock.mono();
+        self.not_before = begun.plus(SPACING_NS);
+        let (mut orders, mut trades) = (Vec::new(), Vec::new());
+        let read = match ask {
+            Ask::Orders => self.desk.orders().map(|rows| orders = rows),
+            Ask::Trades => self.desk.trades().map(|rows| trades = rows),
+        };
+        let mut findings = std::mem::take(&mut self.findings);
+        let books = match (&read, ask) {
+            (Err(_), _) => Err(Unread),
+            (Ok(()), Ask::Orders) => Ok(Books::Orders(&orders)),
+            (Ok(()), Ask::Trades) => Ok(Books::Trades(&trades)),
+        };
+        self.inquirer
+            .answer(ask, begun, books, clock.mono(), &mut findings);
+        for finding in findings.drain(..) {
+            match finding {
+                Finding::Command(command) => self.waiting.push_back(command),
+                Finding::Notice(notice) => self.notice(notice),
+            }
+        }
+        self.findings = findings;
+        self.strangers(&orders);
+        match read {
+            Ok(()) => {
+                if self.failures >= FAILURES_TOLD {
+                    self.news(News::Reading);
+                }
+                self.failures = 0;
+            }
+            Err(fault) if fault.is_session_dead() => {
+                self.is_dead = true;
+                self.news(News::SessionDead(fault.to_string()));
+            }
+            Err(fault) => {
+                self.failures = self.failures.saturating_add(1);
+                if self.failures == FAILURES_TOLD {
+                    self.news(News::Failing(fault.to_string()));
+                }
+            }
+        }
+    }
+
+    /// Every notice once: the inquirer repeats itself with every book.
+    fn notice(&mut self, notice: Notice) {
+        if let Notice::Twice { tag, order_id } = notice {
+            // Said again by every book until it is gone.
+            self.waiting.push_back(Command::CancelNumber(tag, order_id));
+        }
+        if !self.told.contains(&notice) {
+            self.told.push(notice);
+            self.news(News::Notice(notice));
+        }
+    }
+
+    /// Names live or filled orders of our family that were never heard of. One book is not enough: an order may
+    /// be in the book before it is heard of here.
+    fn strangers(&mut self, rows: &[OrderRow]) {
+        for update in rows.iter().map(|row| &row.update) {
+            let Some(tag) = update.tag.filter(|tag| tag.family() == self.family) else {
+                continue;
+            };
+            let venue = venue_says(update.state, update.filled);
+            let is_fence = verdict(JournalSays::NothingOurTag, venue) == Verdict::Fence;
+            if self.ours.contains(&tag) || !is_fence {
+                continue;
+            }
+            let books = self.strangers.entry(tag).or_insert(0);
+            *books = books.saturating_add(1);
+            if *books == 2 {
+                self.news(News::Stranger(tag, update.order_id));
+            }
+        }
+    }
+
+    fn news(&self, news: News) {
+        // Nobody listens any more when the run is ending.
+        self.outbox.send(news).ok();
+    }
+
+    /// Says when entries were lost on their way here.
+    fn count_missed(&mut self) {
+        let missed = self.heard_view.refused();
+        if missed > self.missed {
+            self.missed = missed;
+            self.news(News::Missed(missed));
+        }
+    }
+}
+
+impl Stage for Inquiry {
+    fn name(&self) -> &'static str {
+        "inquiry"
+    }
+
+    fn work(&mut self, clock: &Clock) -> usize {
+        let mut done = 0;
+        while let Some(entry) = self.heard.pop() {
+            self.hear(&entry, clock.now());
+            done += 1;
+        }
+        self.count_missed();
+        pass_on(&mut self.waiting, &mut self.evidence);
+        let now = clock.mono();
+        self.let_go(now);
+        if !self.is_dead
+            && now >= self.not_before
+            && let Some(ask) = self.inquirer.next(now)
+        {
+            self.read(ask, clock);
+            done += 1;
+        }
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests;

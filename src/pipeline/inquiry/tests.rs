@@ -1,0 +1,196 @@
+//! What the inquiry makes of what it hears; its reads are tested with real processes (`tests/unknown.rs`).
+
+use super::*;
+use crate::model::{
+    Action, InstrumentIx, IntentId, LegRole, Price, Qty, ReportSource, Side, StrategyIx,
+};
+use crate::net::{Url, tls};
+use crate::ring::lane::Policy;
+use crate::ring::lossless;
+use crate::venue::{Broker, OrderUpdate};
+
+const DAY: Day = Day(20_780);
+
+fn tag(account: u32, intent: u64) -> Tag {
+    Tag::new(TagParts {
+        account,
+        day: DAY,
+        intent,
+        leg: 0,
+        slice: 0,
+        attempt: 0,
+    })
+}
+
+fn order(intent: u64) -> Order {
+    Order {
+        tag: tag(7, intent),
+        intent: IntentId(intent),
+        strategy: StrategyIx(0),
+        action: Action::Entry,
+        role: LegRole::Call,
+        instrument: InstrumentIx(0),
+        side: Side::Sell,
+        qty: Qty(75),
+        limit: Price(1_000_000),
+        signal: Price::ZERO,
+        reduces: false,
+        received: MonoNanos(1),
+    }
+}
+
+fn report(intent: u64, state: OrderState) -> Entry {
+    Entry::Report(Report {
+        tag: tag(7, intent),
+        order_id: OrderId(intent),
+        state,
+        filled: Qty::ZERO,
+        average: Price::ZERO,
+        reject: None,
+        denial: None,
+        source: ReportSource::Reply,
+        at: WallNanos(1),
+        received: MonoNanos(9 * SECOND),
+    })
+}
+
+fn row(tag: Tag, state: OrderState, filled: u32) -> OrderRow {
+    OrderRow {
+        update: OrderUpdate {
+            tag: Some(tag),
+            order_id: OrderId(31),
+            state,
+            filled: Qty(filled),
+            quantity: Qty(75),
+            average: Price(1_000_000),
+            limit: Price(1_000_000),
+            token: Token(5),
+            side: Side::Sell,
+            reject: None,
+            at: WallNanos(1),
+        },
+        exchange: "NFO".to_owned(),
+        symbol: "X".to_owned(),
+        status: String::new(),
+        message: None,
+        product: "NRML".to_owned(),
+        order_type: "LIMIT".to_owned(),
+        variety: "regular".to_owned(),
+        pending: Qty(75),
+        cancelled: Qty::ZERO,
+        parent: None,
+        tags: vec![tag.to_string()],
+    }
+}
+
+fn at(seconds: u64) -> Stamp {
+    Stamp {
+        mono: MonoNanos(seconds * SECOND),
+        wall: WallNanos(0),
+    }
+}
+
+fn asking(carried: Vec<OrderRecord>) -> (Inquiry, Inbox<News>) {
+    let url = Url::parse("http://127.0.0.1:1").expect("an address");
+    let desk = Desk::visitor(Broker::Kite, url, tls::client_config(None).expect("roots"));
+    let parts = InquiryParts {
+        desk,
+        family: (7, DAY),
+        instruments: InstrumentTable::new(Vec::new()),
+        carried,
+        cycle_ns: 5 * SECOND,
+    };
+    let (inquiry, _, news) = inquiry(parts, at(1));
+    (inquiry, news)
+}
+
+#[test]
+fn what_finds_no_room_waits_in_order_and_none_is_lost() {
+    let (commands, mut gateway, _) = lossless("commands", 2, Policy::Stall);
+    let mut wishes = Wishes::new(commands);
+    let wanted: Vec<Command> = (0..5).map(|n| Command::Absent(tag(7, n))).collect();
+    for command in &wanted {
+        wishes.ask(*command);
+    }
+    let mut came = Vec::new();
+    for _ in 0..3 {
+        came.extend(std::iter::from_fn(|| gateway.pop()));
+        wishes.turn();
+    }
+    assert_eq!(came, wanted);
+}
+
+#[test]
+fn an_order_of_our_family_that_nobody_heard_of_is_named_once_two_books_show_it() {
+    let (mut inquiry, said) = asking(vec![OrderRecord::new(order(1))]);
+    inquiry.hear(&Entry::Admitted(order(2)), at(2));
+    let rows = [
+        row(tag(7, 1), OrderState::Open, 0),
+        row(tag(7, 2), OrderState::Open, 0),
+        row(tag(7, 3), OrderState::Open, 0),
+        row(tag(7, 4), OrderState::Rejected, 0),
+        row(tag(7, 5), OrderState::Cancelled, 25),
+        row(tag(8, 6), OrderState::Open, 0),
+    ];
+    inquiry.strangers(&rows);
+    assert!(said.is_empty(), "it may be heard of a moment later");
+    inquiry.hear(&Entry::Admitted(order(5)), at(3));
+    inquiry.strangers(&rows);
+    inquiry.strangers(&rows);
+    let named: Vec<News> = said.try_iter().collect();
+    assert_eq!(named, [News::Stranger(tag(7, 3), OrderId(31))]);
+}
+
+#[test]
+fn an_unknown_order_is_asked_about_until_something_is_known_of_it() {
+    let (mut inquiry, _said) = asking(Vec::new());
+    inquiry.hear(&Entry::Admitted(order(1)), at(2));
+    assert_eq!(inquiry.inquirer.next_at(), None);
+    inquiry.hear(&report(1, OrderState::Unknown), at(7));
+    assert_eq!(inquiry.inquirer.open(), 1);
+    assert_eq!(
+        inquiry.inquirer.next_at(),
+        Some(MonoNanos(7 * SECOND + SECOND / 2))
+    );
+    inquiry.hear(&report(1, OrderState::Open), at(8));
+    assert_eq!(inquiry.inquirer.open(), 0);
+    assert!(inquiry.inquirer.next_at().is_some(), "it works");
+    inquiry.hear(&report(1, OrderState::Filled), at(9));
+    assert_eq!(inquiry.inquirer.next_at(), None);
+}
+
+#[test]
+fn an_order_that_ended_unfilled_is_looked_at_for_half_a_minute_more() {
+    for state in [OrderState::Cancelled, OrderState::Rejected] {
+        let (mut inquiry, _said) = asking(Vec::new());
+        inquiry.hear(&Entry::Admitted(order(1)), at(2));
+        inquiry.hear(&report(1, state), at(3));
+        inquiry.let_go(MonoNanos(33 * SECOND - 1));
+        assert!(inquiry.inquirer.next_at().is_some(), "{state}");
+        inquiry.let_go(MonoNanos(33 * SECOND));
+        assert_eq!(inquiry.inquirer.next_at(), None, "{state}");
+        // One that turns out to live is not let go.
+        inquiry.hear(&report(1, state), at(40));
+        inquiry.hear(&report(1, OrderState::Open), at(41));
+        inquiry.let_go(MonoNanos(90 * SECOND));
+        assert!(inquiry.inquirer.next_at().is_some(), "{state}");
+    }
+}
+
+#[test]
+fn what_an_earlier_run_left_unknown_or_working_is_asked_about() {
+    let record = |intent, state| {
+        let mut record = OrderRecord::new(order(intent));
+        let Entry::Report(report) = report(intent, state) else {
+            panic!("a report");
+        };
+        record.apply(&report);
+        record
+    };
+    let unknown = record(1, OrderState::Unknown);
+    let (unknown, _said) = asking(vec![unknown, record(2, OrderState::Filled)]);
+    assert_eq!((unknown.inquirer.open(), unknown.ours.len()), (1, 2));
+    let (open, _said) = asking(vec![record(1, OrderState::Open)]);
+    assert_eq!(open.inquirer.open(), 0);
+    assert!(open.inquirer.next_at().is_some());
+}
