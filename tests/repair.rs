@@ -606,3 +606,45 @@ fn the_loss_of_the_day_ends_entries_and_stays_when_prices_come_back() {
     play.quiet();
     assert_eq!(play.desk.denials(&entry).len(), 1);
 }
+
+#[test]
+fn near_the_close_an_unknown_exit_is_held_and_told_or_its_residual_is_sent_by_choice() {
+    for resends_residual in [false, true] {
+        let mut quick = setup(Policy::Continue);
+        quick.rules.resends_residual = resends_residual;
+        let mut play = Play::open(quick);
+        let open = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
+        play.desk.submit(open);
+        let first = play.requests(1).remove(0);
+        play.fill(&first);
+        let out = exit(&play, 2, 0, &[(0, 30)]);
+        play.desk.submit(out);
+        let close = play.requests(1).remove(0);
+        play.desk.hang_up(close.connection);
+        play.desk
+            .until("unknown", |desk| desk.gateway.totals().unknown == 1);
+        let tag = tags(&out)[0];
+        let residual = Command::Residual(tag, tezi::model::NetQty(30));
+        play.desk.command(residual);
+        play.quiet();
+        let is_told = |play: &Play| play.desk.events.contains(&GatewayEvent::ExitUnknown(tag));
+        assert!(
+            !is_told(&play),
+            "the close is far: it is frozen until there is evidence"
+        );
+        play.desk.near_the_close();
+        play.quiet();
+        assert!(is_told(&play));
+        play.desk.command(residual);
+        if !resends_residual {
+            play.quiet();
+            continue;
+        }
+        let again = play.requests(1).remove(0);
+        assert_eq!(parts(&again), (0, 0, 1));
+        assert_eq!(field(&again, "quantity"), "30");
+        play.fill(&again);
+        play.quiet();
+        assert_eq!(play.ending(), Some((Ending::Complete, [Qty(30), Qty(0)])));
+    }
+}

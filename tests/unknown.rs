@@ -280,3 +280,30 @@ fn a_run_leaves_alone_what_another_verb_holds_and_its_positions_still_equal_the_
         ended.summary()["venue"]
     );
 }
+
+#[test]
+fn a_run_whose_feed_tells_nothing_of_its_orders_finds_in_the_order_book_what_became_of_them() {
+    let world = World::new(same);
+    let silent = "[[fault]]\non = \"update\"\nwhat = \"lose\"\n";
+    let venue = faulty_at(&world, &(both("lost") + silent), "240");
+    let mut run = Engine::start(&world, Some(&venue.ready_file), &["--no-bars"]);
+    run.until("a fill", |said| !events(said, "fill").is_empty());
+    wait_for("two filled orders at the venue", || {
+        (held(&venue.truth()).len() >= 2).then_some(())
+    });
+    run.until("its pair", |said| events(said, "fill").len() >= 2);
+    run.interrupt();
+    let ended = run.end();
+    let unknown = ended.summary()["gateway"]["unknown"].as_u64();
+    assert!(unknown >= Some(2), "{unknown:?}");
+    assert_eq!(
+        ended.summary()["venue"]["agrees"],
+        true,
+        "{}",
+        ended.summary()["venue"]
+    );
+    let truth = venue.truth();
+    let rows = truth["orders"].as_array().expect("orders");
+    let tags: BTreeSet<&str> = rows.iter().map(|row| text(&row["tag"])).collect();
+    assert_eq!(tags.len(), rows.len(), "a tag twice");
+}

@@ -280,7 +280,7 @@ fn found(carried: &Carried, agreed: &Agreed) -> Option<String> {
         tries => format!(", after {tries} reads"),
     };
     Some(format!(
-        "earlier today: {} orders, {works} of them work, {} with unknown outcome; {} fills; journal and venue agree{reads}",
+        "earlier today: {} orders, {works} working, {} unknown; {} fills; journal and venue agree{reads}",
         carried.orders.len(),
         count(OrderState::Unknown),
         carried.fills.len(),

@@ -251,6 +251,11 @@ impl Inquirer {
         }
     }
 
+    /// True while the outcome of an order is not known.
+    pub fn asks_about(&self, tag: Tag) -> bool {
+        self.asked.contains_key(&tag)
+    }
+
     /// Tags whose outcome is still unknown.
     pub fn open(&self) -> usize {
         self.asked.len()

@@ -4,7 +4,7 @@ use super::ids::{OrderId, Tag};
 use super::intent::{Intent, IntentId};
 use super::order::{OrderState, RejectClass};
 use super::price::Price;
-use super::qty::Qty;
+use super::qty::{NetQty, Qty};
 use super::time::WallNanos;
 use std::fmt;
 
@@ -20,6 +20,9 @@ pub enum Command {
     /// Cancel an order by its number: a second one the venue has for the leg of this tag. The order we know by
     /// the tag is another one, and stays.
     CancelNumber(Tag, OrderId),
+    /// Net units of its instrument that the venue's positions show, at least three seconds after the last byte of an
+    /// exit nobody knows, while the close is near (reliability, section 2.6).
+    Residual(Tag, NetQty),
     /// Cancel every working order.
     CancelAll,
     /// Close everything the engine holds, reduce-only.

@@ -8,7 +8,9 @@
 //! `assemble` is pure, so a recording that carries the configuration and the instruments builds the same
 //! pipeline again.
 
-use crate::config::{Config, InstrumentRef, LegsConfig, LoginConfig, StrategyConfig, WarmupSource};
+use crate::config::{
+    Config, InstrumentRef, LegsConfig, LoginConfig, NearCutoff, StrategyConfig, WarmupSource,
+};
 use crate::control::desk::{Desk, DeskFault, Login};
 use crate::hot::compute::{Unit, UnitPlan};
 use crate::hot::evaluate::StrategyPlan;
@@ -665,6 +667,7 @@ pub fn armoury(
             reply_timeout_ns: REPLY_TIMEOUT_NS,
             order_ttl_ns: ORDER_TTL_NS,
             rules: OrderRules {
+                resends_residual: config.limits.near_cutoff == NearCutoff::ResendResidual,
                 policies: assembly.legs.iter().map(|(policy, _)| *policy).collect(),
                 ladders: assembly.legs.iter().map(|(_, ladder)| *ladder).collect(),
             },

@@ -84,6 +84,7 @@ pub fn start_batches(
     let (feeds, _, _) = lossless("dialler → nobody (sockets)", 1, Policy::Stall);
     let (wants, wants_inbox) = unbounded();
     let (dialled_outbox, dialled) = unbounded();
+    let hours = super::inquiry::hours(&armoury.armed, settings.rules.resends_residual);
     let gateway = Gateway::new(GatewayParts {
         broker: armoury.broker,
         endpoint: armoury.desk.endpoint(),
@@ -123,8 +124,9 @@ pub fn start_batches(
         instruments: armoury.instruments,
         carried: carried.orders.clone(),
         cycle_ns: INQUIRY_CYCLE_NS,
+        hours,
     };
-    let (inquiry, lanes, news) = inquiry(parts, clock.now());
+    let (inquiry, lanes, _, news) = inquiry(parts, clock.now());
     let mut gateway = gateway.with_inquiry(lanes.0, lanes.1);
     gateway.resume(carried, clock.now());
     let dialler = Dialler::new(DiallerParts {

@@ -19,30 +19,34 @@
 //!
 //! Deliberately absent: deciding what a read proves (`control::inquire`), and sending anything but reads.
 
+use super::LANES;
 use crate::book::OrderRecord;
 use crate::control::Desk;
 use crate::control::inquire::{Ask, Books, Finding, Inquirer, Notice, Settings, Shape, Unread};
+use crate::hot::gateway::{Armed, TradingHours};
 use crate::journal::Entry;
 use crate::journal::recover::{JournalSays, Verdict, venue_says, verdict};
 use crate::model::ids::TagParts;
 use crate::model::{
-    Command, Day, InstrumentTable, MonoNanos, Order, OrderId, OrderState, Report, Stamp, Tag,
-    Token, WallNanos,
+    Command, Day, InstrumentIx, InstrumentTable, MonoNanos, NetQty, Order, OrderId, OrderState,
+    Report, Stamp, Tag, Token, WallNanos,
 };
-use crate::ring::{Counted, LaneView, Lossless, Receiver, StopLatch, counted, lane, lossless};
+use crate::ring::{Counted, LaneView, Lossless, Receiver, StopLatch, counted, lossless};
 use crate::runtime::launch::Launch;
 use crate::runtime::{Clock, IdleMode, Stage, launch};
 use crate::venue::kite::books::OrderRow;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Entries that may wait while a read takes its time: minutes of an order budget used to the full.
-const HEARD: usize = 16_384;
-/// Pieces of evidence that may wait for the gateway.
-const EVIDENCE: usize = 1_024;
+/// Rows of [`LANES`]: what the gateway says, of which minutes of an order budget used to the full may wait while a
+/// read takes its time; and the evidence.
+const HEARD: usize = 8;
+const EVIDENCE: usize = 9;
 const SECOND: u64 = 1_000_000_000;
 /// Time a venue is given to show an order (reliability, section 2.4).
 const SETTLE_NS: u64 = 15 * SECOND;
+/// Time a venue's positions are given to show an exit (reliability, section 2.6).
+const POSITIONS_SETTLE_NS: u64 = 3 * SECOND;
 /// Shortest time between two reads.
 const SPACING_NS: u64 = SECOND / 4;
 /// How long an order that ended unfilled is still looked at.
@@ -82,6 +86,9 @@ pub struct InquiryParts {
     pub carried: Vec<OrderRecord>,
     /// Time between two reads while orders work, in nanoseconds; short where no feed tells of them.
     pub cycle_ns: u64,
+    /// When each instrument trades, where the residual of an exit that is unknown near the close is sent again;
+    /// empty otherwise.
+    pub hours: Vec<TradingHours>,
 }
 
 /// The stage.
@@ -108,6 +115,10 @@ pub struct Inquiry {
     lingering: VecDeque<(MonoNanos, Tag)>,
     told: Vec<Notice>,
     findings: Vec<Finding>,
+    /// When each instrument trades; empty where no residual is sent.
+    hours: Vec<TradingHours>,
+    /// Exits whose residual may have to be sent, with their instrument.
+    exits: BTreeMap<Tag, InstrumentIx>,
     failures: u32,
     not_before: MonoNanos,
     is_dead: bool,
@@ -136,14 +147,24 @@ impl Drop for Asking {
     }
 }
 
-/// Builds an inquiry, the gateway's ends of its lanes, and where its news come out.
-pub fn inquiry(parts: InquiryParts, now: Stamp) -> (Inquiry, InquiryLanes, Inbox<News>) {
-    let (heard_tx, heard, heard_view) = counted("gateway → inquiry (entries)", HEARD);
-    let name = "inquiry → gateway (evidence)";
-    let (evidence, evidence_rx, _) = lossless(name, EVIDENCE, lane::Policy::Stall);
+/// When each instrument trades, for an inquiry that looks after residuals; nothing for one that does not.
+pub fn hours(armed: &[Armed], resends_residual: bool) -> Vec<TradingHours> {
+    let armed = armed.iter().filter(|_| resends_residual);
+    armed.map(|armed| armed.hours).collect()
+}
+
+/// Builds an inquiry, the gateway's ends of its lanes with their counters, and where its news come out.
+pub fn inquiry(
+    parts: InquiryParts,
+    now: Stamp,
+) -> (Inquiry, InquiryLanes, [LaneView; 2], Inbox<News>) {
+    let (heard_tx, heard, heard_view) = counted(LANES[HEARD].0, LANES[HEARD].1);
+    let (name, capacity, policy) = LANES[EVIDENCE];
+    let (evidence, evidence_rx, evidence_view) = lossless(name, capacity, policy);
+    let views = [heard_view.clone(), evidence_view];
     let (outbox, news) = unbounded();
     let inquiry = Inquiry::new(parts, (heard, heard_view), evidence, outbox, now);
-    (inquiry, (heard_tx, evidence_rx), news)
+    (inquiry, (heard_tx, evidence_rx), views, news)
 }
 
 /// Starts an inquiry on a thread of its own. Nobody waits for its end: a read may take until its timeout, and
@@ -248,6 +269,8 @@ impl Inquiry {
             lingering: VecDeque::new(),
             told: Vec::new(),
             findings: Vec::new(),
+            hours: parts.hours,
+            exits: BTreeMap::new(),
             failures: 0,
             not_before: MonoNanos(0),
             is_dead: false,
@@ -299,6 +322,9 @@ impl Inquiry {
             sent: WallNanos(now.wall.0.saturating_sub(HEARD_LATE_NS)),
         });
         self.ours.insert(order.tag);
+        if order.reduces && !self.hours.is_empty() {
+            self.exits.insert(order.tag, order.instrument);
+        }
         self.sent.insert(order.tag, (now.mono, shape));
     }
 
@@ -393,6 +419,33 @@ impl Inquiry {
         }
     }
 
+    /// An exit that nobody knows while the close is near, and that left long enough ago for the venue's positions to
+    /// show it.
+    fn due_exit(&self, now: Stamp) -> Option<(Tag, InstrumentIx)> {
+        let is_due = |(tag, instrument): &(&Tag, &InstrumentIx)| {
+            let hours = self.hours.get(instrument.at());
+            let (left, _) = self.sent.get(*tag).copied().unwrap_or_default();
+            self.inquirer.asks_about(**tag)
+                && now.mono >= left.plus(POSITIONS_SETTLE_NS)
+                && hours.is_some_and(|hours| hours.is_near_close(now.wall))
+        };
+        let found = self.exits.iter().find(is_due);
+        found.map(|(tag, instrument)| (*tag, *instrument))
+    }
+
+    /// Reads the positions and tells the gateway what they show of an exit's instrument.
+    fn read_residual(&mut self, tag: Tag, instrument: InstrumentIx, clock: &Clock) {
+        self.not_before = clock.mono().plus(SPACING_NS);
+        let Ok(positions) = self.desk.positions() else {
+            return;
+        };
+        let token = self.tokens.get(instrument.at()).copied();
+        let own = positions.net.iter().filter(|row| Some(row.token) == token);
+        let net = own.map(|row| row.net.0).sum();
+        self.waiting.push_back(Command::Residual(tag, NetQty(net)));
+        self.exits.remove(&tag);
+    }
+
     /// Every notice once: the inquirer repeats itself with every book.
     fn notice(&mut self, notice: Notice) {
         if let Notice::Twice { tag, order_id } = notice {
@@ -455,10 +508,13 @@ impl Stage for Inquiry {
         pass_on(&mut self.waiting, &mut self.evidence);
         let now = clock.mono();
         self.let_go(now);
-        if !self.is_dead
-            && now >= self.not_before
-            && let Some(ask) = self.inquirer.next(now)
-        {
+        if self.is_dead || now < self.not_before {
+            return done;
+        }
+        if let Some((tag, instrument)) = self.due_exit(clock.now()) {
+            self.read_residual(tag, instrument, clock);
+            done += 1;
+        } else if let Some(ask) = self.inquirer.next(now) {
             self.read(ask, clock);
             done += 1;
         }

@@ -48,7 +48,7 @@ use inquiry::{Asking, InquiryParts, Wishes, start_inquiry};
 use std::path::PathBuf;
 
 /// Capacity and policy of every lane, in the order data flows; printed at start and by `config check`.
-pub const LANES: [(&str, usize, Policy); 10] = [
+pub const LANES: [(&str, usize, Policy); 12] = [
     ("dialler → feed (sockets)", 2, Policy::Stall),
     ("feed → decide (ticks)", 4_096, Policy::Merge),
     ("feed → gateway (order updates)", 1_024, Policy::Stall),
@@ -57,6 +57,8 @@ pub const LANES: [(&str, usize, Policy); 10] = [
     ("dialler → gateway (connections)", 16, Policy::Stall),
     ("control → gateway (journal segments)", 2, Policy::Stall),
     ("control → gateway (commands)", 1_024, Policy::Stall),
+    ("gateway → inquiry (entries)", 16_384, Policy::Drop),
+    ("inquiry → gateway (evidence)", 1_024, Policy::Stall),
     ("decide → control (events)", 16_384, Policy::Drop),
     ("gateway → control (records)", 16_384, Policy::Drop),
 ];
@@ -180,8 +182,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     let (connections_tx, connections_rx, connections_view) = stalling(5);
     let (segments_tx, segments_rx, segments_view) = stalling(6);
     let (commands_tx, commands_rx, commands_view) = stalling(7);
-    let (decide_events, decide_outlet, decide_view) = counted(LANES[8].0, LANES[8].1);
-    let (records, records_outlet, records_view) = counted(LANES[9].0, LANES[9].1);
+    let (decide_events, decide_outlet, decide_view) = counted(LANES[10].0, LANES[10].1);
+    let (records, records_outlet, records_view) = counted(LANES[11].0, LANES[11].1);
     let (feed_events, feed_outlet, _) = counted("feed → control (events)", 256);
     let (gateway_events, gateway_outlet, _) = counted("gateway → control (events)", 1_024);
     let (wants, wants_inbox) = unbounded();
@@ -245,6 +247,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     if start.records {
         journal = journal.with_digest();
     }
+    let hours = inquiry::hours(&armoury.armed, armoury.settings.rules.resends_residual);
     let gateway = Gateway::new(GatewayParts {
         broker: armoury.broker,
         endpoint: armoury.desk.endpoint(),
@@ -282,12 +285,14 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         instruments: armoury.instruments,
         carried: start.carried.orders.clone(),
         cycle_ns: INQUIRY_CYCLE_NS,
+        hours,
     };
     let began = Stamp {
         wall: start.now,
         ..start.clock.now()
     };
-    let (inquiry, lanes, news) = inquiry::inquiry(inquiry, began);
+    let (inquiry, lanes, views, news) = inquiry::inquiry(inquiry, began);
+    let [heard_view, evidence_view] = views;
     let mut gateway = gateway.with_inquiry(lanes.0, lanes.1);
     gateway.resume(&start.carried, began);
     decide.resume(&start.carried);
@@ -356,6 +361,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
             connections_view,
             segments_view,
             commands_view,
+            heard_view,
+            evidence_view,
             decide_view,
             records_view,
         ],

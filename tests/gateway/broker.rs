@@ -283,6 +283,12 @@ impl Desk {
         self.clock.step_to(self.at);
     }
 
+    /// Moves market time to the last seconds of the session.
+    pub(crate) fn near_the_close(&mut self) {
+        self.at.wall = DAY.at(tezi::model::time::DAY - 10_000_000_000);
+        self.step(20_000_000);
+    }
+
     pub(crate) fn submit(&mut self, intent: Intent) {
         self.intents.push(intent).expect("room");
     }

@@ -28,6 +28,7 @@ pub(crate) fn setup(policy: Policy) -> Setup {
                 ttl_ns: SECOND,
                 steps_max: 2,
             }],
+            ..OrderRules::default()
         },
         order_ttl_ns: SECOND,
         ..Setup::default()

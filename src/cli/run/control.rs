@@ -9,6 +9,7 @@ use super::prepare::{Prepared, sim_clock};
 use super::recording::Recording;
 use super::settle::Open;
 use super::summary;
+use crate::book::OrderRecord;
 use crate::cli::Failure;
 use crate::cli::hand::Hand;
 use crate::cli::inquiry;
@@ -17,7 +18,7 @@ use crate::control::dial::{Dialled, Want};
 use crate::control::guard::Wish;
 use crate::hot::feed::FeedEvent;
 use crate::hot::gateway::GatewayEvent;
-use crate::model::{Cause, Command, MonoNanos, TradingState, WallNanos};
+use crate::model::{Cause, Command, MonoNanos, OrderState, TradingState, WallNanos};
 use crate::pipeline::Engine;
 use crate::pipeline::inquiry::News;
 use crate::ring::LaneView;
@@ -62,6 +63,7 @@ pub(super) struct Control {
     day_open: Option<WallNanos>,
     day_end: Option<WallNanos>,
     open: Open,
+    filled_before: usize,
     troubles: BTreeSet<String>,
     links: usize,
     connections: usize,
@@ -109,7 +111,10 @@ impl Control {
             let text = "ALARM this recording begins with positions of an earlier run: its replay will differ";
             console.line("recovery", text, &json!({ "text": text }));
         }
-        let open = Open::of(&prepared.start.carried.orders);
+        let earlier = &prepared.start.carried.orders;
+        let is_filled = |record: &&OrderRecord| record.state == OrderState::Filled;
+        let filled_before = earlier.iter().filter(is_filled).count();
+        let open = Open::of(earlier);
         let tape = match &args.record {
             Some(path) => Some(Recording::begin(path, &prepared.header, &prepared.history)?),
             None => None,
@@ -129,6 +134,7 @@ impl Control {
             day_open: prepared.day_open,
             day_end: prepared.day_end,
             open,
+            filled_before,
             troubles: BTreeSet::new(),
             links: 0,
             connections,
@@ -384,6 +390,7 @@ impl Control {
             strategies: &self.strategies,
             open: &self.open,
             digests: &digests,
+            filled_before: self.filled_before,
             twin: &self.twin,
             is_simulated: self.is_simulated,
         };

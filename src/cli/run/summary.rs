@@ -21,6 +21,8 @@ pub(super) struct Facts<'a> {
     pub(super) strategies: &'a [String],
     pub(super) open: &'a Open,
     pub(super) digests: &'a Value,
+    /// Orders that earlier runs of the day had filled.
+    pub(super) filled_before: usize,
     pub(super) twin: &'a Desk,
     pub(super) is_simulated: bool,
 }
@@ -53,7 +55,8 @@ pub(super) fn print(stopped: &Stopped, facts: &Facts<'_>, console: &mut Console<
         .gateway
         .orders()
         .filter(|o| o.state == OrderState::Filled)
-        .count();
+        .count()
+        .saturating_sub(facts.filled_before);
     let value = json!({
         "end": facts.end,
         "feed": { "frames": feed.frames, "ticks": feed.ticks, "merged": feed.merged,

@@ -12,8 +12,8 @@ use crate::control::guard::Wish;
 use crate::hot::gateway::GatewayEvent;
 use crate::journal::Entry;
 use crate::model::{
-    Action, Command, Instrument, InstrumentIx, InstrumentTable, Intent, Leg, LegRole, MonoNanos,
-    OrderState, Price, Qty, ReportSource, Side, Signal, StrategyIx, Tag, TradingState,
+    Action, Command, Instrument, InstrumentIx, InstrumentTable, Intent, IntentId, Leg, LegRole,
+    MonoNanos, OrderState, Price, Qty, ReportSource, Side, Signal, StrategyIx, Tag, TradingState,
 };
 use crate::pipeline::batch::BatchEngine;
 use crate::pipeline::inquiry::News;
@@ -436,8 +436,9 @@ impl Driver {
         match entry {
             Entry::Admitted(order) => {
                 let symbol = self.priced.table.get(order.instrument);
+                let whose = self.whose(order.intent.0);
                 teller.say(&format!(
-                    "  {} {} {} {} at {}  {}",
+                    "  {whose}{} {} {} {} at {}  {}",
                     order.role.name(),
                     order.side,
                     order.qty,
@@ -452,7 +453,8 @@ impl Driver {
                     (None, Some(class)) => format!(": {}", class.name()),
                     (None, None) => String::new(),
                 };
-                let name = leg_name(report.tag);
+                let intent = report.tag.intent_and_leg().map_or(0, |(intent, _)| intent);
+                let name = format!("{}{}", self.whose(intent), leg_name(report.tag));
                 let id = report.order_id.0;
                 if report.source == ReportSource::Reply && id != 0 {
                     teller.say(&format!(
@@ -474,7 +476,10 @@ impl Driver {
                 }
             }
             Entry::Fill(fill) => {
-                if let Some(bar) = &teller.bar {
+                let intent = fill.tag.intent_and_leg().map_or(0, |(intent, _)| intent);
+                if let Some(bar) = &teller.bar
+                    && self.batches.number_of(intent).is_some()
+                {
                     let lot = self
                         .priced
                         .table
@@ -485,12 +490,26 @@ impl Driver {
                     }
                 }
             }
-            Entry::Ended(ended) => teller.say(&format!("  batch ended: {}", ended.how.name())),
+            Entry::Ended(ended) => {
+                let whose = self.whose(ended.intent.0);
+                teller.say(&format!("  {whose}batch ended: {}", ended.how.name()));
+            }
             Entry::Sending(_)
             | Entry::Amending(_)
             | Entry::Adopted(_)
             | Entry::Latch(_)
             | Entry::Checkpoint(_) => {}
+        }
+    }
+}
+
+impl Driver {
+    /// Says so when an intent is none of this run's batches: an earlier run of the day left it, or an operator asked.
+    fn whose(&self, intent: u64) -> &'static str {
+        match self.batches.number_of(intent) {
+            Some(_) => "",
+            None if IntentId(intent).is_operator() => "operator: ",
+            None => "earlier run: ",
         }
     }
 }

@@ -21,6 +21,8 @@ struct Live {
     is_worked: bool,
     /// True once people were told that nobody knows it and the close is near.
     is_told: bool,
+    /// True once its residual was sent again: what becomes of it is heard, and nothing waits for it.
+    is_aside: bool,
 }
 
 /// What a report came to.
@@ -91,6 +93,7 @@ impl Orders {
             since: MonoNanos(0),
             is_worked: false,
             is_told: false,
+            is_aside: false,
         });
         slot
     }
@@ -182,10 +185,27 @@ impl Orders {
         })
     }
 
+    /// Sets an exit aside that nobody knows: its residual is sent again.
+    pub(super) fn set_aside(&mut self, tag: Tag) {
+        let slot = self.find(tag);
+        let live = self.live.iter_mut();
+        for live in live.filter(|live| Some(live.slot) == slot) {
+            live.is_aside = true;
+            // Nobody minds it any more: when it turns out to work it is cancelled like an order of nobody.
+            live.is_worked = false;
+        }
+    }
+
+    /// Orders whose end is not known and is waited for.
+    fn iter_awaited(&self) -> impl Iterator<Item = &OrderRecord> {
+        let awaited = self.live.iter().filter(|live| !live.is_aside);
+        awaited.filter_map(|live| self.records.get(live.slot.0 as usize))
+    }
+
     /// True when an order of an intent lives, of one leg or of any.
     #[inline]
     pub(super) fn lives(&self, intent: IntentId, leg: Option<u8>) -> bool {
-        self.iter_live().any(|record| {
+        self.iter_awaited().any(|record| {
             record.order.intent == intent
                 && leg.is_none_or(|leg| record.order.tag.parts().is_some_and(|p| p.leg == leg))
         })
@@ -206,7 +226,7 @@ impl Orders {
         instrument: InstrumentIx,
         side: Side,
     ) -> u32 {
-        let own = self.iter_live().filter(|record| {
+        let own = self.iter_awaited().filter(|record| {
             let order = &record.order;
             (order.strategy, order.instrument, order.side) == (strategy, instrument, side)
         });
@@ -268,12 +288,14 @@ impl Orders {
         let is_revived = live.is_none() && !is_over;
         match live {
             Some(at) if is_over => drop(self.live.swap_remove(at)),
+            Some(at) if state != OrderState::Unknown => self.live[at].is_aside = false,
             None if !is_over => {
                 self.live.push(Live {
                     slot,
                     since: report.received,
                     is_worked: false,
                     is_told: false,
+                    is_aside: false,
                 });
             }
             _ => {}
@@ -321,13 +343,10 @@ impl Orders {
     /// True when an order of this strategy and instrument has no known outcome.
     #[inline]
     pub(super) fn is_frozen(&self, strategy: StrategyIx, instrument: InstrumentIx) -> bool {
-        self.live
-            .iter()
-            .filter_map(|live| self.records.get(live.slot.0 as usize))
-            .any(|record| {
-                record.state == OrderState::Unknown
-                    && record.order.strategy == strategy
-                    && record.order.instrument == instrument
-            })
+        self.iter_awaited().any(|record| {
+            record.state == OrderState::Unknown
+                && record.order.strategy == strategy
+                && record.order.instrument == instrument
+        })
     }
 }

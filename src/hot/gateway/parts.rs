@@ -51,6 +51,9 @@ pub struct OrderRules {
     pub policies: Vec<LegsPolicy>,
     /// By strategy; where one is missing an order is cancelled when its time is over.
     pub ladders: Vec<Ladder>,
+    /// True to send what the venue's positions still show when an exit is unknown near the close; it may be closed
+    /// twice by that much. Otherwise it is held and alarmed.
+    pub resends_residual: bool,
 }
 
 impl OrderRules {

@@ -9,8 +9,8 @@ use crate::journal::Entry;
 use crate::model::ids::TagParts;
 use crate::model::{
     Action, Amend, Command, Ended, Ending, Intent, IntentId, LatchChange, Leg, LegRole, MonoNanos,
-    Order, OrderId, OrderState, Price, Qty, RejectClass, Report, ReportSource, Side, Signal, Stamp,
-    StrategyIx, Tag, TradingState,
+    NetQty, Order, OrderId, OrderState, Price, Qty, RejectClass, Report, ReportSource, Side,
+    Signal, Stamp, StrategyIx, Tag, TradingState,
 };
 use crate::net::Connection;
 use crate::rules::{Ladder, Urgency, protected_limit};
@@ -68,6 +68,7 @@ impl<C: Connection> Gateway<C> {
                 self.report(poll.tag, known, clock);
             }
             Command::Absent(tag) => self.take_absence(tag, clock),
+            Command::Residual(tag, net) => self.take_residual(tag, net, clock.now()),
             Command::Cancel(tag) => self.cancel(tag),
             Command::CancelNumber(tag, order_id) => {
                 if !self.cancels.contains(&(tag, order_id)) {
@@ -144,6 +145,32 @@ impl<C: Connection> Gateway<C> {
             received: now.mono,
         };
         self.settle(report, Qty::ZERO, now);
+    }
+
+    /// An exit that nobody knows while the close is near: what the venue still shows of its position is sent again,
+    /// where the operator chose so.
+    fn take_residual(&mut self, tag: Tag, net: NetQty, now: Stamp) {
+        let Some(record) = self.orders.record(tag) else {
+            return;
+        };
+        let order = record.order;
+        let hours = self.parts.armed.get(order.instrument.at());
+        let is_due = self.parts.rules.resends_residual
+            && record.state == OrderState::Unknown
+            && order.reduces
+            && hours.is_some_and(|armed| armed.hours.is_near_close(now.wall));
+        // Positive when the order's side brings the position nearer to zero.
+        let against = net.0.saturating_mul(-order.side.sign());
+        let held = u32::try_from(against.max(0)).unwrap_or(u32::MAX);
+        let qty = record.remaining().min(Qty(held));
+        if !is_due || qty == Qty::ZERO {
+            return;
+        }
+        let mut tickets = self.tickets.iter_mut();
+        if tickets.any(|ticket| ticket.resend(tag, qty, now.mono)) {
+            self.orders.set_aside(tag);
+            self.parts.events.push(GatewayEvent::Contradiction(tag));
+        }
     }
 
     /// Publishes what became of an order and lets its ticket know; the end of a leg is told to the deciding

@@ -99,8 +99,9 @@ fn asking(carried: Vec<OrderRecord>) -> (Inquiry, Inbox<News>) {
         instruments: InstrumentTable::new(Vec::new()),
         carried,
         cycle_ns: 5 * SECOND,
+        hours: Vec::new(),
     };
-    let (inquiry, _, news) = inquiry(parts, at(1));
+    let (inquiry, _, _, news) = inquiry(parts, at(1));
     (inquiry, news)
 }
 

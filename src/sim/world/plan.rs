@@ -215,5 +215,9 @@ fn rules(dice: &mut Dice) -> OrderRules {
             steps_max: u8::try_from(dice.below(5)).unwrap_or(0),
         });
     }
-    OrderRules { policies, ladders }
+    OrderRules {
+        policies,
+        ladders,
+        ..OrderRules::default()
+    }
 }

@@ -268,6 +268,19 @@ impl Work {
         }
     }
 
+    /// Gives its unknown order up for a next attempt of at most `qty` units; false when its attempts are used up.
+    pub(super) fn resend(&mut self, qty: Qty, now: MonoNanos) -> bool {
+        let next = self.attempt.saturating_add(1);
+        if next >= ATTEMPTS_MAX {
+            return false;
+        }
+        self.attempt = next;
+        self.later = Qty::ZERO;
+        self.left = self.left.min(qty);
+        self.state = State::Wants(now);
+        true
+    }
+
     /// Moves past a slice that is filled.
     fn advance(&mut self, may_go_on: bool, now: MonoNanos) {
         if self.later == Qty::ZERO {

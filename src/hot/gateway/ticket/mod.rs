@@ -249,6 +249,14 @@ impl Ticket {
         found.map(Work::give_up).is_some()
     }
 
+    /// Sends the residual of an exit that nobody knows as its next attempt; false when it is none of this ticket.
+    pub(super) fn resend(&mut self, tag: Tag, qty: Qty, now: MonoNanos) -> bool {
+        let is_it =
+            |work: &&mut Work| work.is_unknown() && work.live().is_some_and(|l| l.tag == tag);
+        let found = self.works.iter_mut().find(is_it);
+        found.is_some_and(|work| work.resend(qty, now))
+    }
+
     /// True when an order is the live one of a leg.
     pub(super) fn minds(&self, tag: Tag) -> bool {
         let mut lives = self.works.iter().filter_map(Work::live);
