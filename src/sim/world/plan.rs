@@ -148,7 +148,7 @@ impl Plan {
                 ..BudgetLimits::default()
             },
             runaway: RunawayLimits {
-                orders_max: if dice.chance(10.0) { 120 } else { 100_000 },
+                orders_max: if dice.chance(10.0) { 15 } else { 100_000 },
                 rejects_max: if dice.chance(10.0) { 5 } else { 100_000 },
                 ..RunawayLimits::default()
             },

@@ -349,7 +349,12 @@ impl Run {
         let Some(life) = &self.life else {
             return false;
         };
-        let is_open = |tag: &Tag| !self.visible.contains(tag);
+        let intent = |tag: &Tag| tag.intent_and_leg().map(|(intent, _)| intent);
+        let is_open = |tag: &Tag| {
+            self.visible
+                .iter()
+                .all(|other| intent(other) != intent(tag))
+        };
         let waits = self.trader.waits_for().any(is_open);
         let lives = life
             .gateway

@@ -17,6 +17,7 @@ use crate::model::{
 use crate::ring::QuoteBoard;
 use crate::rules::protected_limit;
 use crate::sim::dice::Dice;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Strategies below this number trade CALL and PUT together, those from it on one contract.
@@ -195,13 +196,13 @@ impl Trader {
             )
         };
         // A strategy trades pairs, or single contracts, as a configuration says: never both.
-        let (first, second) = if strategy.0 < PAIRED {
-            let first = leg(self, call, LegRole::Call);
-            (first, leg(self, put, LegRole::Put))
-        } else if strategy.0 == PAIRED {
-            (leg(self, call, LegRole::Call), None)
-        } else {
-            (leg(self, future, LegRole::Outright), None)
+        let (first, second) = match strategy.0.cmp(&PAIRED) {
+            Ordering::Less => {
+                let first = leg(self, call, LegRole::Call);
+                (first, leg(self, put, LegRole::Put))
+            }
+            Ordering::Equal => (leg(self, call, LegRole::Call), None),
+            Ordering::Greater => (leg(self, future, LegRole::Outright), None),
         };
         let holds = self
             .held

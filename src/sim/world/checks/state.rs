@@ -32,6 +32,9 @@ pub fn nothing_forgotten(evidence: &Evidence, found: &mut Vec<Violation>) {
             _ => {}
         }
     }
+    // An intent with such an order waits for it as a whole.
+    let numbers = evidence.visible.iter().filter_map(Tag::intent_and_leg);
+    let open: BTreeSet<u64> = numbers.map(|(intent, _)| intent).collect();
     let was_full = evidence.was_full();
     for (tag, order) in evidence.ours() {
         if !order.status.is_final() {
@@ -62,6 +65,7 @@ pub fn nothing_forgotten(evidence: &Evidence, found: &mut Vec<Violation>) {
             );
         }
         let intent = record.order.intent.0;
+        let is_visible = is_visible || open.contains(&intent);
         let end = ended.get(&intent);
         let over = match end {
             Some(how) => *how != Ending::Reopened,
@@ -71,16 +75,15 @@ pub fn nothing_forgotten(evidence: &Evidence, found: &mut Vec<Violation>) {
             fault(found, "O2", format!("intent {intent} of {tag} has no end"));
         }
     }
-    for tag in evidence
-        .waiting
-        .iter()
-        .filter(|tag| !evidence.visible.contains(tag))
-    {
-        fault(
-            found,
-            "O2",
-            format!("the trader was not told the end of {tag}"),
-        );
+    for tag in &evidence.waiting {
+        let intent = tag.intent_and_leg().map_or(0, |(intent, _)| intent);
+        if !open.contains(&intent) {
+            fault(
+                found,
+                "O2",
+                format!("the trader was not told the end of {tag}"),
+            );
+        }
     }
 }
 
@@ -237,7 +240,12 @@ pub fn repaired_in_time(evidence: &Evidence, found: &mut Vec<Violation>) {
         let is_told = evidence.alarms.iter().any(|(at, alarm)| match alarm {
             GatewayEvent::Imbalance(id) => id.0 == number && *at <= until,
             GatewayEvent::Unknown(tag) | GatewayEvent::Contradiction(tag) => {
-                is_of(*tag) && *at <= until
+                // An exit that took over, and whose outcome nobody knows, was told of as well.
+                let order = evidence.orders.get(tag);
+                let is_exit = order.is_some_and(|order| {
+                    order.reduces && Some(order.strategy.0) == strategy && is_within(*at)
+                });
+                (is_of(*tag) || is_exit) && *at <= until
             }
             _ => false,
         });
