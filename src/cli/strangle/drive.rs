@@ -461,11 +461,14 @@ impl Driver {
                         "  {name} reply: order id {id}, {}{why}",
                         report.state
                     ));
-                } else if report.state.is_terminal() || report.state == OrderState::Unknown {
-                    let alarm = matches!(
-                        report.state,
-                        OrderState::Denied | OrderState::Rejected | OrderState::Unknown
-                    );
+                } else if is_absence(report) {
+                    teller.say(&format!(
+                        "  {name} {} never arrived: order book and trades lack it; its place is free again",
+                        report.tag
+                    ));
+                } else if report.state.is_terminal() {
+                    // That an order is unknown the gateway's alarm has said.
+                    let alarm = matches!(report.state, OrderState::Denied | OrderState::Rejected);
                     teller.say(&format!(
                         "  {}{name} {}{why}, {} filled at {}",
                         if alarm { "ALARM " } else { "" },
@@ -542,4 +545,11 @@ fn farewell(batches: &Batches, outcome: &Outcome, teller: &mut Teller) {
             times.total_s, times.waiting_s, times.api_calls, times.sequential_s
         ));
     }
+}
+/// True for the report that ends an unknown order after the proof that it never existed.
+fn is_absence(report: &crate::model::Report) -> bool {
+    report.state == OrderState::Rejected
+        && report.source == ReportSource::Poll
+        && report.order_id.0 == 0
+        && report.reject.is_none()
 }

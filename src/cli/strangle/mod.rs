@@ -34,11 +34,11 @@ Examples:
                 --delay 20s --config config/strangle.toml --venue-ready venue.json
   tezi strangle --call ... --put ... --lots 40 --delay auto --config config/strangle.toml --dry-run
 
-Batches of --batch-lots leave one after the other, the last one smaller; CALL and PUT of a batch leave at
-once. The delay lies between batches, there is none after the last; auto waits 15 s while the mean reply
-takes less than 1 s, 25 s above 3 s, otherwise 20 s. Ctrl-C finishes the batch that is out and starts no
-other. Beside the time taken stands what the same orders take one after the other with a login each:
-orders x (login + mean reply) + delays.";
+Batches of --batch-lots leave one after the other, the last one smaller; CALL and PUT of a batch
+leave at once. The delay lies between batches, there is none after the last; auto waits 15 s while
+the mean reply takes less than 1 s, 25 s above 3 s, otherwise 20 s. Ctrl-C finishes the batch that is
+out and starts no other. Beside the time taken stands what the same orders take one after the other
+with a login each: orders x (login + mean reply) + delays.";
 
 /// Sells (or buys) lots of a CALL and a PUT in batches over time, with one login.
 #[derive(Debug, clap::Args)]

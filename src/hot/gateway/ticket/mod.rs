@@ -235,8 +235,10 @@ impl Ticket {
         }
     }
 
-    /// Gives up everything, as an operator wants it.
+    /// Gives up everything, as an operator wants it. What was to take over its legs is given up with it, so that it
+    /// minds them itself again.
     pub(super) fn give_up_all(&mut self) {
+        self.is_closing = false;
         for work in &mut self.works {
             work.give_up();
         }
