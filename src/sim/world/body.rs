@@ -150,7 +150,7 @@ impl Run {
         if let Some((_, end)) = self.down.last_mut() {
             *end = self.now;
         }
-        self.life = Some(life);
+        self.life = Some(Box::new(life));
         for _ in 0..self.plan.connections {
             self.dial();
         }

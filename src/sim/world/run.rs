@@ -101,7 +101,7 @@ pub(super) struct Run {
     pub(super) auth: Auth,
     pub(super) state: StateLatch,
     pub(super) trader: Trader,
-    pub(super) life: Option<Life>,
+    pub(super) life: Option<Box<Life>>,
     /// A process that reads the venue's books before it trades.
     pub(super) start: Option<Start>,
     /// When the next process starts, while there is none.
@@ -294,7 +294,7 @@ impl Run {
 
     /// When anything can happen next.
     fn next_moment(&self) -> u64 {
-        let busy = self.life.as_ref().is_some_and(Life::is_busy) || self.trader.open() > 0;
+        let busy = self.life.as_deref().is_some_and(Life::is_busy) || self.trader.open() > 0;
         let is_busy = busy || self.start.is_some();
         let step = if is_busy { STEP } else { IDLE_STEP };
         let queue = self.queue.peek().map(|due| due.0.at);
