@@ -299,7 +299,8 @@ impl Run {
         let step = if is_busy { STEP } else { IDLE_STEP };
         let queue = self.queue.peek().map(|due| due.0.at);
         let venue = self.venue.next_due();
-        let down = (self.life.is_none() && self.start.is_none()).then_some(self.down_until);
+        let is_down = self.life.is_none() && self.start.is_none();
+        let down = (is_down && self.down_until > self.now).then_some(self.down_until);
         let moments = queue.into_iter().chain(venue).chain(down);
         let next = moments.min().unwrap_or(u64::MAX).min(self.now + step);
         next.max(self.now + 1)
