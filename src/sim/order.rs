@@ -187,6 +187,8 @@ pub(crate) struct SimOrder {
     pub(crate) steps: Vec<Step>,
     /// The order as it was after each change, for answers that are out of date.
     pub(crate) past: Vec<(u64, SimOrder)>,
+    /// Its row as text, as it was after so many changes: order books are read far more often than orders change.
+    pub(crate) text: Option<(usize, String)>,
     /// Entered by somebody else on this account.
     pub(crate) is_foreign: bool,
     /// Connection the placement came on.
@@ -204,6 +206,7 @@ impl SimOrder {
             history: Vec::new(),
             steps: Vec::new(),
             past: Vec::new(),
+            text: None,
             ..*self
         }
     }
@@ -221,6 +224,15 @@ impl SimOrder {
     pub(crate) fn average(&self) -> Price {
         let average = self.value.checked_div(i128::from(self.filled)).unwrap_or(0);
         Price(i64::try_from(average).unwrap_or(0))
+    }
+
+    /// The row of the order book as text; every change that shows in it is a step.
+    pub(crate) fn row_text(&mut self, market: &Market, user: &str) -> &str {
+        let changes = self.steps.len();
+        if self.text.as_ref().is_none_or(|(at, _)| *at != changes) {
+            self.text = Some((changes, self.row(market, user).to_string()));
+        }
+        self.text.as_ref().map_or("", |(_, text)| text)
     }
 
     /// The row of the order book, with the broker's field names.

@@ -243,6 +243,7 @@ impl Desk {
             fate: std::mem::take(&mut self.fate),
             steps: Vec::new(),
             past: Vec::new(),
+            text: None,
             is_foreign: connection == 0,
             connection,
         });

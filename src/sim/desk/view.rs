@@ -25,22 +25,30 @@ impl Desk {
             .is_none_or(|(before, until)| at >= before || self.now.real >= until)
     }
 
-    /// The order book of the day.
-    pub(crate) fn book(&self, market: &Market, view: View) -> Value {
-        let shown = self.orders.iter().enumerate();
-        let shown = shown.filter(|(at, _)| view != View::Empty && self.is_shown(*at));
-        shown
-            .filter_map(|(_, order)| {
-                let order = match view {
-                    View::AsOf(then) => {
-                        let known = order.past.iter().rev().find(|(real, _)| *real <= then);
-                        &known?.1
-                    }
-                    View::Now | View::Empty => order,
-                };
-                Some(order.row(market, &self.user))
-            })
-            .collect()
+    /// The order book of the day: a JSON list.
+    pub(crate) fn book(&mut self, market: &Market, view: View) -> String {
+        let mut text = String::from("[");
+        for at in 0..self.orders.len() {
+            if view == View::Empty || !self.is_shown(at) {
+                continue;
+            }
+            let order = &mut self.orders[at];
+            let begin = text.len();
+            if begin > 1 {
+                text.push(',');
+            }
+            if let View::AsOf(then) = view {
+                let known = order.past.iter().rev().find(|(real, _)| *real <= then);
+                match known {
+                    Some((_, past)) => text.push_str(&past.row(market, &self.user).to_string()),
+                    None => text.truncate(begin),
+                }
+            } else {
+                text.push_str(order.row_text(market, &self.user));
+            }
+        }
+        text.push(']');
+        text
     }
 
     /// The rows of one order, oldest first.

@@ -29,6 +29,10 @@ const TURNS: usize = 200;
 impl Run {
     /// Whatever there is of a process does what it does.
     pub(super) fn exist(&mut self) -> Result<(), String> {
+        let is_within = |(from, to): &(u64, u64)| (*from..*to).contains(&self.now);
+        if self.plan.stopped.iter().any(is_within) {
+            return Ok(());
+        }
         if self.life.is_some() {
             return self.live();
         }
@@ -150,7 +154,7 @@ impl Run {
         if let Some((_, end)) = self.down.last_mut() {
             *end = self.now;
         }
-        self.life = Some(life);
+        self.life = Some(Box::new(life));
         for _ in 0..self.plan.connections {
             self.dial();
         }

@@ -61,7 +61,7 @@ impl Run {
             visible: self.visible.clone(),
             earlier: self.earlier,
             waiting: self.trader.waits_for().copied().collect(),
-            down: self.down.clone(),
+            down: [self.down.as_slice(), self.plan.stopped.as_slice()].concat(),
             bunches: self.plan.network.slow > 0.0,
             record,
         };

@@ -85,6 +85,8 @@ pub(super) struct Plan {
     pub(super) failing: Vec<(u64, u64)>,
     /// While these last no order update arrives.
     pub(super) feedless: Vec<(u64, u64)>,
+    /// While these last the process is stopped; it goes on as if nothing had been.
+    pub(super) stopped: Vec<(u64, u64)>,
 }
 
 impl Plan {
@@ -163,6 +165,7 @@ impl Plan {
             syncs_before_send,
             failing,
             feedless,
+            stopped: spans(&mut dice, 20.0, 30),
         }
     }
 }

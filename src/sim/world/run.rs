@@ -101,7 +101,7 @@ pub(super) struct Run {
     pub(super) auth: Auth,
     pub(super) state: StateLatch,
     pub(super) trader: Trader,
-    pub(super) life: Option<Life>,
+    pub(super) life: Option<Box<Life>>,
     /// A process that reads the venue's books before it trades.
     pub(super) start: Option<Start>,
     /// When the next process starts, while there is none.
@@ -294,12 +294,13 @@ impl Run {
 
     /// When anything can happen next.
     fn next_moment(&self) -> u64 {
-        let busy = self.life.as_ref().is_some_and(Life::is_busy) || self.trader.open() > 0;
+        let busy = self.life.as_deref().is_some_and(Life::is_busy) || self.trader.open() > 0;
         let is_busy = busy || self.start.is_some();
         let step = if is_busy { STEP } else { IDLE_STEP };
         let queue = self.queue.peek().map(|due| due.0.at);
         let venue = self.venue.next_due();
-        let down = (self.life.is_none() && self.start.is_none()).then_some(self.down_until);
+        let is_down = self.life.is_none() && self.start.is_none();
+        let down = (is_down && self.down_until > self.now).then_some(self.down_until);
         let moments = queue.into_iter().chain(venue).chain(down);
         let next = moments.min().unwrap_or(u64::MAX).min(self.now + step);
         next.max(self.now + 1)
