@@ -247,6 +247,12 @@ pub fn repaired_in_time(evidence: &Evidence, found: &mut Vec<Violation>) {
                 });
                 (is_of(*tag) || is_exit) && *at <= until
             }
+            // An operator's flatten took over and was stopped by the operator.
+            GatewayEvent::NotFlat(instrument) => {
+                let intent = evidence.asked.get(&number);
+                let mut legs = intent.into_iter().flat_map(|intent| intent.legs());
+                is_within(*at) && legs.any(|leg| leg.instrument == *instrument)
+            }
             _ => false,
         });
         let is_down = evidence
