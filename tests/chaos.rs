@@ -46,7 +46,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Days at a time: a day mostly waits.
-const SIDE_BY_SIDE: u64 = 2;
+const SIDE_BY_SIDE: u64 = 4;
 
 #[test]
 fn random_kills() {

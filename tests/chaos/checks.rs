@@ -7,6 +7,7 @@
 use super::processes::text;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use tezi::journal::{Entry, Record};
 use tezi::model::{OrderState, ReportSource, Tag};
 
@@ -21,10 +22,8 @@ pub(crate) struct Day<'a> {
 }
 
 /// An order of ours at the venue.
-struct Row<'a> {
+struct Row {
     tag: Tag,
-    symbol: &'a str,
-    units: i64,
     begin: u64,
     end: u64,
 }
@@ -102,7 +101,7 @@ impl Day<'_> {
         found
     }
 
-    fn ours(&self) -> Vec<Row<'_>> {
+    fn ours(&self) -> Vec<Row> {
         let mut found = Vec::new();
         for row in rows(self.truth, "orders") {
             let Some(tag) = Tag::parse(text(&row["tag"]).as_bytes()) else {
@@ -111,16 +110,8 @@ impl Day<'_> {
             let steps = row["steps"].as_array().expect("steps");
             let at = |step: &Value| step[0].as_u64().expect("a time");
             let end = steps.iter().find(|step| FINAL.contains(&text(&step[1])));
-            let filled = row["filled_quantity"].as_u64().expect("units");
-            let sign = if row["transaction_type"] == "BUY" {
-                1
-            } else {
-                -1
-            };
             found.push(Row {
                 tag,
-                symbol: text(&row["tradingsymbol"]),
-                units: sign * i64::try_from(filled).expect("units"),
                 begin: steps.first().map_or(0, at),
                 end: end.map_or(u64::MAX, at),
             });
@@ -245,36 +236,114 @@ impl Day<'_> {
         told
     }
 
-    /// No leg alone, unless a person was told so.
+    /// A CALL and a PUT of one strike are each other's opposite: at the end, and at any time before but for a while.
     fn legs_together(&self, found: &mut Vec<String>) {
-        let (asked, filled, alarmed) = (self.asked(), self.filled(), self.alarmed());
-        let net = |intent: u64, leg: u8| {
-            let units = |leg| filled.get(&(intent, leg)).map_or(0, |(units, _)| *units);
-            i128::from(units(leg)) - i128::from(units(leg + 2))
-        };
-        let intents: BTreeSet<u64> = filled.keys().map(|(intent, _)| *intent).collect();
-        for intent in &intents {
-            // Legs of an exit may be unlike on purpose: it closes what is held.
-            let is_even = asked.get(&(*intent, 0)) == asked.get(&(*intent, 1));
-            let legs = (net(*intent, 0), net(*intent, 1));
-            if is_even && legs.0 != legs.1 && !alarmed.contains(intent) {
+        let alarmed = self.alarmed();
+        for alone in self.alone() {
+            if alone.for_ns > ALONE_NS && alone.intents.is_disjoint(&alarmed) {
                 found.push(format!(
-                    "intent {intent}: legs {legs:?} and nobody was told"
+                    "{}: {} units of one leg for {:.1} s, intents {:?}, and nobody was told",
+                    alone.strike,
+                    alone.units,
+                    Duration::from_nanos(alone.for_ns).as_secs_f64(),
+                    alone.intents
                 ));
             }
         }
-        // At the end of the day: a CALL and a PUT of one strike are each other's opposite.
-        let mut strikes: BTreeMap<&str, (i64, BTreeSet<u64>)> = BTreeMap::new();
-        for row in self.ours() {
-            let strike = row.symbol.get(..row.symbol.len() - 2).unwrap_or_default();
-            let (sum, intents) = strikes.entry(strike).or_default();
-            *sum += row.units;
-            intents.extend(row.tag.intent_and_leg().map(|(intent, _)| intent));
-        }
-        for (strike, (sum, intents)) in strikes {
-            if sum != 0 && intents.is_disjoint(&alarmed) {
-                found.push(format!("{strike}: {sum} units of one leg, nobody was told"));
+    }
+
+    /// Longest time in seconds that a leg was alone.
+    pub(crate) fn longest_alone(&self) -> f64 {
+        let alone = self.alone();
+        let ended = alone.iter().map(|alone| alone.for_ns);
+        let longest = ended.filter(|for_ns| *for_ns < FOR_GOOD).max();
+        Duration::from_nanos(longest.unwrap_or(0)).as_secs_f64()
+    }
+
+    /// Every stretch of time in which the fills of a strike do not add up to none.
+    fn alone(&self) -> Vec<Alone> {
+        // By strike: when, units, intent.
+        let mut strikes: BTreeMap<&str, Vec<(u64, i64, u64)>> = BTreeMap::new();
+        for row in rows(self.truth, "orders") {
+            let tag = Tag::parse(text(&row["tag"]).as_bytes());
+            let Some((intent, _)) = tag.and_then(|tag| tag.intent_and_leg()) else {
+                continue;
+            };
+            let symbol = text(&row["tradingsymbol"]);
+            let strike = symbol.get(..symbol.len() - 2).unwrap_or_default();
+            let sign = if row["transaction_type"] == "BUY" {
+                1
+            } else {
+                -1
+            };
+            let mut before = 0;
+            for step in row["steps"].as_array().expect("steps") {
+                let at = step[0].as_u64().expect("a time");
+                let filled = step[2].as_i64().expect("units");
+                let fills = strikes.entry(strike).or_default();
+                fills.push((at, sign * (filled - before), intent));
+                before = filled;
             }
         }
+        let mut found = Vec::new();
+        for (strike, mut fills) in strikes {
+            fills.sort_unstable();
+            let (mut sum, mut since, mut intents) = (0_i64, 0, BTreeSet::new());
+            let mut end = |sum: i64, since: u64, until: u64, intents: &BTreeSet<u64>| {
+                if sum != 0 {
+                    found.push(Alone {
+                        strike: strike.to_owned(),
+                        units: sum,
+                        for_ns: if until == FOR_GOOD {
+                            until
+                        } else {
+                            until - since
+                        },
+                        intents: intents.clone(),
+                    });
+                }
+            };
+            for (at, units, intent) in fills {
+                let before = sum;
+                sum += units;
+                if before == 0 && sum != 0 {
+                    (since, intents) = (at, BTreeSet::new());
+                }
+                intents.insert(intent);
+                if before != 0 && sum == 0 {
+                    end(before, since, at, &intents);
+                }
+            }
+            // What is alone at the end is so for good.
+            end(sum, since, FOR_GOOD, &intents);
+        }
+        found
+    }
+
+    /// Intents of which something was sent and whose end is not in the journal.
+    pub(crate) fn endless(&self) -> BTreeSet<u64> {
+        let mut open = BTreeSet::new();
+        for record in self.records {
+            match record.entry {
+                Entry::Sending(tag) => open.extend(tag.intent_and_leg().map(|(intent, _)| intent)),
+                Entry::Ended(ended) => drop(open.remove(&ended.intent.0)),
+                _ => {}
+            }
+        }
+        open
     }
 }
+
+/// A stretch of time in which one leg of a strike was alone.
+struct Alone {
+    strike: String,
+    units: i64,
+    for_ns: u64,
+    intents: BTreeSet<u64>,
+}
+
+/// Until the end of the day.
+const FOR_GOOD: u64 = u64::MAX;
+/// A leg may be alone so long without an alarm: a proof of absence takes at least 15 s, and a run that is killed
+/// starts again and asks anew.
+const ALONE_NS: u64 = 45_000_000_000;

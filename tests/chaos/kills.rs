@@ -15,6 +15,8 @@ use tezi::sim::Faults;
 
 /// After the last fault everything settles within this.
 const SETTLE: Duration = Duration::from_secs(60);
+/// The last run goes on for at least this long.
+const GOES_ON: Duration = Duration::from_secs(4);
 /// Ends in order that may find an order under way before the day counts as one that does not settle.
 const ENDS: u32 = 5;
 
@@ -37,7 +39,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Kills of a long day.
-    pub(crate) const KILLS: u64 = 50;
+    pub(crate) const KILLS: u64 = 25;
 
     /// A few kills within a few seconds.
     pub(crate) fn short(seed: u64) -> Self {
@@ -54,7 +56,7 @@ impl Plan {
         Self {
             seed,
             kills,
-            faults_ms: 120_000,
+            faults_ms: 60_000,
             speed: "80",
         }
     }
@@ -73,6 +75,10 @@ pub(crate) struct Tally {
     pub(crate) orders: usize,
     unknown: usize,
     absent: usize,
+    /// Intents without an end in the journal.
+    endless: usize,
+    /// Longest time in seconds that a leg was alone at the venue.
+    alone: f64,
     /// From the last fault until nothing was open or unknown.
     settled: Vec<Duration>,
     seconds: f64,
@@ -89,6 +95,8 @@ impl Tally {
         self.orders += other.orders;
         self.unknown += other.unknown;
         self.absent += other.absent;
+        self.endless += other.endless;
+        self.alone = self.alone.max(other.alone);
         self.settled.extend(other.settled);
         self.seconds += other.seconds;
         self.failures.extend(other.failures);
@@ -101,7 +109,7 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{}: {} kills, {} recoveries, {} orders at the venue, {} unknown, {} proved absent, settled within \
-             {settled:.1} s, {} failures, {:.0} s",
+             {settled:.1} s, a leg alone for {:.1} s at most, {} intents without an end, {} failures, {:.0} s",
             if self.name.is_empty() {
                 "all days"
             } else {
@@ -112,6 +120,8 @@ impl fmt::Display for Tally {
             self.orders,
             self.unknown,
             self.absent,
+            self.alone,
+            self.endless,
             self.failures.len(),
             self.seconds,
         )?;
@@ -181,14 +191,27 @@ fn hidden_ms(line: &str) -> u64 {
     }
 }
 
-/// The first seed of faults at or after `seed` that leaves a day to trade: the session does not end, and no order
-/// stays out of sight for longer than the proof of absence allows a venue.
+/// The first seed of faults at or after a thousand times `seed` that makes orders unknown and leaves a day to trade:
+/// the session does not end, and no order stays out of sight for longer than the proof of absence allows a venue.
 fn chaos_seed(seed: u64) -> u64 {
     const VISIBLE_MS: u64 = 14_000;
+    const UNKNOWN: [&str; 7] = [
+        "lost",
+        "reset",
+        "half_close",
+        "cut",
+        "silent",
+        "late_accept",
+        "server_error",
+    ];
     let fits = |seed: &u64| {
         let drawn = Faults::chaos(*seed).to_string();
         let hidden: u64 = drawn.lines().map(hidden_ms).sum();
-        !drawn.contains("expire") && hidden <= VISIBLE_MS
+        let makes_unknown = UNKNOWN
+            .iter()
+            .filter(|what| drawn.contains(&format!("fault: {what} on place")))
+            .count();
+        makes_unknown >= 2 && !drawn.contains("expire") && hidden <= VISIBLE_MS
     };
     (seed * 1_000..).find(fits).expect("one of many")
 }
@@ -337,6 +360,9 @@ impl Lived {
             let mut is_quiet = false;
             while begun.elapsed() < SETTLE && !is_quiet && !life.is_over() {
                 pause(300);
+                if begun.elapsed() < GOES_ON {
+                    continue;
+                }
                 let is_live = life.count("feed") > 0;
                 is_quiet = is_live
                     && open_orders(&self.venue.truth()) == 0
@@ -373,6 +399,8 @@ impl Lived {
             said: &self.said,
         };
         self.tally.failures.extend(day.violations());
+        self.tally.alone = day.longest_alone();
+        self.tally.endless = day.endless().len();
         self.tally.orders = truth["orders"].as_array().map_or(0, Vec::len);
         (self.tally.unknown, self.tally.absent) = unknowns_and_absences(&records);
     }
