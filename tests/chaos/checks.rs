@@ -4,7 +4,7 @@
 //! Late fills: a venue that fills an order after it called it cancelled takes back its own evidence. An order lives
 //! until the venue first calls it over.
 
-use super::processes::text;
+use super::processes::{events, text};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -236,11 +236,25 @@ impl Day<'_> {
         told
     }
 
+    /// Intents with an order of which a person was told that nobody knows its outcome.
+    fn frozen(&self) -> BTreeSet<u64> {
+        let told = events(self.said, "gateway").into_iter();
+        let tags = told.filter_map(|line| {
+            let words = text(&line["text"]);
+            let tag = words.split("ALARM outcome of ").nth(1)?.split(' ').next()?;
+            Tag::parse(tag.as_bytes())?.intent_and_leg()
+        });
+        tags.map(|(intent, _)| intent).collect()
+    }
+
     /// A CALL and a PUT of one strike are each other's opposite: at the end, and at any time before but for a while.
     fn legs_together(&self, found: &mut Vec<String>) {
-        let alarmed = self.alarmed();
+        let (alarmed, frozen) = (self.alarmed(), self.frozen());
         for alone in self.alone() {
-            if alone.for_ns > ALONE_NS && alone.intents.is_disjoint(&alarmed) {
+            let is_told = !alone.intents.is_disjoint(&alarmed);
+            // A leg that waits for evidence is said to be frozen; one that stays alone needs to be told as such.
+            let is_frozen = alone.for_ns != FOR_GOOD && !alone.intents.is_disjoint(&frozen);
+            if alone.for_ns > ALONE_NS && !is_told && !is_frozen {
                 found.push(format!(
                     "{}: {} units of one leg for {:.1} s, intents {:?}, and nobody was told",
                     alone.strike,

@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     faults_ms: u64,
     /// Market seconds per real second.
     speed: &'static str,
+    /// Faults one by one instead of `--chaos`.
+    script: Option<&'static str>,
 }
 
 impl Plan {
@@ -48,6 +50,18 @@ impl Plan {
             kills: 5,
             faults_ms: 9_000,
             speed: "100",
+            script: None,
+        }
+    }
+
+    /// No kill, and faults as a script says, for so long.
+    pub(crate) fn scripted(script: &'static str, faults_ms: u64) -> Self {
+        Self {
+            seed: 1,
+            kills: 0,
+            faults_ms,
+            speed: "100",
+            script: Some(script),
         }
     }
 
@@ -58,6 +72,7 @@ impl Plan {
             kills,
             faults_ms: 60_000,
             speed: "80",
+            script: None,
         }
     }
 }
@@ -71,7 +86,7 @@ pub(crate) struct Tally {
     /// Lives that began with orders of an earlier one.
     recoveries: u64,
     /// Starts that were refused, and runs that ended by themselves, by their words.
-    endings: BTreeMap<String, u64>,
+    pub(crate) endings: BTreeMap<String, u64>,
     pub(crate) orders: usize,
     unknown: usize,
     absent: usize,
@@ -83,6 +98,8 @@ pub(crate) struct Tally {
     settled: Vec<Duration>,
     seconds: f64,
     pub(crate) failures: Vec<String>,
+    /// How often each fault was played.
+    pub(crate) faults: BTreeMap<String, u64>,
 }
 
 impl Tally {
@@ -100,6 +117,9 @@ impl Tally {
         self.settled.extend(other.settled);
         self.seconds += other.seconds;
         self.failures.extend(other.failures);
+        for (kind, count) in other.faults {
+            *self.faults.entry(kind).or_default() += count;
+        }
     }
 }
 
@@ -125,6 +145,8 @@ impl fmt::Display for Tally {
             self.failures.len(),
             self.seconds,
         )?;
+        let faults = self.faults.iter().map(|(kind, n)| format!("{kind} {n}"));
+        write!(f, "\n    faults: {}", faults.collect::<Vec<_>>().join(", "))?;
         for (words, count) in &self.endings {
             write!(f, "\n    {count} x ended by itself: {words}")?;
         }
@@ -242,16 +264,22 @@ struct Lived {
 /// Plays one day.
 pub(crate) fn play(plan: &Plan) -> Tally {
     let begun = now();
-    let chaos = chaos_seed(plan.seed);
     let world = World::new(busy);
-    let (seed, stop) = (chaos.to_string(), plan.faults_ms.to_string());
+    let stop = plan.faults_ms.to_string();
+    let (kind, faults) = if let Some(script) = plan.script {
+        let file = world.path("faults.toml");
+        fs::write(&file, script).expect("written");
+        ("--faults", file.to_str().expect("text").to_owned())
+    } else {
+        ("--chaos", chaos_seed(plan.seed).to_string())
+    };
     let more = [
         "--rate-limit",
         "off",
         "--speed",
         plan.speed,
-        "--chaos",
-        &seed,
+        kind,
+        &faults,
         "--faults-stop-after",
         &stop,
     ];
@@ -262,7 +290,10 @@ pub(crate) fn play(plan: &Plan) -> Tally {
         dice: Dice(plan.seed),
         said: Vec::new(),
         tally: Tally {
-            name: format!("day {} (--chaos {chaos})", plan.seed),
+            name: match plan.script {
+                None => format!("day {} (--chaos {faults})", plan.seed),
+                Some(_) => "a day without kills".to_owned(),
+            },
             ..Tally::default()
         },
     };
@@ -271,14 +302,18 @@ pub(crate) fn play(plan: &Plan) -> Tally {
         day.life();
     }
     while begun.elapsed() < faulty {
-        pause(50);
+        if plan.kills > 0 {
+            pause(50);
+        } else {
+            day.life_until(begun + faulty);
+        }
     }
     day.settle();
     let venue = day.venue.truth();
     day.judge(&venue);
     day.tally.seconds = begun.elapsed().as_secs_f64();
     if !day.tally.failures.is_empty() {
-        day.keep(&venue, &chaos.to_string());
+        day.keep(&venue, &plan.seed.to_string());
     }
     day.tally
 }
@@ -317,6 +352,15 @@ impl Lived {
             self.tally.kills += 1;
         }
         self.bury(past);
+    }
+
+    /// One life that nobody ends before then; it is killed.
+    fn life_until(&mut self, until: Instant) {
+        let mut life = Life::start(&self.world, &self.venue.ready_file);
+        while now() < until && !life.is_over() {
+            pause(20);
+        }
+        self.bury(life.kill());
     }
 
     /// Waits so many milliseconds, until something is seen, or until the life is over.
@@ -402,6 +446,10 @@ impl Lived {
         self.tally.alone = day.longest_alone();
         self.tally.endless = day.endless().len();
         self.tally.orders = truth["orders"].as_array().map_or(0, Vec::len);
+        for fault in truth["faults"].as_array().into_iter().flatten() {
+            let kind = text(&fault["kind"]).to_owned();
+            *self.tally.faults.entry(kind).or_default() += 1;
+        }
         (self.tally.unknown, self.tally.absent) = unknowns_and_absences(&records);
     }
 
@@ -420,6 +468,18 @@ impl Lived {
             fs::copy(&file, folder.join(name)).expect("copied");
         }
     }
+}
+
+/// Everything that is wrong with a day by the venue's record.
+pub(crate) fn judge(world: &World, venue: &Venue, said: &[Value]) -> Vec<String> {
+    let truth = venue.truth();
+    let records = records(world);
+    let day = Day {
+        truth: &truth,
+        records: &records,
+        said,
+    };
+    day.violations()
 }
 
 /// What the last run holds against what the venue holds.
