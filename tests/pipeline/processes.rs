@@ -157,25 +157,14 @@ impl Venue {
 
     /// What the venue itself says happened, asked over its own TLS.
     pub(crate) fn truth(&self) -> Value {
-        self.get("/sim/truth")
-    }
-
-    fn get(&self, path: &str) -> Value {
         let url = Url::parse(text(&self.ready["rest"])).expect("an address");
         let root = self.ready["ca_file"].as_str().map(Path::new);
         let tls = tls::client_config(root).expect("the venue's root");
         let mut connection =
             HttpConnection::connect_large(&url, &tls, PATIENCE).expect("the venue answers");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
-        let reply = connection.call(request.as_bytes()).expect("a reply");
+        let request = b"GET /sim/truth HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+        let reply = connection.call(request).expect("a reply");
         serde_json::from_slice(&reply.body).expect("JSON")
-    }
-
-    /// Writes a request token that nobody has used into the ready file, as a person does who logs in again.
-    pub(crate) fn log_in_again(&self) {
-        let mut ready = self.ready.clone();
-        ready["request_token"] = self.get("/sim/request-token")["request_token"].clone();
-        fs::write(&self.ready_file, ready.to_string()).expect("written");
     }
 }
 
