@@ -18,7 +18,6 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
     reason = "helpers of tests, outside the test functions clippy recognises"
 )]
 

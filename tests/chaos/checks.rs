@@ -28,6 +28,9 @@ struct Row {
     end: u64,
 }
 
+/// When an order was entered, when it was over, and which it is.
+type Life = (u64, u64, Tag);
+
 fn rows<'a>(truth: &'a Value, key: &str) -> &'a [Value] {
     truth[key].as_array().map_or(&[], Vec::as_slice)
 }
@@ -137,7 +140,7 @@ impl Day<'_> {
 
     /// By the venue's clock: an order of a leg is entered only after the one before it is over.
     fn one_live_order(&self, found: &mut Vec<String>) {
-        let mut legs: BTreeMap<(u64, u8), Vec<(u64, u64, Tag)>> = BTreeMap::new();
+        let mut legs: BTreeMap<(u64, u8), Vec<Life>> = BTreeMap::new();
         for row in self.ours() {
             let leg = row.tag.intent_and_leg().expect("a tag of ours");
             let lives = legs.entry(leg).or_default();
@@ -236,15 +239,32 @@ impl Day<'_> {
         told
     }
 
-    /// Intents with an order of which a person was told that nobody knows its outcome.
-    fn frozen(&self) -> BTreeSet<u64> {
+    /// Strikes with an order of which a person was told that nobody knows its outcome.
+    fn frozen(&self) -> BTreeSet<String> {
+        // The venue may never have seen such an order; others in its contract say what its number stands for.
+        let symbols: BTreeMap<&str, &str> = rows(self.truth, "orders")
+            .iter()
+            .map(|row| (text(&row["tag"]), text(&row["tradingsymbol"])))
+            .collect();
+        let mut contracts = BTreeMap::new();
+        let mut instruments = BTreeMap::new();
+        for record in self.records {
+            if let Entry::Admitted(order) = record.entry {
+                instruments.insert(order.tag, order.instrument);
+                if let Some(symbol) = symbols.get(order.tag.as_str()) {
+                    contracts.insert(order.instrument, *symbol);
+                }
+            }
+        }
         let told = events(self.said, "gateway").into_iter();
-        let tags = told.filter_map(|line| {
+        let strikes = told.filter_map(|line| {
             let words = text(&line["text"]);
             let tag = words.split("ALARM outcome of ").nth(1)?.split(' ').next()?;
-            Tag::parse(tag.as_bytes())?.intent_and_leg()
+            let tag = Tag::parse(tag.as_bytes())?;
+            let symbol = contracts.get(instruments.get(&tag)?)?;
+            Some(strike_of(symbol).to_owned())
         });
-        tags.map(|(intent, _)| intent).collect()
+        strikes.collect()
     }
 
     /// A CALL and a PUT of one strike are each other's opposite: at the end, and at any time before but for a while.
@@ -253,7 +273,7 @@ impl Day<'_> {
         for alone in self.alone() {
             let is_told = !alone.intents.is_disjoint(&alarmed);
             // A leg that waits for evidence is said to be frozen; one that stays alone needs to be told as such.
-            let is_frozen = alone.for_ns != FOR_GOOD && !alone.intents.is_disjoint(&frozen);
+            let is_frozen = alone.for_ns != FOR_GOOD && frozen.contains(&alone.strike);
             if alone.for_ns > ALONE_NS && !is_told && !is_frozen {
                 found.push(format!(
                     "{}: {} units of one leg for {:.1} s, intents {:?}, and nobody was told",
@@ -283,8 +303,7 @@ impl Day<'_> {
             let Some((intent, _)) = tag.and_then(|tag| tag.intent_and_leg()) else {
                 continue;
             };
-            let symbol = text(&row["tradingsymbol"]);
-            let strike = symbol.get(..symbol.len() - 2).unwrap_or_default();
+            let strike = strike_of(text(&row["tradingsymbol"]));
             let sign = if row["transaction_type"] == "BUY" {
                 1
             } else {
@@ -346,6 +365,13 @@ impl Day<'_> {
         }
         open
     }
+}
+
+/// A contract without CE or PE.
+fn strike_of(symbol: &str) -> &str {
+    symbol
+        .get(..symbol.len().saturating_sub(2))
+        .unwrap_or_default()
 }
 
 /// A stretch of time in which one leg of a strike was alone.

@@ -235,7 +235,9 @@ fn chaos_seed(seed: u64) -> u64 {
             .count();
         makes_unknown >= 2 && !drawn.contains("expire") && hidden <= VISIBLE_MS
     };
-    (seed * 1_000..).find(fits).expect("one of many")
+    (seed * 1_000..(seed + 1) * 1_000)
+        .find(fits)
+        .expect("one of many")
 }
 
 /// The journal files of the day, in order.
@@ -326,23 +328,23 @@ impl Lived {
             // In start-up and recovery.
             0 | 1 => {
                 let longest = self.dice.below(900);
-                self.wait(&mut life, longest, |_| false);
+                wait(&mut life, longest, |_| false);
             }
             // Anywhere.
             2 | 3 => {
-                self.wait(&mut life, 6_000, |life| life.count("feed") > 0);
+                wait(&mut life, 6_000, |life| life.count("feed") > 0);
                 let longest = self.dice.below(2_500);
-                self.wait(&mut life, longest, |_| false);
+                wait(&mut life, longest, |_| false);
             }
             // Behind an amendment or a cancel.
             4 => {
-                self.wait(&mut life, 6_000, |life| life.count("amend") > 0);
+                wait(&mut life, 6_000, |life| life.count("amend") > 0);
                 pause(self.dice.below(4));
             }
             // Behind a send: before, with or after its reply.
             _ => {
                 let nth = 1 + usize::try_from(self.dice.below(5)).expect("small");
-                self.wait(&mut life, 6_000, |life| life.count("sent") >= nth);
+                wait(&mut life, 6_000, |life| life.count("sent") >= nth);
                 pause(self.dice.below(8));
             }
         }
@@ -361,14 +363,6 @@ impl Lived {
             pause(20);
         }
         self.bury(life.kill());
-    }
-
-    /// Waits so many milliseconds, until something is seen, or until the life is over.
-    fn wait(&mut self, life: &mut Life, longest_ms: u64, enough: impl Fn(&mut Life) -> bool) {
-        let until = now() + Duration::from_millis(longest_ms);
-        while now() < until && !life.is_over() && !enough(life) {
-            pause(1);
-        }
     }
 
     /// Notes what a life said and how it ended.
@@ -467,6 +461,14 @@ impl Lived {
             let name = file.file_name().expect("a name");
             fs::copy(&file, folder.join(name)).expect("copied");
         }
+    }
+}
+
+/// Waits so many milliseconds, until something is seen, or until the life is over.
+fn wait(life: &mut Life, longest_ms: u64, enough: impl Fn(&mut Life) -> bool) {
+    let until = now() + Duration::from_millis(longest_ms);
+    while now() < until && !life.is_over() && !enough(life) {
+        pause(1);
     }
 }
 
