@@ -217,6 +217,18 @@ fn a_journal_cut_at_every_record_finds_every_order_that_was_sent_and_the_next_ru
 }
 
 #[test]
+fn a_file_that_was_never_made_whole_is_no_journal_and_refuses_no_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let killed = folder.path().join("1.tzj.unnamed");
+    std::fs::write(&killed, [0; 4096]).expect("written");
+    drop(writer(folder.path(), 2));
+    let found = files(folder.path(), ACCOUNT, DAY).expect("files");
+    assert_eq!(found, [folder.path().join("2.tzj")]);
+    let all = std::fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!(all, 2, "nothing but the journal and what was left");
+}
+
+#[test]
 fn a_journal_is_refused_by_a_folder_that_cannot_be_written() {
     let refused = Segment::create(Path::new("/proc/tezi.tzj"));
     assert!(refused.is_err(), "nothing can be written there");

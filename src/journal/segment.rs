@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// Bytes of a segment: 64 Ki records, more than 10 000 orders with all their reports.
 pub const SEGMENT_BYTES: usize = 8 << 20;
 
+/// What the name of a file ends in while it is being made; one that is left over has no record.
+pub const UNNAMED: &str = ".unnamed";
+
 /// A mapped file with room for records. The hot thread stores, control syncs through its own handle.
 #[derive(Debug)]
 pub struct Segment {
@@ -32,6 +35,9 @@ impl Segment {
     /// Creates the file at its full size, touches every page, so that storing never faults, and writes the
     /// header that says whose journal it is.
     ///
+    /// The file gets its name last: a process that is killed before leaves no journal without a header, which
+    /// would refuse every later start, but a file that ends in [`UNNAMED`].
+    ///
     /// # Errors
     ///
     /// When the file exists already, its folder cannot be written or the disk has no room; a file that could
@@ -48,14 +54,22 @@ impl Segment {
     /// As [`Segment::create_for`].
     pub fn create_sized(path: &Path, head: &Head, bytes: usize) -> io::Result<(Self, File)> {
         let bytes = (bytes - bytes % RECORD).max(2 * RECORD);
+        if path.exists() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let mut unnamed = path.as_os_str().to_owned();
+        unnamed.push(UNNAMED);
+        let unnamed = PathBuf::from(unnamed);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create_new(true)
-            .open(path)?;
-        Self::prepare(path, head, &file, bytes)
-            .map(|segment| (segment, file))
-            .inspect_err(|_| drop(std::fs::remove_file(path)))
+            .open(&unnamed)?;
+        // A link, because a rename would replace a file of that name.
+        let made = Self::prepare(path, head, &file, bytes)
+            .and_then(|segment| std::fs::hard_link(&unnamed, path).map(|()| segment));
+        let removed = std::fs::remove_file(&unnamed);
+        made.and_then(|segment| removed.map(|()| (segment, file)))
     }
 
     fn prepare(path: &Path, head: &Head, file: &File, bytes: usize) -> io::Result<Self> {

@@ -49,6 +49,10 @@ impl World {
                     fields.insert("foreign".to_owned(), json!(order.is_foreign));
                     fields.insert("placed_nanos".to_owned(), json!(order.placed_at.0));
                     fields.insert("history".to_owned(), json!(order.history));
+                    // When each change happened by the clock of `mono_ns` in requests, for lives of orders.
+                    let steps = order.steps.iter();
+                    let steps = steps.map(|s| json!([s.real, s.status.name(), s.filled]));
+                    fields.insert("steps".to_owned(), steps.collect());
                 }
                 row
             })

@@ -161,7 +161,7 @@ impl Venue {
         let root = self.ready["ca_file"].as_str().map(Path::new);
         let tls = tls::client_config(root).expect("the venue's root");
         let mut connection =
-            HttpConnection::connect(&url, &tls, PATIENCE).expect("the venue answers");
+            HttpConnection::connect_large(&url, &tls, PATIENCE).expect("the venue answers");
         let request = b"GET /sim/truth HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
         let reply = connection.call(request).expect("a reply");
         serde_json::from_slice(&reply.body).expect("JSON")

@@ -3,7 +3,7 @@
 use crate::cli::Failure;
 use crate::config::{Config, JournalSync};
 use crate::journal::writer::Sync;
-use crate::journal::{self, Segment, head::Head, seal};
+use crate::journal::{self, Segment, head::Head, seal, segment::UNNAMED};
 use crate::model::{MonoNanos, WallNanos};
 use crate::pipeline::arm::TapeHeader;
 use crate::ring::Lossless;
@@ -41,6 +41,7 @@ impl Journal {
         header: TapeHeader,
         (first, file): (&Path, File),
     ) -> Self {
+        clear(&folder);
         Self {
             seal: seal_before(&folder, &header, first).unwrap_or_default(),
             folder,
@@ -204,6 +205,17 @@ pub(in crate::cli) fn new_segment(
             path.display()
         ))
     })
+}
+
+/// Removes files that a killed run was still making: they have no record, and 8 MiB each.
+fn clear(folder: &Path) {
+    for path in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = path.path();
+        if path.to_string_lossy().ends_with(UNNAMED) {
+            // One that stays takes room and does no other harm.
+            drop(std::fs::remove_file(path));
+        }
+    }
 }
 
 /// When this process opened its first journal file: what orders the runs of a day.

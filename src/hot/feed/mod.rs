@@ -103,6 +103,10 @@ pub struct Feed {
     merge: Merge,
     volumes: Vec<u32>,
     heard: MonoNanos,
+    /// When the socket was last looked at.
+    polled: MonoNanos,
+    /// When the stage stood still, until the socket is found empty: what comes may have waited since.
+    stood_still: Option<MonoNanos>,
     announced: bool,
     json: JsonScratch,
     scratch: Vec<u8>,
@@ -111,6 +115,10 @@ pub struct Feed {
 
 /// Marks an instrument whose day volume is not known yet.
 const NO_VOLUME: u32 = u32::MAX;
+
+/// A stage that has not looked at its socket for this long stood still: the process was stopped, or the machine was
+/// away. What it reads next may have waited as long, and is as old as that.
+const STANDSTILL_NS: u64 = 500_000_000;
 
 impl Feed {
     /// Builds the stage; everything it needs on the hot path is allocated here.
@@ -127,6 +135,8 @@ impl Feed {
             merge: Merge::new(instruments),
             volumes: vec![NO_VOLUME; instruments],
             heard: MonoNanos(0),
+            polled: MonoNanos(0),
+            stood_still: None,
             announced: false,
             json: JsonScratch::new(),
             scratch: Vec::with_capacity(16 << 10),
@@ -156,7 +166,8 @@ impl Feed {
     /// walk it. For measurements and tests; a frame still being walked is given up.
     #[inline]
     pub fn take_frame(&mut self, frame: Bytes, clock: &Clock) {
-        self.open(frame, clock);
+        self.heard = clock.mono();
+        self.open(frame, self.heard, clock);
     }
 
     #[inline]
@@ -171,6 +182,8 @@ impl Feed {
                     .ok();
             }
             self.heard = clock.mono();
+            self.polled = self.heard;
+            self.stood_still = None;
             self.announced = false;
             self.socket = Some(socket);
         }
@@ -208,10 +221,16 @@ impl Feed {
         match socket.receive() {
             Ok(Received::Nothing) => {
                 self.check_silence(clock);
+                self.stood_still = None;
                 0
             }
             Ok(Received::Binary(frame)) => {
-                self.open(frame, clock);
+                let now = clock.mono();
+                if now.since(self.polled) > STANDSTILL_NS && self.stood_still.is_none() {
+                    self.stood_still = Some(self.polled);
+                }
+                (self.polled, self.heard) = (now, now);
+                self.open(frame, self.stood_still.unwrap_or(now), clock);
                 1
             }
             Ok(Received::Text(text)) => {
@@ -232,7 +251,9 @@ impl Feed {
 
     #[inline]
     fn check_silence(&mut self, clock: &Clock) {
-        let silent_ns = clock.mono().since(self.heard);
+        let now = clock.mono();
+        self.polled = now;
+        let silent_ns = now.since(self.heard);
         if silent_ns > self.parts.silence_ns_max {
             self.lose(NetFault::Broken {
                 host: "feed".to_owned(),
@@ -242,9 +263,7 @@ impl Feed {
     }
 
     #[inline]
-    fn open(&mut self, frame: Bytes, clock: &Clock) {
-        let received = clock.mono();
-        self.heard = received;
+    fn open(&mut self, frame: Bytes, received: MonoNanos, clock: &Clock) {
         self.totals.frames = self.totals.frames.wrapping_add(1);
         match self.parts.broker.open_frame(&frame) {
             Ok(Frame::Heartbeat) => {}
@@ -326,12 +345,22 @@ impl Feed {
         self.pass_on(tick, clock);
     }
 
+    /// When a tick was read. What waited while the stage stood still counts as received before, for its age, but is no
+    /// news of how far market time was then.
+    #[inline]
+    fn seen(&self, tick: &Tick) -> MonoNanos {
+        match self.stood_still {
+            Some(_) => self.polled,
+            None => tick.received,
+        }
+    }
+
     /// Hands a tick on, and only then lets it move market time: a bar is not closed by the clock while ticks
     /// of it are still here.
     #[inline]
     fn pass_on(&mut self, tick: Tick, clock: &Clock) {
         if self.merge.is_empty() && self.parts.ticks.push(tick).is_ok() {
-            clock.observe(tick.exchange_time, tick.received);
+            clock.observe(tick.exchange_time, self.seen(&tick));
         } else if self.merge.add(&tick) {
             self.totals.merged = self.totals.merged.wrapping_add(1);
         } else {
@@ -408,7 +437,9 @@ impl Stage for Feed {
         if self.untold.is_some() {
             self.tell_loss();
         }
-        let observe = |tick: &Tick| clock.observe(tick.exchange_time, tick.received);
+        let late = self.stood_still.map(|_| self.polled);
+        let observe =
+            |tick: &Tick| clock.observe(tick.exchange_time, late.unwrap_or(tick.received));
         let mut done = self.merge.drain(&mut self.parts.ticks, observe);
         if let Some(tick) = self.stuck.take() {
             self.pass_on(tick, clock);

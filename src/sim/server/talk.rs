@@ -120,7 +120,12 @@ impl Server {
             real: clock::mono_ns(),
             ..Moment::default()
         });
-        let known = !away && self.venue.world.account.knows(key, token);
+        // A venue that is away says nothing: a refusal would be a verdict about the session.
+        if away {
+            client.talk = Talk::Gone;
+            return false;
+        }
+        let known = self.venue.world.account.knows(key, token);
         self.venue.world.truth.arrive(Arrival {
             connection: client.number,
             method: "GET".to_owned(),
