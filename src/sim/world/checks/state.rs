@@ -250,7 +250,7 @@ pub fn repaired_in_time(evidence: &Evidence, found: &mut Vec<Violation>) {
             // An operator's flatten took over and was stopped by the operator.
             GatewayEvent::NotFlat(instrument) => {
                 let intent = evidence.asked.get(&number);
-                let mut legs = intent.into_iter().flat_map(|intent| intent.legs());
+                let mut legs = intent.into_iter().flat_map(Intent::legs);
                 is_within(*at) && legs.any(|leg| leg.instrument == *instrument)
             }
             _ => false,
