@@ -10,7 +10,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tezi::journal::reader::head_of;
-use tezi::journal::{Record, files, read};
+use tezi::journal::{Entry, Record, files, read};
+use tezi::model::{Tag, WallNanos};
 use tezi::sim::Faults;
 
 /// After the last fault everything settles within this.
@@ -411,7 +412,13 @@ impl Lived {
             }
             let last = life.interrupt();
             let truth = self.venue.truth();
-            let is_end = last.code == Some(130) && open_orders(&truth) == 0;
+            // A run that says what is still open to it leaves that to the next start.
+            let said_open = events(&last.said, "summary").iter().any(|line| {
+                line["open_orders"]
+                    .as_array()
+                    .is_some_and(|rows| !rows.is_empty())
+            });
+            let is_end = last.code == Some(130) && open_orders(&truth) == 0 && !said_open;
             let agrees = is_end.then(|| positions_equal(&last, &truth));
             self.bury(last);
             match agrees {
@@ -470,6 +477,15 @@ fn wait(life: &mut Life, longest_ms: u64, enough: impl Fn(&mut Life) -> bool) {
     while now() < until && !life.is_over() && !enough(life) {
         pause(1);
     }
+}
+
+/// When each order passed the limits, in market time.
+pub(crate) fn admitted(world: &World) -> BTreeMap<Tag, WallNanos> {
+    let admitted = |record: &Record| match record.entry {
+        Entry::Admitted(order) => Some((order.tag, record.at.wall)),
+        _ => None,
+    };
+    records(world).iter().filter_map(admitted).collect()
 }
 
 /// Everything that is wrong with a day by the venue's record.
