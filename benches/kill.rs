@@ -40,7 +40,7 @@ const KILLS: u32 = 200;
 const LINES: usize = 4;
 
 fn main() {
-    let mut after = Histogram::<u64>::new(3).expect("a histogram");
+    let mut after = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3).expect("bounds");
     let mut orders = 0;
     for _ in 0..KILLS {
         let (last, sent) = kill();

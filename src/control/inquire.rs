@@ -174,6 +174,8 @@ pub struct Inquirer {
     second: Option<MonoNanos>,
     /// Wait between two reads while orders work.
     cycle: u64,
+    /// When somebody wants a book at the latest.
+    wanted: Option<MonoNanos>,
 }
 
 impl Inquirer {
@@ -191,6 +193,7 @@ impl Inquirer {
             due: MonoNanos(0),
             second: None,
             cycle: CYCLE,
+            wanted: None,
         }
     }
 
@@ -238,6 +241,11 @@ impl Inquirer {
         self.working.insert(tag);
     }
 
+    /// Somebody wants the book read by this moment: a cancel left, and what it finds may have ended already.
+    pub fn look_by(&mut self, at: MonoNanos) {
+        self.wanted = Some(self.wanted.map_or(at, |wanted| wanted.min(at)));
+    }
+
     /// Nothing further is expected of an order.
     pub fn over(&mut self, tag: Tag) {
         self.working.remove(&tag);
@@ -278,6 +286,7 @@ impl Inquirer {
             return None;
         }
         let cycle = (!self.working.is_empty()).then(|| self.last_read.plus(self.cycle));
+        let cycle = cycle.into_iter().chain(self.wanted).min();
         if self.asked.is_empty() {
             return cycle;
         }
@@ -301,6 +310,7 @@ impl Inquirer {
     ) {
         self.outstanding = None;
         self.last_read = begun;
+        self.wanted = self.wanted.filter(|wanted| *wanted > begun);
         self.second = None;
         self.interval = self.interval.saturating_mul(2).min(INTERVAL_MAX);
         self.due = now.plus(self.interval);

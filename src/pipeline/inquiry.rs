@@ -47,6 +47,8 @@ const SECOND: u64 = 1_000_000_000;
 const SETTLE_NS: u64 = 15 * SECOND;
 /// Time a venue's positions are given to show an exit (reliability, section 2.6).
 const POSITIONS_SETTLE_NS: u64 = 3 * SECOND;
+/// An order that was cancelled is looked at after this long: its end may have been lost.
+const CANCEL_LOOK_NS: u64 = SECOND;
 /// Shortest time between two reads.
 const SPACING_NS: u64 = SECOND / 4;
 /// How long an order that ended unfilled is still looked at.
@@ -302,9 +304,12 @@ impl Inquiry {
         match entry {
             Entry::Admitted(order) => self.admitted(order, now),
             Entry::Report(report) => self.report(report, now),
-            Entry::Sending(_)
+            Entry::Amending(amend) if amend.limit.is_none() => {
+                self.inquirer.look_by(now.mono.plus(CANCEL_LOOK_NS));
+            }
+            Entry::Amending(_)
+            | Entry::Sending(_)
             | Entry::Fill(_)
-            | Entry::Amending(_)
             | Entry::Ended(_)
             | Entry::Adopted(_)
             | Entry::Latch(_)

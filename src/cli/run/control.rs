@@ -212,9 +212,10 @@ impl Control {
         }
         while let Some(event) = self.engine.outlets.decide.pop() {
             speak(console, &mut |console| console.decide(&event));
-            if let Some(trouble) = self.explainer.hear(&event) {
-                speak(console, &mut |console| console.say(&trouble));
-            }
+            self.explainer.hear(&event);
+        }
+        if let Some(trouble) = self.explainer.turn() {
+            speak(console, &mut |console| console.say(&trouble));
         }
         while let Some(entry) = self.engine.outlets.records.pop() {
             self.open.note(&entry);

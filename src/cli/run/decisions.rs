@@ -13,7 +13,7 @@ use crate::store::decisions::{
     Allowed, BarSeen, ConditionSeen, Decision, Decisions, InstrumentName, LegWanted, Line,
     ReadingSeen, RunNames, TickSeen, beside,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 /// The names and limits `tezi why`, `orders`, `positions` and `trades` need of a run.
@@ -44,7 +44,12 @@ pub(in crate::cli) struct Explainer {
     names: Names,
     /// Intents whose grounds are not told yet.
     waiting: BTreeMap<u64, Intent>,
+    /// Decisions that are not written yet, in order.
+    told: VecDeque<(Intent, Grounds)>,
 }
+
+/// Decisions written in one turn of control: a burst of intents must not take the processor from those who trade.
+const WRITTEN_MAX: usize = 4;
 
 impl Explainer {
     /// Begins the file that lies beside the first journal file of a run; with a sentence when it cannot be made.
@@ -62,23 +67,37 @@ impl Explainer {
             file,
             names,
             waiting: BTreeMap::new(),
+            told: VecDeque::new(),
         };
         (explainer, trouble)
     }
 
-    /// Takes news of the deciding stage; a sentence when the disk refuses what is to be kept.
-    pub(in crate::cli) fn hear(&mut self, event: &DecideEvent) -> Option<String> {
+    /// Takes news of the deciding stage.
+    pub(in crate::cli) fn hear(&mut self, event: &DecideEvent) {
         match event {
             DecideEvent::Intent(intent) => {
                 self.waiting.insert(intent.id.0, *intent);
-                None
             }
             DecideEvent::Grounds(grounds) => {
-                let intent = self.waiting.remove(&grounds.intent.0)?;
-                self.write(decision(&self.names, &intent, Some(grounds)))
+                let intent = self.waiting.remove(&grounds.intent.0);
+                self.told.extend(intent.map(|intent| (intent, *grounds)));
             }
-            DecideEvent::Bar { .. } | DecideEvent::Skipped(..) | DecideEvent::BadBar(_) => None,
+            DecideEvent::Bar { .. } | DecideEvent::Skipped(..) | DecideEvent::BadBar(_) => {}
         }
+    }
+
+    /// Writes some of what was heard; a sentence when the disk refuses what is to be kept.
+    pub(in crate::cli) fn turn(&mut self) -> Option<String> {
+        self.write_told(WRITTEN_MAX)
+    }
+
+    fn write_told(&mut self, most: usize) -> Option<String> {
+        let count = most.min(self.told.len());
+        let told: Vec<(Intent, Grounds)> = self.told.drain(..count).collect();
+        told.into_iter().find_map(|(intent, grounds)| {
+            let line = decision(&self.names, &intent, Some(&grounds));
+            self.write(line)
+        })
     }
 
     /// Writes an intent a person asked for, with what led to it in words.
@@ -88,14 +107,15 @@ impl Explainer {
         self.write(decision)
     }
 
-    /// Writes the intents whose grounds never came.
+    /// Writes what waits, and the intents whose grounds never came.
     pub(in crate::cli) fn end(&mut self) -> Option<String> {
+        let refused = self.write_told(usize::MAX);
         let rest = std::mem::take(&mut self.waiting);
         let lines = rest
             .values()
             .map(|intent| decision(&self.names, intent, None));
         let lines: Vec<Decision> = lines.collect();
-        lines.into_iter().find_map(|line| self.write(line))
+        refused.or_else(|| lines.into_iter().find_map(|line| self.write(line)))
     }
 
     fn write(&mut self, decision: Decision) -> Option<String> {

@@ -211,7 +211,7 @@ impl Evaluate {
                 continue;
             };
             if is_flat {
-                (run.last_entry, run.pyramids) = (None, 0);
+                (run.last_entry, run.pyramids, run.exit) = (None, 0, None);
                 continue;
             }
             let Some(record) = orders.get(&fill.tag) else {
@@ -219,6 +219,11 @@ impl Evaluate {
             };
             let order = &record.order;
             if order.reduces {
+                // An exit that closed part of a position stands until nothing is held; what evens out legs is none.
+                let is_exit = order.tag.intent_and_leg().is_some_and(|(_, leg)| leg < 2);
+                if is_exit {
+                    run.exit.get_or_insert_default();
+                }
                 continue;
             }
             run.last_entry = Some(order.signal);
