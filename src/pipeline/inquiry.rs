@@ -185,7 +185,7 @@ pub fn start_inquiry(
         inquiry,
         Launch {
             core: None,
-            idle: IdleMode::Park,
+            idle: IdleMode::Doze,
             stop: stop.clone(),
             clock: clock.clone(),
         },

@@ -17,21 +17,31 @@ pub enum IdleMode {
     Yield,
     /// Spin, yield, then sleep on the sockets, doubling to 1 ms.
     Park,
+    /// Sleep five milliseconds at once, also after work: for threads whose business takes seconds, so that what flows
+    /// past them does not wake them for each piece.
+    Doze,
 }
 
 impl IdleMode {
+    /// True when a thread that waits sleeps in the kernel.
+    pub const fn sleeps(self) -> bool {
+        matches!(self, Self::Park | Self::Doze)
+    }
+
     /// The word shown to people.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Spin => "spin",
             Self::Yield => "spin, then yield",
             Self::Park => "spin, yield, then park",
+            Self::Doze => "sleep 5 ms",
         }
     }
 }
 
 const PARK_MIN: Duration = Duration::from_micros(50);
 const PARK_MAX: Duration = Duration::from_millis(1);
+const DOZE: Duration = Duration::from_millis(5);
 
 /// The waiting of one thread.
 #[derive(Debug)]
@@ -50,7 +60,9 @@ impl Idle {
     /// When the operating system has no poll left to give.
     pub fn new(mode: IdleMode) -> std::io::Result<Self> {
         let poll = match mode {
-            IdleMode::Park => Some((mio::Poll::new()?, mio::Events::with_capacity(64))),
+            IdleMode::Park | IdleMode::Doze => {
+                Some((mio::Poll::new()?, mio::Events::with_capacity(64)))
+            }
             IdleMode::Spin | IdleMode::Yield => None,
         };
         Ok(Self {
@@ -81,6 +93,10 @@ impl Idle {
             IdleMode::Yield => self.backoff.snooze(),
             IdleMode::Park if !self.backoff.is_completed() => self.backoff.snooze(),
             IdleMode::Park => self.sleep(),
+            IdleMode::Doze => {
+                self.park = DOZE;
+                self.sleep();
+            }
         }
     }
 

@@ -59,7 +59,7 @@ pub fn launch<S: Stage + 'static>(mut stage: S, how: Launch) -> std::io::Result<
         if let Some(core) = how.core {
             core_affinity::set_for_current(core_affinity::CoreId { id: core });
         }
-        if how.idle == IdleMode::Park {
+        if how.idle.sleeps() {
             // Without it the kernel adds 50 µs to every short sleep; refusal only makes parking coarser.
             rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1)).ok();
         }
@@ -74,7 +74,7 @@ pub fn launch<S: Stage + 'static>(mut stage: S, how: Launch) -> std::io::Result<
             } else {
                 idle.wait();
             }
-            if cycles.is_multiple_of(HOUSEKEEPING) || how.idle == IdleMode::Park {
+            if cycles.is_multiple_of(HOUSEKEEPING) || how.idle.sleeps() {
                 beat.publish(cycles, work);
                 if how.stop.is_set() {
                     break;
@@ -116,7 +116,12 @@ mod tests {
 
     #[test]
     fn a_stage_runs_in_every_idle_mode_and_comes_back() {
-        for idle in [IdleMode::Spin, IdleMode::Yield, IdleMode::Park] {
+        for idle in [
+            IdleMode::Spin,
+            IdleMode::Yield,
+            IdleMode::Park,
+            IdleMode::Doze,
+        ] {
             let stop = StopLatch::default();
             let clock = Clock::start(&MarketTime::Real);
             let how = Launch {
