@@ -94,8 +94,10 @@ pub fn order_update(row: Value<'_, '_>) -> Option<OrderUpdate> {
     }
     let (quantity, filled) = (quantity?, filled?);
     let mut state = state_of(status?, filled, quantity);
-    // What is neither filled nor cancelled is still on its way: such a row ends nothing.
-    let accounted = cancelled.is_none_or(|cancelled| filled.saturating_add(cancelled) >= quantity);
+    // What is neither filled nor cancelled is still on its way: such a row ends nothing. Rows of orders that never
+    // reached the exchange are cancelled with no cancelled units; they say nothing.
+    let said = cancelled.filter(|cancelled| *cancelled > Qty::ZERO);
+    let accounted = said.is_none_or(|cancelled| filled.saturating_add(cancelled) >= quantity);
     if state == OrderState::Cancelled && !accounted {
         state = OrderState::Open;
     }
@@ -140,6 +142,32 @@ mod tests {
     fn read(message: &str) -> TextMessage<'static> {
         let bytes = Box::leak(message.to_owned().into_bytes().into_boxed_slice());
         text_message(bytes, &mut JsonScratch::new())
+    }
+
+    #[test]
+    fn a_cancel_counts_when_its_units_add_up_or_the_row_does_not_say_them() {
+        for (filled, cancelled, state) in [
+            (25, "50", OrderState::Cancelled),
+            (25, "49", OrderState::Open),
+            (0, "0", OrderState::Cancelled),
+            (25, "null", OrderState::Cancelled),
+        ] {
+            let row = ROW
+                .replace("\"status\":\"OPEN\"", "\"status\":\"CANCELLED\"")
+                .replace(
+                    "\"filled_quantity\":25",
+                    &format!("\"filled_quantity\":{filled},\"cancelled_quantity\":{cancelled}"),
+                );
+            let TextMessage::OrderUpdate(update) =
+                read(&format!(r#"{{"type":"order","data":{row}}}"#))
+            else {
+                panic!("an update");
+            };
+            assert_eq!(
+                update.state, state,
+                "{filled} filled, {cancelled} cancelled"
+            );
+        }
     }
 
     #[test]
