@@ -115,8 +115,8 @@ fn kill() -> (u64, usize) {
             modifications_max: 1,
         },
         runaway: RunawayLimits {
-            orders_max: u32::MAX,
-            rejects_max: u32::MAX,
+            orders_max: 1_000_000,
+            rejects_max: 1_000_000,
             ..RunawayLimits::default()
         },
         family: (7, day),
