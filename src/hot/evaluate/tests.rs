@@ -413,3 +413,57 @@ fn reports_and_fills_of_unknown_intents_change_no_counter() {
         "the entry still works"
     );
 }
+
+#[test]
+fn an_exit_that_a_restart_cut_short_stands_and_one_that_was_done_does_not() {
+    let mut before = Bench::enter(Policy::BarClose);
+    let exit = before.wanted(bar(80));
+    for legs_done in [1, 2] {
+        let mut carried = Carried::default();
+        let mut keep = |intent: &Intent, number: u8, leg: Leg| {
+            let order = Order {
+                tag: Bench::tag(intent, number),
+                intent: intent.id,
+                strategy: StrategyIx(0),
+                action: intent.signal.action,
+                role: leg.role,
+                instrument: leg.instrument,
+                side: leg.side,
+                qty: leg.qty,
+                limit: leg.limit,
+                signal: intent.signal.price,
+                reduces: leg.reduces,
+                received: MonoNanos(0),
+            };
+            carried.orders.push(OrderRecord::new(order));
+            carried.fills.push(Fill {
+                tag: order.tag,
+                strategy: order.strategy,
+                instrument: leg.instrument,
+                side: leg.side,
+                qty: leg.qty,
+                price: Price::from_rupees(50),
+                at: WallNanos(1),
+            });
+        };
+        let mut opening = exit;
+        (opening.id, opening.signal.action) = (IntentId(BASE + 1), Action::Entry);
+        for (number, leg) in (0_u8..).zip(exit.legs()) {
+            let opened = Leg {
+                side: leg.side.opposite(),
+                reduces: false,
+                ..leg
+            };
+            keep(&opening, number, opened);
+        }
+        for (number, leg) in (0_u8..).zip(exit.legs()).take(legs_done) {
+            keep(&exit, number, leg);
+        }
+        let mut after = Bench::new(Policy::BarClose);
+        after.evaluate.resume(&carried);
+        let verdict = after.see(tick(101));
+        let is_exit =
+            matches!(verdict, Verdict::Wanted(intent) if intent.signal.action == Action::Exit);
+        assert_eq!(is_exit, legs_done == 1, "{verdict:?}");
+    }
+}
