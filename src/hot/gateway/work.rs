@@ -93,7 +93,14 @@ impl<C: Connection> Gateway<C> {
 
     /// Cancels everything that works; every leg is given up. What no ticket minds is cancelled by itself.
     pub(super) fn cancel_all(&mut self) {
-        self.flatten_due = None;
+        if self.flatten_due.take().is_some() {
+            // A flatten that is stopped leaves what it has not closed yet to a person.
+            for held in self.holdings.iter().filter(|held| held.net != 0) {
+                self.parts
+                    .events
+                    .push(GatewayEvent::NotFlat(held.instrument));
+            }
+        }
         for ticket in &mut self.tickets {
             ticket.give_up_all();
         }
@@ -119,7 +126,6 @@ impl<C: Connection> Gateway<C> {
                 }
             }
             TradingState::Halted => {
-                self.flatten_due = None;
                 self.cancel_all();
             }
         }
