@@ -430,3 +430,32 @@ fn a_silent_venue_is_given_up_and_a_heartbeat_is_enough_to_stay() {
     line.work();
     assert_eq!(line.losses().len(), 1, "what is gone is not lost again");
 }
+
+#[test]
+fn what_waited_while_the_stage_stood_still_is_as_old_as_that() {
+    const SECOND: u64 = 1_000_000_000;
+    let mut line = Line::open();
+    let mut venue = line.connect();
+    send(&mut venue, good(10_000));
+    line.until("a tick", |line| line.seen.len() == 1);
+    let looked = line.at.mono;
+    line.step(5 * SECOND - 1);
+    send(&mut venue, good(10_100));
+    line.until("what waited", |line| line.seen.len() == 2);
+    // The socket is found empty, and only then comes what the venue could not write meanwhile.
+    line.work();
+    line.step(SECOND / 10);
+    send(&mut venue, good(10_200));
+    line.until("what the venue held", |line| line.seen.len() == 3);
+    for waited in &line.seen[1..] {
+        assert_eq!(waited.received, looked);
+    }
+    for _ in 0..4 {
+        line.step(SECOND / 3);
+        line.work();
+    }
+    send(&mut venue, good(10_300));
+    line.until("news", |line| line.seen.len() == 4);
+    assert_eq!(line.seen[3].received, line.at.mono);
+    assert!(line.losses().is_empty());
+}

@@ -105,8 +105,10 @@ pub struct Feed {
     heard: MonoNanos,
     /// When the socket was last looked at.
     polled: MonoNanos,
-    /// When the stage stood still, until the socket is found empty: what comes may have waited since.
+    /// When the stage stood still, while what comes may have waited since.
     stood_still: Option<MonoNanos>,
+    /// When it went on after it stood still.
+    resumed: MonoNanos,
     announced: bool,
     json: JsonScratch,
     scratch: Vec<u8>,
@@ -119,6 +121,9 @@ const NO_VOLUME: u32 = u32::MAX;
 /// A stage that has not looked at its socket for this long stood still: the process was stopped, or the machine was
 /// away. What it reads next may have waited as long, and is as old as that.
 const STANDSTILL_NS: u64 = 500_000_000;
+/// What comes within this long after a standstill may still have waited, also once the socket was found empty: the
+/// sender holds what did not fit into the buffers between.
+const SETTLE_NS: u64 = 1_000_000_000;
 
 impl Feed {
     /// Builds the stage; everything it needs on the hot path is allocated here.
@@ -137,6 +142,7 @@ impl Feed {
             heard: MonoNanos(0),
             polled: MonoNanos(0),
             stood_still: None,
+            resumed: MonoNanos(0),
             announced: false,
             json: JsonScratch::new(),
             scratch: Vec::with_capacity(16 << 10),
@@ -218,41 +224,42 @@ impl Feed {
         let Some(socket) = &mut self.socket else {
             return 0;
         };
-        match socket.receive() {
+        let found = socket.receive();
+        let now = clock.mono();
+        self.mark_poll(matches!(found, Ok(Received::Nothing)), now);
+        match found {
             Ok(Received::Nothing) => {
-                self.check_silence(clock);
-                self.stood_still = None;
-                0
+                self.check_silence(now);
+                return 0;
             }
             Ok(Received::Binary(frame)) => {
-                let now = clock.mono();
-                if now.since(self.polled) > STANDSTILL_NS && self.stood_still.is_none() {
-                    self.stood_still = Some(self.polled);
-                }
-                (self.polled, self.heard) = (now, now);
+                self.heard = now;
                 self.open(frame, self.stood_still.unwrap_or(now), clock);
-                1
             }
             Ok(Received::Text(text)) => {
-                self.heard = clock.mono();
+                self.heard = now;
                 self.text(&text, clock);
-                1
             }
-            Ok(Received::Control) => {
-                self.heard = clock.mono();
-                1
-            }
-            Err(why) => {
-                self.lose(why);
-                1
-            }
+            Ok(Received::Control) => self.heard = now,
+            Err(why) => self.lose(why),
         }
+        1
+    }
+
+    /// Notes that the socket was looked at, and whether what it holds can have waited while the stage stood still.
+    #[inline]
+    fn mark_poll(&mut self, is_empty: bool, now: MonoNanos) {
+        if now.since(self.polled) > STANDSTILL_NS {
+            self.stood_still.get_or_insert(self.polled);
+            self.resumed = now;
+        } else if is_empty && now.since(self.resumed) > SETTLE_NS {
+            self.stood_still = None;
+        }
+        self.polled = now;
     }
 
     #[inline]
-    fn check_silence(&mut self, clock: &Clock) {
-        let now = clock.mono();
-        self.polled = now;
+    fn check_silence(&mut self, now: MonoNanos) {
         let silent_ns = now.since(self.heard);
         if silent_ns > self.parts.silence_ns_max {
             self.lose(NetFault::Broken {
