@@ -356,6 +356,39 @@ fn an_exit_takes_over_what_an_entry_holds_and_the_entry_opens_nothing_more() {
 }
 
 #[test]
+fn what_fills_after_the_exit_that_took_over_is_taken_back() {
+    let mut play = Play::open(setup(Policy::Complete));
+    play.pair(1, 600);
+    let both = play.requests(2);
+    play.fill(&both[0]);
+    let put = play.accept(&both[1]);
+    let out = exit(&play, 2, 0, &[(0, 600)]);
+    play.desk.submit(out);
+    let mut found = play.requests(2);
+    let at = found.iter().position(|row| is_delete(&row.line, put));
+    found.remove(at.expect("a cancel"));
+    let close = found.remove(0);
+    play.fill(&close);
+    play.quiet();
+    // The exit is over and everything is flat; only now the cancelled leg turns out to have filled.
+    play.tell(&both[1], put, OrderState::Filled, 600);
+    let unwind = play.requests(1).remove(0);
+    let sells = (
+        field(&unwind, "transaction_type"),
+        field(&unwind, "quantity"),
+    );
+    assert_eq!(sells, ("SELL".to_owned(), "600".to_owned()));
+    assert_eq!(
+        field(&unwind, "tradingsymbol"),
+        field(&both[1], "tradingsymbol")
+    );
+    play.fill(&unwind);
+    play.quiet();
+    let alarms = |event: &GatewayEvent| matches!(event, GatewayEvent::Imbalance(_));
+    assert!(!play.desk.events.iter().any(alarms));
+}
+
+#[test]
 fn an_entry_is_not_priced_after_a_book_that_ran_away() {
     let mut play = Play::open(setup(Policy::Complete));
     let open = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);

@@ -6,12 +6,14 @@
 //! - An order that works goes on under a ticket; one whose outcome is unknown stays frozen until there is
 //!   evidence.
 
-use super::ticket::Ticket;
+use super::ticket::{LEGS, Ticket};
 use super::{Gateway, GatewayEvent};
 use crate::book::OrderRecord;
 use crate::journal::Entry;
 use crate::journal::recover::Carried;
-use crate::model::{Ended, Ending, InstrumentIx, IntentId, OrderState, Qty, Stamp, Tag};
+use crate::model::{
+    Ended, Ending, InstrumentIx, IntentId, OrderState, Qty, Stamp, StrategyIx, Tag,
+};
 use crate::net::Connection;
 
 impl<C: Connection> Gateway<C> {
@@ -106,11 +108,14 @@ impl<C: Connection> Gateway<C> {
         };
         let rules = self.pacing(first.order.strategy);
         let amends = |record: &OrderRecord| self.modified(record.order.tag);
-        let Some(ticket) = Ticket::resume(&records, lots, amends, rules, now.mono) else {
+        let Some(mut ticket) = Ticket::resume(&records, lots, amends, rules, now.mono) else {
             // Orders of a leg without its first: nothing says what was meant.
             self.parts.events.push(GatewayEvent::Imbalance(intent));
             return;
         };
+        if self.was_taken_over(first.order.strategy, intent) {
+            ticket.close();
+        }
         for record in records.iter().filter(|record| record.is_live()) {
             if record.state == OrderState::Unknown {
                 self.parts
@@ -126,6 +131,15 @@ impl<C: Connection> Gateway<C> {
             self.tell_leg(&ticket, number, (OrderState::Open, None), Qty::ZERO, now);
         }
         self.tickets.push(ticket);
+    }
+
+    /// True when an exit of the strategy came after an intent: what the intent holds is the exit's.
+    fn was_taken_over(&self, strategy: StrategyIx, intent: IntentId) -> bool {
+        self.orders.iter().any(|record| {
+            let order = &record.order;
+            let is_exit = order.reduces && order.tag.parts().is_some_and(|parts| parts.leg < LEGS);
+            is_exit && order.strategy == strategy && order.intent > intent
+        })
     }
 
     /// Modifications of an order in earlier runs.

@@ -1,16 +1,15 @@
 //! The life of a ticket in the gateway: follow-up orders, new prices, cancels, and what its end tells.
 
 use super::hear::Known;
-use super::holdings::Held;
 use super::lines::Job;
 use super::ticket::{LEGS, Placing, Step, Ticket};
 use super::{Gateway, GatewayEvent};
 use crate::journal::Entry;
 use crate::model::ids::TagParts;
 use crate::model::{
-    Action, Amend, Command, Ended, Ending, Intent, IntentId, LatchChange, Leg, LegRole, MonoNanos,
-    NetQty, Order, OrderId, OrderState, Price, Qty, RejectClass, Report, ReportSource, Side,
-    Signal, Stamp, StrategyIx, Tag, TradingState,
+    Action, Amend, Command, Ended, Ending, InstrumentIx, Intent, IntentId, LatchChange, Leg,
+    LegRole, MonoNanos, NetQty, Order, OrderId, OrderState, Price, Qty, RejectClass, Report,
+    ReportSource, Side, Signal, Stamp, StrategyIx, Tag, TradingState,
 };
 use crate::net::Connection;
 use crate::rules::{Ladder, Urgency, protected_limit};
@@ -239,6 +238,11 @@ impl<C: Connection> Gateway<C> {
                 self.amend(tag, order_id, limit, number, clock);
             }
             Step::Cancel { tag, order_id, .. } => self.amend(tag, order_id, None, 0, clock),
+            Step::TakeBack(leg) => {
+                let strategy = self.tickets[at].intent.signal.strategy;
+                let net = i64::from(leg.qty.0).saturating_mul(leg.side.sign());
+                self.close_position((strategy, leg.instrument), net, leg.reference, clock);
+            }
             Step::Alarm => {
                 let intent = self.tickets[at].intent.id;
                 self.parts.events.push(GatewayEvent::Imbalance(intent));
@@ -258,8 +262,18 @@ impl<C: Connection> Gateway<C> {
         }
         if ticket.is_over() {
             // What lives beside its legs is being cancelled, and may still fill.
-            let lives = self.orders.lives(ticket.intent.id, None);
-            return (!lives).then(|| ticket.next(true, now)).flatten();
+            if self.orders.lives(ticket.intent.id, None) {
+                return None;
+            }
+            if let Some(left) = self.left_over(at) {
+                if self.is_being_closed(at) {
+                    return None;
+                }
+                if let Some(step) = self.tickets[at].take_back(left) {
+                    return Some(step);
+                }
+            }
+            return self.tickets[at].next(true, now);
         }
         let has_room = |urgency| self.budget.wait_ns(urgency, 1, now) == Some(0);
         if self.session_dead || self.lines.idle() == 0 || !has_room(Urgency::Cancel) {
@@ -267,6 +281,26 @@ impl<C: Connection> Gateway<C> {
         }
         let room_to_open = has_room(Urgency::Entry);
         self.tickets[at].next(room_to_open, now)
+    }
+
+    /// What an exit or a flatten that took over a ticket left of one leg beyond the other.
+    fn left_over(&self, at: usize) -> Option<(u8, Qty)> {
+        let ticket = &self.tickets[at];
+        let strategy = ticket.intent.signal.strategy;
+        let mut held = [0; 2];
+        for (held, leg) in held.iter_mut().zip(ticket.intent.legs()) {
+            let net = self.holdings.net(strategy, leg.instrument);
+            let with = net.saturating_mul(leg.side.sign()).max(0);
+            *held = u32::try_from(with).unwrap_or(u32::MAX);
+        }
+        ticket.left_over(held)
+    }
+
+    /// True while what took over the legs of a ticket goes on; a fill that comes later is left to nobody.
+    fn is_being_closed(&self, at: usize) -> bool {
+        let strategy = self.tickets[at].intent.signal.strategy;
+        let closes = |other: &Ticket| other.is_exit() && other.intent.signal.strategy == strategy;
+        self.flatten_due.is_some() || self.tickets.iter().any(closes)
     }
 
     /// The limit of a live order at a step of the ladder, from the latest prices; `None` when the limits do not let
@@ -507,21 +541,22 @@ impl<C: Connection> Gateway<C> {
             };
             let is_closing = self.tickets.iter().any(closes);
             if held.net != 0 && !is_closing {
-                self.close_position(&held, clock);
+                self.close_position((held.strategy, held.instrument), held.net, Price(0), clock);
             }
         }
         self.flatten_due = (!is_done).then(|| now.mono.plus(FLATTEN_AGAIN_NS));
     }
 
-    /// Closes one position for an operator.
-    fn close_position(&mut self, held: &Held, clock: &Clock) {
+    /// Closes `net` units of what a strategy holds of an instrument, under an intent numbered like an operator's;
+    /// `reference` is the price to go by where there is no quote.
+    fn close_position(
+        &mut self,
+        (strategy, instrument): (StrategyIx, InstrumentIx),
+        net: i64,
+        reference: Price,
+        clock: &Clock,
+    ) {
         let now = clock.now();
-        let Held {
-            strategy,
-            instrument,
-            net,
-            ..
-        } = *held;
         let units = u32::try_from(net.unsigned_abs()).unwrap_or(u32::MAX);
         let side = if net > 0 { Side::Sell } else { Side::Buy };
         let closing = self.orders.closing(strategy, instrument, side);
@@ -531,7 +566,9 @@ impl<C: Connection> Gateway<C> {
         }
         let quote = self.parts.quotes.get(instrument);
         let touch = if net > 0 { quote.bid } else { quote.ask };
-        let reference = [touch, quote.last].into_iter().find(|price| price.0 > 0);
+        let reference = [touch, quote.last, reference]
+            .into_iter()
+            .find(|price| price.0 > 0);
         let Some(reference) = reference else {
             if self.flatten_due.is_none() {
                 self.parts.events.push(GatewayEvent::NotFlat(instrument));

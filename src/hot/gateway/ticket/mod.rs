@@ -75,6 +75,8 @@ pub(super) enum Step {
         /// The broker's number.
         order_id: OrderId,
     },
+    /// Close what is left of a leg once an exit took over the ticket.
+    TakeBack(Leg),
     /// Tell a person that the legs differ and that this is not being repaired now.
     Alarm,
     /// Nothing more will happen.
@@ -110,6 +112,8 @@ pub(super) struct Ticket {
     is_alarmed: bool,
     /// True once an exit of the same strategy takes over what its legs hold.
     is_closing: bool,
+    /// True once what that exit left of one leg was closed.
+    is_taken_back: bool,
 }
 
 impl Ticket {
@@ -138,6 +142,7 @@ impl Ticket {
             uneven_since: None,
             is_alarmed: false,
             is_closing: false,
+            is_taken_back: false,
         })
     }
 

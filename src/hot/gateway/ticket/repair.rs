@@ -58,6 +58,26 @@ impl Ticket {
         self.net(number).saturating_sub(even)
     }
 
+    /// What is left of the legs that an exit took over, when it is more of one than of the other: the position of the
+    /// leg and the units it has beyond. `held` is what the strategy holds in the direction of each leg.
+    pub(in crate::hot::gateway) fn left_over(&self, held: [u32; 2]) -> Option<(u8, Qty)> {
+        let is_pair = !matches!(self.works[1].state, State::Absent);
+        let minds = self.is_closing && self.is_entry() && is_pair;
+        let [call, put] = [self.net(0).min(held[0]), self.net(1).min(held[1])];
+        let more = (u8::from(put > call), Qty(call.abs_diff(put)));
+        (minds && self.policy.policy != Policy::Continue && call != put).then_some(more)
+    }
+
+    /// What to do about a leg that is left over: taken back once, told when it is still there.
+    pub(in crate::hot::gateway) fn take_back(&mut self, (number, qty): (u8, Qty)) -> Option<Step> {
+        if self.policy.policy == Policy::HoldAndAlarm || self.is_taken_back {
+            return self.alarm_once();
+        }
+        self.is_taken_back = true;
+        let leg = self.works[usize::from(number)].leg;
+        Some(Step::TakeBack(Leg { qty, ..leg }))
+    }
+
     /// True when a leg has more than it may have.
     pub(super) fn is_uneven(&self) -> bool {
         let tolerated = if self.keeps_even() {

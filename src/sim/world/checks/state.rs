@@ -10,9 +10,9 @@ use crate::sim::faults::Kind;
 use crate::sim::order::Status;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a repair may take beyond the configured time before something must have left: a reply that never comes and
-/// the wait for a connection.
-const REPAIR_NS: u64 = 8 * SECOND;
+/// What a repair may take beyond the configured time before something must have arrived at the venue: a fill whose
+/// update was lost and that the next look at the order book finds, a reply that never comes, a slow request.
+const REPAIR_NS: u64 = 12 * SECOND;
 
 /// O2: every admitted order is over on both sides or visibly unknown, and every intent of it has an end.
 pub fn nothing_forgotten(evidence: &Evidence, found: &mut Vec<Violation>) {

@@ -464,7 +464,7 @@ fn legs_that_stay_apart_are_seen_unless_somebody_was_told() {
 #[test]
 fn legs_that_differ_for_too_long_without_an_act_are_seen() {
     let pair = [leg(0, Side::Sell, 60, false), leg(1, Side::Sell, 60, false)];
-    let most = SECOND + 8 * SECOND;
+    let most = SECOND + 12 * SECOND;
     for (wait, expected) in [(most, &[][..]), (most + 1, &["O9"][..])] {
         let mut made = good();
         made.ask(3, &pair);
