@@ -21,8 +21,8 @@ use crate::journal::recover::{
     Carried, JournalSays, Replayed, VenueSays, Verdict, journal_says, venue_says, verdict,
 };
 use crate::model::{
-    Denial, Ending, Fill, InstrumentIx, IntentId, Money, MonoNanos, OrderId, OrderState, Price,
-    Qty, Report, ReportSource, StrategyIx, Tag, Token, WallNanos,
+    Denial, Ended, Ending, Fill, InstrumentIx, IntentId, Money, MonoNanos, OrderId, OrderState,
+    Price, Qty, Report, ReportSource, StrategyIx, Tag, Token, WallNanos,
 };
 use crate::venue::TokenTable;
 use crate::venue::kite::books::{OrderRow, Positions, TradeRow};
@@ -204,8 +204,8 @@ impl Recovered {
     }
 }
 
-/// Intents that are not over: an order of them lives, their legs differ and no end was written, or they hold
-/// something else than their end said.
+/// Intents that are not over: an order of them lives, no end was written, or they hold something else than their end
+/// said.
 fn working(orders: &[OrderRecord], replayed: &Replayed) -> Vec<IntentId> {
     let mut intents: BTreeMap<IntentId, (bool, [i64; 2])> = BTreeMap::new();
     for record in orders {
@@ -220,22 +220,9 @@ fn working(orders: &[OrderRecord], replayed: &Replayed) -> Vec<IntentId> {
             *net += sign * i64::from(record.filled.0);
         }
     }
-    let is_pair = |intent: IntentId| {
-        let mut own = orders.iter().filter(|record| record.order.intent == intent);
-        own.any(|record| record.order.tag.parts().is_some_and(|parts| parts.leg == 1))
-            && !orders.iter().any(|record| {
-                record.order.intent == intent
-                    && record.order.reduces
-                    && record.order.tag.parts().is_some_and(|parts| parts.leg < 2)
-            })
-    };
     let is_working = |(intent, (lives, net)): (&IntentId, &(bool, [i64; 2]))| {
-        let ended = replayed.ended.get(intent);
-        let has_moved = ended.map_or(net[0] != net[1] && is_pair(*intent), |ended| {
-            let said = ended.filled.map(|qty| i64::from(qty.0));
-            said != *net
-        });
-        *lives || has_moved
+        let said = |ended: &Ended| ended.filled.map(|qty| i64::from(qty.0));
+        *lives || replayed.ended.get(intent).map(said) != Some(*net)
     };
     let found = intents.iter().filter(|row| is_working(*row));
     found.map(|(intent, _)| *intent).collect()

@@ -115,6 +115,7 @@ impl<C: Connection> Gateway<C> {
         };
         if self.was_taken_over(first.order.strategy, intent) {
             ticket.close();
+            ticket.closed();
         }
         for record in records.iter().filter(|record| record.is_live()) {
             if record.state == OrderState::Unknown {

@@ -283,7 +283,7 @@ impl<C: Connection> Gateway<C> {
         self.tickets[at].next(room_to_open, now)
     }
 
-    /// What an exit or a flatten that took over a ticket left of one leg beyond the other.
+    /// What the exit that took over a ticket left of one leg beyond the other.
     fn left_over(&self, at: usize) -> Option<(u8, Qty)> {
         let ticket = &self.tickets[at];
         let strategy = ticket.intent.signal.strategy;
@@ -482,6 +482,12 @@ impl<C: Connection> Gateway<C> {
         self.publish_quietly(Entry::Ended(ended), now);
         if ended.how != Ending::Complete {
             self.tell_if_not_flat(&ticket.intent);
+        } else if ticket.is_exit() {
+            let strategy = ticket.intent.signal.strategy;
+            let mut others = self.tickets.iter_mut();
+            while let Some(other) = others.find(|other| other.intent.signal.strategy == strategy) {
+                other.closed();
+            }
         }
         for number in 0..2 {
             if let Some(denial) = ticket.denial_of(number) {

@@ -26,7 +26,7 @@ use crate::model::{
 };
 use crate::rules::{LegsPolicy, Policy};
 use leg::{State, Work};
-use repair::Phase;
+use repair::{Phase, Taken};
 
 /// Legs of an intent; the orders that unwind them are numbered behind.
 pub(super) const LEGS: u8 = 2;
@@ -110,10 +110,7 @@ pub(super) struct Ticket {
     phase: Phase,
     uneven_since: Option<MonoNanos>,
     is_alarmed: bool,
-    /// True once an exit of the same strategy takes over what its legs hold.
-    is_closing: bool,
-    /// True once what that exit left of one leg was closed.
-    is_taken_back: bool,
+    taken: Taken,
 }
 
 impl Ticket {
@@ -141,8 +138,7 @@ impl Ticket {
             phase: Phase::Working,
             uneven_since: None,
             is_alarmed: false,
-            is_closing: false,
-            is_taken_back: false,
+            taken: Taken::No,
         })
     }
 
@@ -236,14 +232,14 @@ impl Ticket {
     pub(super) fn close(&mut self) {
         if self.is_entry() {
             self.give_up_entries();
-            self.is_closing = true;
+            self.taken = Taken::Closing;
         }
     }
 
     /// Gives up everything, as an operator wants it. What was to take over its legs is given up with it, so that it
     /// minds them itself again.
     pub(super) fn give_up_all(&mut self) {
-        self.is_closing = false;
+        self.taken = Taken::No;
         for work in &mut self.works {
             work.give_up();
         }

@@ -26,6 +26,19 @@ pub(super) enum Phase {
     Holding,
 }
 
+/// Who minds what the legs of a ticket hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// The ticket.
+    No,
+    /// An exit of its strategy, which is decided again until nothing is held.
+    Closing,
+    /// Nobody: that exit closed all it was to close. What fills now comes too late for it.
+    Closed,
+    /// What filled too late was closed, once.
+    Back,
+}
+
 impl Ticket {
     /// Units filled of a leg that are not unwound.
     pub(super) const fn net(&self, number: usize) -> u32 {
@@ -44,7 +57,7 @@ impl Ticket {
         let is_pair = !matches!(self.works[1].state, State::Absent)
             && self.is_entry()
             && !self.works[1].leg.reduces;
-        is_pair && self.policy.policy != Policy::Continue && !self.is_closing
+        is_pair && self.policy.policy != Policy::Continue && self.taken == Taken::No
     }
 
     /// Units a leg has beyond the other one, or beyond what was asked.
@@ -58,11 +71,18 @@ impl Ticket {
         self.net(number).saturating_sub(even)
     }
 
-    /// What is left of the legs that an exit took over, when it is more of one than of the other: the position of the
+    /// Notes that the exit that took over its legs closed all it was to close.
+    pub(in crate::hot::gateway) fn closed(&mut self) {
+        if self.taken == Taken::Closing {
+            self.taken = Taken::Closed;
+        }
+    }
+
+    /// What is left of the legs once the exit that took them over is done, when it is more of one than of the other: the position of the
     /// leg and the units it has beyond. `held` is what the strategy holds in the direction of each leg.
     pub(in crate::hot::gateway) fn left_over(&self, held: [u32; 2]) -> Option<(u8, Qty)> {
         let is_pair = !matches!(self.works[1].state, State::Absent);
-        let minds = self.is_closing && self.is_entry() && is_pair;
+        let minds = matches!(self.taken, Taken::Closed | Taken::Back) && self.is_entry() && is_pair;
         let [call, put] = [self.net(0).min(held[0]), self.net(1).min(held[1])];
         let more = (u8::from(put > call), Qty(call.abs_diff(put)));
         (minds && self.policy.policy != Policy::Continue && call != put).then_some(more)
@@ -70,10 +90,10 @@ impl Ticket {
 
     /// What to do about a leg that is left over: taken back once, told when it is still there.
     pub(in crate::hot::gateway) fn take_back(&mut self, (number, qty): (u8, Qty)) -> Option<Step> {
-        if self.policy.policy == Policy::HoldAndAlarm || self.is_taken_back {
+        if self.policy.policy == Policy::HoldAndAlarm || self.taken == Taken::Back {
             return self.alarm_once();
         }
-        self.is_taken_back = true;
+        self.taken = Taken::Back;
         let leg = self.works[usize::from(number)].leg;
         Some(Step::TakeBack(Leg { qty, ..leg }))
     }
@@ -86,13 +106,13 @@ impl Ticket {
             0
         };
         let most = self.excess(0).max(self.excess(1));
-        self.is_entry() && !self.is_closing && most > tolerated
+        self.is_entry() && self.taken == Taken::No && most > tolerated
     }
 
     /// Looks whether the legs are together, and what the policy wants when they are not. Needs no connection; to
     /// be called before every other step.
     pub(in crate::hot::gateway) fn watch(&mut self, now: MonoNanos) -> Option<Step> {
-        if !self.is_entry() || self.is_closing {
+        if !self.is_entry() || self.taken != Taken::No {
             return None;
         }
         let is_uneven = self.is_uneven();
