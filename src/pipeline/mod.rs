@@ -330,7 +330,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         dialler,
         Launch {
             core: None,
-            idle: IdleMode::Park,
+            idle: IdleMode::Doze,
             stop: stop_dialler.clone(),
             clock: start.clock.clone(),
         },
@@ -475,14 +475,22 @@ pub fn describe(placement: &Placement) -> Vec<String> {
             placement.idle.name()
         ));
     }
-    lines.push(
-        "  thread tezi-dialler: logins and connections; any core; spin, yield, then park".into(),
-    );
-    lines.push(
-        "  thread tezi-inquiry: the order book, while an outcome is unknown or an order works; any core; \
-         spin, yield, then park"
-            .into(),
-    );
+    let elsewhere = match placement.others(&crate::runtime::topology::cores()) {
+        others if others.is_empty() => "any core".to_owned(),
+        others => format!("cores {others:?}"),
+    };
+    let rests = IdleMode::Doze.name();
+    for (thread, business) in [
+        ("dialler", "logins and connections"),
+        (
+            "inquiry",
+            "the order book, while an outcome is unknown or an order works",
+        ),
+    ] {
+        lines.push(format!(
+            "  thread tezi-{thread}: {business}; {elsewhere}; {rests}"
+        ));
+    }
     for (name, capacity, policy) in LANES {
         lines.push(format!(
             "  lane {name}: {capacity} slots, when full: {}",

@@ -17,8 +17,8 @@ pub enum IdleMode {
     Yield,
     /// Spin, yield, then sleep on the sockets, doubling to 1 ms.
     Park,
-    /// Sleep five milliseconds at once, also after work: for threads whose business takes seconds, so that what flows
-    /// past them does not wake them for each piece.
+    /// Sleep twenty milliseconds at once, also after work: for threads whose business takes longer, so that what flows
+    /// past them does not wake them for each piece, and a core they share with a hot thread is left alone.
     Doze,
 }
 
@@ -34,14 +34,14 @@ impl IdleMode {
             Self::Spin => "spin",
             Self::Yield => "spin, then yield",
             Self::Park => "spin, yield, then park",
-            Self::Doze => "sleep 5 ms",
+            Self::Doze => "sleep 20 ms",
         }
     }
 }
 
 const PARK_MIN: Duration = Duration::from_micros(50);
 const PARK_MAX: Duration = Duration::from_millis(1);
-const DOZE: Duration = Duration::from_millis(5);
+const DOZE: Duration = Duration::from_millis(20);
 
 /// The waiting of one thread.
 #[derive(Debug)]

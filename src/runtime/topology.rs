@@ -39,6 +39,33 @@ pub struct Placement {
     pub reason: String,
 }
 
+impl Placement {
+    /// Cores for everything that is not hot: those of `available` that no spinning thread owns. Empty where nothing
+    /// spins or nothing would be left.
+    pub fn others(&self, available: &[usize]) -> Vec<usize> {
+        if self.idle != IdleMode::Spin || self.cores.is_empty() {
+            return Vec::new();
+        }
+        let mut others = available.to_vec();
+        others.retain(|core| !self.cores.contains(core));
+        others
+    }
+
+    /// Keeps the calling thread, and every thread it starts from now on, off the cores of the spinning ones: a thread
+    /// that wakes there stops a tick for as long as it runs. A refusal only leaves the choice to the scheduler.
+    pub fn leave_hot_cores(&self, available: &[usize]) {
+        let others = self.others(available);
+        if others.is_empty() {
+            return;
+        }
+        let mut set = rustix::thread::CpuSet::new();
+        for core in others {
+            set.set(core);
+        }
+        rustix::thread::sched_setaffinity(None, &set).ok();
+    }
+}
+
 /// Cores this process may run on.
 pub fn cores() -> Vec<usize> {
     core_affinity::get_core_ids()
@@ -146,6 +173,17 @@ mod tests {
             (auto(4).topology, auto(4).cores),
             (Topology::Split, vec![1, 2, 3])
         );
+    }
+
+    #[test]
+    fn what_is_not_hot_leaves_the_cores_of_spinning_threads() {
+        let all = [0, 1, 2, 3];
+        let spinning = place(&all, None, None, &[]).expect("fits");
+        assert_eq!(spinning.others(&all), [0]);
+        let parked = place(&all, None, Some(IdleMode::Park), &[]).expect("fits");
+        assert!(parked.others(&all).is_empty(), "a parked core is free");
+        let alone = place(&[0], None, Some(IdleMode::Spin), &[]).expect("fits");
+        assert!(alone.others(&[0]).is_empty(), "there is nowhere to go");
     }
 
     #[test]

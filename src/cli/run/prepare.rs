@@ -12,8 +12,7 @@ use crate::control::Desk;
 use crate::model::WallNanos;
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::{Start, describe};
-use crate::runtime::topology;
-use crate::runtime::{Clock, MarketTime, Topology};
+use crate::runtime::{Clock, MarketTime, Topology, topology};
 use serde_json::Value;
 use std::sync::atomic::AtomicBool;
 
@@ -61,6 +60,7 @@ pub(super) fn prepare(
 ) -> Result<Prepared, Failure> {
     let fail = |fault: arm::ArmFault| arm_failure(&fault);
     let placement = place(config, args)?;
+    placement.leave_hot_cores(&topology::cores());
     let (mut desk, tls) = arm::open_desk(config).map_err(fail)?;
     let (market, now) = market_time(config, &mut desk)?;
     let day = now.day();
