@@ -467,3 +467,48 @@ fn an_order_the_journal_cannot_take_is_not_sent() {
     assert_eq!(desk.denials(&both), [Denial::Journal; 2]);
     assert!(desk.events.contains(&GatewayEvent::JournalFull));
 }
+
+#[test]
+fn rehearsals_reach_nobody_and_leave_no_trace() {
+    const EVERY: u64 = 100_000;
+    const TIMES: u64 = 200_000;
+    let rehearsing = Setup {
+        rehearse_ns: EVERY,
+        ..Setup::default()
+    };
+    let mut desk = Desk::open(rehearsing);
+    let journal = std::fs::read(&desk.journal).expect("a journal");
+    let totals = desk.gateway.totals();
+    for _ in 0..TIMES {
+        desk.step(EVERY);
+        desk.work(1);
+    }
+    let rehearsed = desk.gateway.rehearsals();
+    assert!(rehearsed >= TIMES * 9 / 10, "{rehearsed} of {TIMES}");
+    assert!(desk.requests().is_empty(), "nothing reached the broker");
+    assert_eq!(desk.gateway.totals(), totals);
+    assert_eq!(desk.gateway.orders().count(), 0);
+    assert!(desk.known.is_empty() && desk.events.is_empty());
+    let after = std::fs::read(&desk.journal).expect("a journal");
+    assert!(after == journal, "the journal is as it was");
+
+    // What follows is what a gateway sends that never rehearsed, and while its reply is due nothing is rehearsed.
+    let mut other = Desk::open(Setup::default());
+    let texts = [&mut desk, &mut other].map(|desk| {
+        let both = intent(desk, 1, 0, &[leg(0, Side::Buy), leg(1, Side::Sell)]);
+        desk.submit(both);
+        desk.work(1);
+        sorted(desk.requests().into_iter().map(|row| row.text).collect())
+    });
+    assert_eq!(texts[0].len(), 2);
+    for (ours, theirs) in texts[0].iter().zip(&texts[1]) {
+        let body = |text: &str| text.split("\r\n\r\n").nth(1).map(str::to_owned);
+        assert!(body(ours).is_some());
+        assert_eq!(body(ours), body(theirs));
+    }
+    for _ in 0..100 {
+        desk.step(EVERY);
+        desk.work(1);
+    }
+    assert_eq!(desk.gateway.rehearsals(), rehearsed, "two replies are due");
+}

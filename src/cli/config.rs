@@ -175,6 +175,7 @@ fn engine(config: &Config) -> Value {
         "cores": engine.cores,
         "data_dir": engine.data_dir,
         "journal_sync": engine.journal_sync.name(),
+        "rehearse_us": engine.rehearse_ns / 1_000,
         "on_this_machine": here,
     })
 }

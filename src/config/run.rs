@@ -88,6 +88,8 @@ pub struct EngineConfig {
     pub data_dir: PathBuf,
     /// When a journal record is synced to disk.
     pub journal_sync: JournalSync,
+    /// Time without an order after which a spinning gateway rehearses one, nanoseconds; zero never.
+    pub rehearse_ns: u64,
 }
 
 /// The broker.
@@ -437,6 +439,7 @@ fn engine(section: Section<'_>, folder: &Path) -> EngineConfig {
                 .map_or("data".to_owned(), |found| found.value),
         ),
         journal_sync: section.choice("journal_sync", &syncs, JournalSync::Behind),
+        rehearse_ns: whole(section.integer("rehearse_us", 0..=1_000_000, 100)) as u64 * 1_000,
     };
     section.finish();
     engine

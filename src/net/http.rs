@@ -92,15 +92,21 @@ impl HttpConnection {
         tls: &Arc<ClientConfig>,
         timeout: Duration,
     ) -> Result<Self, NetFault> {
-        Ok(Self {
-            stream: Stream::connect(url, tls, timeout)?,
-            host: url.authority(),
+        let stream = Stream::connect(url, tls, timeout)?;
+        Ok(Self::over(stream, url.authority()))
+    }
+
+    /// Uses a stream that is connected and non-blocking already.
+    pub(super) fn over(stream: Stream, host: String) -> Self {
+        Self {
+            stream,
+            host,
             inbox: vec![0; BUFFER],
             filled: 0,
             needed: 0,
             reply_max: MESSAGE_MAX,
             unsent: Vec::with_capacity(BUFFER),
-        })
+        }
     }
 
     /// Connects for reads whose answers may be larger than [`MESSAGE_MAX`]: never for orders.

@@ -9,6 +9,7 @@
 pub mod backoff;
 pub mod connection;
 pub mod http;
+pub mod mirror;
 pub mod stream;
 pub mod tls;
 pub mod url;
@@ -17,6 +18,7 @@ pub mod websocket;
 pub use backoff::Backoff;
 pub use connection::Connection;
 pub use http::{HttpConnection, Incoming, Response};
+pub use mirror::Mirror;
 pub use stream::Stream;
 pub use url::Url;
 pub use websocket::FeedSocket;

@@ -1,9 +1,11 @@
 //! TLS with certificate checking that cannot be turned off.
 
 use super::NetFault;
-use rustls::pki_types::CertificateDer;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,17 +37,7 @@ pub fn client_config(extra: Option<&Path>) -> Result<Arc<ClientConfig>, NetFault
             roots.add(certificate).map_err(|e| bad(e.to_string()))?;
         }
     }
-    let mut provider = rustls::crypto::ring::default_provider();
-    provider.cipher_suites.sort_by_key(|suite| {
-        use rustls::CipherSuite as C;
-        match suite.suite() {
-            C::TLS13_AES_128_GCM_SHA256 => 0,
-            C::TLS13_AES_256_GCM_SHA384 => 1,
-            C::TLS13_CHACHA20_POLY1305_SHA256 => 2,
-            _ => 3,
-        }
-    });
-    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+    let config = ClientConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
         .map_err(|e| NetFault::Roots {
             file: "tls".to_owned(),
@@ -73,4 +65,63 @@ mod tests {
         assert!(found.is_some_and(|text| text.contains("no certificate")));
         assert!(client_config(None).is_ok());
     }
+}
+
+/// Cipher suites in the order they are wanted: AES-128-GCM first, where the processor has it in hardware.
+fn provider() -> CryptoProvider {
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| {
+        use rustls::CipherSuite as C;
+        match suite.suite() {
+            C::TLS13_AES_128_GCM_SHA256 => 0,
+            C::TLS13_AES_256_GCM_SHA384 => 1,
+            C::TLS13_CHACHA20_POLY1305_SHA256 => 2,
+            _ => 3,
+        }
+    });
+    provider
+}
+
+/// Both ends of a session that never leaves this process, with a certificate of its own.
+pub(super) fn pair() -> Result<(ClientConnection, ServerConnection), String> {
+    const NAME: &str = "localhost";
+    let wrong = |error: &dyn std::fmt::Display| error.to_string();
+    let made = rcgen::generate_simple_self_signed(vec![NAME.to_owned()]).map_err(|e| wrong(&e))?;
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).map_err(|e| wrong(&e))?;
+    let client = ClientConfig::builder_with_provider(Arc::new(provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| wrong(&e))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let server = ServerConfig::builder_with_provider(Arc::new(provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| wrong(&e))?
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .map_err(|e| wrong(&e))?;
+    let name = ServerName::try_from(NAME).map_err(|e| wrong(&e))?;
+    let near = ClientConnection::new(Arc::new(client), name).map_err(|e| wrong(&e))?;
+    let far = ServerConnection::new(Arc::new(server)).map_err(|e| wrong(&e))?;
+    shake_hands(near, far).map_err(|e| wrong(&e))
+}
+
+/// Passes records between the two ends in memory until neither has more to say.
+fn shake_hands(
+    mut near: ClientConnection,
+    mut far: ServerConnection,
+) -> io::Result<(ClientConnection, ServerConnection)> {
+    let mut wire = Vec::new();
+    while near.wants_write() || far.wants_write() {
+        near.write_tls(&mut wire)?;
+        far.read_tls(&mut wire.as_slice())?;
+        far.process_new_packets().map_err(io::Error::other)?;
+        wire.clear();
+        far.write_tls(&mut wire)?;
+        near.read_tls(&mut wire.as_slice())?;
+        near.process_new_packets().map_err(io::Error::other)?;
+        wire.clear();
+    }
+    Ok((near, far))
 }

@@ -32,6 +32,7 @@ use crate::journal::writer::Sync;
 use crate::journal::{Entry, Segment, Writer, reader::Tail};
 use crate::model::time::{MINUTE, SECOND};
 use crate::model::{Instrument, InstrumentTable, Stamp, WallNanos};
+use crate::net::Mirror;
 use crate::ring::lane::Policy;
 use crate::ring::{
     ByteReceiver, LaneView, Lossless, QuoteBoard, Receiver, StateLatch, StopLatch, bytes, counted,
@@ -166,6 +167,8 @@ pub struct Start {
     pub sync: Sync,
     /// True to hand every input to a recorder.
     pub records: bool,
+    /// Time without an order after which a spinning gateway rehearses one, nanoseconds; zero never.
+    pub rehearse_ns: u64,
 }
 
 /// Wires and starts an engine. The first feed socket and the order connections are dialled by it.
@@ -294,6 +297,10 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     let (inquiry, lanes, views, news) = inquiry::inquiry(inquiry, began);
     let [heard_view, evidence_view] = views;
     let mut gateway = gateway.with_inquiry(lanes.0, lanes.1);
+    if start.placement.idle == IdleMode::Spin && start.rehearse_ns > 0 {
+        let mirror = Mirror::open(armoury.ticker.starts_with("wss:"))?;
+        gateway = gateway.rehearsing(mirror, start.rehearse_ns);
+    }
     gateway.resume(&start.carried, began);
     decide.resume(&start.carried);
     let dialler = Dialler::new(DiallerParts {

@@ -20,7 +20,7 @@ use tezi::model::{
     LegRole, MonoNanos, OrderId, OrderState, Price, Qty, Report, ReportSource, Right, Session,
     Side, Signal, Stamp, StrategyIx, Tag, Token, WallNanos, Window,
 };
-use tezi::net::{HttpConnection, Url, tls};
+use tezi::net::{HttpConnection, Mirror, Url, tls};
 use tezi::ring::lane::Policy;
 use tezi::ring::{Lossless, QuoteBoard, Receiver, StateLatch, counted, lossless};
 use tezi::rules::{BudgetLimits, ContractRules, Limits};
@@ -44,6 +44,8 @@ pub(crate) struct Setup {
     pub(crate) journal_room: Option<usize>,
     pub(crate) rules: OrderRules,
     pub(crate) order_ttl_ns: u64,
+    /// Time without an order after which one is rehearsed; zero never.
+    pub(crate) rehearse_ns: u64,
 }
 
 impl Default for Setup {
@@ -54,6 +56,7 @@ impl Default for Setup {
             journal_room: None,
             rules: OrderRules::default(),
             order_ttl_ns: ORDER_TTL,
+            rehearse_ns: 0,
         }
     }
 }
@@ -230,6 +233,10 @@ impl Desk {
             both_legs: meter(Hop::BothLegs).0,
             reply: meter(Hop::Reply).0,
         });
+        let gateway = match setup.rehearse_ns {
+            0 => gateway,
+            every => gateway.rehearsing(Mirror::open(false).expect("sockets"), every),
+        };
         let at = Stamp {
             mono: MonoNanos(100_000_000_000),
             wall: DAY.at(10 * 3_600_000_000_000),

@@ -139,6 +139,7 @@ pub(super) fn prepare(
             now,
             sync: sync_of(config),
             records: args.record.is_some(),
+            rehearse_ns: config.engine.rehearse_ns,
         },
         journal: kept,
         header,

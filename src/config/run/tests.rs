@@ -163,6 +163,7 @@ fn the_defaults_are_those_the_example_shows() {
         }
     );
     assert_eq!(bare.engine.journal_sync, shown.engine.journal_sync);
+    assert_eq!(bare.engine.rehearse_ns, shown.engine.rehearse_ns);
 }
 
 #[test]
@@ -596,6 +597,11 @@ fn every_limit_has_a_range_and_says_so() {
             "[engine] journal_sync = \"before\"",
         ),
         (
+            "rehearse_us = 100",
+            "rehearse_us = 1000001",
+            "rehearse_us = 1000001: a whole number from 0 to 1000000",
+        ),
+        (
             "on_failure     = \"complete\"",
             "on_failure = \"unwnd\"",
             "did you mean `unwind`? Allowed: complete, unwind, hold_and_alarm, continue",
@@ -641,6 +647,7 @@ fn limits_and_legs_become_what_the_gateway_applies() {
     assert_eq!(config.limits.runaway, RunawayLimits::default());
     assert_eq!(config.limits.near_cutoff, NearCutoff::HoldAndAlarm);
     assert_eq!(config.engine.journal_sync, JournalSync::Behind);
+    assert_eq!(config.engine.rehearse_ns, 100_000);
     assert!(config.limits.allows("NIFTY"));
     let only = RUN.replacen("allowed             = []", "allowed = [\"BANKNIFTY\"]", 1);
     let only = parsed(&only).expect("allowed").limits;

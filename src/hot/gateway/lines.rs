@@ -191,6 +191,12 @@ impl<C: Connection> Lines<C> {
             .map_or(MonoNanos(0), |line| line.last_used)
     }
 
+    /// When something was last sent or answered on any of them.
+    pub(super) fn last_sent(&self) -> MonoNanos {
+        let times = self.lines.iter().map(|line| line.last_used);
+        times.max().unwrap_or(MonoNanos(0))
+    }
+
     /// Takes the job of a connection whose reply has come or never will.
     pub(super) fn finish(&mut self, at: usize) -> Option<Job> {
         self.lines.get_mut(at)?.job.take()

@@ -20,6 +20,7 @@ mod holdings;
 mod lines;
 mod orders;
 mod parts;
+mod rehearsal;
 mod resume;
 mod ticket;
 mod work;
@@ -44,6 +45,7 @@ use hear::{Known, Twin};
 use holdings::Holdings;
 use lines::{Job, Lines};
 use orders::Orders;
+use rehearsal::Rehearsal;
 use ticket::{Pace, Ticket, first_slice};
 
 /// Intents dispatched in one call.
@@ -96,6 +98,7 @@ pub struct Gateway<C = HttpConnection> {
     /// Connections that left and of which control does not know yet.
     untold: u32,
     registry: Option<mio::Registry>,
+    rehearsal: Option<Rehearsal>,
     totals: GatewayTotals,
 }
 
@@ -127,6 +130,7 @@ impl<C: Connection> Gateway<C> {
             session_dead: false,
             untold: 0,
             registry: None,
+            rehearsal: None,
             totals: GatewayTotals::default(),
             parts,
         }
@@ -590,8 +594,7 @@ impl<C: Connection> Gateway<C> {
 
     /// Looks after what no news brings: loss, close, a flatten that goes on, orders of nobody that outlived their
     /// time, connections that idled too long.
-    fn sweep(&mut self, clock: &Clock) -> usize {
-        let now = clock.now();
+    fn sweep(&mut self, now: Stamp, clock: &Clock) -> usize {
         if now.mono < self.next_sweep {
             return 0;
         }
@@ -711,7 +714,11 @@ impl<C: Connection + Send> Stage for Gateway<C> {
             done += self.work_tickets(clock);
         }
         if done == 0 {
-            done += self.sweep(clock);
+            let now = clock.now();
+            done += self.sweep(now, clock);
+            if done == 0 {
+                self.rehearse_when_due(now);
+            }
             self.parts.first_byte.publish();
             self.parts.both_legs.publish();
             self.parts.reply.publish();

@@ -1,0 +1,133 @@
+//! Staying warm: while nothing happens, the path of an order is walked with nobody to receive it.
+//!
+//! After some milliseconds without an order the path has gone cold (caches, branch predictors, the kernel's send
+//! path), and the next one costs twice as much. A rehearsal passes an order of one lot through the limits, fills its
+//! request, and sends that to a [`Mirror`].
+//!
+//! Promises
+//! - No order of a rehearsal is kept, written to the journal, counted or told: the admitted order is dropped, and
+//!   nothing of the gateway changes but the bytes of a template, all of which the next order writes anew.
+//! - It cannot reach a venue: it has a [`Mirror`] and nothing else to send with.
+//! - It begins only when no reply is due and nothing was sent for as long as its interval.
+
+use super::check::Beside;
+use super::{Gateway, order_of};
+use crate::model::{
+    Action, InstrumentIx, Intent, IntentId, Leg, LegRole, MonoNanos, Price, Qty, Side, Signal,
+    Stamp, StrategyIx, Tag,
+};
+use crate::net::{Connection, Mirror};
+use std::hint::black_box;
+
+/// Rehearsing, when it is wanted.
+#[derive(Debug)]
+pub(super) struct Rehearsal {
+    mirror: Mirror,
+    interval_ns: u64,
+    last: MonoNanos,
+    next: usize,
+    count: u64,
+    is_over: bool,
+}
+
+impl<C: Connection> Gateway<C> {
+    /// Rehearses on a mirror whenever nothing was sent for an interval.
+    #[must_use]
+    pub fn rehearsing(mut self, mirror: Mirror, interval_ns: u64) -> Self {
+        self.rehearsal = Some(Rehearsal {
+            mirror,
+            interval_ns,
+            last: MonoNanos(0),
+            next: 0,
+            count: 0,
+            is_over: false,
+        });
+        self
+    }
+
+    /// Rehearsals so far.
+    pub fn rehearsals(&self) -> u64 {
+        self.rehearsal.as_ref().map_or(0, |own| own.count)
+    }
+
+    /// Rehearses when it is time to.
+    #[inline]
+    pub(super) fn rehearse_when_due(&mut self, now: Stamp) {
+        if let Some(own) = &self.rehearsal
+            && now.mono.since(own.last) >= own.interval_ns
+            && !own.is_over
+        {
+            self.rehearse(now);
+        }
+    }
+
+    fn rehearse(&mut self, now: Stamp) {
+        let busy = self.lines.is_owed() || !self.tickets.is_empty();
+        let since = now.mono.since(self.lines.last_sent());
+        let Some(own) = &mut self.rehearsal else {
+            return;
+        };
+        own.last = now.mono;
+        if busy || since < own.interval_ns {
+            return;
+        }
+        let count = self.parts.armed.len();
+        let can = |at: &usize| {
+            let armed = self.parts.armed.get(*at);
+            armed.is_some_and(|armed| armed.templates.is_some())
+        };
+        let Some(at) = (own.next..count).chain(0..own.next.min(count)).find(can) else {
+            return;
+        };
+        own.next = (at + 1) % count.max(1);
+        let Some((intent, leg)) = self.shadow(at, now) else {
+            return;
+        };
+        let order = order_of(&intent, 0, &leg, self.parts.family);
+        // Admitted or not, it is dropped here: what counts is that the limits were looked at.
+        let _ = black_box(self.check(order, &leg, Beside::default(), now));
+        let templates = self
+            .parts
+            .armed
+            .get_mut(at)
+            .and_then(|armed| armed.templates.as_mut());
+        if let (Some([buy, _]), Some(own)) =
+            (templates.map(|both| &mut **both), &mut self.rehearsal)
+        {
+            let bytes = buy.fill(&Tag::default(), leg.qty, leg.limit);
+            own.count = own.count.wrapping_add(1);
+            own.is_over = own.mirror.rehearse(bytes).is_err();
+        }
+    }
+
+    /// An intent for one lot of an instrument at its latest price, under a number that no intent has.
+    fn shadow(&self, at: usize, now: Stamp) -> Option<(Intent, Leg)> {
+        let instrument = InstrumentIx(u16::try_from(at).ok()?);
+        let armed = self.parts.armed.get(at)?;
+        let last = self.parts.quotes.get(instrument).last;
+        let price = if last.0 > 0 {
+            last
+        } else {
+            Price::from_rupees(100)
+        };
+        let leg = Leg {
+            instrument,
+            role: LegRole::Outright,
+            side: Side::Buy,
+            qty: armed.rules.lot.max(Qty(1)),
+            limit: price,
+            reference: price,
+            reduces: false,
+        };
+        let signal = Signal {
+            action: Action::Entry,
+            strategy: StrategyIx(0),
+            instrument,
+            price,
+            conditions: 0,
+            at: now.wall,
+            received: now.mono,
+        };
+        Some((Intent::new(IntentId(0), signal, leg, None), leg))
+    }
+}
