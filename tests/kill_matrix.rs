@@ -13,6 +13,7 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "helpers of tests, outside the test functions clippy recognises; how long a run takes is reported"
 )]

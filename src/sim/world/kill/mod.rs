@@ -110,9 +110,11 @@ impl Run {
         {
             return Err(format!("{kill}: a turn whose bytes do not fit its records"));
         }
-        let kept = turn.iter().filter(|record| record.sequence <= kill.last());
+        let mut kept = turn.iter().filter(|record| record.sequence <= kill.last());
         let announced = kept.clone().filter(|r| announces(&r.entry)).count();
-        let is_announced = kept.last().is_some_and(|record| announces(&record.entry));
+        let is_announced = kept
+            .next_back()
+            .is_some_and(|record| announces(&record.entry));
         let left = match kill.moment {
             Moment::Written => announced - usize::from(is_announced),
             Moment::Torn | Moment::Sent => announced,
