@@ -211,7 +211,11 @@ fn an_order_an_earlier_run_left_is_not_called_absent_beside_one_without_a_tag_th
     let Entry::Report(unknown) = report(1, OrderState::Unknown) else {
         panic!("a report");
     };
-    left.apply(&unknown);
+    // The venue has given it no number.
+    left.apply(&Report {
+        order_id: OrderId(0),
+        ..unknown
+    });
     let contract = Instrument {
         ix: InstrumentIx(0),
         token: Token(5),
