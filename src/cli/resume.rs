@@ -16,12 +16,12 @@ use crate::config::Config;
 use crate::control::Desk;
 use crate::control::recover::{Alarm, Run};
 use crate::control::renumber::{EarlierRun, Numbering, renumber};
-use crate::control::resume::{Agreed, ResumeFault, agree, read};
+use crate::control::resume::{Agreed, ResumeFault, agree, check_clock, read};
 use crate::journal::recover::{Carried, Replayed, fold};
-use crate::journal::{self, JournalFault, reader::Tail, record::RECORD};
+use crate::journal::{self, Journal, JournalFault, reader::Tail, record::RECORD};
 use crate::model::ids::TagParts;
 use crate::model::{Day, InstrumentTable, OrderState, Tag, WallNanos};
-use crate::runtime::Clock;
+use crate::runtime::{Clock, MarketTime};
 use crate::store::decisions;
 use crate::venue::TokenTable;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -48,6 +48,8 @@ pub(in crate::cli) struct Before<'a> {
     pub(in crate::cli) now: WallNanos,
     /// The engine's clock.
     pub(in crate::cli) clock: &'a Clock,
+    /// A person has looked at the machine's clock: it is right although the journal says otherwise.
+    pub(in crate::cli) is_clock_right: bool,
     /// Set when a person wants the end.
     pub(in crate::cli) interrupted: &'a AtomicBool,
 }
@@ -94,6 +96,7 @@ pub(in crate::cli) fn resume(desk: &mut Desk, before: &Before<'_>) -> Result<Res
             "ALARM {torn}; what follows them is rebuilt from the venue"
         ));
     }
+    news.extend(clock(&journal, &files, before)?);
     let numbering = Numbering {
         strategies: before.strategies.to_vec(),
         instruments: before
@@ -130,6 +133,34 @@ pub(in crate::cli) fn resume(desk: &mut Desk, before: &Before<'_>) -> Result<Res
         carried,
         news,
     })
+}
+
+/// Refuses a start whose clock is behind what the journal says; a line for people when a person says it is right.
+fn clock(
+    journal: &Journal,
+    files: &[PathBuf],
+    before: &Before<'_>,
+) -> Result<Option<String>, Failure> {
+    let last_run = journal::reader::last_run(before.folder, before.family.0);
+    let last_run = last_run.map_err(|fault| Failure::Input(fault.to_string()))?;
+    let mut moments: Vec<(WallNanos, PathBuf)> = last_run.into_iter().collect();
+    // Records of a simulated day carry its market time, which this machine's clock says nothing of.
+    if !before.config.venue.simulated {
+        let written = journal.records.iter().map(|record| record.at.wall).max();
+        moments.extend(written.zip(files.last().cloned()));
+    }
+    let Some((found, file)) = moments.into_iter().max() else {
+        return Ok(None);
+    };
+    let now = Clock::start(&MarketTime::Real).now().wall;
+    match check_clock(&file.display().to_string(), found, now) {
+        Ok(()) => Ok(None),
+        Err(fault) if before.is_clock_right => Ok(Some(format!(
+            "ALARM {} names {} and the clock says {}; it was said to be right, and the run goes on",
+            fault.file, fault.found, fault.now
+        ))),
+        Err(fault) => Err(Failure::Failed(format!("{fault}. Nothing was sent"))),
+    }
 }
 
 /// Reads the venue's books until they agree with the journal.

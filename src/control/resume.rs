@@ -16,7 +16,7 @@
 use super::desk::{Desk, DeskFault};
 use super::recover::{Alarm, NotBelieved, Recovered, Run, VenueBooks, recover};
 use crate::journal::recover::Replayed;
-use crate::model::Tag;
+use crate::model::{Tag, WallNanos};
 use crate::venue::kite::books::{OrderRow, Positions, TradeRow};
 use std::time::Duration;
 
@@ -77,6 +77,53 @@ pub struct Agreed {
     pub next_intent: u64,
     /// Reads it took.
     pub tries: usize,
+}
+
+/// How far a clock may lie behind what a journal says before a start is refused: as far as it may lie beside the
+/// venue's before entries stop.
+pub const CLOCK_BACK_NS: i64 = 2_000_000_000;
+
+/// The machine's clock is behind a moment that an earlier run wrote down.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{file} names {found} (India), and the clock of this machine says {now}, {} earlier. A start is allowed from 2 s \
+     before that moment on: session hours, deadlines, tags and the day of the journal follow the clock. Set it right \
+     (timedatectl shows it) and start again. If it is right now and was ahead in that run, start again with \
+     --clock-is-right",
+    span(found.since(*now))
+)]
+pub struct ClockFault {
+    /// The journal file.
+    pub file: String,
+    /// The latest moment in it.
+    pub found: WallNanos,
+    /// What the clock says.
+    pub now: WallNanos,
+}
+
+/// Holds the clock against the latest moment an earlier run wrote down.
+///
+/// # Errors
+///
+/// [`ClockFault`] when the clock lies more than [`CLOCK_BACK_NS`] behind it.
+pub fn check_clock(file: &str, found: WallNanos, now: WallNanos) -> Result<(), ClockFault> {
+    if found.since(now) > CLOCK_BACK_NS {
+        return Err(ClockFault {
+            file: file.to_owned(),
+            found,
+            now,
+        });
+    }
+    Ok(())
+}
+
+fn span(nanos: i64) -> String {
+    let seconds = nanos / 1_000_000_000;
+    match (seconds / 3_600, seconds / 60 % 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min {} s", seconds % 60),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
 }
 
 /// Reads order book, trades and positions, in this order.

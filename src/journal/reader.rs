@@ -7,7 +7,7 @@
 
 use super::head::{Head, HeadFault};
 use super::record::{RECORD, Record, VERSION, checksum, decode};
-use crate::model::Day;
+use crate::model::{Day, WallNanos};
 use std::path::{Path, PathBuf};
 
 /// What was read.
@@ -86,21 +86,8 @@ pub enum JournalFault {
 /// [`JournalFault`] when the folder cannot be read, or a file of the day is of another account, or any is of
 /// another version or no journal: nobody can say then that no order is in it.
 pub fn files(dir: &Path, account: u32, day: Day) -> Result<Vec<PathBuf>, JournalFault> {
-    let unreadable = |source| JournalFault::Unreadable {
-        file: dir.display().to_string(),
-        source,
-    };
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(unreadable(e)),
-    };
     let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_none_or(|ext| ext != "tzj") {
-            continue;
-        }
+    for path in all(dir)? {
         let head = head_of(&path)?;
         if head.day != day {
             continue;
@@ -116,6 +103,50 @@ pub fn files(dir: &Path, account: u32, day: Day) -> Result<Vec<PathBuf>, Journal
     }
     found.sort();
     Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Every journal file in a folder.
+fn all(dir: &Path) -> Result<Vec<PathBuf>, JournalFault> {
+    let unreadable = |source| JournalFault::Unreadable {
+        file: dir.display().to_string(),
+        source,
+    };
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(unreadable(e)),
+    };
+    let paths = entries.map(|entry| Ok(entry.map_err(unreadable)?.path()));
+    let is_journal = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "tzj");
+    paths
+        .filter(|path| path.as_ref().map_or(true, is_journal))
+        .collect()
+}
+
+/// When the last run of an account began, on whatever day, and its first file: no clock that is right says less now.
+///
+/// # Errors
+///
+/// As [`files`].
+pub fn last_run(dir: &Path, account: u32) -> Result<Option<(WallNanos, PathBuf)>, JournalFault> {
+    let mut last: Option<(WallNanos, PathBuf)> = None;
+    for path in all(dir)? {
+        let head = head_of(&path)?;
+        let is_later = last.as_ref().is_none_or(|(run, _)| head.run > *run);
+        if head.account == account && is_later {
+            last = Some((head.run, path));
+        }
+    }
+    Ok(last)
+}
+
+/// The moment a run of a day names in its files, when the clock says `now`: behind every earlier run among `files`,
+/// or a clock that was set back would have its files read before theirs, and nothing would fit.
+pub fn run_behind(files: &[PathBuf], now: WallNanos) -> WallNanos {
+    let runs = files
+        .iter()
+        .filter_map(|file| Some(head_of(file).ok()?.run));
+    runs.max().map_or(now, |last| now.max(last.offset(1)))
 }
 
 /// Reads the header of one file.

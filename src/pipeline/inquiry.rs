@@ -287,6 +287,10 @@ impl Inquiry {
     fn carry(&mut self, record: &OrderRecord, now: Stamp) {
         let tag = record.order.tag;
         self.admitted(&record.order, now);
+        // It left when this process was not there, by a clock that may have been another.
+        if let Some((_, Some(shape))) = self.sent.get_mut(&tag) {
+            shape.sent = WallNanos(0);
+        }
         self.inquirer.numbered(record.order_id);
         match record.state {
             OrderState::Unknown | OrderState::Sending => self.unknown(tag, now.mono, now),

@@ -192,7 +192,10 @@ pub(in crate::cli) fn new_segment(
     let head = Head {
         account: header.family.0,
         day: header.day,
-        run: *RUN.get_or_init(|| now),
+        run: *RUN.get_or_init(|| {
+            let earlier = journal::files(folder, header.family.0, header.day);
+            journal::reader::run_behind(&earlier.unwrap_or_default(), now)
+        }),
         number,
     };
     let made = Segment::create_for(&path, &head).and_then(|(mut segment, file)| {
@@ -218,7 +221,7 @@ fn clear(folder: &Path) {
     }
 }
 
-/// When this process opened its first journal file: what orders the runs of a day.
+/// When this process opened its first journal file, behind every earlier run: what orders the runs of a day.
 static RUN: OnceLock<WallNanos> = OnceLock::new();
 
 /// When records must be on the disk, as configured.

@@ -51,6 +51,9 @@ pub struct Args {
     /// Trade live: needs venue.simulated = false and venue.account in the configuration.
     #[arg(long)]
     execute: bool,
+    /// Start although the clock is behind the last run's: it was ahead then and is right now.
+    #[arg(long)]
+    clock_is_right: bool,
     /// Record every frame and every input of the deciding stage here.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,

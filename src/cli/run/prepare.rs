@@ -91,6 +91,7 @@ pub(super) fn prepare(
         strategies: &assembly.names,
         now,
         clock: &clock,
+        is_clock_right: args.clock_is_right,
         interrupted,
     };
     let Resumed {

@@ -80,6 +80,9 @@ pub struct Args {
     /// Trade live: needs venue.simulated = false and venue.account in the configuration.
     #[arg(long)]
     execute: bool,
+    /// Start although the clock is behind the last run's: it was ahead then and is right now.
+    #[arg(long)]
+    clock_is_right: bool,
     /// The result as JSON on stdout; the log goes to stderr.
     #[arg(long)]
     json: bool,
@@ -199,6 +202,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         strategies: &names,
         now,
         clock: &clock,
+        is_clock_right: args.clock_is_right,
         interrupted: &interrupted,
     };
     let resumed = resume(&mut desk, &before)?;

@@ -217,3 +217,28 @@ fn numbers_of_operators_do_not_move_those_of_strategies() {
     assert_eq!(next_intent(&replayed, &[shown], b"TZ00020KFY"), 42);
     assert_eq!(next_intent(&Replayed::default(), &[], b"TZ00010KFY"), 0);
 }
+
+#[test]
+fn a_clock_two_seconds_behind_the_journal_passes_and_one_further_behind_is_told_what_to_do() {
+    let noon = WallNanos::from_secs(1_800_000_000);
+    let at = |behind: i64| check_clock("a.tzj", noon, noon.offset(-behind));
+    assert_eq!(at(-3_600_000_000_000), Ok(()), "ahead");
+    assert_eq!(at(CLOCK_BACK_NS), Ok(()));
+    let words = at(CLOCK_BACK_NS + 1).expect_err("refused").to_string();
+    assert!(words.contains("2 s earlier"), "{words}");
+    for (seconds, span) in [(125, "2 min 5 s"), (3 * 3_600 + 60, "3 h 1 min")] {
+        let words = at(seconds * 1_000_000_000).expect_err("refused");
+        let (found, now) = (noon.to_string(), words.now.to_string());
+        let words = words.to_string();
+        for part in [
+            "a.tzj",
+            span,
+            &found,
+            &now,
+            "timedatectl",
+            "--clock-is-right",
+        ] {
+            assert!(words.contains(part), "{part}: {words}");
+        }
+    }
+}

@@ -33,8 +33,12 @@ impl<C: Connection> Gateway<C> {
             self.holdings.add(fill, reduces);
         }
         self.halted.extend(&carried.halted);
+        // To a clock that was set back they left in the future. Taken as now, a busy day would keep an exit waiting
+        // for a minute: the last counts as now, the others by their distance from it.
+        let last = carried.requests.iter().copied().max();
+        let wall = last.map_or(now.wall, |last| last.max(now.wall));
         for at in &carried.requests {
-            let age = u64::try_from(now.wall.since(*at)).unwrap_or(0);
+            let age = u64::try_from(wall.since(*at)).unwrap_or(0);
             self.budget.remember(age, now.mono);
         }
         let operators = carried.orders.iter().map(|record| record.order.intent.0);

@@ -1,12 +1,13 @@
 //! What the gateway tells of orders whose news come late, partly or in the wrong order.
 
 use super::*;
+use crate::journal::recover::Carried;
 use crate::model::{
     Action, InstrumentIx, IntentId, LegRole, Qty, Signal, StrategyIx, Token, WallNanos,
 };
 use crate::ring::lane::Policy;
 use crate::ring::{Receiver, counted, lossless};
-use crate::rules::{BudgetLimits, Limits};
+use crate::rules::{BudgetLimits, Limits, Urgency};
 use crate::runtime::{Hop, MarketTime, meter};
 use crate::venue::{Auth, Broker, Endpoint, OrderUpdate};
 
@@ -237,4 +238,32 @@ fn an_intent_that_waits_when_the_engine_stops_is_denied_and_not_forgotten() {
     }
     let denied = |number| (Some((BASE + number, 0)), Some(Denial::Stopping));
     assert_eq!(ended, [denied(1), denied(2)]);
+}
+
+#[test]
+fn requests_of_a_run_whose_clock_was_ahead_count_by_their_distance_from_its_last() {
+    let now = Stamp {
+        mono: crate::model::MonoNanos(1),
+        wall: WallNanos::from_secs(1_000_000),
+    };
+    let wait = |requests: &[i64]| {
+        let mut rig = rig(8);
+        let carried = Carried {
+            requests: requests.iter().map(|s| WallNanos::from_secs(*s)).collect(),
+            ..Carried::default()
+        };
+        rig.gateway.resume(&carried, now);
+        let budget = &rig.gateway.budget;
+        assert_eq!(usize::try_from(budget.spent_today()), Ok(requests.len()));
+        budget.wait_ns(Urgency::Exit, 1, now.mono)
+    };
+    // Three hours ahead: nine in its last second, or all but one half a minute before it.
+    let ahead = 1_010_800;
+    assert!(wait(&[ahead; 9]).is_some_and(|ns| ns > 0));
+    let mut spread = [ahead - 30; 10];
+    spread[9] = ahead;
+    assert_eq!(wait(&spread), Some(0));
+    // A clock that was never set says the same.
+    assert!(wait(&[1_000_000; 9]).is_some_and(|ns| ns > 0));
+    assert_eq!(wait(&[999_970; 9]), Some(0));
 }

@@ -174,3 +174,31 @@ fn a_file_of_another_version_and_one_that_is_no_journal_are_refused_by_name() {
     std::fs::write(&paths[0], b"").expect("write");
     assert!(matches!(read(&paths), Err(JournalFault::NoJournal { .. })));
 }
+
+#[test]
+fn a_run_names_a_moment_behind_every_earlier_one_whatever_the_clock_says() {
+    let dir = tempfile::tempdir().expect("dir");
+    let paths = chain(dir.path(), &[1, 1, 1]);
+    for (now, named) in [(-9, 3), (2, 3), (3, 3), (4, 4)] {
+        let run = run_behind(&paths, WallNanos(now));
+        assert_eq!(run, WallNanos(named), "clock {now}");
+    }
+    assert_eq!(run_behind(&[], WallNanos(-9)), WallNanos(-9));
+}
+
+#[test]
+fn the_last_run_is_found_on_whatever_day_and_only_of_the_account() {
+    let dir = tempfile::tempdir().expect("dir");
+    assert_eq!(last_run(dir.path(), 7).expect("none"), None);
+    let paths = chain(dir.path(), &[1, 1]);
+    let last = |account| last_run(dir.path(), account).expect("readable");
+    assert_eq!(last(7), Some((WallNanos(1), paths[1].clone())));
+    let later = dir.path().join("later.tzj");
+    let head = Head {
+        day: DAY.plus(3),
+        ..head(7, 5, 0)
+    };
+    std::fs::write(&later, head.encode()).expect("write");
+    assert_eq!(last(7), Some((WallNanos(5), later)));
+    assert_eq!(last(8), None);
+}

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Action, InstrumentIx, IntentId, LegRole, Price, Qty, ReportSource, Side, StrategyIx,
+    Action, Exchange, Instrument, InstrumentIx, IntentId, Kind, LegRole, Price, Qty, ReportSource,
+    Side, StrategyIx,
 };
 use crate::net::{Url, tls};
 use crate::ring::lane::Policy;
@@ -91,17 +92,25 @@ fn at(seconds: u64) -> Stamp {
 }
 
 fn asking(carried: Vec<OrderRecord>) -> (Inquiry, Inbox<News>) {
+    asking_about(carried, Vec::new(), at(1))
+}
+
+fn asking_about(
+    carried: Vec<OrderRecord>,
+    instruments: Vec<Instrument>,
+    now: Stamp,
+) -> (Inquiry, Inbox<News>) {
     let url = Url::parse("http://127.0.0.1:1").expect("an address");
     let desk = Desk::visitor(Broker::Kite, url, tls::client_config(None).expect("roots"));
     let parts = InquiryParts {
         desk,
         family: (7, DAY),
-        instruments: InstrumentTable::new(Vec::new()),
+        instruments: InstrumentTable::new(instruments),
         carried,
         cycle_ns: 5 * SECOND,
         hours: Vec::new(),
     };
-    let (inquiry, _, _, news) = inquiry(parts, at(1));
+    let (inquiry, _, _, news) = inquiry(parts, now);
     (inquiry, news)
 }
 
@@ -194,4 +203,58 @@ fn what_an_earlier_run_left_unknown_or_working_is_asked_about() {
     let (open, _said) = asking(vec![record(1, OrderState::Open)]);
     assert_eq!(open.inquirer.open(), 0);
     assert!(open.inquirer.next_at().is_some());
+}
+
+#[test]
+fn an_order_an_earlier_run_left_is_not_called_absent_beside_one_without_a_tag_that_looks_like_it() {
+    let mut left = OrderRecord::new(order(1));
+    let Entry::Report(unknown) = report(1, OrderState::Unknown) else {
+        panic!("a report");
+    };
+    // The venue has given it no number.
+    left.apply(&Report {
+        order_id: OrderId(0),
+        ..unknown
+    });
+    let contract = Instrument {
+        ix: InstrumentIx(0),
+        token: Token(5),
+        exchange: Exchange::Nfo,
+        symbol: "X".to_owned(),
+        underlying: String::new(),
+        kind: Kind::Future,
+        expiry: None,
+        tick: Price(500),
+        lot: Qty(75),
+        qty_max: Qty(75),
+    };
+    let now = Stamp {
+        wall: WallNanos::from_secs(1_000_000),
+        ..at(1)
+    };
+    for (limit, expected) in [(1_000_000, true), (1_000_500, false)] {
+        let (mut inquiry, _news) = asking_about(vec![left], vec![contract.clone()], now);
+        let mut like = row(tag(7, 1), OrderState::Open, 0);
+        (like.update.tag, like.tags) = (None, Vec::new());
+        like.update.limit = Price(limit);
+        // Entered ten minutes before this run began.
+        like.update.at = WallNanos::from_secs(999_400);
+        let mut findings = Vec::new();
+        for second in 2..60 {
+            let now = MonoNanos(second * SECOND);
+            if let Some(ask) = inquiry.inquirer.next(now) {
+                let books = match ask {
+                    Ask::Orders => Books::Orders(std::slice::from_ref(&like)),
+                    Ask::Trades => Books::Trades(&[]),
+                };
+                inquiry
+                    .inquirer
+                    .answer(ask, now, Ok(books), now, &mut findings);
+            }
+        }
+        let is_like = |one: &Finding| matches!(one, Finding::Notice(Notice::Lookalike { .. }));
+        let is_absent = |one: &Finding| matches!(one, Finding::Command(Command::Absent(_)));
+        let found = (findings.iter().any(is_like), findings.iter().any(is_absent));
+        assert_eq!(found, (expected, !expected), "{findings:?}");
+    }
 }

@@ -13,8 +13,9 @@ use super::start::{Progress, Start};
 use crate::control::inquire::Notice;
 use crate::control::recover::Recovered;
 use crate::hot::gateway::GatewayEvent;
-use crate::journal::Entry;
 use crate::journal::reader::Tail;
+use crate::journal::recover::Carried;
+use crate::journal::{Entry, Record};
 use crate::model::{Command, OrderState, WallNanos};
 use crate::sim::account::sha256_hex;
 use crate::venue::Auth;
@@ -40,6 +41,13 @@ impl Run {
             return self.prepare();
         }
         if self.now >= self.down_until {
+            let chance = f64::from(self.knobs.flips);
+            if chance > 0.0 && self.dead > 0 && self.fate.chance(chance) {
+                let flipped = self.disk.flip(self.fate.below(u32::MAX));
+                flipped.map_err(|fault| fault.to_string())?;
+                self.trace.line(self.now, || "a bit flips".to_owned());
+                self.flipped += 1;
+            }
             let journal = self.disk.read();
             let journal =
                 journal.map_err(|fault| format!("the journal cannot be read: {fault}"))?;
@@ -103,7 +111,12 @@ impl Run {
 
     /// A process trades from now on; `left` is what an earlier one left.
     pub(super) fn be_born(&mut self, left: Option<(Start, Box<Recovered>)>) -> Result<(), String> {
-        let wall = self.moment().market;
+        let step = if self.lives % 2 == 1 {
+            self.knobs.clock_step_ns
+        } else {
+            0
+        };
+        let wall = self.moment().market.offset(step);
         let time_based = u64::try_from(wall.time_of_day() / 1_000_000_000).unwrap_or(0) * 600;
         let next = left
             .as_ref()
@@ -113,7 +126,7 @@ impl Run {
             .as_ref()
             .map_or_else(Tail::default, |(start, _)| start.tail);
         self.disk
-            .begin(WallNanos(i64::try_from(self.now).unwrap_or(0)));
+            .begin(WallNanos(i64::try_from(self.now).unwrap_or(0)).offset(step));
         self.wire.lock().set_now(self.now);
         let birth = Birth {
             ground: &self.ground,
@@ -124,7 +137,7 @@ impl Run {
             tail,
             intent_base,
             now: self.now,
-            opens: self.opens,
+            opens: self.opens.offset(step),
             state: self.state.clone(),
         };
         let life = Life::new(&birth, &mut self.disk);
@@ -140,7 +153,10 @@ impl Run {
             format!("life {lives} begins, intents from {intent_base}")
         });
         if let Some((start, recovered)) = left {
-            let carried = recovered.carried(&start.replayed, now.wall);
+            let mut carried = recovered.carried(&start.replayed, now.wall);
+            if self.knobs.forgets {
+                carried = Carried::default();
+            }
             life.gateway.resume(&carried, now);
             for record in &carried.orders {
                 let token = self.ground.token(record.order.instrument);
@@ -148,6 +164,13 @@ impl Run {
                 self.orders.insert(record.order.tag, record.order);
             }
             self.trader.resume(&carried.fills, intent_base + 1);
+            let written = life.gateway.journal().written();
+            if self.is_killed_by(written) {
+                if let Some((_, end)) = self.down.last_mut() {
+                    *end = self.now;
+                }
+                return self.dies_at_kill(&life, (start.tail.sequence, written), &[]);
+            }
         } else {
             self.trader.resume(&[], intent_base + 1);
         }
@@ -234,6 +257,10 @@ impl Run {
             }
             let after = life.gateway.journal().written();
             let sent = self.wire.lock().take_sent();
+            if self.is_killed_by(after) {
+                self.dies_at_kill(life, (before, after), &sent)?;
+                return Ok(true);
+            }
             if may_die && after > before && self.dies_at_record(life, (before, after), &sent)? {
                 return Ok(true);
             }
@@ -255,30 +282,18 @@ impl Run {
         (before, after): (u64, u64),
         sent: &[Sent],
     ) -> Result<bool, String> {
-        let journal = self
-            .disk
-            .read()
-            .map_err(|fault| format!("the journal: {fault}"))?;
-        let turn = journal
-            .records
-            .iter()
-            .filter(|record| record.sequence > before);
-        let announces = |entry: &Entry| matches!(entry, Entry::Sending(_) | Entry::Amending(_));
-        let all = turn
-            .clone()
-            .filter(|record| announces(&record.entry))
-            .count();
-        let orders = sent
-            .iter()
-            .filter(|one| is_about_orders(&one.bytes))
-            .count();
-        if all != orders {
+        let turn = self.turn_behind(before)?;
+        let all = turn.iter().filter(|record| announces(&record.entry));
+        if all.count() != orders(sent) {
             return Ok(false);
         }
         self.deaths.remove(0);
         let span = u32::try_from(after - before).unwrap_or(1);
         let last = before + 1 + u64::from(self.fate.below(span));
-        let kept: Vec<_> = turn.filter(|record| record.sequence <= last).collect();
+        let kept: Vec<_> = turn
+            .iter()
+            .filter(|record| record.sequence <= last)
+            .collect();
         let mut left = kept
             .iter()
             .filter(|record| announces(&record.entry))
@@ -292,6 +307,26 @@ impl Run {
         } else {
             0
         };
+        self.cut_short((last, torn), left, sent)?;
+        self.die(life, &format!("behind record {last} of {after}"));
+        Ok(true)
+    }
+
+    /// The records behind one.
+    pub(super) fn turn_behind(&self, before: u64) -> Result<Vec<Record>, String> {
+        let journal = self.disk.read();
+        let mut journal = journal.map_err(|fault| format!("the journal: {fault}"))?;
+        journal.records.retain(|record| record.sequence > before);
+        Ok(journal.records)
+    }
+
+    /// Lets `left` order requests of a turn go, and takes back every record behind `last` but the `torn` first bytes.
+    pub(super) fn cut_short(
+        &mut self,
+        (last, torn): (u64, usize),
+        mut left: usize,
+        sent: &[Sent],
+    ) -> Result<(), String> {
         for one in sent {
             if is_about_orders(&one.bytes) {
                 if left == 0 {
@@ -301,15 +336,12 @@ impl Run {
             }
             self.carry(one.clone());
         }
-        self.disk
-            .cut(last, torn)
-            .map_err(|error| format!("the journal: {error}"))?;
-        self.die(life, &format!("behind record {last} of {after}"));
-        Ok(true)
+        let cut = self.disk.cut(last, torn);
+        cut.map_err(|error| format!("the journal: {error}"))
     }
 
     /// The process is gone; another starts a while later.
-    fn die(&mut self, life: &Life, how: &str) {
+    pub(super) fn die(&mut self, life: &Life, how: &str) {
         self.trace.line(self.now, || format!("dies {how}"));
         add(&mut self.totals, life.gateway.totals());
         self.dead += 1;
@@ -359,4 +391,15 @@ impl Run {
         }
         is_dead
     }
+}
+
+/// True for a record that is written right before bytes leave.
+pub(super) const fn announces(entry: &Entry) -> bool {
+    matches!(entry, Entry::Sending(_) | Entry::Amending(_))
+}
+
+/// Order requests among what was sent.
+pub(super) fn orders(sent: &[Sent]) -> usize {
+    let about = sent.iter().filter(|one| is_about_orders(&one.bytes));
+    about.count()
 }

@@ -5,6 +5,7 @@
 //! - Cutting leaves what a killed process leaves: every record before the cut whole, one behind it torn or
 //!   absent, prepared segments empty.
 
+use crate::journal::reader::run_behind;
 use crate::journal::record::RECORD;
 use crate::journal::{Head, Journal, JournalFault, Segment, files, read};
 use crate::model::{Day, WallNanos};
@@ -62,7 +63,8 @@ impl Disk {
 
     /// Begins a life: its files come after those of earlier ones.
     pub(super) fn begin(&mut self, at: WallNanos) {
-        self.head.run = at;
+        let earlier = files(&self.folder, self.head.account, self.head.day);
+        self.head.run = run_behind(&earlier.unwrap_or_default(), at);
         self.head.number = 0;
         self.current.clear();
     }
@@ -113,6 +115,30 @@ impl Disk {
             };
             file.seek(SeekFrom::Start((from + kept) as u64))?;
             file.write_all(&vec![0; bytes.len() - from - kept])?;
+        }
+        Ok(())
+    }
+
+    /// Flips one bit of a record in the last file that has one; `noise` says which.
+    pub(super) fn flip(&self, noise: u32) -> Result<(), JournalFault> {
+        let unreadable = |path: &Path| {
+            let file = path.display().to_string();
+            move |source| JournalFault::Unreadable { file, source }
+        };
+        for path in files(&self.folder, self.head.account, self.head.day)?
+            .iter()
+            .rev()
+        {
+            let mut bytes = std::fs::read(path).map_err(unreadable(path))?;
+            let last = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
+            let used = (last + 1).next_multiple_of(RECORD).saturating_sub(RECORD);
+            let Some(bit) = usize::try_from(noise).unwrap_or(0).checked_rem(used * 8) else {
+                continue;
+            };
+            if let Some(byte) = bytes.get_mut(RECORD + bit / 8) {
+                *byte ^= 1 << (bit % 8);
+            }
+            return std::fs::write(path, bytes).map_err(unreadable(path));
         }
         Ok(())
     }

@@ -109,7 +109,7 @@ impl Run {
     /// Prices move, now and then by more than an order's protection.
     fn quote(&mut self) {
         let moment = self.moment();
-        let is_quiet = self.phase != Phase::Trading;
+        let is_quiet = self.phase != Phase::Trading || self.trader.script.is_some();
         for (ix, row) in (0_u16..).zip(&self.ground.rows) {
             let mid = &mut self.mids[usize::from(ix)];
             if !is_quiet {
@@ -153,7 +153,13 @@ impl Run {
 
     /// The trader does something, and says when it will next.
     fn act(&mut self) {
-        if self.phase != Phase::Trading {
+        let is_over = match self.phase {
+            Phase::Trading => false,
+            // A new life tries again what a scenario wants.
+            Phase::Settling(_) => self.trader.script.is_none(),
+            Phase::Closing(_) => true,
+        };
+        if is_over && self.trader.script.is_none() {
             return;
         }
         let pace = u32::try_from(self.plan.pace_ns * 2 / MS).unwrap_or(1_000);
@@ -164,7 +170,12 @@ impl Run {
         };
         let now = life.set_now(self.now);
         let mut loosened = Vec::new();
-        for act in self.trader.act(&self.ground, &life.quotes, now) {
+        let acts = if is_over {
+            Vec::new()
+        } else {
+            self.trader.act(self.now, &self.ground, &life.quotes, now)
+        };
+        for act in acts {
             self.trace.line(self.now, || format!("trader {act:?}"));
             match act {
                 Act::Decide(intent) => drop(life.intents.push(intent).ok()),

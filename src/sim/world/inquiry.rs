@@ -97,6 +97,9 @@ impl Inquiry {
     ) {
         let tag = record.order.tag;
         self.learn(&Entry::Admitted(record.order), token, now);
+        if let Some((shape, _)) = self.shapes.get_mut(&tag) {
+            shape.sent = WallNanos(0);
+        }
         self.inquirer.numbered(record.order_id);
         match record.state {
             OrderState::Unknown | OrderState::Sending => self.unknown(tag, now.0),

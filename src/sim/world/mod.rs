@@ -22,6 +22,7 @@ mod disk;
 mod events;
 mod ground;
 mod inquiry;
+pub mod kill;
 mod life;
 mod network;
 mod outcome;
@@ -36,6 +37,7 @@ pub use plan::Knobs;
 
 use crate::sim::dice::Dice;
 use checks::{Evidence, Violation};
+use kill::{Kill, Scenario};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -44,6 +46,8 @@ use std::fmt;
 pub struct Outcome {
     /// Its seed.
     pub seed: u64,
+    /// What happened in it, when that was not left to the seed.
+    pub scenario: Option<Scenario>,
     /// Intents asked for.
     pub intents: u64,
     /// Orders of ours at the venue.
@@ -60,6 +64,8 @@ pub struct Outcome {
     pub absent: u64,
     /// Times the process died.
     pub deaths: u32,
+    /// Starts before which a bit of the journal flipped.
+    pub flipped: u32,
     /// A start refused to trade: an exit had left while no journal could be written.
     pub refused: bool,
     /// Nanoseconds from the end of faults and decisions until everything was settled; `None` when it never was.
@@ -110,7 +116,7 @@ impl fmt::Display for Outcome {
         for violation in &self.violations {
             writeln!(f, "  {violation}")?;
         }
-        if !self.violations.is_empty() {
+        if !self.violations.is_empty() && self.scenario.is_none() {
             writeln!(f, "  again: {}", self.command())?;
         }
         Ok(())
@@ -123,6 +129,8 @@ pub struct World {
     seed: u64,
     knobs: Knobs,
     is_traced: bool,
+    scenario: Option<Scenario>,
+    kills: [Option<Kill>; 2],
 }
 
 impl World {
@@ -132,7 +140,28 @@ impl World {
             seed,
             knobs: Knobs::default(),
             is_traced: false,
+            scenario: None,
+            kills: [None; 2],
         }
+    }
+
+    /// A world in which nothing is left to chance but the network.
+    pub fn of(scenario: Scenario) -> Self {
+        let knobs = Knobs {
+            intents: 0,
+            ..Knobs::default()
+        };
+        Self {
+            scenario: Some(scenario),
+            ..Self::new(1 + scenario as u64).with(knobs)
+        }
+    }
+
+    /// Dies at a place, and then, in a later life, at another.
+    #[must_use]
+    pub const fn killed(mut self, first: Kill, then: Option<Kill>) -> Self {
+        self.kills = [Some(first), then];
+        self
     }
 
     /// Breaks something on purpose, or makes the world smaller.
@@ -155,7 +184,7 @@ impl World {
     ///
     /// A sentence when the machine's own disk has no room for the journal, or the venue cannot be built.
     pub fn run(self) -> Result<Outcome, String> {
-        run::Run::new(self.seed, self.knobs, self.is_traced)?.play()
+        run::Run::new(self)?.play()
     }
 }
 

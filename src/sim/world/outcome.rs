@@ -66,6 +66,9 @@ impl Run {
             record,
         };
         let mut violations = std::mem::take(&mut self.broken);
+        if let Some(kill) = self.kills.first() {
+            return Err(format!("{kill}: the journal never came that far"));
+        }
         if let Some(life) = &self.life {
             let written = life.gateway.journal().written();
             if journal.tail.sequence != written {
@@ -100,6 +103,7 @@ impl Run {
         let count = |length: usize| u64::try_from(length).unwrap_or(0);
         Ok(Outcome {
             seed: self.seed,
+            scenario: self.scenario,
             intents: count(evidence.asked.len()),
             orders: count(evidence.record.orders.len()),
             fills: count(evidence.record.trades.len()),
@@ -108,6 +112,7 @@ impl Run {
             unknown: self.totals.unknown,
             absent: self.totals.absent,
             deaths: self.dead,
+            flipped: self.flipped,
             refused: self.refuses,
             settled_ns,
             visible: count(evidence.visible.len()),

@@ -19,6 +19,9 @@ pub(super) const TRADER: u64 = 902;
 pub(super) const MARKET: u64 = 903;
 pub(super) const FATE: u64 = 904;
 
+/// More orders than a strategy of a world can have; the gateway keeps a place for each.
+const NEVER: u32 = 10_000;
+
 /// Strategies of every world.
 pub(super) const STRATEGIES: u16 = 12;
 
@@ -35,6 +38,14 @@ pub struct Knobs {
     pub intents: u64,
     /// No process ever dies.
     pub immortal: bool,
+    /// A start carries nothing over of what earlier processes sent.
+    pub forgets: bool,
+    /// Nanoseconds by which the wall clock of every second process is ahead: it is set forward, and back again.
+    pub clock_step_ns: i64,
+    /// Another engine buys a lot with a tag of ours when the second order of a scenario is placed.
+    pub has_twin: bool,
+    /// Percent of starts before which a bit of the journal's last file has flipped.
+    pub flips: u8,
 }
 
 impl Default for Knobs {
@@ -45,6 +56,10 @@ impl Default for Knobs {
             deaf_after_ms: u64::MAX,
             intents: 200,
             immortal: false,
+            forgets: false,
+            clock_step_ns: 0,
+            has_twin: false,
+            flips: 0,
         }
     }
 }
@@ -150,8 +165,8 @@ impl Plan {
                 ..BudgetLimits::default()
             },
             runaway: RunawayLimits {
-                orders_max: if dice.chance(10.0) { 15 } else { 100_000 },
-                rejects_max: if dice.chance(10.0) { 5 } else { 100_000 },
+                orders_max: if dice.chance(10.0) { 15 } else { NEVER },
+                rejects_max: if dice.chance(10.0) { 5 } else { NEVER },
                 ..RunawayLimits::default()
             },
             connections: usize::try_from(2 + dice.below(4)).unwrap_or(2),

@@ -4,13 +4,14 @@ use super::checks::Violation;
 use super::disk::Disk;
 use super::events::said;
 use super::ground::{ACCOUNT, Ground, market_rules};
+use super::kill::{Kill, Scenario};
 use super::life::Life;
 use super::network::{Sent, Wire};
 use super::plan::{Death, FATE, Knobs, MARKET, NETWORK, Plan, TRADER};
 use super::start::Start;
 use super::trace::Trace;
 use super::trader::Trader;
-use super::{Outcome, dice};
+use super::{Outcome, World, dice};
 use crate::hot::gateway::{GatewayEvent, GatewayTotals};
 use crate::model::{Command, Day, Order, Price, Tag, TradingState, WallNanos};
 use crate::ring::StateLatch;
@@ -91,6 +92,7 @@ pub(super) enum Phase {
 /// A world that runs.
 pub(super) struct Run {
     pub(super) seed: u64,
+    pub(super) scenario: Option<Scenario>,
     pub(super) knobs: Knobs,
     pub(super) plan: Plan,
     pub(super) ground: Ground,
@@ -108,10 +110,14 @@ pub(super) struct Run {
     pub(super) down_until: u64,
     /// Deaths that were not died yet.
     pub(super) deaths: Vec<(u64, Death)>,
+    /// Exact places of deaths that were not died yet.
+    pub(super) kills: Vec<Kill>,
     pub(super) lives: u32,
     /// Records in the journal when the last start read it.
     pub(super) earlier: usize,
     pub(super) dead: u32,
+    /// Starts before which a bit of the journal flipped.
+    pub(super) flipped: u32,
     /// When no process traded.
     pub(super) down: Vec<(u64, u64)>,
     /// A start found orders of ours that no journal has, and refused to trade for the rest of the day.
@@ -143,8 +149,18 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(seed: u64, knobs: Knobs, is_traced: bool) -> Result<Self, String> {
-        let mut plan = Plan::draw(seed, &knobs);
+    pub(super) fn new(world: World) -> Result<Self, String> {
+        let World {
+            seed,
+            knobs,
+            is_traced,
+            scenario,
+            kills,
+        } = world;
+        let mut plan = match scenario {
+            None => Plan::draw(seed, &knobs),
+            Some(scenario) => scenario.plan(&knobs)?,
+        };
         let day = Day::from_ymd(2026, 11, 23).unwrap_or_default();
         let mut settings = Settings::small(market_rules().clone(), seed, day);
         settings.latency_ms = plan.venue_latency_ms;
@@ -162,6 +178,7 @@ impl Run {
         let mids: Vec<Price> = mids.collect();
         Ok(Self {
             seed,
+            scenario,
             knobs,
             starts: mids.clone(),
             mids,
@@ -172,7 +189,8 @@ impl Run {
             disk: disk.map_err(|error| format!("the journal's folder: {error}"))?,
             auth: Auth::new("simulated", "simulated"),
             state: StateLatch::default(),
-            trader: Trader::new(dice(seed, TRADER)),
+            trader: Trader::new(dice(seed, TRADER), scenario.map(Scenario::script)),
+            kills: kills.into_iter().flatten().collect(),
             life: None,
             start: None,
             down_until: 0,
@@ -180,6 +198,7 @@ impl Run {
             lives: 0,
             earlier: 0,
             dead: 0,
+            flipped: 0,
             down: Vec::new(),
             refuses: false,
             now: SECOND,

@@ -7,6 +7,7 @@
 //! - Stop, target, deadline and operator may want the same position at the same moment, on purpose.
 
 use super::ground::{Ground, PAIRS};
+use super::kill::Script;
 use super::plan::STRATEGIES;
 use crate::hot::gateway::order_of;
 use crate::journal::Entry;
@@ -46,10 +47,12 @@ pub(super) struct Trader {
     pub(super) asked: BTreeMap<u64, Intent>,
     /// Tags of orders it was told of, for an operator to cancel one.
     recent: Vec<Tag>,
+    /// What it wants, when nothing is left to chance.
+    pub(super) script: Option<Script>,
 }
 
 impl Trader {
-    pub(super) const fn new(dice: Dice) -> Self {
+    pub(super) const fn new(dice: Dice, script: Option<Script>) -> Self {
         Self {
             dice,
             next: 1,
@@ -57,6 +60,7 @@ impl Trader {
             open: BTreeMap::new(),
             asked: BTreeMap::new(),
             recent: Vec::new(),
+            script,
         }
     }
 
@@ -65,6 +69,9 @@ impl Trader {
         self.held.clear();
         self.open.clear();
         self.recent.clear();
+        if let Some(script) = &mut self.script {
+            script.begin();
+        }
         for fill in fills {
             self.hold(fill);
         }
@@ -116,8 +123,19 @@ impl Trader {
         self.open.keys()
     }
 
-    /// What happens now.
-    pub(super) fn act(&mut self, ground: &Ground, quotes: &QuoteBoard, now: Stamp) -> Vec<Act> {
+    /// What happens now, at `real` of the world.
+    pub(super) fn act(
+        &mut self,
+        real: u64,
+        ground: &Ground,
+        quotes: &QuoteBoard,
+        now: Stamp,
+    ) -> Vec<Act> {
+        if let Some(mut script) = self.script.take() {
+            let acts = script.act((self, real), ground, quotes, now);
+            self.script = Some(script);
+            return acts;
+        }
         let mut acts = Vec::new();
         match self.dice.below(1_000) {
             0..20 => acts.push(Act::Ask(Command::CancelAll)),
@@ -150,8 +168,17 @@ impl Trader {
         usize::try_from(below).unwrap_or(0)
     }
 
-    fn is_idle(&self, strategy: StrategyIx) -> bool {
+    pub(super) fn is_idle(&self, strategy: StrategyIx) -> bool {
         self.open.values().all(|other| *other != strategy)
+    }
+
+    /// What a strategy is believed to hold.
+    pub(super) fn nets(&self, strategy: StrategyIx) -> Vec<(InstrumentIx, i64)> {
+        let own = self
+            .held
+            .iter()
+            .filter(|((of, _), net)| *of == strategy && **net != 0);
+        own.map(|((_, ix), net)| (*ix, *net)).collect()
     }
 
     /// Opens or adds with a strategy that waits for nothing.
@@ -298,16 +325,27 @@ impl Trader {
         &mut self,
         strategy: StrategyIx,
         action: Action,
-        (first, second): (Leg, Option<Leg>),
+        legs: (Leg, Option<Leg>),
         now: Stamp,
     ) -> Intent {
-        let id = IntentId(self.next);
-        self.next += 1;
         let age = if self.dice.chance(2.0) {
             6_000_000_000
         } else {
             0
         };
+        self.intent((strategy, action), legs, now, age)
+    }
+
+    /// The next intent; its tick came `age` nanoseconds ago.
+    pub(super) fn intent(
+        &mut self,
+        (strategy, action): (StrategyIx, Action),
+        (first, second): (Leg, Option<Leg>),
+        now: Stamp,
+        age: u64,
+    ) -> Intent {
+        let id = IntentId(self.next);
+        self.next += 1;
         let signal = Signal {
             action,
             strategy,
@@ -320,7 +358,7 @@ impl Trader {
         Intent::new(id, signal, first, second)
     }
 
-    fn ask(&mut self, ground: &Ground, intent: &Intent) {
+    pub(super) fn ask(&mut self, ground: &Ground, intent: &Intent) {
         for (number, leg) in (0_u8..).zip(intent.legs()) {
             let order = order_of(intent, number, &leg, ground.family());
             self.open.insert(order.tag, intent.signal.strategy);
@@ -330,7 +368,7 @@ impl Trader {
 }
 
 /// A leg priced from the touch, or `None` while there is no price.
-fn make(
+pub(super) fn make(
     ground: &Ground,
     quotes: &QuoteBoard,
     (instrument, role): (InstrumentIx, LegRole),
