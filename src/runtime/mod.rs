@@ -2,8 +2,10 @@
 //! [`Stage`], [`Idle`] and [`launch()`].
 
 pub mod clock;
+pub mod hiccup;
 pub mod idle;
 pub mod launch;
+pub mod machine;
 pub mod meter;
 pub mod stage;
 pub mod topology;

@@ -1,0 +1,527 @@
+//! The cores: how many, whose they are, what interrupts them, how fast they run.
+
+use super::item::{Item, Proof, Site, Status};
+use crate::runtime::machine::{Fact, core_list, core_text, interrupts};
+use crate::runtime::{IdleMode, Topology};
+
+const CPU: &str = "sys/devices/system/cpu";
+
+/// Every item of this group.
+pub(super) fn items(site: &Site) -> Vec<Item> {
+    vec![
+        topology(site),
+        quota(site),
+        isolated(site),
+        tickless(site),
+        affinity(site),
+        governor(site),
+        turbo(site),
+        idle_states(site),
+        siblings(site),
+        nodes(site),
+    ]
+}
+
+fn topology(site: &Site) -> Item {
+    let name = "cores";
+    let wanted = "4 or more: a core a stage and one to spare";
+    let count = site.usable.len();
+    let placement = match &site.placement {
+        Ok(placement) => placement,
+        Err(why) => {
+            return Item::new(name, Status::Bad, why.clone(), wanted).gains(
+                u64::MAX,
+                Proof::Expected,
+                "tezi run does not start",
+            );
+        }
+    };
+    let on = if placement.cores.is_empty() {
+        "no core of its own".to_owned()
+    } else {
+        format!("core {}", core_text(&placement.cores))
+    };
+    let found = format!(
+        "{count} usable; {} on {on}, {}",
+        placement.topology.name(),
+        placement.idle.name()
+    );
+    if placement.idle != IdleMode::Spin {
+        let bad = Item::new(name, Status::Bad, found, wanted);
+        return bad
+            .advice("give the engine two cores or more; with one its thread parks")
+            .gains(
+                20_000,
+                Proof::Before,
+                "a thread that has to be woken costs 17 to 20 µs, each time",
+            );
+    }
+    if placement.topology == Topology::Split || count >= 4 {
+        return Item::ok(name, found, wanted);
+    }
+    Item::better(name, found, wanted)
+        .advice("rent or buy 4 cores: the stages get one each, and control stops taking turns with the rest")
+        .gains(100_000, Proof::Expected, "a lower p99: with two cores everything else runs on one")
+}
+
+/// A limit on processor time stops a spinning thread for the rest of the period, whatever it is doing.
+fn quota(site: &Site) -> Item {
+    let name = "processor quota";
+    let wanted = "none";
+    let root = &site.root;
+    let groups = match root.text("proc/self/cgroup") {
+        Ok(groups) => groups,
+        Err(why) => return Item::unknown(name, &why, wanted),
+    };
+    let mut limits = Vec::new();
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else {
+            continue;
+        };
+        let is_second = controllers.is_empty();
+        if !is_second && !controllers.split(',').any(|one| one == "cpu") {
+            continue;
+        }
+        // A limit on any group above this one counts as well.
+        let mut path = Some(path.trim_matches('/'));
+        while let Some(at) = path {
+            limits.extend(group_limit(site, at, is_second));
+            path = match at.rsplit_once('/') {
+                Some((above, _)) => Some(above),
+                None if at.is_empty() => None,
+                None => Some(""),
+            };
+        }
+    }
+    match limits.into_iter().reduce(f64::min) {
+        None => Item::ok(name, "none seen", wanted),
+        Some(cores) => Item::new(name, Status::Bad, format!("{cores:.2} cores"), wanted)
+            .advice("lift it: CPUQuota= empty in the unit, no --cpus for the container")
+            .gains(
+                100_000_000,
+                Proof::Expected,
+                "a used-up quota stops every thread for the rest of a period, 100 ms by default",
+            ),
+    }
+}
+
+/// Cores' worth of time a control group may use; `None` without a limit.
+fn group_limit(site: &Site, path: &str, is_second: bool) -> Option<f64> {
+    let at = |file: &str| {
+        if is_second {
+            format!("sys/fs/cgroup/{path}/{file}")
+        } else {
+            format!("sys/fs/cgroup/cpu/{path}/{file}")
+        }
+    };
+    let (used, of) = if is_second {
+        let text = site.root.text(&at("cpu.max")).ok()?;
+        let (used, of) = text.split_once(' ')?;
+        (used.parse().ok()?, of.parse().ok()?)
+    } else {
+        let used = site.root.number(&at("cpu.cfs_quota_us")).ok()?;
+        (used, site.root.number(&at("cpu.cfs_period_us")).ok()?)
+    };
+    (used > 0 && of > 0).then(|| used as f64 / of as f64)
+}
+
+/// What needs cores of the engine's own when it has none.
+fn nothing_owned(name: &'static str, wanted: &str) -> Item {
+    let why = "the engine would own no core here: its threads park";
+    Item::new(name, Status::Unknown, why, wanted)
+}
+
+fn isolated(site: &Site) -> Item {
+    let name = "isolated cores";
+    let wanted = match site.hot() {
+        [] => "the hot ones".to_owned(),
+        hot => core_text(hot),
+    };
+    let found = match site.root.read(&format!("{CPU}/isolated"), core_list) {
+        Ok(found) => found,
+        Err(why) => return Item::unknown(name, &why, wanted),
+    };
+    let hidden: Vec<usize> = found
+        .iter()
+        .copied()
+        .filter(|core| !site.usable.contains(core))
+        .collect();
+    let text = match core_text(&found) {
+        text if text.is_empty() => "none".to_owned(),
+        text => text,
+    };
+    let stalls = "no other task takes the core, for as long as a time slice";
+    if !hidden.is_empty() {
+        // The kernel starts every process on the cores that are not isolated.
+        let mut all = site.usable.clone();
+        all.extend(&hidden);
+        all.sort_unstable();
+        let all = core_text(&all);
+        return Item::new(
+            name,
+            Status::Bad,
+            format!(
+                "{text}, and this process may not use {}",
+                core_text(&hidden)
+            ),
+            "isolated, and in the affinity of the process",
+        )
+        .advice(format!(
+            "start with: taskset -c {all} tezi run …, or CPUAffinity={all} in the unit"
+        ))
+        .gains(1_000_000, Proof::Expected, stalls);
+    }
+    let hot = site.hot();
+    if hot.is_empty() {
+        return nothing_owned(name, &wanted);
+    }
+    if hot.iter().all(|core| found.contains(core)) {
+        return Item::ok(name, text, wanted);
+    }
+    let item = Item::better(name, text, wanted).gains(1_000_000, Proof::Expected, stalls);
+    if found.len() >= hot.len() {
+        let cores: Vec<String> = found.iter().take(hot.len()).map(usize::to_string).collect();
+        return item.advice(format!("engine.cores = [{}]", cores.join(", ")));
+    }
+    item.kernel(format!("isolcpus=domain,managed_irq,{}", core_text(hot)))
+        .advice(format!(
+            "and let the process use them again: CPUAffinity={} in the unit",
+            core_text(&site.usable)
+        ))
+}
+
+fn tickless(site: &Site) -> Item {
+    let name = "tickless cores";
+    let hot = site.hot();
+    if hot.is_empty() {
+        return nothing_owned(name, "the hot ones");
+    }
+    let wanted = core_text(hot);
+    let found = match site.root.read(&format!("{CPU}/nohz_full"), core_list) {
+        Ok(found) => found,
+        Err(why) => {
+            return Item::unknown(name, &why, wanted)
+                .note(": a kernel without CONFIG_NO_HZ_FULL has none");
+        }
+    };
+    if hot.iter().all(|core| found.contains(core)) {
+        return Item::ok(name, core_text(&found), wanted);
+    }
+    let text = match core_text(&found) {
+        text if text.is_empty() => "none".to_owned(),
+        text => text,
+    };
+    Item::better(name, text, wanted.clone())
+        .kernel(format!("nohz_full={wanted}"))
+        .kernel(format!("rcu_nocbs={wanted}"))
+        .gains(
+            5_000,
+            Proof::Expected,
+            "the timer interrupt, 100 to 1000 times a second, goes from a core with one task",
+        )
+}
+
+fn affinity(site: &Site) -> Item {
+    let name = "interrupt affinity";
+    let wanted = "no device on a hot core";
+    let hot = site.hot();
+    if hot.is_empty() {
+        return nothing_owned(name, wanted);
+    }
+    let numbers = match site.root.names("proc/irq") {
+        Ok(names) => names,
+        Err(why) => return Item::unknown(name, &why, wanted),
+    };
+    let rows = match site.root.read("proc/interrupts", interrupts) {
+        Ok(rows) => rows,
+        Err(why) => return Item::unknown(name, &why, wanted),
+    };
+    let (mut active, mut unread) = (0_usize, None);
+    let mut here: Vec<(u32, u64, String)> = Vec::new();
+    for number in numbers.iter().filter_map(|name| name.parse::<u32>().ok()) {
+        let Some(row) = rows.iter().find(|row| row.number() == Some(number)) else {
+            continue;
+        };
+        let served: u64 = row.counts.values().sum();
+        if served == 0 {
+            continue;
+        }
+        match may_run_on(site, number) {
+            Ok(cores) => {
+                active += 1;
+                if cores.iter().any(|core| hot.contains(core)) {
+                    let device = row.what.rsplit(' ').next().unwrap_or("").to_owned();
+                    here.push((number, served, device));
+                }
+            }
+            Err(why) => unread = Some(why),
+        }
+    }
+    if let (0, Some(why)) = (active, unread) {
+        return Item::unknown(name, &why, wanted);
+    }
+    if here.is_empty() {
+        return Item::ok(name, format!("none of {active} active interrupts"), wanted);
+    }
+    // The busiest first.
+    here.sort_by_key(|(number, served, _)| (std::cmp::Reverse(*served), *number));
+    let busiest: Vec<&str> = here.iter().take(3).map(|row| row.2.as_str()).collect();
+    let mut numbers: Vec<u32> = here.iter().map(|row| row.0).collect();
+    numbers.sort_unstable();
+    let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+    let house = core_text(&site.house());
+    Item::better(
+        name,
+        format!(
+            "{} of {active} active interrupts may come to core {}: {}{}",
+            here.len(),
+            core_text(hot),
+            busiest.join(", "),
+            if here.len() > 3 { ", …" } else { "" }
+        ),
+        wanted,
+    )
+    .run(format!(
+        "for n in {}; do echo {house} > /proc/irq/$n/smp_affinity_list; done",
+        numbers.join(" ")
+    ))
+    .kernel(format!("irqaffinity={house}"))
+    .advice(format!(
+        "IRQBALANCE_BANNED_CPULIST={} in /etc/default/irqbalance where irqbalance runs",
+        core_text(hot)
+    ))
+    .gains(
+        20_000,
+        Proof::Expected,
+        "a device's interrupt takes the core for some microseconds",
+    )
+}
+
+/// Where an interrupt goes, or may go where the kernel does not say.
+fn may_run_on(site: &Site, number: u32) -> Fact<Vec<usize>> {
+    let effective = format!("proc/irq/{number}/effective_affinity_list");
+    match site.root.read(&effective, core_list) {
+        Ok(cores) if !cores.is_empty() => Ok(cores),
+        _ => site
+            .root
+            .read(&format!("proc/irq/{number}/smp_affinity_list"), core_list),
+    }
+}
+
+fn governor(site: &Site) -> Item {
+    let name = "frequency governor";
+    let wanted = "performance";
+    let mut others: Vec<(usize, String)> = Vec::new();
+    for &core in site.watched() {
+        let path = format!("{CPU}/cpu{core}/cpufreq/scaling_governor");
+        match site.root.text(&path) {
+            Ok(word) if word == wanted => {}
+            Ok(word) => others.push((core, word)),
+            Err(why) => {
+                return Item::unknown(name, &why, wanted)
+                    .note("; in a virtual machine the host decides");
+            }
+        }
+    }
+    let Some((_, word)) = others.first() else {
+        return Item::ok(name, wanted, wanted);
+    };
+    let cores: Vec<usize> = others.iter().map(|(core, _)| *core).collect();
+    let list: Vec<String> = cores.iter().map(usize::to_string).collect();
+    Item::better(
+        name,
+        format!("{word} on core {}", core_text(&cores)),
+        wanted,
+    )
+    .run(format!(
+        "for c in {}; do echo performance > /{CPU}/cpu$c/cpufreq/scaling_governor; done",
+        list.join(" ")
+    ))
+    .gains(
+        15_000,
+        Proof::Expected,
+        "a core that clocks down makes the first microseconds after a pause slower",
+    )
+}
+
+fn turbo(site: &Site) -> Item {
+    let name = "turbo";
+    let wanted = "on, or off on purpose";
+    let intel = site
+        .root
+        .number(&format!("{CPU}/intel_pstate/no_turbo"))
+        .map(|off| off == 0);
+    let is_on = intel.or_else(|_| {
+        let boost = site.root.number(&format!("{CPU}/cpufreq/boost"));
+        boost.map(|on| on == 1)
+    });
+    match is_on {
+        Ok(true) => Item::ok(name, "on", wanted),
+        Ok(false) => Item::better(name, "off", wanted)
+            .run(format!(
+                "echo 1 > /{CPU}/cpufreq/boost || echo 0 > /{CPU}/intel_pstate/no_turbo"
+            ))
+            .gains(
+                2_000,
+                Proof::Expected,
+                "a higher clock; off is steadier, where that is what you want",
+            ),
+        Err(why) => {
+            Item::unknown(name, &why, wanted).note("; in a virtual machine the host decides")
+        }
+    }
+}
+
+/// Waking from a state that takes longer than this is worth a word, µs.
+const IDLE_US_MAX: i64 = 10;
+
+fn idle_states(site: &Site) -> Item {
+    let name = "idle states";
+    let wanted = format!("none that takes more than {IDLE_US_MAX} µs to leave");
+    let mut deepest: Option<(i64, String)> = None;
+    for &core in &site.usable {
+        let folder = format!("{CPU}/cpu{core}/cpuidle");
+        let states = match site.root.names(&folder) {
+            Ok(states) => states,
+            Err(why) => {
+                return Item::unknown(name, &why, wanted)
+                    .note("; in a virtual machine the host decides");
+            }
+        };
+        for state in states {
+            let at = format!("{folder}/{state}");
+            let Ok(latency) = site.root.number(&format!("{at}/latency")) else {
+                continue;
+            };
+            let is_off = site
+                .root
+                .number(&format!("{at}/disable"))
+                .is_ok_and(|off| off != 0);
+            if !is_off
+                && deepest
+                    .as_ref()
+                    .is_none_or(|(deepest, _)| latency > *deepest)
+            {
+                let word = site.root.text(&format!("{at}/name")).unwrap_or(state);
+                deepest = Some((latency, word));
+            }
+        }
+    }
+    match deepest {
+        None => Item::ok(name, "none allowed", wanted),
+        Some((latency, word)) if latency <= IDLE_US_MAX => {
+            Item::ok(name, format!("deepest is {word}, {latency} µs"), wanted)
+        }
+        Some((latency, word)) => Item::better(
+            name,
+            format!("deepest is {word}, {latency} µs"),
+            wanted,
+        )
+        .run(format!("cpupower idle-set -D {IDLE_US_MAX}"))
+        .kernel("processor.max_cstate=1")
+        .kernel("intel_idle.max_cstate=1")
+        .gains(
+            u64::try_from(latency).unwrap_or(0).saturating_mul(1_000),
+            Proof::Expected,
+            "the cores of control and interrupts wake sooner; a core that spins never sleeps",
+        ),
+    }
+}
+
+fn siblings(site: &Site) -> Item {
+    let name = "hyper-threads";
+    let wanted = "a hot core shares its units with none";
+    let mut shared: Vec<usize> = Vec::new();
+    for &core in site.watched() {
+        let path = format!("{CPU}/cpu{core}/topology/thread_siblings_list");
+        match site.root.read(&path, core_list) {
+            Ok(cores) => shared.extend(cores.into_iter().filter(|other| *other != core)),
+            Err(why) => return Item::unknown(name, &why, wanted),
+        }
+    }
+    shared.sort_unstable();
+    shared.dedup();
+    if shared.is_empty() {
+        return Item::ok(name, "none shared", wanted);
+    }
+    let list = core_text(&shared);
+    Item::better(
+        name,
+        format!("core {} with {list}", core_text(site.watched())),
+        wanted,
+    )
+    .run(format!("echo off > /{CPU}/smt/control"))
+    .kernel("nosmt")
+    .gains(
+        3_000,
+        Proof::Expected,
+        "a busy sibling takes half of a core's units and caches",
+    )
+}
+
+fn nodes(site: &Site) -> Item {
+    let name = "memory nodes";
+    let wanted = "hot cores and network card on one";
+    let root = &site.root;
+    let nodes = match root.read("sys/devices/system/node/online", core_list) {
+        Ok(nodes) => nodes,
+        Err(why) => return Item::unknown(name, &why, wanted),
+    };
+    if nodes.len() <= 1 {
+        return Item::ok(name, "one", wanted);
+    }
+    let mut of_hot: Vec<usize> = Vec::new();
+    for &node in &nodes {
+        let path = format!("sys/devices/system/node/node{node}/cpulist");
+        match root.read(&path, core_list) {
+            Ok(cores) if cores.iter().any(|core| site.watched().contains(core)) => {
+                of_hot.push(node);
+            }
+            Ok(_) => {}
+            Err(why) => return Item::unknown(name, &why, wanted),
+        }
+    }
+    let cards = root.names("sys/class/net").unwrap_or_default();
+    let mut of_cards: Vec<usize> = cards
+        .iter()
+        .filter_map(|card| {
+            root.number(&format!("sys/class/net/{card}/device/numa_node"))
+                .ok()
+        })
+        .filter_map(|node| usize::try_from(node).ok())
+        .collect();
+    of_cards.sort_unstable();
+    of_cards.dedup();
+    let found = format!(
+        "{}; hot cores on {}{}",
+        nodes.len(),
+        core_text(&of_hot),
+        match core_text(&of_cards) {
+            text if text.is_empty() => String::new(),
+            text => format!(", network cards on {text}"),
+        }
+    );
+    let one_card = of_cards.is_empty() || of_cards.iter().any(|node| of_hot.contains(node));
+    let effect = "a line from the other node costs about 100 ns more, also the card's";
+    if of_hot.len() > 1 || !one_card {
+        return Item::better(name, found, wanted)
+            .advice(
+                "engine.cores: cores of the card's node (/sys/class/net/<card>/device/numa_node)",
+            )
+            .gains(1_000, Proof::Expected, effect);
+    }
+    if root
+        .number("proc/sys/kernel/numa_balancing")
+        .is_ok_and(|on| on != 0)
+    {
+        return Item::better(name, found.clone() + "; balancing is on", wanted)
+            .run("sysctl -w kernel.numa_balancing=0")
+            .gains(
+                2_000,
+                Proof::Expected,
+                "balancing unmaps pages to see who uses them: page faults on the hot path",
+            );
+    }
+    Item::ok(name, found, wanted)
+}
