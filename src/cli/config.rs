@@ -175,6 +175,7 @@ fn engine(config: &Config) -> Value {
         "cores": engine.cores,
         "data_dir": engine.data_dir,
         "journal_sync": engine.journal_sync.name(),
+        "lock_memory": engine.lock_memory,
         "on_this_machine": here,
     })
 }

@@ -88,6 +88,8 @@ pub struct EngineConfig {
     pub data_dir: PathBuf,
     /// When a journal record is synced to disk.
     pub journal_sync: JournalSync,
+    /// Keep every page in memory, where the limit allows it.
+    pub lock_memory: bool,
 }
 
 /// The broker.
@@ -437,6 +439,7 @@ fn engine(section: Section<'_>, folder: &Path) -> EngineConfig {
                 .map_or("data".to_owned(), |found| found.value),
         ),
         journal_sync: section.choice("journal_sync", &syncs, JournalSync::Behind),
+        lock_memory: section.truth("lock_memory", true),
     };
     section.finish();
     engine

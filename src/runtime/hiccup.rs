@@ -230,7 +230,10 @@ mod tests {
 
     #[test]
     fn the_meter_covers_the_time_it_was_given_and_a_latch_ends_it() {
-        let core = super::super::topology::cores().last().copied().unwrap_or(0);
+        let core = crate::runtime::topology::cores()
+            .last()
+            .copied()
+            .unwrap_or(0);
         let found = measure(&[core], 20_000_000, &StopLatch::default()).expect("threads");
         assert_eq!((found.len(), found[0].core), (1, core));
         assert!(found[0].gaps.elapsed_ns >= 19_000_000, "{found:?}");

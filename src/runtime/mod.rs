@@ -5,6 +5,7 @@ pub mod clock;
 pub mod hiccup;
 pub mod idle;
 pub mod launch;
+pub mod lock;
 pub mod machine;
 pub mod meter;
 pub mod stage;

@@ -75,12 +75,9 @@ fn reserved(site: &Site) -> Item {
     }
 }
 
-/// Enough for the engine with a full day's journal segments and tables, bytes.
-const LOCKED_MIN: u64 = 1 << 30;
-
 fn locked(site: &Site) -> Item {
     let name = "locked memory";
-    let wanted = "unlimited, or 1 GiB and more";
+    let wanted = "unlimited";
     let root = &site.root;
     let may = root.read("proc/self/status", |text| {
         has_capability(text, Capability::IpcLock)
@@ -90,9 +87,6 @@ fn locked(site: &Site) -> Item {
     }
     match root.read("proc/self/limits", |text| limit(text, "Max locked memory")) {
         Ok(None) => Item::ok(name, "unlimited", wanted),
-        Ok(Some(bytes)) if bytes >= LOCKED_MIN => {
-            Item::ok(name, format!("{} MiB", bytes >> 20), wanted)
-        }
         Ok(Some(bytes)) => Item::better(name, format!("{} KiB", bytes >> 10), wanted)
             .advice("LimitMEMLOCK=infinity in the unit, or ulimit -l unlimited")
             .gains(

@@ -13,6 +13,7 @@ mod memory;
 mod network;
 mod own;
 mod print;
+mod speed;
 #[cfg(test)]
 mod tests;
 
@@ -125,6 +126,7 @@ fn site(root: Root, config: Option<&Config>) -> Site {
 fn groups(site: &Site) -> Vec<Group> {
     vec![
         ("cores", cores::items(site)),
+        ("speed", speed::items(site)),
         ("kernel", kernel::items(site)),
         ("memory", memory::items(site)),
         ("network", network::items(site)),

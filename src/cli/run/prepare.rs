@@ -12,6 +12,8 @@ use crate::control::Desk;
 use crate::model::WallNanos;
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::{Start, describe};
+use crate::runtime::lock::{lock_memory, locked_kib};
+use crate::runtime::machine::Root;
 use crate::runtime::topology;
 use crate::runtime::{Clock, MarketTime, Topology};
 use serde_json::Value;
@@ -61,6 +63,7 @@ pub(super) fn prepare(
 ) -> Result<Prepared, Failure> {
     let fail = |fault: arm::ArmFault| arm_failure(&fault);
     let placement = place(config, args)?;
+    let locked = lock(config);
     let (mut desk, tls) = arm::open_desk(config).map_err(fail)?;
     let (market, now) = market_time(config, &mut desk)?;
     let day = now.day();
@@ -128,7 +131,10 @@ pub(super) fn prepare(
     let (explainer, trouble) = Explainer::begin(segment.path(), &said, names.clone());
     Ok(Prepared {
         armoury,
-        topology: describe(&placement),
+        topology: describe(&placement)
+            .into_iter()
+            .chain([memory(&locked)])
+            .collect(),
         start: Start {
             placement,
             clock,
@@ -177,6 +183,25 @@ pub(in crate::cli) fn placement(
     };
     topology::place(&topology::cores(), topology, idle, &config.engine.cores)
         .map_err(Failure::Usage)
+}
+
+/// Locks memory before there is much of it, so that what comes is there when it is first used.
+fn lock(config: &Config) -> Result<(), String> {
+    if config.engine.lock_memory {
+        lock_memory(&Root::default())
+    } else {
+        Err("engine.lock_memory is false".to_owned())
+    }
+}
+
+/// What became of it, in one line.
+fn memory(locked: &Result<(), String>) -> String {
+    let size =
+        || locked_kib(&Root::default()).map_or(String::new(), |kib| format!(", {} MiB", kib >> 10));
+    match locked {
+        Ok(()) => format!("  memory locked{}", size()),
+        Err(why) => format!("  memory not locked: {why}"),
+    }
 }
 
 fn place(config: &Config, args: &Args) -> Result<crate::runtime::Placement, Failure> {
