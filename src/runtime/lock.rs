@@ -5,7 +5,7 @@
 //!   costs 1.5 µs, and the disk's time when the page was swapped out.
 //! - Only without a limit: under a finite one a later allocation would fail, in the middle of the day.
 
-use super::machine::{Capability, Root, field, has_capability, limit};
+use super::machine::{Capability, Root, has_capability, limit};
 use rustix::mm::{MlockAllFlags, mlockall};
 
 /// Locks what is mapped and whatever will be.
@@ -17,12 +17,6 @@ pub fn lock_memory(root: &Root) -> Result<(), String> {
     may_lock(root)?;
     mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE)
         .map_err(|error| format!("the kernel refuses: {error}"))
-}
-
-/// Memory that is locked, KiB, as the kernel counts it; `None` where it does not say.
-pub fn locked_kib(root: &Root) -> Option<u64> {
-    let status = root.text("proc/self/status").ok()?;
-    field(&status, "VmLck")?.split(' ').next()?.parse().ok()
 }
 
 fn may_lock(root: &Root) -> Result<(), String> {
@@ -58,7 +52,7 @@ mod tests {
                 .expect_err("nothing known")
                 .contains("no /proc")
         );
-        put("status", "CapEff:\t0000000000000000\nVmLck:\t    1234 kB\n");
+        put("status", "CapEff:\t0000000000000000\n");
         put(
             "limits",
             "Max locked memory         8388608 8388608 bytes\n",
@@ -74,8 +68,5 @@ mod tests {
         assert!(may_lock(&root).is_err());
         put("status", "CapEff:\t0000000000004000\n");
         assert_eq!(may_lock(&root), Ok(()));
-        assert_eq!(locked_kib(&root), None);
-        put("status", "VmLck:\t    1234 kB\n");
-        assert_eq!(locked_kib(&root), Some(1_234));
     }
 }

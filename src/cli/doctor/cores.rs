@@ -131,7 +131,7 @@ fn isolated(site: &Site) -> Item {
     let name = "isolated cores";
     let wanted = match site.hot() {
         [] => "the hot ones".to_owned(),
-        hot => core_text(hot),
+        hot => format!("core {}", core_text(hot)),
     };
     let found = match site.root.read(&format!("{CPU}/isolated"), core_list) {
         Ok(found) => found,
@@ -192,7 +192,8 @@ fn tickless(site: &Site) -> Item {
     if hot.is_empty() {
         return nothing_owned(name, "the hot ones");
     }
-    let wanted = core_text(hot);
+    let list = core_text(hot);
+    let wanted = format!("core {list}");
     let found = match site.root.read(&format!("{CPU}/nohz_full"), core_list) {
         Ok(found) => found,
         Err(why) => {
@@ -207,9 +208,9 @@ fn tickless(site: &Site) -> Item {
         text if text.is_empty() => "none".to_owned(),
         text => text,
     };
-    Item::better(name, text, wanted.clone())
-        .kernel(format!("nohz_full={wanted}"))
-        .kernel(format!("rcu_nocbs={wanted}"))
+    Item::better(name, text, wanted)
+        .kernel(format!("nohz_full={list}"))
+        .kernel(format!("rcu_nocbs={list}"))
         .gains(
             5_000,
             Proof::Expected,

@@ -80,7 +80,7 @@ fn virtualised(site: &Site) -> Item {
     };
     Item::better(name, found, wanted)
         .advice(
-            "a metal or dedicated-host instance, or cores pinned by the host; watch steal below",
+            "a metal or dedicated-host instance, or cores pinned by the host; tezi doctor --latency shows steal",
         )
         .gains(
             50_000,

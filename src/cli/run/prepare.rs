@@ -4,6 +4,7 @@ use super::Args;
 use super::decisions::{Explainer, run_names};
 use super::journal::{Journal, new_segment, sync_of};
 use super::names::Names;
+use super::summary::resident_mib;
 use crate::cli::Failure;
 use crate::cli::hand::Hand;
 use crate::cli::resume::{Before, Resumed, resume};
@@ -12,7 +13,7 @@ use crate::control::Desk;
 use crate::model::WallNanos;
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::{Start, describe};
-use crate::runtime::lock::{lock_memory, locked_kib};
+use crate::runtime::lock::lock_memory;
 use crate::runtime::machine::Root;
 use crate::runtime::topology;
 use crate::runtime::{Clock, MarketTime, Topology};
@@ -196,10 +197,11 @@ fn lock(config: &Config) -> Result<(), String> {
 
 /// What became of it, in one line.
 fn memory(locked: &Result<(), String>) -> String {
-    let size =
-        || locked_kib(&Root::default()).map_or(String::new(), |kib| format!(", {} MiB", kib >> 10));
     match locked {
-        Ok(()) => format!("  memory locked{}", size()),
+        Ok(()) => resident_mib().map_or_else(
+            || "  memory locked".to_owned(),
+            |mib| format!("  memory locked, {mib:.0} MiB resident"),
+        ),
         Err(why) => format!("  memory not locked: {why}"),
     }
 }
