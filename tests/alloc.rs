@@ -1,4 +1,5 @@
-//! Allocations of the hot path, counted: none outside TLS and WebSocket, a fixed number a record inside.
+//! Allocations and page faults of the hot path, counted: no allocation outside TLS and WebSocket, a fixed number
+//! a record inside.
 //!
 //! The counters are per thread, so that threads of other tests and of the other end of a socket do not count.
 //! A number asserted here is a measured one; when a library changes it, the comment beside it says what it
@@ -7,6 +8,7 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "helpers of tests, outside the test functions clippy recognises"
 )]
 
@@ -17,8 +19,10 @@ use broker::{Desk, Setup, accepted, intent, leg, tags, update};
 use rustls::{ServerConnection, StreamOwned};
 use std::alloc::{GlobalAlloc, Layout as Memory, System};
 use std::cell::Cell;
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -35,6 +39,8 @@ use tezi::net::{FeedSocket, HttpConnection, Incoming, Url, tls};
 use tezi::pipeline::arm::assemble;
 use tezi::ring::lane::Policy;
 use tezi::ring::{Receiver, counted, lossless};
+use tezi::runtime::lock::lock_memory;
+use tezi::runtime::machine::Root;
 use tezi::runtime::{Hop, meter};
 use tezi::sim::certificate;
 use tezi::venue::kite::feed;
@@ -99,6 +105,66 @@ fn counted_in<T>(work: impl FnOnce() -> T) -> (T, (u64, u64)) {
     let result = work();
     let after = COUNTS.with(Cell::get);
     (result, (after.0 - before.0, after.1 - before.1))
+}
+
+/// What the kernel counts of this thread: page faults, and how often it gave its core away.
+struct Kernel {
+    stat: File,
+    status: File,
+}
+
+impl Kernel {
+    /// `None` where `/proc` does not say.
+    fn open() -> Option<Self> {
+        let open = |name| File::open(format!("/proc/thread-self/{name}")).ok();
+        Some(Self {
+            stat: open("stat")?,
+            status: open("status")?,
+        })
+    }
+
+    /// Faults and voluntary switches so far, read without touching memory that was not touched before.
+    fn read(&self) -> [u64; 2] {
+        let mut buffer = [0_u8; 4_096];
+        let filled = self.stat.read_at(&mut buffer, 0).expect("stat");
+        let text = std::str::from_utf8(&buffer[..filled]).expect("text");
+        // proc(5): after the name in brackets come state, five numbers, flags; then minor faults of the thread,
+        // of its children, and major faults.
+        let (_, rest) = text.rsplit_once(')').expect("a name");
+        let number = |at| -> u64 {
+            let word = rest.split_ascii_whitespace().nth(at).expect("a field");
+            word.parse().expect("a number")
+        };
+        let faults = number(7) + number(9);
+        let filled = self.status.read_at(&mut buffer, 0).expect("status");
+        let text = std::str::from_utf8(&buffer[..filled]).expect("text");
+        let (_, rest) = text
+            .split_once("\nvoluntary_ctxt_switches:")
+            .expect("switches");
+        let word = rest.split_ascii_whitespace().next().expect("a number");
+        [faults, word.parse().expect("a number")]
+    }
+}
+
+#[test]
+fn the_kernel_counts_a_first_touch_and_a_sleep() {
+    let Some(kernel) = Kernel::open() else {
+        println!("SKIPPED the_kernel_counts_a_first_touch_and_a_sleep: no /proc/thread-self");
+        return;
+    };
+    let before = kernel.read();
+    assert_eq!(kernel.read(), before, "reading costs nothing");
+    let mut pages = vec![0_u8; 64 << 20];
+    pages.iter_mut().step_by(4_096).for_each(|byte| *byte = 1);
+    std::hint::black_box(&pages);
+    let touched = kernel.read();
+    assert!(touched[0] > before[0], "{before:?} {touched:?}");
+    let (sender, receiver) = std::sync::mpsc::channel::<()>();
+    let waited = receiver.recv_timeout(Duration::from_millis(1));
+    drop(sender);
+    assert!(waited.is_err());
+    let slept = kernel.read();
+    assert!(slept[1] > touched[1], "{touched:?} {slept:?}");
 }
 
 #[test]
@@ -391,18 +457,28 @@ fn report(tag: Tag, filled: Qty, average: Price, at: WallNanos) -> Report {
 fn assert_a_million_ticks(evaluate: &str) {
     let mut deciding = deciding(evaluate);
     let (mut allocated, mut freed, mut filled) = (0, 0, 0);
+    // Without it some 30 pages of reserved room are touched for the first time in the million ticks.
+    let locked = lock_memory(&Root::default());
+    let kernel = Kernel::open();
+    let (mut faults, mut switches) = (0, 0);
     for second in 0..20_600 {
         deciding.encode(second);
         let received = MonoNanos(u64::from(second) * 1_000_000_000 + 1);
+        let before = kernel.as_ref().map(Kernel::read);
         let (fills, (a, f)) = counted_in(|| {
             deciding.take(received);
             deciding.fill()
         });
+        let after = kernel.as_ref().map(Kernel::read);
         filled += fills;
         // The first ten minutes are warm-up.
         if second >= 600 {
             allocated += a;
             freed += f;
+            if let (Some(before), Some(after)) = (before, after) {
+                faults += after[0] - before[0];
+                switches += after[1] - before[1];
+            }
         }
     }
     let totals = deciding.decide.totals();
@@ -416,6 +492,14 @@ fn assert_a_million_ticks(evaluate: &str) {
     );
     assert_eq!(deciding.explained, intents, "each intent is explained");
     assert_eq!((allocated, freed), (0, 0), "in a million ticks");
+    assert_eq!(switches, 0, "voluntary switches in a million ticks");
+    match (kernel, locked) {
+        (Some(_), Ok(())) => assert_eq!(faults, 0, "page faults in a million ticks"),
+        (None, _) => println!("SKIPPED faults and switches: no /proc/thread-self"),
+        (_, Err(why)) => {
+            println!("SKIPPED page faults: memory cannot be locked: {why}; {faults} faults");
+        }
+    }
 }
 
 #[test]

@@ -176,6 +176,7 @@ fn engine(config: &Config) -> Value {
         "data_dir": engine.data_dir,
         "journal_sync": engine.journal_sync.name(),
         "rehearse_us": engine.rehearse_ns / 1_000,
+        "lock_memory": engine.lock_memory,
         "on_this_machine": here,
     })
 }

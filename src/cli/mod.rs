@@ -11,6 +11,7 @@ pub mod backtest;
 pub mod config;
 pub mod decode;
 pub mod demo;
+pub mod doctor;
 pub mod flatten;
 mod hand;
 mod inquiry;
@@ -90,6 +91,7 @@ enum Verb {
     Readings(readings::Args),
     Decode(decode::Args),
     Latency(latency::Args),
+    Doctor(doctor::Args),
     Config(config::Args),
     Audit(audit::Args),
     Kill(kill::Args),
@@ -115,6 +117,7 @@ pub fn main() -> ExitCode {
         Verb::Readings(args) => readings::run(&args),
         Verb::Decode(args) => decode::run(&args),
         Verb::Latency(args) => latency::run(&args),
+        Verb::Doctor(args) => doctor::run(&args),
         Verb::Config(args) => config::run(&args),
         Verb::Audit(args) => audit::run(&args),
         Verb::Kill(args) => kill::run(&args),

@@ -90,6 +90,8 @@ pub struct EngineConfig {
     pub journal_sync: JournalSync,
     /// Time without an order after which a spinning gateway rehearses one, nanoseconds; zero never.
     pub rehearse_ns: u64,
+    /// Keep every page in memory, where the limit allows it.
+    pub lock_memory: bool,
 }
 
 /// The broker.
@@ -440,6 +442,7 @@ fn engine(section: Section<'_>, folder: &Path) -> EngineConfig {
         ),
         journal_sync: section.choice("journal_sync", &syncs, JournalSync::Behind),
         rehearse_ns: whole(section.integer("rehearse_us", 0..=1_000_000, 100)) as u64 * 1_000,
+        lock_memory: section.truth("lock_memory", true),
     };
     section.finish();
     engine

@@ -2,8 +2,11 @@
 //! [`Stage`], [`Idle`] and [`launch()`].
 
 pub mod clock;
+pub mod hiccup;
 pub mod idle;
 pub mod launch;
+pub mod lock;
+pub mod machine;
 pub mod meter;
 pub mod stage;
 pub mod topology;

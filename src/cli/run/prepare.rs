@@ -4,6 +4,7 @@ use super::Args;
 use super::decisions::{Explainer, run_names};
 use super::journal::{Journal, new_segment, sync_of};
 use super::names::Names;
+use super::summary::resident_mib;
 use crate::cli::Failure;
 use crate::cli::hand::Hand;
 use crate::cli::resume::{Before, Resumed, resume};
@@ -12,6 +13,8 @@ use crate::control::Desk;
 use crate::model::WallNanos;
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::{Start, describe};
+use crate::runtime::lock::lock_memory;
+use crate::runtime::machine::Root;
 use crate::runtime::{Clock, MarketTime, Topology, topology};
 use serde_json::Value;
 use std::sync::atomic::AtomicBool;
@@ -61,6 +64,7 @@ pub(super) fn prepare(
     let fail = |fault: arm::ArmFault| arm_failure(&fault);
     let placement = place(config, args)?;
     placement.leave_hot_cores(&topology::cores());
+    let locked = lock(config);
     let (mut desk, tls) = arm::open_desk(config).map_err(fail)?;
     let (market, now) = market_time(config, &mut desk)?;
     let day = now.day();
@@ -129,7 +133,10 @@ pub(super) fn prepare(
     let (explainer, trouble) = Explainer::begin(segment.path(), &said, names.clone());
     Ok(Prepared {
         armoury,
-        topology: describe(&placement),
+        topology: describe(&placement)
+            .into_iter()
+            .chain([memory(&locked)])
+            .collect(),
         start: Start {
             placement,
             clock,
@@ -179,6 +186,26 @@ pub(in crate::cli) fn placement(
     };
     topology::place(&topology::cores(), topology, idle, &config.engine.cores)
         .map_err(Failure::Usage)
+}
+
+/// Locks memory before there is much of it, so that what comes is there when it is first used.
+fn lock(config: &Config) -> Result<(), String> {
+    if config.engine.lock_memory {
+        lock_memory(&Root::default())
+    } else {
+        Err("engine.lock_memory is false".to_owned())
+    }
+}
+
+/// What became of it, in one line.
+fn memory(locked: &Result<(), String>) -> String {
+    match locked {
+        Ok(()) => resident_mib().map_or_else(
+            || "  memory locked".to_owned(),
+            |mib| format!("  memory locked, {mib:.0} MiB resident"),
+        ),
+        Err(why) => format!("  memory not locked: {why}"),
+    }
 }
 
 fn place(config: &Config, args: &Args) -> Result<crate::runtime::Placement, Failure> {

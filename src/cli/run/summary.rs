@@ -284,7 +284,7 @@ fn latency_row(meter: &MeterReader) -> Value {
 }
 
 /// Memory of this process that is resident, in MiB, where the system tells.
-fn resident_mib() -> Option<f64> {
+pub(super) fn resident_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;

@@ -164,6 +164,7 @@ fn the_defaults_are_those_the_example_shows() {
     );
     assert_eq!(bare.engine.journal_sync, shown.engine.journal_sync);
     assert_eq!(bare.engine.rehearse_ns, shown.engine.rehearse_ns);
+    assert_eq!(bare.engine.lock_memory, shown.engine.lock_memory);
 }
 
 #[test]
@@ -648,6 +649,9 @@ fn limits_and_legs_become_what_the_gateway_applies() {
     assert_eq!(config.limits.near_cutoff, NearCutoff::HoldAndAlarm);
     assert_eq!(config.engine.journal_sync, JournalSync::Behind);
     assert_eq!(config.engine.rehearse_ns, 100_000);
+    assert!(config.engine.lock_memory);
+    let loose = RUN.replacen("lock_memory = true", "lock_memory = false", 1);
+    assert!(!parsed(&loose).expect("loose").engine.lock_memory);
     assert!(config.limits.allows("NIFTY"));
     let only = RUN.replacen("allowed             = []", "allowed = [\"BANKNIFTY\"]", 1);
     let only = parsed(&only).expect("allowed").limits;
