@@ -279,7 +279,9 @@ fn spawn_on(command: &mut Command, cores: &[usize]) -> Result<std::process::Chil
         |e: rustix::io::Errno| Failure::Failed(format!("cannot bind to cores {cores:?}: {e}"));
     let own = sched_getaffinity(None).map_err(system)?;
     let mut set = CpuSet::new();
-    cores.iter().for_each(|core| set.set(*core));
+    for core in cores {
+        set.set(*core);
+    }
     sched_setaffinity(None, &set).map_err(system)?;
     let child = command.spawn();
     sched_setaffinity(None, &own).map_err(system)?;

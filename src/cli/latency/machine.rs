@@ -42,11 +42,17 @@ impl Machine {
         }
     }
 
-    pub(super) fn text(&self) -> String {
+    /// Processor, cores, kernel and build.
+    pub(super) fn short(&self) -> String {
         format!(
-            "machine: {}, {} cores, Linux {}, {}, load {} at the start\ncommand: {}",
-            self.processor, self.cores, self.kernel, self.build, self.load, self.command
+            "{}, {} cores, Linux {}, {}",
+            self.processor, self.cores, self.kernel, self.build
         )
+    }
+
+    pub(super) fn text(&self) -> String {
+        let (machine, load, command) = (self.short(), &self.load, &self.command);
+        format!("machine: {machine}, load {load} at the start\ncommand: {command}")
     }
 
     pub(super) fn json(&self) -> Value {

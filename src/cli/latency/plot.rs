@@ -26,7 +26,7 @@ const COLOURS: [RGBColor; 6] = [
 const FONT: &str =
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 const PANEL: (u32, u32) = (560, 380);
-const HEAD: u32 = 74;
+const HEAD: u32 = 90;
 /// Points of a line.
 const STEPS: u32 = 200;
 
@@ -111,6 +111,11 @@ pub(super) fn draw(report: &Report, figure: Figure) -> Drawn<String> {
         let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
         area.fill(&WHITE)?;
         let (head, body) = area.split_vertically(HEAD);
+        head.draw_text(
+            &report.circumstances(),
+            &(FONT, 12).into_font().color(&MUTED),
+            (16, 36),
+        )?;
         legend(&head, figure, &scales)?;
         let panels = body.split_evenly((loads.len().max(1), transports.len().max(1)));
         let places = loads
@@ -138,16 +143,16 @@ fn colour(scales: &Scales, name: &str) -> RGBColor {
 /// The title, and which line is whose.
 fn legend(area: &Area<'_>, figure: Figure, scales: &Scales) -> Drawn<()> {
     let title = (FONT, 18).into_font().color(&INK);
-    area.draw_text(figure.title(), &title, (16, 14))?;
+    area.draw_text(figure.title(), &title, (16, 12))?;
     let label = (FONT, 14).into_font().color(&INK);
     let mut left = 16;
     for name in &scales.clients {
-        let line = [(left, 54), (left + 24, 54)];
+        let line = [(left, 70), (left + 24, 70)];
         area.draw(&PathElement::new(
             line,
             colour(scales, name).stroke_width(3),
         ))?;
-        area.draw_text(name, &label, (left + 30, 46))?;
+        area.draw_text(name, &label, (left + 30, 62))?;
         left += 30 + 9 * i32::try_from(name.chars().count())? + 24;
     }
     Ok(())
@@ -225,14 +230,15 @@ fn percentile(x: f64) -> String {
     if x < 1.5 {
         return "least".to_owned();
     }
-    let nines = x.log10().round();
-    if nines < 1.0 {
-        return "p50".to_owned();
+    let (mut nines, mut left) = (0, x);
+    while left > 9.9 {
+        (nines, left) = (nines + 1, left / 10.0);
     }
-    match nines as u32 {
+    match nines {
+        0 => "p50".to_owned(),
         1 => "p90".to_owned(),
         2 => "p99".to_owned(),
-        more => format!("p99.{}", "9".repeat(usize::try_from(more - 2).unwrap_or(0))),
+        more => format!("p99.{}", "9".repeat(more - 2)),
     }
 }
 

@@ -183,19 +183,27 @@ impl Report {
         loads
     }
 
+    /// What a frame holds.
+    fn frame(&self) -> String {
+        match (self.plan.packets, self.plan.trigger_first) {
+            (1, _) => "one packet a frame".to_owned(),
+            (packets, true) => format!("{packets} packets a frame, the trigger first"),
+            (packets, false) => format!("{packets} packets a frame, the trigger last"),
+        }
+    }
+
+    /// Machine and frame in one short line, for a picture.
+    pub(super) fn circumstances(&self) -> String {
+        format!("{}; {}", self.machine.short(), self.frame())
+    }
+
     fn head(&self) -> String {
         let Plan {
             triggers,
-            packets,
-            trigger_first,
             floor_decodes,
             ..
         } = self.plan;
-        let place = match (packets, trigger_first) {
-            (1, _) => "one packet a frame".to_owned(),
-            (_, true) => format!("{packets} packets a frame, the trigger first"),
-            (_, false) => format!("{packets} packets a frame, the trigger last"),
-        };
+        let place = self.frame();
         let floor = if floor_decodes {
             "; the floor decodes every packet before it answers"
         } else {
