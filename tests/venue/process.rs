@@ -287,3 +287,47 @@ fn a_stall_counts_once_in_a_closed_loop_and_for_every_tick_it_delayed_in_an_open
     );
     assert!(number(&open, "late_ns_max") >= 290_000_000, "{open}");
 }
+
+#[test]
+fn legs_count_on_one_connection_in_turn_and_on_one_opened_for_them() {
+    const ROUNDS: u64 = 60;
+    for kind in [&["--plain"][..], &[]] {
+        let trigger = [
+            "--trigger",
+            "60",
+            "--pause-us",
+            "500",
+            "--rate-limit",
+            "off",
+        ];
+        let ending = ["--exit-at-end", "--linger-ms", "100"];
+        let venue = Venue::start(&[kind, &trigger[..], &ending[..]].concat());
+        let mut rest = venue.rest();
+        let names = tokens(&mut rest);
+        let option = names
+            .keys()
+            .find(|name| name.ends_with("CE"))
+            .expect("an option");
+        let mut ticker = venue.ticker();
+        ticker.subscribe(&[names[FUTURE]], "full");
+        let body = order(&format!("tradingsymbol={option}&price=100"));
+        for round in 0..ROUNDS {
+            let is_trigger = |packet: &Packet| [5_190_000, 5_210_000].contains(&packet.last);
+            while !ticker.packets().expect("packets").iter().any(is_trigger) {}
+            rest.place(&body);
+            if round % 4 == 0 {
+                venue.rest().place(&body);
+            } else {
+                rest.place(&body);
+            }
+        }
+        drop((ticker, rest));
+        let figures = &venue.finish().1["latency"];
+        let number = |key: &str| figures[key].as_u64().expect("a number");
+        assert_eq!(
+            (number("recorded"), number("lost")),
+            (ROUNDS, 0),
+            "{kind:?}"
+        );
+    }
+}
