@@ -148,6 +148,11 @@ pub struct Args {
     /// Microseconds between the end of a round and the next trigger.
     #[arg(long, default_value_t = 300, requires = "trigger")]
     pause_us: u64,
+    /// Triggers due in a second, whatever became of the one before (open loop): times count from when a
+    /// trigger should have left, so a stall counts against every trigger it delayed.
+    #[arg(long, value_name = "PER_SECOND", requires = "trigger", conflicts_with = "pause_us",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
     /// Packets in a trigger frame; the others repeat what else is subscribed.
     #[arg(long, default_value_t = 1, requires = "trigger", value_parser = clap::value_parser!(u16).range(1..=2000))]
     packets: u16,
@@ -191,6 +196,7 @@ fn trigger(args: &Args) -> Result<Option<Trigger>, Failure> {
     Ok(Some(Trigger {
         rounds,
         pause_us: args.pause_us,
+        rate_per_s: args.rate,
         packets: args.packets,
         future_last: !args.future_first,
         prices: (low, high),

@@ -50,6 +50,8 @@ pub struct Trigger {
     pub rounds: u64,
     /// Pause between the end of a round and the next trigger, in microseconds.
     pub pause_us: u64,
+    /// Triggers a second instead of a pause: an open loop, timed from when each should have left.
+    pub rate_per_s: Option<u32>,
     /// Packets in a trigger frame; 1 is the future alone.
     pub packets: u16,
     /// True when the future is the last of the packets, false when it is the first.

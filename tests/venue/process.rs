@@ -3,6 +3,7 @@
 use super::client::{FUTURE, INDEX, Venue, near, order, quiet, tls, tokens, until};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
+use tezi::venue::kite::packet::Packet;
 
 #[test]
 fn only_those_who_trust_its_root_talk_to_it_over_tls() {
@@ -232,6 +233,101 @@ fn triggers_are_answered_and_timed() {
             ["first_byte", "both_legs", "skew"]
                 .iter()
                 .all(|tag| log.contains(&format!("Tag={tag}")))
+        );
+    }
+}
+
+/// Answers every trigger with one order, one of them only after 300 ms; returns the venue's figures.
+fn answer_with_one_stall(load: [&str; 2]) -> Value {
+    let trigger = ["--trigger", "100", "--legs", "1"];
+    let ending = ["--exit-at-end", "--linger-ms", "100"];
+    let venue = quiet(&[&trigger[..], &load[..], &ending[..]].concat());
+    let mut rest = venue.rest();
+    let names = tokens(&mut rest);
+    let option = names
+        .keys()
+        .find(|name| name.ends_with("CE"))
+        .expect("an option");
+    let mut ticker = venue.ticker();
+    ticker.subscribe(&[names[FUTURE]], "full");
+    for round in 0..100 {
+        // The prices at the start are no trigger.
+        let is_trigger = |packet: &Packet| [5_190_000, 5_210_000].contains(&packet.last);
+        while !ticker.packets().expect("packets").iter().any(is_trigger) {}
+        if round == 20 {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+        }
+        let body = order(&format!("tradingsymbol={option}&price=100"));
+        rest.send("POST", "/orders/regular", &body);
+        assert_eq!(rest.answer().0, 200);
+    }
+    drop((ticker, rest));
+    venue.finish().1["latency"].clone()
+}
+
+#[test]
+fn a_stall_counts_once_in_a_closed_loop_and_for_every_tick_it_delayed_in_an_open_one() {
+    let number = |figures: &Value, key: &str| figures[key].as_u64().expect("a number");
+    let closed = answer_with_one_stall(["--pause-us", "5000"]);
+    assert_eq!(
+        (number(&closed, "recorded"), number(&closed, "late")),
+        (100, 0)
+    );
+    assert!(
+        number(&closed["both_legs"], "max") >= 299_000_000,
+        "{closed}"
+    );
+    // 5 ms apart, some 60 of the 79 ticks behind the stall leave late; the machine may delay more.
+    let open = answer_with_one_stall(["--rate", "200"]);
+    assert_eq!(number(&open, "recorded"), 100);
+    assert!(number(&open, "late") >= 50, "{open}");
+    assert!(
+        number(&open["both_legs"], "p50") >= 20_000_000,
+        "half of all ticks waited for the stalled one: {open}"
+    );
+    assert!(number(&open, "late_ns_max") >= 290_000_000, "{open}");
+}
+
+#[test]
+fn legs_count_on_one_connection_in_turn_and_on_one_opened_for_them() {
+    const ROUNDS: u64 = 60;
+    for kind in [&["--plain"][..], &[]] {
+        let trigger = [
+            "--trigger",
+            "60",
+            "--pause-us",
+            "500",
+            "--rate-limit",
+            "off",
+        ];
+        let ending = ["--exit-at-end", "--linger-ms", "100"];
+        let venue = Venue::start(&[kind, &trigger[..], &ending[..]].concat());
+        let mut rest = venue.rest();
+        let names = tokens(&mut rest);
+        let option = names
+            .keys()
+            .find(|name| name.ends_with("CE"))
+            .expect("an option");
+        let mut ticker = venue.ticker();
+        ticker.subscribe(&[names[FUTURE]], "full");
+        let body = order(&format!("tradingsymbol={option}&price=100"));
+        for round in 0..ROUNDS {
+            let is_trigger = |packet: &Packet| [5_190_000, 5_210_000].contains(&packet.last);
+            while !ticker.packets().expect("packets").iter().any(is_trigger) {}
+            rest.place(&body);
+            if round % 4 == 0 {
+                venue.rest().place(&body);
+            } else {
+                rest.place(&body);
+            }
+        }
+        drop((ticker, rest));
+        let figures = &venue.finish().1["latency"];
+        let number = |key: &str| figures[key].as_u64().expect("a number");
+        assert_eq!(
+            (number("recorded"), number("lost")),
+            (ROUNDS, 0),
+            "{kind:?}"
         );
     }
 }

@@ -8,6 +8,7 @@
 mod deliver;
 mod publish;
 mod talk;
+mod timetable;
 mod trigger;
 
 use super::certificate;
@@ -165,7 +166,7 @@ impl Server {
             frame: Container::default(),
             start_ns: None,
             ended_ns: None,
-            rounds: Rounds::new()?,
+            rounds: Rounds::new(settings.trigger.as_ref())?,
             logged_fills: 0,
             settings,
         };

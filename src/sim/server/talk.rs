@@ -1,6 +1,7 @@
 //! What clients say: HTTP requests, the WebSocket upgrade, subscriptions.
 
 use super::publish::{say, send_prices};
+use super::trigger::orders_in;
 use super::{Client, START_AFTER_NS, Server, TOKENS_MAX, Talk, Ticker};
 use crate::model::WallNanos;
 use crate::sim::clock;
@@ -44,6 +45,7 @@ impl Server {
             return false;
         };
         let mut open = true;
+        let seen = orders_in(input);
         let mut chunk = [0_u8; 16 * 1024];
         loop {
             match wire.read(&mut chunk) {
@@ -67,6 +69,10 @@ impl Server {
             }
         }
         let read_ns = wire.received_ns();
+        if self.settings.trigger.is_some() {
+            self.rounds
+                .noted(seen..orders_in(input), *first_ns, read_ns);
+        }
         while !client.closing {
             let request = match http::parse(input) {
                 Parsed::Partial => break,

@@ -7,10 +7,12 @@
 //! ```
 //!
 //! Everything that costs time (sealing the frame, answering, filling, logging) lies outside the stretch from
-//! the stamp to the last leg's last byte. Answers wait for the second leg, at most 50 µs: a client that
+//! the stamp to the last leg's last byte. In an open loop a late trigger's lateness is added to its times
+//! (`timetable`). Answers wait for the second leg, at most 50 µs: a client that
 //! sends both legs before it reads a reply is not measured against our own `send`.
 
 use super::publish::send_prices;
+use super::timetable::Timetable;
 use super::{Server, SimError, Talk, system, write_whole};
 use crate::model::time::MINUTE;
 use crate::model::{Price, WallNanos};
@@ -29,12 +31,20 @@ use std::time::Duration;
 
 /// A round without all its legs after this long is lost.
 const LOST_NS: u64 = 1_000_000_000;
+/// After this long new connections are looked for too: a slow client may open one for its second leg. Fast
+/// ones are not made to wait for the system call.
+const SLOW_NS: u64 = 200_000;
 /// How long the first leg's answer waits for the second leg.
 const ANSWER_WAIT_NS: u64 = 50_000;
+/// A trigger this late counts as delayed; less is the waiting loop's own grain.
+const LATE_NS: u64 = 1_000;
 /// Between the start of the clock and the first trigger, for the client to finish what it prepares.
 const SETTLE_NS: u64 = 300_000_000;
 /// Other subscribed instruments are sent again this often, in pauses, so that their prices stay fresh.
 const REFRESH_NS: u64 = 400_000_000;
+
+/// Between the warm-up and the first recorded trigger of an open loop.
+const WARM_GAP_NS: u64 = 2_000_000;
 
 /// The least time between such a frame and the next trigger.
 const REFRESH_PAUSE_NS: u64 = 2_000_000;
@@ -45,12 +55,17 @@ pub(super) struct Rounds {
     pub(super) lost: u64,
     /// Legs seen beyond those a round expects.
     surplus: u64,
-    /// Not before this a trigger leaves.
-    next_ns: u64,
+    /// Recorded triggers that left late, and by how much the latest of them.
+    late: u64,
+    late_ns_max: u64,
+    /// When triggers leave.
+    timetable: Timetable,
     refreshed_ns: u64,
     first_byte: Histogram<u64>,
     both_legs: Histogram<u64>,
     skew: Histogram<u64>,
+    /// Orders that were read while others were answered, or with the connection they came on.
+    noted: Vec<Leg>,
     /// The trigger frame: WebSocket head and payload.
     frame: Vec<u8>,
     done: bool,
@@ -69,16 +84,20 @@ fn histogram() -> Result<Histogram<u64>, SimError> {
 }
 
 impl Rounds {
-    pub(super) fn new() -> Result<Self, SimError> {
+    pub(super) fn new(trigger: Option<&Trigger>) -> Result<Self, SimError> {
+        let (pause_us, rate) = trigger.map_or((0, None), |t| (t.pause_us, t.rate_per_s));
         Ok(Self {
             made: 0,
             lost: 0,
             surplus: 0,
-            next_ns: 0,
+            late: 0,
+            late_ns_max: 0,
+            timetable: Timetable::new(pause_us, rate),
             refreshed_ns: 0,
             first_byte: histogram()?,
             both_legs: histogram()?,
             skew: histogram()?,
+            noted: Vec::new(),
             frame: Vec::with_capacity(256 * 1024),
             done: false,
         })
@@ -107,6 +126,10 @@ impl Rounds {
             "lost": self.lost,
             "surplus_orders": self.surplus,
             "pause_us": trigger.pause_us,
+            "rate_per_s": trigger.rate_per_s,
+            "late": self.late,
+            "late_ns_max": self.late_ns_max,
+            "frame_bytes": self.frame.len(),
             "packets": trigger.packets,
             "future_last": trigger.future_last,
             "legs": trigger.legs,
@@ -137,6 +160,13 @@ impl Rounds {
         }
         drop(log);
         Some(bytes)
+    }
+
+    /// Notes orders that became complete in a read that was not the round's own.
+    pub(super) fn noted(&mut self, orders: std::ops::Range<usize>, first_ns: u64, last_ns: u64) {
+        for _ in orders {
+            self.noted.push(Leg { first_ns, last_ns });
+        }
     }
 
     fn record(&mut self, sent_ns: u64, legs: &[Leg]) {
@@ -171,8 +201,8 @@ impl Server {
             return Ok(());
         }
         let real = mono_ns();
-        if self.rounds.next_ns == 0 {
-            self.rounds.next_ns = real + SETTLE_NS;
+        if self.rounds.timetable.due_ns() == 0 {
+            self.rounds.timetable.start(real + SETTLE_NS);
         }
         let Some(at) = self.listener_of(future) else {
             return Ok(());
@@ -181,7 +211,7 @@ impl Server {
         self.build(at, future, &trigger);
         // Everything above is done in the pause; what is left of it is waited out here.
         loop {
-            let left = self.rounds.next_ns.saturating_sub(mono_ns());
+            let left = self.rounds.timetable.due_ns().saturating_sub(mono_ns());
             match left {
                 0 => break,
                 1..=20_000 => std::hint::spin_loop(),
@@ -195,7 +225,11 @@ impl Server {
             self.ended_ns = Some(mono_ns());
             self.save(&trigger)?;
         }
-        self.rounds.next_ns = mono_ns() + trigger.pause_us * 1_000;
+        self.rounds.timetable.round_ended(mono_ns());
+        if self.rounds.made == trigger.warm_up && trigger.rate_per_s.is_some() {
+            // What the warm-up delayed is not the measurement's.
+            self.rounds.timetable.hold_until(mono_ns() + WARM_GAP_NS);
+        }
         Ok(())
     }
 
@@ -218,7 +252,7 @@ impl Server {
 
     /// Sends the other subscribed instruments again now and then, as they are but with the time of now.
     fn refresh_others(&mut self, at: usize, future: usize, real: u64) {
-        if real < self.rounds.refreshed_ns {
+        if real < self.rounds.refreshed_ns || !self.rounds.timetable.has_time(real) {
             return;
         }
         self.rounds.refreshed_ns = real + REFRESH_NS;
@@ -233,7 +267,8 @@ impl Server {
             return;
         }
         // A client that answers every frame must not have an answer under way when the trigger leaves.
-        self.rounds.next_ns = self.rounds.next_ns.max(real + REFRESH_PAUSE_NS);
+        let quiet = real + REFRESH_PAUSE_NS;
+        self.rounds.timetable.hold_until(quiet);
         let mut others: Vec<usize> = ticker.modes.keys().copied().collect();
         others.retain(|ix| *ix != future);
         others.sort_unstable();
@@ -333,6 +368,7 @@ impl Server {
 
     /// Sends the frame and waits for the legs.
     fn round(&mut self, at: usize, trigger: &Trigger, stop: &Arc<AtomicBool>) {
+        let late_ns = self.rounds.timetable.late_ns(mono_ns());
         let wanted = usize::from(trigger.legs);
         let mut legs: Vec<Leg> = Vec::with_capacity(wanted + 8);
         let mut touched: Vec<usize> = Vec::with_capacity(wanted + 8);
@@ -350,6 +386,7 @@ impl Server {
         {
             return;
         }
+        self.rounds.noted.clear();
         let sent_ns = mono_ns();
         if wire.push().is_err() {
             return;
@@ -366,6 +403,11 @@ impl Server {
                     self.attend(client);
                 }
             }
+            if real.saturating_sub(sent_ns) > SLOW_NS {
+                self.accept();
+                self.push_all();
+            }
+            legs.append(&mut self.rounds.noted);
             let over = real.saturating_sub(sent_ns) > LOST_NS || stop.load(Ordering::Relaxed);
             if legs.len() >= wanted || over {
                 break;
@@ -377,7 +419,11 @@ impl Server {
             self.rounds.lost += u64::from(record);
         } else if record {
             self.rounds.surplus += u64::try_from(legs.len() - wanted).unwrap_or(0);
-            self.rounds.record(sent_ns, &legs[..wanted]);
+            // Sent so late, the tick should have left this much earlier.
+            let due_ns = sent_ns.saturating_sub(late_ns);
+            self.rounds.record(due_ns, &legs[..wanted]);
+            self.rounds.late += u64::from(late_ns > LATE_NS);
+            self.rounds.late_ns_max = self.rounds.late_ns_max.max(late_ns);
         }
         self.venue.world.truth.tally.frames += 1;
         self.deliver();
@@ -442,7 +488,7 @@ impl Server {
 }
 
 /// Number of complete order requests at the front of a buffer.
-fn orders_in(mut bytes: &[u8]) -> usize {
+pub(super) fn orders_in(mut bytes: &[u8]) -> usize {
     let mut count = 0;
     while bytes.starts_with(b"POST /orders/") {
         let mut headers = [httparse::EMPTY_HEADER; 32];
