@@ -18,7 +18,9 @@ use super::compute::{Compute, Unit};
 use super::evaluate::{Evaluate, Occasion, Skip, StrategyPlan, Verdict};
 use crate::journal::Entry;
 use crate::journal::recover::Carried;
-use crate::model::{Action, Bar, InstrumentIx, Intent, Stamp, StrategyIx, Tick, WallNanos};
+use crate::model::{
+    Action, Bar, InstrumentIx, Intent, MonoNanos, Stamp, StrategyIx, Tick, WallNanos,
+};
 use crate::ring::{ByteSender, Counted, Lossless, QuoteBoard, Receiver, StopLatch};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::store::tape;
@@ -112,6 +114,10 @@ pub struct Decide {
     /// Intents that are not in the digest yet: hashing waits until the legs are on their way.
     undigested: Vec<Intent>,
     told: Kept,
+    /// Time without a tick after which a decision is rehearsed, nanoseconds; zero never.
+    rehearse_ns: u64,
+    rehearsed: MonoNanos,
+    rehearsing_unit: usize,
     totals: DecideTotals,
 }
 
@@ -137,8 +143,48 @@ impl Decide {
             digest: Sha256::new(),
             undigested: Vec::with_capacity(HELD),
             told,
+            rehearse_ns: 0,
+            rehearsed: MonoNanos(0),
+            rehearsing_unit: 0,
             totals: DecideTotals::default(),
         }
+    }
+
+    /// Walks the path of a decision whenever no tick came for this long, so that the next one finds it warm.
+    #[must_use]
+    pub const fn rehearsing(mut self, interval_ns: u64) -> Self {
+        self.rehearse_ns = interval_ns;
+        self
+    }
+
+    /// Looks at the forming bar of one unit after another, and decides nothing. The readings it leaves in the bank are
+    /// made anew by every decision that reads them.
+    fn rehearse(&mut self, now: MonoNanos) {
+        self.rehearsed = now;
+        let count = self.compute.units().len();
+        self.rehearsing_unit = self.rehearsing_unit.wrapping_add(1);
+        let unit = self.rehearsing_unit.checked_rem(count).unwrap_or(0);
+        let Some(own) = self.compute.units().get(unit) else {
+            return;
+        };
+        let (strategy, instrument) = (own.strategy, own.instrument);
+        let Some(bar) = own.forming().copied() else {
+            return;
+        };
+        if self.evaluate.needs_slots(strategy) {
+            self.compute.unit(unit).peek(&bar);
+        }
+        let close = self.close_of(unit);
+        let compute = &self.compute;
+        let occasion = Occasion {
+            bar_closes: false,
+            slots: compute.units()[unit].bank().slots(),
+            bar: &bar,
+            tick: &compute.latest(instrument),
+            close,
+        };
+        self.evaluate
+            .rehearse(strategy, &occasion, |other| compute.latest(other));
     }
 
     /// Takes over what an earlier run of the day left. To be called once, before the first tick.
@@ -440,13 +486,15 @@ impl Stage for Decide {
                 self.digest_all();
             }
             let mono = clock.mono();
-            let earlier = crate::model::MonoNanos(mono.0.saturating_sub(self.parts.close_grace_ns));
+            let earlier = MonoNanos(mono.0.saturating_sub(self.parts.close_grace_ns));
             let wall = clock.wall_at(earlier).offset(-SECOND_NS);
             // Ticks that came since the lane was found empty may belong to the bar: they go first.
             if self.compute.is_due(wall) && self.parts.ticks.is_empty() {
                 self.on_clock(Stamp { mono, wall });
                 self.told.stamp(clock.mono());
                 taken += 1;
+            } else if self.rehearse_ns > 0 && mono.since(self.rehearsed) >= self.rehearse_ns {
+                self.rehearse(mono);
             }
             self.parts.meter.publish();
         }

@@ -48,25 +48,6 @@ pub fn client_config(extra: Option<&Path>) -> Result<Arc<ClientConfig>, NetFault
     Ok(Arc::new(config))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_missing_or_empty_root_file_is_named() {
-        let missing = client_config(Some(Path::new("no/such/root.pem")))
-            .err()
-            .map(|e| e.to_string());
-        assert!(missing.is_some_and(|text| text.contains("no/such/root.pem")));
-        let dir = tempfile::tempdir().expect("dir");
-        let empty = dir.path().join("empty.pem");
-        std::fs::write(&empty, "nothing here").expect("write");
-        let found = client_config(Some(&empty)).err().map(|e| e.to_string());
-        assert!(found.is_some_and(|text| text.contains("no certificate")));
-        assert!(client_config(None).is_ok());
-    }
-}
-
 /// Cipher suites in the order they are wanted: AES-128-GCM first, where the processor has it in hardware.
 fn provider() -> CryptoProvider {
     let mut provider = rustls::crypto::ring::default_provider();
@@ -124,4 +105,23 @@ fn shake_hands(
         wire.clear();
     }
     Ok((near, far))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_or_empty_root_file_is_named() {
+        let missing = client_config(Some(Path::new("no/such/root.pem")))
+            .err()
+            .map(|e| e.to_string());
+        assert!(missing.is_some_and(|text| text.contains("no/such/root.pem")));
+        let dir = tempfile::tempdir().expect("dir");
+        let empty = dir.path().join("empty.pem");
+        std::fs::write(&empty, "nothing here").expect("write");
+        let found = client_config(Some(&empty)).err().map(|e| e.to_string());
+        assert!(found.is_some_and(|text| text.contains("no certificate")));
+        assert!(client_config(None).is_ok());
+    }
 }

@@ -300,6 +300,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     if start.placement.idle == IdleMode::Spin && start.rehearse_ns > 0 {
         let mirror = Mirror::open(armoury.ticker.starts_with("wss:"))?;
         gateway = gateway.rehearsing(mirror, start.rehearse_ns);
+        decide = decide.rehearsing(start.rehearse_ns);
     }
     gateway.resume(&start.carried, began);
     decide.resume(&start.carried);

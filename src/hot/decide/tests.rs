@@ -202,6 +202,54 @@ fn after_a_halt_ticks_are_let_go_and_outcomes_still_count() {
     assert!(rig.ticks.room() == 64, "the lane is empty again");
 }
 
+#[test]
+fn rehearsing_between_ticks_changes_no_decision() {
+    let run = |rehearses: bool| {
+        let mut rig = rig_of(64, "close > ema(2) and rsi(3) > 40");
+        if rehearses {
+            rig.decide = rig.decide.rehearsing(1);
+        }
+        for unit in 0..2 {
+            for number in 0..20 {
+                let price = Price::from_rupees(100 + number * 7 % 5);
+                let start = DAY.plus(-1).at(OPEN + number * 15 * MINUTE);
+                let bar = Bar {
+                    start,
+                    end: start.offset(15 * MINUTE),
+                    open: price,
+                    high: price,
+                    low: price,
+                    close: price,
+                    volume: 1,
+                    ticks: 1,
+                };
+                assert!(rig.decide.compute.unit(unit).commit(&bar));
+            }
+            let strategy = rig.decide.compute.units()[unit].strategy;
+            let bank = rig.decide.compute.units()[unit].bank();
+            rig.decide.evaluate.refresh(strategy, bank);
+        }
+        let mut found = Vec::new();
+        for at in 0..200 {
+            let last = 100 + at * 13 % 9;
+            rig.ticks.push(tick(at * 20 * SECOND, last)).expect("room");
+            for _ in 0..4 {
+                rig.decide.work(&rig.clock);
+            }
+            while let Some(intent) = rig.intents.pop() {
+                found.push(intent);
+            }
+        }
+        let rehearsed = rig.decide.rehearsing_unit;
+        (found, rig.decide.digest(), rehearsed)
+    };
+    let ((plain, digest, never), (warm, same, often)) = (run(false), run(true));
+    assert!(!plain.is_empty(), "a run without a decision proves nothing");
+    assert!(never == 0 && often >= 200, "{never} {often}");
+    assert_eq!(plain, warm);
+    assert_eq!(digest, same);
+}
+
 /// What was told since the last call.
 fn grounds(rig: &mut Rig) -> Vec<Grounds> {
     let mut found = Vec::new();

@@ -342,17 +342,8 @@ impl Evaluate {
             return (Verdict::Nothing, 0);
         }
         run.rests &= !occasion.bar_closes;
-        let decision = run.plan.strategy.decide(&Inputs {
-            slots: occasion.slots,
-            levels: &run.levels,
-            close: occasion.bar.close,
-            context: Context {
-                last_entry: run.last_entry,
-                in_position,
-                eod_window,
-                conditions: 0,
-            },
-        });
+        let inputs = run.inputs(occasion, in_position, eod_window);
+        let decision = run.plan.strategy.decide(&inputs);
         let conditions = decision.conditions;
         let wanted = if is_exiting {
             Some(Action::Exit)
@@ -384,6 +375,21 @@ impl Evaluate {
             Ok([None, _]) => (Verdict::Skipped(action, Skip::Flat), conditions),
             Err(skip) => (self.skip(strategy, action, skip, occasion), conditions),
         }
+    }
+
+    /// Walks the path of an entry and drops what it finds: nothing of this stage changes, and nothing is decided.
+    pub fn rehearse(
+        &self,
+        strategy: StrategyIx,
+        occasion: &Occasion<'_>,
+        latest: impl Fn(InstrumentIx) -> Tick,
+    ) {
+        let Some(run) = self.runs.get(strategy.at()) else {
+            return;
+        };
+        let inputs = run.inputs(occasion, false, false);
+        std::hint::black_box(run.plan.strategy.decide(&inputs));
+        std::hint::black_box(self.legs(strategy, Action::Entry, occasion, &latest)).ok();
     }
 
     /// Tells a signal that cannot be acted on, once a bar; an exit is tried again all the same.
@@ -636,6 +642,27 @@ impl Evaluate {
 }
 
 impl Run {
+    /// What its conditions are looked at with.
+    #[inline]
+    fn inputs<'a>(
+        &'a self,
+        occasion: &Occasion<'a>,
+        in_position: bool,
+        eod_window: bool,
+    ) -> Inputs<'a> {
+        Inputs {
+            slots: occasion.slots,
+            levels: &self.levels,
+            close: occasion.bar.close,
+            context: Context {
+                last_entry: self.last_entry,
+                in_position,
+                eod_window,
+                conditions: 0,
+            },
+        }
+    }
+
     /// True when an action may be taken now: no order stands against it, and neither a refused entry nor a refused exit
     /// waits for its time.
     #[inline]

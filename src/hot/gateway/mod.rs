@@ -598,6 +598,7 @@ impl<C: Connection> Gateway<C> {
         if now.mono < self.next_sweep {
             return 0;
         }
+        self.parts.journal.touch();
         self.watch_loss();
         self.watch_close(now);
         if !self.unwritten.is_empty() {

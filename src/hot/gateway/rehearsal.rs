@@ -68,6 +68,7 @@ impl<C: Connection> Gateway<C> {
             return;
         };
         own.last = now.mono;
+        self.parts.journal.touch();
         if busy || since < own.interval_ns {
             return;
         }
@@ -85,7 +86,7 @@ impl<C: Connection> Gateway<C> {
         };
         let order = order_of(&intent, 0, &leg, self.parts.family);
         // Admitted or not, it is dropped here: what counts is that the limits were looked at.
-        let _ = black_box(self.check(order, &leg, Beside::default(), now));
+        black_box(self.check(order, &leg, Beside::default(), now)).ok();
         let templates = self
             .parts
             .armed
