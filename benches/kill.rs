@@ -143,6 +143,7 @@ fn kill() -> (u64, usize) {
         warm_after_ns: u64::MAX,
         reply_timeout_ns: 5_000_000_000,
         order_ttl_ns: 0,
+        called: meter(Hop::Called).0,
         first_byte: meter(Hop::FirstByte).0,
         both_legs: meter(Hop::BothLegs).0,
         reply: meter(Hop::Reply).0,

@@ -114,6 +114,7 @@ pub fn start_batches(
         warm_after_ns: settings.warm_after_ns,
         reply_timeout_ns: settings.reply_timeout_ns,
         order_ttl_ns: settings.order_ttl_ns,
+        called: meter(Hop::Called).0,
         first_byte: meter(Hop::FirstByte).0,
         both_legs: meter(Hop::BothLegs).0,
         reply: meter(Hop::Reply).0,

@@ -193,6 +193,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     let (dialled_outbox, dialled) = unbounded();
     let (decode, decode_reader) = meter(Hop::Decode);
     let (decided, decided_reader) = meter(Hop::Decide);
+    let (called, called_reader) = meter(Hop::Called);
     let (first_byte, first_byte_reader) = meter(Hop::FirstByte);
     let (both_legs, both_legs_reader) = meter(Hop::BothLegs);
     let (reply, reply_reader) = meter(Hop::Reply);
@@ -278,6 +279,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         warm_after_ns: armoury.settings.warm_after_ns,
         reply_timeout_ns: armoury.settings.reply_timeout_ns,
         order_ttl_ns: armoury.settings.order_ttl_ns,
+        called,
         first_byte,
         both_legs,
         reply,
@@ -384,6 +386,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
             meters: vec![
                 decode_reader,
                 decided_reader,
+                called_reader,
                 first_byte_reader,
                 both_legs_reader,
                 reply_reader,
@@ -431,11 +434,12 @@ impl Engine {
         };
         while decide.take_outcomes() > 0 || gateway.hand_on_rest() {}
         let mut outlets = self.outlets;
-        let [first_byte, both_legs, reply] = gateway.meters();
+        let [called, first_byte, both_legs, reply] = gateway.meters();
         for reader in &mut outlets.meters {
             let rest = match reader.hop {
                 Hop::Decode => feed.meter(),
                 Hop::Decide => Some(decide.meter()),
+                Hop::Called => Some(called),
                 Hop::FirstByte => Some(first_byte),
                 Hop::BothLegs => Some(both_legs),
                 Hop::Reply => Some(reply),

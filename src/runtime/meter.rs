@@ -15,6 +15,8 @@ pub enum Hop {
     Decode,
     /// Frame read to decision taken (every tick).
     Decide,
+    /// Frame read to the call that sends the first leg: the engine's own share.
+    Called,
     /// Frame read to first order byte handed to the kernel.
     FirstByte,
     /// Frame read to the last leg's last byte handed to the kernel.
@@ -25,9 +27,10 @@ pub enum Hop {
 
 impl Hop {
     /// Every hop in order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Decode,
         Self::Decide,
+        Self::Called,
         Self::FirstByte,
         Self::BothLegs,
         Self::Reply,
@@ -38,6 +41,7 @@ impl Hop {
         match self {
             Self::Decode => "frame read → tick",
             Self::Decide => "frame read → decision",
+            Self::Called => "frame read → first send called",
             Self::FirstByte => "frame read → first leg sent",
             Self::BothLegs => "frame read → both legs sent",
             Self::Reply => "order sent → reply",

@@ -229,6 +229,7 @@ impl Desk {
             warm_after_ns: u64::MAX,
             reply_timeout_ns: REPLY_TIMEOUT,
             order_ttl_ns: setup.order_ttl_ns,
+            called: meter(Hop::Called).0,
             first_byte: meter(Hop::FirstByte).0,
             both_legs: meter(Hop::BothLegs).0,
             reply: meter(Hop::Reply).0,

@@ -252,6 +252,7 @@ pub(crate) fn play(lots: u32, refuse: Option<usize>) -> Played {
         warm_after_ns: u64::MAX,
         reply_timeout_ns: 5 * SECOND,
         order_ttl_ns: 10 * SECOND,
+        called: meter(Hop::Called).0,
         first_byte: meter(Hop::FirstByte).0,
         both_legs: meter(Hop::BothLegs).0,
         reply: meter(Hop::Reply).0,

@@ -98,6 +98,8 @@ pub struct Gateway<C = HttpConnection> {
     /// Connections that left and of which control does not know yet.
     untold: u32,
     registry: Option<mio::Registry>,
+    /// When bytes of an order were last handed to a connection.
+    called: MonoNanos,
     rehearsal: Option<Rehearsal>,
     totals: GatewayTotals,
 }
@@ -130,6 +132,7 @@ impl<C: Connection> Gateway<C> {
             session_dead: false,
             untold: 0,
             registry: None,
+            called: MonoNanos(0),
             rehearsal: None,
             totals: GatewayTotals::default(),
             parts,
@@ -159,9 +162,10 @@ impl<C: Connection> Gateway<C> {
         &self.parts.journal
     }
 
-    /// First byte, both legs and reply meters, for the merge after the thread has ended.
-    pub const fn meters(&self) -> [&Meter; 3] {
+    /// Send called, first byte, both legs and reply meters, for the merge after the thread has ended.
+    pub const fn meters(&self) -> [&Meter; 4] {
         [
+            &self.parts.called,
             &self.parts.first_byte,
             &self.parts.both_legs,
             &self.parts.reply,
@@ -338,6 +342,9 @@ impl<C: Connection> Gateway<C> {
             outcomes[number] = self.send(leg, clock);
             sent = clock.mono();
             if number == 0 {
+                self.parts
+                    .called
+                    .record(intent.signal.received, self.called);
                 self.parts.first_byte.record(intent.signal.received, sent);
             }
         }
@@ -486,6 +493,7 @@ impl<C: Connection> Gateway<C> {
         };
         let template = &mut templates[usize::from(order.side == Side::Sell)];
         let bytes = template.fill(&order.tag, order.qty, order.limit);
+        self.called = clock.mono();
         let is_out = self.lines.send(line, Job::Place(slot), bytes, now).is_ok();
         if is_out {
             return Sent::Out;
@@ -720,6 +728,7 @@ impl<C: Connection + Send> Stage for Gateway<C> {
             if done == 0 {
                 self.rehearse_when_due(now);
             }
+            self.parts.called.publish();
             self.parts.first_byte.publish();
             self.parts.both_legs.publish();
             self.parts.reply.publish();

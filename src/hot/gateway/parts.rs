@@ -180,6 +180,8 @@ pub struct GatewayParts<C = HttpConnection> {
     pub reply_timeout_ns: u64,
     /// Time after which a working order without a ladder is cancelled, in nanoseconds; zero leaves it working.
     pub order_ttl_ns: u64,
+    /// Frame read → first send called.
+    pub called: Meter,
     /// Frame read → first leg sent.
     pub first_byte: Meter,
     /// Frame read → both legs sent.

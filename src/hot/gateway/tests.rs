@@ -61,6 +61,7 @@ fn rig(outcomes_room: usize) -> Rig {
         warm_after_ns: u64::MAX,
         reply_timeout_ns: SECOND_NS,
         order_ttl_ns: 0,
+        called: meter(Hop::Called).0,
         first_byte: meter(Hop::FirstByte).0,
         both_legs: meter(Hop::BothLegs).0,
         reply: meter(Hop::Reply).0,

@@ -125,6 +125,7 @@ impl Life {
             warm_after_ns: u64::MAX,
             reply_timeout_ns: plan.reply_timeout_ns,
             order_ttl_ns: plan.order_ttl_ns,
+            called: meter(Hop::Called).0,
             first_byte: meter(Hop::FirstByte).0,
             both_legs: meter(Hop::BothLegs).0,
             reply: meter(Hop::Reply).0,
