@@ -389,6 +389,45 @@ fn what_fills_after_the_exit_that_took_over_is_taken_back() {
 }
 
 #[test]
+fn what_fills_while_an_exit_takes_over_and_beyond_what_it_closes_is_taken_back() {
+    let mut play = Play::open(setup(Policy::Complete));
+    play.pair(1, 1_800);
+    for first in play.requests(2) {
+        play.fill(&first);
+    }
+    let more = play.requests(2);
+    let numbers = [play.accept(&more[0]), play.accept(&more[1])];
+    let out = exit(&play, 2, 0, &[(0, 600), (1, 600)]);
+    play.desk.submit(out);
+    let (cancels, closes): (Vec<_>, Vec<_>) = play
+        .requests(4)
+        .into_iter()
+        .partition(|row| row.line.starts_with("DELETE "));
+    assert_eq!((cancels.len(), closes.len()), (2, 2));
+    for cancel in &cancels {
+        play.accept(cancel);
+    }
+    // The second slice of the CALL fills before its cancel arrives, and nothing is left to work of the entry.
+    play.tell(&more[0], numbers[0], OrderState::Filled, 600);
+    play.tell(&more[1], numbers[1], OrderState::Cancelled, 0);
+    play.quiet();
+    for close in &closes {
+        play.fill(close);
+    }
+    let back = play.requests(1).remove(0);
+    assert_eq!(field(&back, "transaction_type"), "SELL");
+    assert_eq!(field(&back, "quantity"), "600");
+    assert_eq!(
+        field(&back, "tradingsymbol"),
+        field(&more[0], "tradingsymbol")
+    );
+    play.fill(&back);
+    play.quiet();
+    let alarms = |event: &GatewayEvent| matches!(event, GatewayEvent::Imbalance(_));
+    assert!(!play.desk.events.iter().any(alarms));
+}
+
+#[test]
 fn an_entry_is_not_priced_after_a_book_that_ran_away() {
     let mut play = Play::open(setup(Policy::Complete));
     let open = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);

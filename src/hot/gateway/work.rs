@@ -265,13 +265,14 @@ impl<C: Connection> Gateway<C> {
             if self.orders.lives(ticket.intent.id, None) {
                 return None;
             }
-            if let Some(left) = self.left_over(at) {
-                if self.is_being_closed(at) {
-                    return None;
-                }
-                if let Some(step) = self.tickets[at].take_back(left) {
-                    return Some(step);
-                }
+            // What filled while an exit took over its legs may be beyond what that exit closes.
+            if self.tickets[at].is_taken() && self.is_being_closed(at) {
+                return None;
+            }
+            if let Some(left) = self.left_over(at)
+                && let Some(step) = self.tickets[at].take_back(left)
+            {
+                return Some(step);
             }
             return self.tickets[at].next(true, now);
         }

@@ -78,14 +78,21 @@ impl Ticket {
         }
     }
 
-    /// What is left of the legs once the exit that took them over is done, when it is more of one than of the other: the position of the
-    /// leg and the units it has beyond. `held` is what the strategy holds in the direction of each leg.
-    pub(in crate::hot::gateway) fn left_over(&self, held: [u32; 2]) -> Option<(u8, Qty)> {
+    /// True for a pair that is kept together and that an exit took over.
+    pub(in crate::hot::gateway) fn is_taken(&self) -> bool {
         let is_pair = !matches!(self.works[1].state, State::Absent);
-        let minds = matches!(self.taken, Taken::Closed | Taken::Back) && self.is_entry() && is_pair;
+        let is_kept = is_pair && self.is_entry() && self.policy.policy != Policy::Continue;
+        is_kept && self.taken != Taken::No
+    }
+
+    /// What is left of the legs once the exit that took them over is done, when it is more of one than of the other:
+    /// the position of the leg and the units it has beyond. `held` is what the strategy holds in the direction of each
+    /// leg.
+    pub(in crate::hot::gateway) fn left_over(&self, held: [u32; 2]) -> Option<(u8, Qty)> {
         let [call, put] = [self.net(0).min(held[0]), self.net(1).min(held[1])];
         let more = (u8::from(put > call), Qty(call.abs_diff(put)));
-        (minds && self.policy.policy != Policy::Continue && call != put).then_some(more)
+        let is_done = self.taken != Taken::Closing;
+        (self.is_taken() && is_done && call != put).then_some(more)
     }
 
     /// What to do about a leg that is left over: taken back once, told when it is still there.
