@@ -113,6 +113,8 @@ pub struct Decide {
     digest: Sha256,
     /// Intents that are not in the digest yet: hashing waits until the legs are on their way.
     undigested: Vec<Intent>,
+    /// Intents that control has not heard of.
+    untold: Vec<Intent>,
     told: Kept,
     /// Time without a tick after which a decision is rehearsed, nanoseconds; zero never.
     rehearse_ns: u64,
@@ -142,6 +144,7 @@ impl Decide {
             held: Vec::with_capacity(HELD),
             digest: Sha256::new(),
             undigested: Vec::with_capacity(HELD),
+            untold: Vec::with_capacity(HELD),
             told,
             rehearse_ns: 0,
             rehearsed: MonoNanos(0),
@@ -382,7 +385,11 @@ impl Decide {
         }
         let count = &mut self.totals.intents[intent.signal.action as usize];
         *count = count.wrapping_add(1);
-        self.parts.events.push(DecideEvent::Intent(intent));
+        // Told with its grounds, when the legs have left: the lane's next slot is cold memory.
+        if self.untold.len() == HELD {
+            self.tell_intents();
+        }
+        self.untold.push(intent);
         if self.undigested.len() == HELD {
             self.digest_all();
         }
@@ -400,8 +407,18 @@ impl Decide {
     /// readings are still those of the decision.
     #[inline]
     pub fn tell_grounds(&mut self) {
+        if !self.untold.is_empty() {
+            self.tell_intents();
+        }
         if !self.told.is_empty() {
             self.tell_waiting();
+        }
+    }
+
+    #[cold]
+    fn tell_intents(&mut self) {
+        for intent in self.untold.drain(..) {
+            self.parts.events.push(DecideEvent::Intent(intent));
         }
     }
 

@@ -93,6 +93,12 @@ impl Tag {
         Some((intent, u8::try_from(leg).ok()?))
     }
 
+    /// Leg number read back, or `None` when the digit is not one of ours.
+    pub fn leg(&self) -> Option<u8> {
+        let digit = char::from(*self.0.get(15)?).to_digit(36)?;
+        u8::try_from(digit).ok()
+    }
+
     /// Intent, leg, slice and attempt read back, or `None` when a digit is not one of ours. Account and day come
     /// back as the low digits a tag keeps.
     pub fn parts(&self) -> Option<TagParts> {

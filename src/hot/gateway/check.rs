@@ -51,10 +51,7 @@ impl<C: Connection> Gateway<C> {
         if self.orders.record(order.tag).is_some() {
             return Err(Denial::Duplicate);
         }
-        if self
-            .orders
-            .lives(order.intent, order.tag.parts().map(|parts| parts.leg))
-        {
+        if self.orders.lives(order.intent, order.tag.leg()) {
             return Err(Denial::LegFrozen);
         }
         let ahead = beside.legs;

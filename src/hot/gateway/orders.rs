@@ -2,11 +2,14 @@
 
 use crate::book::{Applied, OrderRecord};
 use crate::model::{
-    InstrumentIx, IntentId, MonoNanos, OrderId, OrderState, Report, Side, StrategyIx, Tag,
+    InstrumentIx, IntentId, MonoNanos, Order, OrderId, OrderState, Report, Side, StrategyIx, Tag,
 };
 
 /// Orders reserved before the first one is sent.
 const RESERVED: usize = 8_192;
+
+/// Records of orders whose memory is kept warm.
+const WARM: usize = 2;
 
 /// Position of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +115,13 @@ impl Orders {
         }
     }
 
+    /// Brings the memory of the next orders near: their records are written into room that is reserved and not used.
+    pub(super) fn warm(&mut self, order: Order) {
+        for room in self.records.spare_capacity_mut().iter_mut().take(WARM) {
+            std::hint::black_box(room.write(OrderRecord::new(order)));
+        }
+    }
+
     /// Says that a ticket minds the order of a tag.
     pub(super) fn set_minded(&mut self, tag: Tag) {
         if let Some(slot) = self.find(tag) {
@@ -207,7 +217,7 @@ impl Orders {
     pub(super) fn lives(&self, intent: IntentId, leg: Option<u8>) -> bool {
         self.iter_awaited().any(|record| {
             record.order.intent == intent
-                && leg.is_none_or(|leg| record.order.tag.parts().is_some_and(|p| p.leg == leg))
+                && leg.is_none_or(|leg| record.order.tag.leg() == Some(leg))
         })
     }
 

@@ -85,6 +85,7 @@ impl<C: Connection> Gateway<C> {
             return;
         };
         let order = order_of(&intent, 0, &leg, self.parts.family);
+        self.orders.warm(order);
         // Admitted or not, it is dropped here: what counts is that the limits were looked at.
         black_box(self.check(order, &leg, Beside::default(), now)).ok();
         let templates = self

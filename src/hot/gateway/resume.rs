@@ -142,7 +142,7 @@ impl<C: Connection> Gateway<C> {
     fn was_taken_over(&self, strategy: StrategyIx, intent: IntentId) -> bool {
         self.orders.iter().any(|record| {
             let order = &record.order;
-            let is_exit = order.reduces && order.tag.parts().is_some_and(|parts| parts.leg < LEGS);
+            let is_exit = order.reduces && order.tag.leg().is_some_and(|leg| leg < LEGS);
             is_exit && order.strategy == strategy && order.intent > intent
         })
     }

@@ -210,7 +210,7 @@ impl Ticket {
 
     /// Counts units that a second order of the venue under the same tag brought.
     pub(super) fn overfilled(&mut self, tag: Tag, grown: Qty) {
-        let number = tag.parts().map_or(0, |parts| usize::from(parts.leg));
+        let number = tag.leg().map_or(0, usize::from);
         if let Some(work) = self.works.get_mut(number) {
             work.take(grown);
         }
@@ -279,7 +279,7 @@ impl Ticket {
 
     /// Takes what all reports of one of its orders come to; `grown` is what this one added to its fills.
     pub(super) fn apply(&mut self, record: &OrderRecord, grown: Qty, now: MonoNanos) {
-        let Some(number) = record.order.tag.parts().map(|parts| parts.leg) else {
+        let Some(number) = record.order.tag.leg() else {
             return;
         };
         let retries = self.retries(number);

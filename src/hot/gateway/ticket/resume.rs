@@ -103,7 +103,7 @@ impl Work {
 }
 
 fn leg_of(record: &OrderRecord) -> Option<u8> {
-    record.order.tag.parts().map(|parts| parts.leg)
+    record.order.tag.leg()
 }
 
 fn leg_from(record: &OrderRecord) -> Leg {
