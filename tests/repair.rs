@@ -428,6 +428,37 @@ fn what_fills_while_an_exit_takes_over_and_beyond_what_it_closes_is_taken_back()
 }
 
 #[test]
+fn what_fills_behind_a_new_entry_is_told_and_nothing_of_the_new_one_is_sold() {
+    let mut play = Play::open(setup(Policy::Complete));
+    play.pair(1, 600);
+    let old = play.requests(2);
+    play.fill(&old[0]);
+    let put = play.accept(&old[1]);
+    let out = exit(&play, 2, 0, &[(0, 600)]);
+    play.desk.submit(out);
+    let (cancels, closes): (Vec<_>, Vec<_>) = play
+        .requests(2)
+        .into_iter()
+        .partition(|row| row.line.starts_with("DELETE "));
+    play.accept(&cancels[0]);
+    play.tell(&old[1], put, OrderState::Cancelled, 0);
+    play.fill(&closes[0]);
+    play.quiet();
+    play.pair(3, 600);
+    for leg in play.requests(2) {
+        play.fill(&leg);
+    }
+    play.quiet();
+    // The cancelled PUT of the first pair has filled after all; its CALL was sold long ago.
+    play.tell(&old[1], put, OrderState::Filled, 600);
+    play.desk.step(SECOND);
+    play.quiet();
+    let tells =
+        |event: &GatewayEvent| matches!(event, GatewayEvent::Imbalance(intent) if intent.0 == 1);
+    assert!(play.desk.events.iter().any(tells));
+}
+
+#[test]
 fn an_entry_is_not_priced_after_a_book_that_ran_away() {
     let mut play = Play::open(setup(Policy::Complete));
     let open = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);

@@ -496,6 +496,7 @@ impl Stage for Decide {
             let decided = clock.mono();
             self.parts.meter.record(tick.received, decided);
             self.told.stamp(decided);
+            self.rehearsed = decided;
             taken += 1;
         }
         if taken == 0 && self.held.is_empty() {

@@ -300,8 +300,10 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     let [heard_view, evidence_view] = views;
     let mut gateway = gateway.with_inquiry(lanes.0, lanes.1);
     if start.placement.idle == IdleMode::Spin && start.rehearse_ns > 0 {
-        let mirror = Mirror::open(armoury.ticker.starts_with("wss:"))?;
-        gateway = gateway.rehearsing(mirror, start.rehearse_ns);
+        // A machine without loopback trades all the same; its summary counts no rehearsals.
+        if let Ok(mirror) = Mirror::open(armoury.ticker.starts_with("wss:")) {
+            gateway = gateway.rehearsing(mirror, start.rehearse_ns);
+        }
         decide = decide.rehearsing(start.rehearse_ns);
     }
     gateway.resume(&start.carried, began);

@@ -188,8 +188,6 @@ impl Feed {
                     .ok();
             }
             self.heard = clock.mono();
-            self.polled = self.heard;
-            self.stood_still = None;
             self.announced = false;
             self.socket = Some(socket);
         }
@@ -222,6 +220,7 @@ impl Feed {
     #[inline]
     fn read(&mut self, clock: &Clock) -> usize {
         let Some(socket) = &mut self.socket else {
+            self.mark_poll(true, clock.mono());
             return 0;
         };
         let found = socket.receive();
@@ -249,7 +248,7 @@ impl Feed {
     /// Notes that the socket was looked at, and whether what it holds can have waited while the stage stood still.
     #[inline]
     fn mark_poll(&mut self, is_empty: bool, now: MonoNanos) {
-        if now.since(self.polled) > STANDSTILL_NS {
+        if self.polled != MonoNanos(0) && now.since(self.polled) > STANDSTILL_NS {
             self.stood_still.get_or_insert(self.polled);
             self.resumed = now;
         } else if is_empty && now.since(self.resumed) > SETTLE_NS {

@@ -55,7 +55,6 @@ impl<C: Connection> Gateway<C> {
     pub(super) fn rehearse_when_due(&mut self, now: Stamp) {
         if let Some(own) = &self.rehearsal
             && now.mono.since(own.last) >= own.interval_ns
-            && !own.is_over
         {
             self.rehearse(now);
         }
@@ -69,7 +68,7 @@ impl<C: Connection> Gateway<C> {
         };
         own.last = now.mono;
         self.parts.journal.touch();
-        if busy || since < own.interval_ns {
+        if busy || own.is_over || since < own.interval_ns {
             return;
         }
         let count = self.parts.armed.len();

@@ -53,7 +53,7 @@ impl<C: Connection> Gateway<C> {
             if carried.ended.contains(intent) {
                 self.reopen(*intent, now);
             } else {
-                self.work_on(*intent, now);
+                self.work_on(*intent, false, now);
             }
         }
         // Whoever was to hear of it may have died with the process.
@@ -88,12 +88,12 @@ impl<C: Connection> Gateway<C> {
             filled: [Qty::ZERO; 2],
         };
         self.publish_quietly(Entry::Ended(ended), now);
-        self.work_on(intent, now);
+        self.work_on(intent, true, now);
     }
 
-    /// Opens a ticket for the orders of an intent.
+    /// Opens a ticket for the orders of an intent; `is_moved` when it was over and moves.
     #[cold]
-    fn work_on(&mut self, intent: IntentId, now: Stamp) {
+    fn work_on(&mut self, intent: IntentId, is_moved: bool, now: Stamp) {
         let own = |record: &&OrderRecord| record.order.intent == intent;
         let records: Vec<OrderRecord> = self.orders.iter().filter(own).copied().collect();
         let lots = [0, 1].map(|leg| {
@@ -118,8 +118,11 @@ impl<C: Connection> Gateway<C> {
             return;
         };
         if self.was_taken_over(first.order.strategy, intent) {
+            // What is late must not be evened out with what the strategy holds by now: a person looks at it.
             ticket.close();
-            ticket.closed();
+            if is_moved {
+                self.parts.events.push(GatewayEvent::Imbalance(intent));
+            }
         }
         for record in records.iter().filter(|record| record.is_live()) {
             if record.state == OrderState::Unknown {
@@ -138,13 +141,22 @@ impl<C: Connection> Gateway<C> {
         self.tickets.push(ticket);
     }
 
-    /// True when an exit of the strategy came after an intent: what the intent holds is the exit's.
+    /// True when an exit of the strategy filled after an intent had begun: what the intent holds was the exit's to
+    /// close. Orders stand in the table as they were admitted.
     fn was_taken_over(&self, strategy: StrategyIx, intent: IntentId) -> bool {
-        self.orders.iter().any(|record| {
-            let order = &record.order;
-            let is_exit = order.reduces && order.tag.leg().is_some_and(|leg| leg < LEGS);
-            is_exit && order.strategy == strategy && order.intent > intent
-        })
+        let mut later = self
+            .orders
+            .iter()
+            .map(|record| (&record.order, record.filled));
+        let has_begun = later.any(|(order, _)| order.intent == intent);
+        has_begun
+            && later.any(|(order, filled)| {
+                let is_exit = order.reduces && order.tag.leg().is_some_and(|leg| leg < LEGS);
+                is_exit
+                    && order.strategy == strategy
+                    && order.intent != intent
+                    && filled > Qty::ZERO
+            })
     }
 
     /// Modifications of an order in earlier runs.

@@ -239,6 +239,7 @@ impl<C: Connection> Gateway<C> {
             }
             Step::Cancel { tag, order_id, .. } => self.amend(tag, order_id, None, 0, clock),
             Step::TakeBack(leg) => {
+                self.tickets[at].taken_back();
                 let strategy = self.tickets[at].intent.signal.strategy;
                 let net = i64::from(leg.qty.0).saturating_mul(leg.side.sign());
                 self.close_position((strategy, leg.instrument), net, leg.reference, clock);
@@ -465,14 +466,22 @@ impl<C: Connection> Gateway<C> {
         done
     }
 
-    /// Sends what ends orders, and nothing else, while outcomes cannot be handed on.
+    /// Sends what ends orders, tells alarms, and does nothing else, while outcomes cannot be handed on. Exits that work
+    /// go on: a step that is not taken would be lost to them.
     pub(super) fn work_ends(&mut self, clock: &Clock) -> usize {
         let mut done = self.work_cancels(clock);
+        let is_halted = self.parts.state.get() == TradingState::Halted;
         for at in 0..self.tickets.len() {
-            let step = self.next_step(at, clock.mono());
-            if let Some(Step::Cancel { tag, order_id, .. }) = step {
-                self.amend(tag, order_id, None, 0, clock);
-                done += 1;
+            if self.tickets[at].is_exit() && !is_halted {
+                continue;
+            }
+            match self.next_step(at, clock.mono()) {
+                Some(Step::Cancel { tag, order_id, .. }) => {
+                    self.amend(tag, order_id, None, 0, clock);
+                    done += 1;
+                }
+                Some(Step::Alarm) => self.take_step(at, Step::Alarm, clock),
+                _ => {}
             }
         }
         done

@@ -232,14 +232,18 @@ impl Ticket {
     pub(super) fn close(&mut self) {
         if self.is_entry() {
             self.give_up_entries();
-            self.taken = Taken::Closing;
+            if matches!(self.taken, Taken::No | Taken::Closed) {
+                self.taken = Taken::Closing;
+            }
         }
     }
 
-    /// Gives up everything, as an operator wants it. What was to take over its legs is given up with it, so that it
-    /// minds them itself again.
+    /// Gives up everything, as an operator wants it. What was to take over its legs is given up with it: what it left
+    /// of them is told.
     pub(super) fn give_up_all(&mut self) {
-        self.taken = Taken::No;
+        if self.taken != Taken::No {
+            self.taken = Taken::Back;
+        }
         for work in &mut self.works {
             work.give_up();
         }
@@ -421,7 +425,7 @@ impl Ticket {
         let filled = [Qty(self.net(0)), Qty(self.net(1))];
         let is_done = |work: &Work| matches!(work.state, State::Done | State::Absent);
         let has_unwound = self.works[2..].iter().any(|work| work.filled > Qty::ZERO);
-        let how = if self.is_uneven() {
+        let how = if self.is_uneven() || self.taken == Taken::Told {
             Ending::Held
         } else if self.works[..2].iter().all(is_done) && !has_unwound {
             Ending::Complete

@@ -35,8 +35,10 @@ pub(super) enum Taken {
     Closing,
     /// Nobody: that exit closed all it was to close. What fills now comes too late for it.
     Closed,
-    /// What filled too late was closed, once.
+    /// What filled too late was closed, once; what is left now is told.
     Back,
+    /// A person, who was told.
+    Told,
 }
 
 impl Ticket {
@@ -97,12 +99,20 @@ impl Ticket {
 
     /// What to do about a leg that is left over: taken back once, told when it is still there.
     pub(in crate::hot::gateway) fn take_back(&mut self, (number, qty): (u8, Qty)) -> Option<Step> {
-        if self.policy.policy == Policy::HoldAndAlarm || self.taken == Taken::Back {
+        if self.policy.policy == Policy::HoldAndAlarm || self.taken != Taken::Closed {
+            if self.taken != Taken::Told {
+                self.is_alarmed = false;
+                self.taken = Taken::Told;
+            }
             return self.alarm_once();
         }
-        self.taken = Taken::Back;
         let leg = self.works[usize::from(number)].leg;
         Some(Step::TakeBack(Leg { qty, ..leg }))
+    }
+
+    /// Notes that what was left is being closed: that is tried once.
+    pub(in crate::hot::gateway) const fn taken_back(&mut self) {
+        self.taken = Taken::Back;
     }
 
     /// True when a leg has more than it may have.
