@@ -459,6 +459,30 @@ fn what_fills_behind_a_new_entry_is_told_and_nothing_of_the_new_one_is_sold() {
 }
 
 #[test]
+fn legs_that_differ_while_what_takes_one_back_waits_are_told() {
+    let mut play = Play::open(setup(Policy::Unwind));
+    play.pair(1, 600);
+    let both = play.requests(2);
+    play.fill(&both[0]);
+    let put = play.accept(&both[1]);
+    play.tell(&both[1], put, OrderState::Rejected, 0);
+    // Nobody answers what takes the CALL back.
+    let back = play.requests(1).remove(0);
+    assert_eq!(field(&back, "transaction_type"), "SELL");
+    let told = |play: &Play| {
+        let tells = |event: &&GatewayEvent| matches!(event, GatewayEvent::Imbalance(_));
+        play.desk.events.iter().filter(tells).count()
+    };
+    play.desk.work(4);
+    let at_first = told(&play);
+    for _ in 0..200 {
+        play.desk.step(SECOND / 10);
+        play.desk.work(4);
+    }
+    assert_eq!(told(&play), at_first + 1);
+}
+
+#[test]
 fn an_entry_is_not_priced_after_a_book_that_ran_away() {
     let mut play = Play::open(setup(Policy::Complete));
     let open = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);

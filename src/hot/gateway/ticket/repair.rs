@@ -15,6 +15,9 @@ use super::{LEGS, Step, Ticket};
 use crate::model::{Leg, MonoNanos, Qty};
 use crate::rules::Policy;
 
+/// Legs that differ for this much longer than they may are told, though they are being repaired.
+const TELL_NS: u64 = 5_000_000_000;
+
 /// How far the repair of an imbalance has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -136,6 +139,14 @@ impl Ticket {
         self.uneven_since = is_uneven.then(|| self.uneven_since.unwrap_or(now));
         let is_over = self.works[..2].iter().all(Work::is_over);
         let is_unknown = self.works[..2].iter().any(Work::is_unknown);
+        // Whatever is being done about it may itself be waiting, for an order nobody knows or for the budget.
+        let most = self.policy.imbalance_ns.saturating_add(TELL_NS);
+        let is_stuck = self
+            .uneven_since
+            .is_some_and(|since| now.since(since) >= most);
+        if is_stuck && self.phase != Phase::Working && !self.is_alarmed {
+            return self.alarm_once();
+        }
         match self.phase {
             Phase::Working => {
                 let late = |since| now.since(since) >= self.policy.imbalance_ns;
