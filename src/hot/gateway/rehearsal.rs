@@ -25,7 +25,8 @@ pub(super) struct Rehearsal {
     mirror: Mirror,
     interval_ns: u64,
     last: MonoNanos,
-    next: usize,
+    /// Positions of the contracts that can be ordered.
+    armed: Box<[usize]>,
     count: u64,
     is_over: bool,
 }
@@ -34,11 +35,13 @@ impl<C: Connection> Gateway<C> {
     /// Rehearses on a mirror whenever nothing was sent for an interval.
     #[must_use]
     pub fn rehearsing(mut self, mirror: Mirror, interval_ns: u64) -> Self {
+        let armed = self.parts.armed.iter().enumerate();
+        let can = armed.filter(|(_, armed)| armed.templates.is_some());
         self.rehearsal = Some(Rehearsal {
+            armed: can.map(|(at, _)| at).collect(),
             mirror,
             interval_ns,
             last: MonoNanos(0),
-            next: 0,
             count: 0,
             is_over: false,
         });
@@ -71,15 +74,11 @@ impl<C: Connection> Gateway<C> {
         if busy || own.is_over || since < own.interval_ns {
             return;
         }
-        let count = self.parts.armed.len();
-        let can = |at: &usize| {
-            let armed = self.parts.armed.get(*at);
-            armed.is_some_and(|armed| armed.templates.is_some())
-        };
-        let Some(at) = (own.next..count).chain(0..own.next.min(count)).find(can) else {
+        let turn = usize::try_from(own.count).unwrap_or(0);
+        let turn = turn.checked_rem(own.armed.len());
+        let Some(at) = turn.and_then(|turn| own.armed.get(turn).copied()) else {
             return;
         };
-        own.next = (at + 1) % count.max(1);
         let Some((intent, leg)) = self.shadow(at, now) else {
             return;
         };

@@ -257,20 +257,22 @@ impl<C: Connection> Gateway<C> {
 
     /// The next step of a ticket, as long as there is a connection to take it on.
     fn next_step(&mut self, at: usize, now: MonoNanos) -> Option<Step> {
-        let ticket = &mut self.tickets[at];
-        if let Some(alarm) = ticket.watch(now) {
+        if let Some(alarm) = self.tickets[at].watch(now) {
             return Some(alarm);
         }
+        let left = self.left_over(at);
+        let waits = self.tickets[at].is_taken() && self.is_being_closed(at);
+        if waits && let Some(alarm) = self.tickets[at].wait_for_exit(left.is_some(), now) {
+            return Some(alarm);
+        }
+        let ticket = &self.tickets[at];
         if ticket.is_over() {
-            // What lives beside its legs is being cancelled, and may still fill.
-            if self.orders.lives(ticket.intent.id, None) {
+            // What lives beside its legs is being cancelled, and may still fill; what filled while an exit took over
+            // its legs may be beyond what that exit closes.
+            if waits || self.orders.lives(ticket.intent.id, None) {
                 return None;
             }
-            // What filled while an exit took over its legs may be beyond what that exit closes.
-            if self.tickets[at].is_taken() && self.is_being_closed(at) {
-                return None;
-            }
-            if let Some(left) = self.left_over(at)
+            if let Some(left) = left
                 && let Some(step) = self.tickets[at].take_back(left)
             {
                 return Some(step);
@@ -285,9 +287,12 @@ impl<C: Connection> Gateway<C> {
         self.tickets[at].next(room_to_open, now)
     }
 
-    /// What the exit that took over a ticket left of one leg beyond the other.
+    /// What an exit that took over a ticket has not closed of one leg beyond the other.
     fn left_over(&self, at: usize) -> Option<(u8, Qty)> {
         let ticket = &self.tickets[at];
+        if !ticket.is_taken() {
+            return None;
+        }
         let strategy = ticket.intent.signal.strategy;
         let mut held = [0; 2];
         for (held, leg) in held.iter_mut().zip(ticket.intent.legs()) {

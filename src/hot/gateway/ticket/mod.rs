@@ -232,6 +232,10 @@ impl Ticket {
     pub(super) fn close(&mut self) {
         if self.is_entry() {
             self.give_up_entries();
+            if self.taken == Taken::No {
+                self.is_alarmed = false;
+                self.uneven_since = None;
+            }
             if matches!(self.taken, Taken::No | Taken::Closed) {
                 self.taken = Taken::Closing;
             }

@@ -90,18 +90,38 @@ impl Ticket {
         is_kept && self.taken != Taken::No
     }
 
-    /// What is left of the legs once the exit that took them over is done, when it is more of one than of the other:
-    /// the position of the leg and the units it has beyond. `held` is what the strategy holds in the direction of each
+    /// What an exit that took over the legs has not closed of them, when it is more of one than of the other: the
+    /// position of the leg and the units it has beyond. `held` is what the strategy holds in the direction of each
     /// leg.
     pub(in crate::hot::gateway) fn left_over(&self, held: [u32; 2]) -> Option<(u8, Qty)> {
         let [call, put] = [self.net(0).min(held[0]), self.net(1).min(held[1])];
         let more = (u8::from(put > call), Qty(call.abs_diff(put)));
-        let is_done = self.taken != Taken::Closing;
-        (self.is_taken() && is_done && call != put).then_some(more)
+        (call != put).then_some(more)
     }
 
-    /// What to do about a leg that is left over: taken back once, told when it is still there.
+    /// What to do while the exit goes on: legs that differ for as long as a repair may take are told once.
+    pub(in crate::hot::gateway) fn wait_for_exit(
+        &mut self,
+        differ: bool,
+        now: MonoNanos,
+    ) -> Option<Step> {
+        self.uneven_since = differ.then(|| self.uneven_since.unwrap_or(now));
+        self.is_stuck(now).then(|| self.alarm_once()).flatten()
+    }
+
+    /// True once legs have differed for longer than their repair may take.
+    fn is_stuck(&self, now: MonoNanos) -> bool {
+        let most = self.policy.imbalance_ns.saturating_add(TELL_NS);
+        self.uneven_since
+            .is_some_and(|since| now.since(since) >= most)
+    }
+
+    /// What to do about a leg that is left over: taken back once, told when it is still there. An exit that ended
+    /// short is decided again.
     pub(in crate::hot::gateway) fn take_back(&mut self, (number, qty): (u8, Qty)) -> Option<Step> {
+        if self.taken == Taken::Closing {
+            return None;
+        }
         if self.policy.policy == Policy::HoldAndAlarm || self.taken != Taken::Closed {
             if self.taken != Taken::Told {
                 self.is_alarmed = false;
@@ -140,11 +160,7 @@ impl Ticket {
         let is_over = self.works[..2].iter().all(Work::is_over);
         let is_unknown = self.works[..2].iter().any(Work::is_unknown);
         // Whatever is being done about it may itself be waiting, for an order nobody knows or for the budget.
-        let most = self.policy.imbalance_ns.saturating_add(TELL_NS);
-        let is_stuck = self
-            .uneven_since
-            .is_some_and(|since| now.since(since) >= most);
-        if is_stuck && self.phase != Phase::Working && !self.is_alarmed {
+        if self.is_stuck(now) && self.phase != Phase::Working && !self.is_alarmed {
             return self.alarm_once();
         }
         match self.phase {
