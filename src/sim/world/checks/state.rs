@@ -128,7 +128,37 @@ fn exits(evidence: &Evidence) -> BTreeMap<(u16, &str), Vec<u64>> {
     found
 }
 
-/// O9: legs that differ at the end by more than the budget were alarmed, or an exit took over what they hold.
+/// A fill of an exit: when, its units, and what its strategy then holds of the contract.
+struct Close {
+    at: u64,
+    qty: u64,
+    left: i64,
+}
+
+/// What the exits of each strategy in each contract closed.
+fn closes(evidence: &Evidence) -> BTreeMap<(u16, &str), Vec<Close>> {
+    let mut held: BTreeMap<(u16, &str), i64> = BTreeMap::new();
+    let mut found: BTreeMap<(u16, &str), Vec<Close>> = BTreeMap::new();
+    for trade in &evidence.record.trades {
+        let tag = evidence.tag_of(trade.tag.as_ref());
+        let order = tag.and_then(|tag| evidence.orders.get(&tag));
+        let strategy = order.map_or(evidence.adopter, |order| order.strategy.0);
+        let key = (strategy, trade.symbol.as_str());
+        let left = held.entry(key).or_default();
+        *left += trade.side.sign() * i64::from(trade.qty);
+        if order.is_some_and(|order| order.reduces) {
+            found.entry(key).or_default().push(Close {
+                at: trade.real,
+                qty: trade.qty.into(),
+                left: *left,
+            });
+        }
+    }
+    found
+}
+
+/// O9: legs that differ at the end by more than the budget were alarmed, or exits closed what they differ by, or all
+/// that was held of the longer leg's contract.
 pub fn legs_together(evidence: &Evidence, found: &mut Vec<Violation>) {
     let mut filled: BTreeMap<u64, [i64; 4]> = BTreeMap::new();
     for (tag, order) in evidence.ours() {
@@ -138,7 +168,7 @@ pub fn legs_together(evidence: &Evidence, found: &mut Vec<Violation>) {
             *sum += i64::from(order.filled);
         }
     }
-    let exits = exits(evidence);
+    let closes = closes(evidence);
     let began = |number: u64| {
         let mut own = evidence.record.trades.iter().filter(|trade| {
             let tag = evidence.tag_of(trade.tag.as_ref());
@@ -167,9 +197,11 @@ pub fn legs_together(evidence: &Evidence, found: &mut Vec<Violation>) {
             let ix = intent.legs().nth(more).map(|leg| leg.instrument.at());
             let symbol = ix.and_then(|ix| evidence.symbols.get(ix));
             let key = symbol.map(|symbol| (intent.signal.strategy.0, symbol.as_str()));
-            let times = key.and_then(|key| exits.get(&key));
+            let own = key.and_then(|key| closes.get(&key));
             let from = began(*number);
-            times.is_some_and(|times| times.iter().any(|at| *at >= from))
+            let later = || own.into_iter().flatten().filter(|close| close.at >= from);
+            later().map(|close| close.qty).sum::<u64>() >= uneven
+                || later().any(|close| close.left == 0)
         });
         if !is_taken_over {
             let words =
