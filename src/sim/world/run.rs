@@ -361,7 +361,10 @@ impl Run {
     }
 
     fn is_over(&self) -> bool {
-        self.refuses || matches!(self.phase, Phase::Closing(since) if self.now >= since + CLOSING)
+        // A death while everything is closed is a fault: what it left unknown has its time to be proved.
+        let back = self.down.last().map_or(0, |(_, back)| *back);
+        let is_closed = |since: u64| self.now >= since.max(back).saturating_add(CLOSING);
+        self.refuses || matches!(self.phase, Phase::Closing(since) if is_closed(since))
     }
 
     /// True when nothing is under way: not in the gateway, not at the venue, not in question.
