@@ -16,12 +16,13 @@ use tezi::cli::decode::decode_frames;
 use tezi::model::{
     FeedFault, NetQty, OrderId, OrderState, Price, Qty, Quote, RejectClass, Side, Token, WallNanos,
 };
-use tezi::venue::kite::faults::ApiFault;
 use tezi::venue::kite::feed::{self, next_packet};
-use tezi::venue::kite::market::Interval;
 use tezi::venue::kite::packet::{LENGTHS, Layout, Level, Packet};
 use tezi::venue::kite::{books, market, master, session};
-use tezi::venue::{Broker, Cursor, FRAME_MAX, Frame, JsonScratch, Mode, Reply, TextMessage};
+use tezi::venue::master::ten_lots;
+use tezi::venue::{
+    ApiFault, Broker, Cursor, FRAME_MAX, Frame, Interval, JsonScratch, Mode, Reply, TextMessage,
+};
 
 fn fixture(name: &str, test: &str) -> Option<Vec<u8>> {
     let shared = std::env::var_os("TEZI_SHARED").map_or_else(
@@ -546,7 +547,7 @@ fn the_instrument_dump_is_read_without_a_bad_row() {
     let Some(csv) = fixture("instruments_nse.csv", "instruments") else {
         return;
     };
-    let dump = master::parse_instruments(&csv, |_| true, master::ten_lots).expect("a dump");
+    let dump = master::parse_instruments(&csv, |_| true, ten_lots).expect("a dump");
     assert_eq!(
         (dump.rows, dump.instruments.len(), dump.bad, dump.foreign),
         (99, 99, 0, 0)
@@ -580,14 +581,14 @@ fn remaining_mock_files_are_sound_envelopes() {
 #[test]
 fn subscriptions_name_their_mode_and_split_by_five_hundred() {
     let tokens: Vec<Token> = (1..=1_001).map(Token).collect();
-    let messages = Broker::Kite.subscribe_messages(&tokens, Mode::Full);
+    let messages = feed::subscribe_messages(&tokens, Mode::Full);
     assert_eq!(messages.len(), 6);
     assert_eq!(messages[4], r#"{"a":"subscribe","v":[1001]}"#);
     assert_eq!(messages[5], r#"{"a":"mode","v":["full",[1001]]}"#);
     for message in messages {
         serde_json::from_str::<serde_json::Value>(&message).expect("JSON");
     }
-    assert!(Broker::Kite.subscribe_messages(&[], Mode::Ltp).is_empty());
+    assert!(feed::subscribe_messages(&[], Mode::Ltp).is_empty());
 }
 
 #[test]

@@ -17,7 +17,7 @@ use tezi::model::{
     Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag, Token, WallNanos,
 };
 use tezi::ring::{lane::Policy, lossless};
-use tezi::venue::kite::books::OrderRow;
+use tezi::venue::books::OrderRow;
 use tezi::venue::{OrderUpdate, TokenTable};
 
 const ACCOUNT: u32 = 77;

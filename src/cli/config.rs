@@ -2,8 +2,8 @@
 
 use super::Failure;
 use crate::config::{
-    Config, IdleChoice, LegsConfig, LimitsConfig, LoginConfig, StrategyConfig, TogetherConfig,
-    TopologyChoice, WarmupSource,
+    Config, IdleChoice, LegsConfig, LimitsConfig, StrategyConfig, TogetherConfig, TopologyChoice,
+    WarmupSource,
 };
 use crate::indicators::ShortBar;
 use crate::model::price::PER_RUPEE;
@@ -183,24 +183,20 @@ fn engine(config: &Config) -> Value {
 
 fn venue(config: &Config) -> Value {
     let venue = &config.venue;
-    let login = match &venue.login {
-        LoginConfig::AccessToken(token) => format!("access_token {token}"),
-        LoginConfig::RequestToken {
-            request_token,
-            api_secret,
-        } => {
-            format!("request_token {request_token}, api_secret {api_secret}")
-        }
-    };
+    let given: Vec<String> = venue
+        .login
+        .keys()
+        .filter_map(|key| Some(format!("{key} {}", venue.login.get(key)?)))
+        .collect();
     json!({
-        "kind": "kite",
+        "kind": venue.broker.name(),
         "name": venue.name,
         "simulated": venue.simulated,
         "rest": venue.rest,
         "ticker": venue.ticker,
         "ca_file": venue.ca_file,
-        "api_key": venue.api_key,
-        "login": login,
+        "api_key": venue.login.api_key,
+        "login": given.join(", "),
         "account": venue.account,
         "product": venue.product.name(),
         "connections": venue.connections,

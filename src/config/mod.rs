@@ -19,7 +19,7 @@ pub use error::ConfigError;
 pub use market::{Contract, MarketRules, Terms};
 pub use run::{
     BarsConfig, Config, ConfigErrors, EngineConfig, FeedConfig, IdleChoice, JournalSync,
-    LimitsConfig, LoginConfig, NearCutoff, TopologyChoice, VenueConfig, WarmupConfig, WarmupSource,
+    LimitsConfig, NearCutoff, TopologyChoice, VenueConfig, WarmupConfig, WarmupSource,
 };
 pub use strategy::{
     InstrumentRef, LegConfig, LegsConfig, StrategyConfig, TogetherConfig, TradeConfig,

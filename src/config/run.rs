@@ -17,7 +17,8 @@ use crate::indicators::ShortBar;
 use crate::model::price::PER_RUPEE;
 use crate::model::{Lots, Money, Secret};
 use crate::rules::{BudgetLimits, Limits, RunawayLimits};
-use crate::venue::{Broker, Mode, Product};
+use crate::venue::session::{Credentials, LoginField};
+use crate::venue::{Broker, Facts, Mode, Product};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -107,10 +108,8 @@ pub struct VenueConfig {
     pub ticker: String,
     /// One more root certificate, for the simulated venue.
     pub ca_file: Option<PathBuf>,
-    /// The application's key.
-    pub api_key: String,
-    /// How a session is obtained.
-    pub login: LoginConfig,
+    /// The application's key, and how a session is obtained.
+    pub login: Credentials,
     /// The account a live run must find itself in; `None` for a simulated venue that does not care.
     pub account: Option<String>,
     /// How positions are carried.
@@ -119,20 +118,6 @@ pub struct VenueConfig {
     pub connections: usize,
     /// True when the venue is ours and no money moves.
     pub simulated: bool,
-}
-
-/// How a session is obtained.
-#[derive(Clone, Debug)]
-pub enum LoginConfig {
-    /// A token that is ready to use.
-    AccessToken(Secret),
-    /// The one-time token of the broker's login page and the application's secret.
-    RequestToken {
-        /// From the redirect of the login page.
-        request_token: Secret,
-        /// The application's secret.
-        api_secret: Secret,
-    },
 }
 
 /// Market data.
@@ -358,8 +343,10 @@ impl Config {
         let engine = engine(engine_section, folder);
         let venue = venue(root.section("venue"), folder);
         let feed = feed(root.section("feed"));
-        let simulated = venue.as_ref().is_some_and(|venue| venue.simulated);
-        let limits = limits(root.section("limits"), simulated, &market);
+        let kind = venue.as_ref().map_or((Broker::Kite, false), |venue| {
+            (venue.broker, venue.simulated)
+        });
+        let limits = limits(root.section("limits"), kind, &market);
         let warmup = warmup(root.section("warmup"), folder);
         let bars = bars(root.section("bars"));
         let sections = root.sections("strategy");
@@ -457,9 +444,11 @@ fn venue(section: Section<'_>, folder: &Path) -> Option<VenueConfig> {
         return None;
     }
     let simulated = section.truth("simulated", true);
-    let broker = section.choice("kind", &[("kite", Broker::Kite)], Broker::Kite);
+    let kinds = Broker::ALL.map(|broker| (broker.name(), broker));
+    let broker = section.choice("kind", &kinds, Broker::Kite);
+    let facts = broker.facts();
     let products = [("NRML", Product::Nrml), ("MIS", Product::Mis)];
-    let (rest, ticker) = addresses(&section, simulated);
+    let (rest, ticker) = addresses(&section, facts, simulated);
     let account = section.text("account").map(|found| found.value);
     if !simulated && account.is_none() {
         section.missing(
@@ -471,14 +460,13 @@ fn venue(section: Section<'_>, folder: &Path) -> Option<VenueConfig> {
         broker,
         name: section
             .text("name")
-            .map_or("kite".to_owned(), |found| found.value),
+            .map_or(facts.name.to_owned(), |found| found.value),
         rest,
         ticker,
         ca_file: section
             .text("ca_file")
             .map(|found| folder.join(found.value)),
-        api_key: api_key(&section, simulated),
-        login: login(&section, simulated, folder)?,
+        login: login(&section, facts, simulated, folder)?,
         account,
         product: section.choice("product", &products, Product::Nrml),
         connections: whole(section.integer("connections", 1..=16, 4)),
@@ -488,8 +476,8 @@ fn venue(section: Section<'_>, folder: &Path) -> Option<VenueConfig> {
     Some(venue)
 }
 
-/// Kite's own addresses unless others are given; a simulated venue is on this machine.
-fn addresses(section: &Section<'_>, simulated: bool) -> (String, String) {
+/// The broker's own addresses unless others are given; a simulated venue is on this machine.
+fn addresses(section: &Section<'_>, facts: &Facts, simulated: bool) -> (String, String) {
     let address = |key: &'static str, schemes: [&str; 2], real: &str| {
         let Some(found) = section.text(key) else {
             if simulated {
@@ -535,12 +523,12 @@ fn addresses(section: &Section<'_>, simulated: bool) -> (String, String) {
         }
         found.value
     };
-    let rest = address("rest", ["https://", "http://"], "https://api.kite.trade");
-    let ticker = address("ticker", ["wss://", "ws://"], "wss://ws.kite.trade");
+    let rest = address("rest", ["https://", "http://"], facts.rest);
+    let ticker = address("ticker", ["wss://", "ws://"], facts.ticker);
     (rest, ticker)
 }
 
-fn api_key(section: &Section<'_>, simulated: bool) -> String {
+fn api_key(section: &Section<'_>, facts: &Facts, simulated: bool) -> String {
     match section.text("api_key") {
         Some(found)
             if found.value.chars().all(|c| c.is_ascii_alphanumeric())
@@ -554,48 +542,73 @@ fn api_key(section: &Section<'_>, simulated: bool) -> String {
         }
         None if simulated => "simulated".to_owned(),
         None => {
-            section.missing("api_key", "the key of your Kite Connect application");
+            section.missing("api_key", facts.api_key);
             String::new()
         }
     }
 }
 
-fn login(section: &Section<'_>, simulated: bool, folder: &Path) -> Option<LoginConfig> {
-    let secret = |key: &'static str| {
-        section.text(key).map(|found| {
-            secrets::read(&folder.join(&found.value)).unwrap_or_else(|message| {
-                section.source().fault(&found.span, message);
-                Secret::new(String::new())
-            })
-        })
-    };
-    let inline = |found: Option<Found<String>>| found.map(|found| Secret::new(found.value));
-    let access_file = secret("access_token_file");
-    let access = section.text("access_token");
-    if let Some(found) = &access
-        && !simulated
-    {
-        let message = "[venue] access_token: a real token does not belong in this file; use access_token_file";
-        section.source().fault(&found.span, message);
-    }
-    let request = inline(section.text("request_token"));
-    let api_secret = secret("api_secret_file");
-    match (access_file.or(inline(access)), request, api_secret) {
-        (Some(token), None, None) => Some(LoginConfig::AccessToken(token)),
-        (None, Some(request_token), Some(api_secret)) => Some(LoginConfig::RequestToken {
-            request_token,
-            api_secret,
-        }),
-        (None, None, None) if simulated => Some(LoginConfig::AccessToken(Secret::new(
-            "simulated".to_owned(),
-        ))),
-        _ => {
-            let message =
-                "[venue] needs either access_token_file, or request_token and api_secret_file";
-            section.source().fault(&section.span(), message);
-            None
+/// Reads every value the broker's ways to log in may need; exactly one way must be given, and whole.
+fn login(
+    section: &Section<'_>,
+    facts: &Facts,
+    simulated: bool,
+    folder: &Path,
+) -> Option<Credentials> {
+    let mut credentials = Credentials::new(api_key(section, facts, simulated));
+    for field in facts.logins.iter().copied().flatten() {
+        if let Some(value) = login_value(section, field, simulated, folder) {
+            credentials.give(field.key, value);
         }
     }
+    let given: Vec<&str> = credentials.keys().collect();
+    let is_way = |way: &&[LoginField]| {
+        way.len() == given.len() && way.iter().all(|field| given.contains(&field.key))
+    };
+    if facts.logins.iter().any(is_way) {
+        return Some(credentials);
+    }
+    if let ([], true, Some([field])) = (given.as_slice(), simulated, facts.logins.first()) {
+        credentials.give(field.key, Secret::new("simulated".to_owned()));
+        return Some(credentials);
+    }
+    let way = |way: &&[LoginField]| {
+        let keys: Vec<&str> = way.iter().map(LoginField::usual_key).collect();
+        keys.join(" and ")
+    };
+    let ways: Vec<String> = facts.logins.iter().map(way).collect();
+    let message = format!("[venue] needs either {}", ways.join(", or "));
+    section.source().fault(&section.span(), message);
+    None
+}
+
+/// The value of a field: out of its file, or, where it has none or no money moves, as it stands.
+fn login_value(
+    section: &Section<'_>,
+    field: &LoginField,
+    simulated: bool,
+    folder: &Path,
+) -> Option<Secret> {
+    let file = field.file_key.and_then(|key| section.text(key));
+    let inline = section.text(field.key);
+    if let (Some(found), Some(file_key)) = (&inline, field.file_key)
+        && !simulated
+    {
+        let what = field.key.rsplit('_').next().unwrap_or(field.key);
+        let message = format!(
+            "[venue] {}: a real {what} does not belong in this file; use {file_key}",
+            field.key
+        );
+        section.source().fault(&found.span, message);
+    }
+    let read = |found: Found<String>| {
+        secrets::read(&folder.join(&found.value)).unwrap_or_else(|message| {
+            section.source().fault(&found.span, message);
+            Secret::new(String::new())
+        })
+    };
+    file.map(read)
+        .or(inline.map(|found| Secret::new(found.value)))
 }
 
 fn feed(section: Section<'_>) -> FeedConfig {
@@ -615,7 +628,11 @@ fn feed(section: Section<'_>) -> FeedConfig {
     feed
 }
 
-fn limits(section: Section<'_>, simulated: bool, market: &MarketRules) -> LimitsConfig {
+fn limits(
+    section: Section<'_>,
+    (broker, simulated): (Broker, bool),
+    market: &MarketRules,
+) -> LimitsConfig {
     let small = |key: &'static str, range, default| {
         u32::try_from(section.integer(key, range, default)).unwrap_or(0)
     };
@@ -623,9 +640,21 @@ fn limits(section: Section<'_>, simulated: bool, market: &MarketRules) -> Limits
         let rupees = section.integer(key, 1..=100_000_000_000, default);
         Money(rupees.saturating_mul(PER_RUPEE))
     };
-    // Brokers refuse the eleventh order of a second; a simulated venue sets no such limit.
-    let at_most = |most: i64| if simulated { 1_000_000 } else { most };
-    let per_second = section.integer("orders_per_second", 1..=at_most(10), 9);
+    // Brokers refuse what is above their limit; a simulated venue sets none. Some room is kept by default.
+    let taken = broker.facts().limits;
+    let at_most = |most: u32, simulated_most| {
+        if simulated {
+            simulated_most
+        } else {
+            i64::from(most)
+        }
+    };
+    let most_of = |most: u32, percent: i64| i64::from(most) * percent / 100;
+    let per_second = section.integer(
+        "orders_per_second",
+        1..=at_most(taken.per_second, 1_000_000),
+        most_of(taken.per_second, 90),
+    );
     // Both legs of an entry fit beside the default.
     let reserve = (per_second - 2).clamp(0, 3);
     let runaway_seconds = section.integer("runaway_window_s", 1..=3_600, 60);
@@ -635,14 +664,23 @@ fn limits(section: Section<'_>, simulated: bool, market: &MarketRules) -> Limits
     let limits = LimitsConfig {
         open_orders_max: small("open_orders", 1..=1_000, 20),
         per_second_max: u32::try_from(per_second).unwrap_or(0),
-        per_minute_max: small("orders_per_minute", 1..=at_most(400), 380),
+        per_minute_max: small(
+            "orders_per_minute",
+            1..=at_most(taken.per_minute, 1_000_000),
+            most_of(taken.per_minute, 95),
+        ),
         per_day_max: small(
             "orders_per_day",
-            1..=if simulated { 100_000_000 } else { 5_000 },
-            4_800,
+            1..=at_most(taken.per_day, 100_000_000),
+            most_of(taken.per_day, 96),
         ),
         reserve: small("reserve_for_exits", 0..=per_second - 1, reserve),
-        modifications_max: u16::try_from(section.integer("modifications", 0..=25, 20)).unwrap_or(0),
+        modifications_max: u16::try_from(section.integer(
+            "modifications",
+            0..=i64::from(taken.modifications),
+            most_of(taken.modifications, 80),
+        ))
+        .unwrap_or(0),
         band_basis_points: section.basis_points("price_band_percent", 1..=4_000, 500),
         last_band_basis_points: section.basis_points("last_price_band_percent", 1..=10_000, 1_000),
         order_value_max: rupees("order_value", 50_000_000),

@@ -4,16 +4,21 @@
 //! - One login; the session is shared by the feed, the order connections and this desk.
 //! - Only reads are repeated after a broken connection, once. Nothing here places an order.
 
-use crate::model::{Bar, Exchange, Instrument, Secret, WallNanos};
+use crate::model::{Bar, Exchange, Instrument, Qty, WallNanos};
 use crate::net::{HttpConnection, NetFault, Response, Url};
-use crate::venue::kite::{books, faults::ApiFault, market, master, session};
-use crate::venue::{Auth, Broker, Endpoint, JsonScratch, Request};
+use crate::venue::books::{OrderRow, Positions, TradeRow};
+use crate::venue::master::{ContractKey, MasterFault};
+use crate::venue::quotes::{QuoteKind, QuoteRow};
+use crate::venue::session::{Answer, Ask, Credentials, Profile, Session, Step};
+use crate::venue::{ApiFault, Auth, Broker, Endpoint, Interval, JsonScratch, Request};
 use rustls::ClientConfig;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest wait for a connection or a reply.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests one conversation may take: the longest login has three.
+const STEPS_MAX: u8 = 8;
 
 /// Why the desk could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +40,7 @@ pub enum DeskFault {
         /// Which dump.
         exchange: Exchange,
         /// What is wrong with it.
-        source: master::MasterFault,
+        source: MasterFault,
     },
 }
 
@@ -44,27 +49,15 @@ impl DeskFault {
     pub const fn is_session_dead(&self) -> bool {
         matches!(
             self,
-            Self::Net(NetFault::Refused { status: 403, .. })
-                | Self::Api {
-                    source: ApiFault::Session { .. },
-                    ..
-                }
+            Self::Net(NetFault::Refused {
+                status: 401 | 403,
+                ..
+            }) | Self::Api {
+                source: ApiFault::Session { .. },
+                ..
+            }
         )
     }
-}
-
-/// How a session is obtained.
-#[derive(Clone, Debug)]
-pub enum Login {
-    /// A token that is ready to use.
-    AccessToken(Secret),
-    /// The one-time token of the broker's login page, and the application's secret.
-    RequestToken {
-        /// From the redirect of the login page.
-        request_token: Secret,
-        /// The application's secret.
-        api_secret: Secret,
-    },
 }
 
 /// A desk at one broker.
@@ -73,8 +66,7 @@ pub struct Desk {
     broker: Broker,
     url: Url,
     tls: Arc<ClientConfig>,
-    auth: Auth,
-    account: String,
+    session: Session,
     connection: Option<HttpConnection>,
     json: JsonScratch,
 }
@@ -89,42 +81,79 @@ impl Desk {
         broker: Broker,
         url: Url,
         tls: Arc<ClientConfig>,
-        api_key: &str,
-        login: &Login,
+        credentials: &Credentials,
     ) -> Result<Self, DeskFault> {
         let mut desk = Self::visitor(broker, url, tls);
-        desk.log_in(api_key, login)?;
+        desk.log_in(credentials)?;
         Ok(desk)
     }
 
-    /// Logs in; a ready access token is proved with a profile read.
+    /// Logs in, in as many steps as the broker wants.
     ///
     /// # Errors
     ///
     /// [`DeskFault`]: nothing was sent but the login itself.
-    pub fn log_in(&mut self, api_key: &str, login: &Login) -> Result<(), DeskFault> {
-        self.auth = Auth::new(api_key, "");
-        match login {
-            Login::AccessToken(token) => {
-                self.auth = Auth::new(api_key, token.expose());
-                self.account = self.profile()?.user_id;
-            }
-            Login::RequestToken {
-                request_token,
-                api_secret,
-            } => {
-                let request = session::session_request(api_key, request_token.expose(), api_secret);
-                let mut reply = self.call(&request)?;
-                let session = session::parse_session(reply.status, &mut reply.body, &mut self.json)
-                    .map_err(|source| DeskFault::Api {
-                        what: "login",
-                        source,
-                    })?;
-                self.auth = Auth::new(api_key, session.access_token.expose());
-                self.account = session.user_id;
-            }
+    pub fn log_in(&mut self, credentials: &Credentials) -> Result<(), DeskFault> {
+        let broker = self.broker;
+        let mut session = Session::none();
+        self.converse("login", |answer, json| {
+            broker.log_in(credentials, &mut session, answer, json)
+        })?;
+        if let Some(rest) = &session.rest {
+            self.url = Url::parse(rest)?;
+            self.connection = None;
         }
+        self.session = session;
         Ok(())
+    }
+
+    /// Asks as long as `next` has something to ask, and returns the last answer.
+    fn converse(
+        &mut self,
+        what: &'static str,
+        mut next: impl FnMut(Option<Answer<'_>>, &mut JsonScratch) -> Result<Step, ApiFault>,
+    ) -> Result<Response, DeskFault> {
+        let told = |source| DeskFault::Api { what, source };
+        let mut json = JsonScratch::new();
+        let mut step = next(None, &mut json).map_err(told)?;
+        let mut last = None;
+        for number in 1..=STEPS_MAX {
+            let Step::Ask(ask) = step else {
+                break;
+            };
+            let mut reply = self.ask(&ask)?;
+            let answer = Answer {
+                number,
+                status: reply.status,
+                body: &mut reply.body,
+            };
+            step = next(Some(answer), &mut json).map_err(told)?;
+            last = Some(reply);
+        }
+        match (step, last) {
+            (Step::Done, Some(last)) => Ok(last),
+            (Step::Ask(_), _) | (Step::Done, None) => Err(told(ApiFault::Unreadable {
+                status: 0,
+                what: format!("no end after {STEPS_MAX} requests"),
+            })),
+        }
+    }
+
+    /// Asks the order interface, or another host of the broker while no other address is configured: whoever gives
+    /// an address gives it for everything.
+    fn ask(&mut self, ask: &Ask) -> Result<Response, NetFault> {
+        let real = Url::parse(self.broker.facts().rest)?;
+        match &ask.at {
+            Some(at) if real.host == self.url.host => {
+                let elsewhere = Url::parse(at)?;
+                let mut connection = HttpConnection::connect_large(&elsewhere, &self.tls, TIMEOUT)?;
+                let mut bytes = Vec::new();
+                let endpoint = Endpoint::new(&elsewhere.host, elsewhere.port);
+                ask.request.encode(&endpoint, &mut bytes);
+                connection.call(&bytes)
+            }
+            _ => self.call(&ask.request),
+        }
     }
 
     /// A desk that is not logged in: good for the pages of a simulated venue and nothing else.
@@ -133,8 +162,7 @@ impl Desk {
             broker,
             url,
             tls,
-            auth: Auth::new("", ""),
-            account: String::new(),
+            session: Session::none(),
             connection: None,
             json: JsonScratch::new(),
         }
@@ -147,8 +175,7 @@ impl Desk {
             broker: self.broker,
             url: self.url.clone(),
             tls: Arc::clone(&self.tls),
-            auth: self.auth.clone(),
-            account: self.account.clone(),
+            session: self.session.clone(),
             connection: None,
             json: JsonScratch::new(),
         }
@@ -161,12 +188,12 @@ impl Desk {
 
     /// The session's credentials.
     pub const fn auth(&self) -> &Auth {
-        &self.auth
+        &self.session.auth
     }
 
     /// The account that is logged in.
     pub fn account(&self) -> &str {
-        &self.account
+        &self.session.account
     }
 
     /// Where requests go, as order templates need it.
@@ -174,23 +201,25 @@ impl Desk {
         Endpoint::new(&self.url.host, self.url.port)
     }
 
-    /// The address of the feed with its credentials.
+    /// The address of the feed with its credentials, and the headers of its handshake.
     ///
     /// # Errors
     ///
     /// [`NetFault::Url`] when the configured address is not one.
-    pub fn feed_url(&self, ticker: &str) -> Result<Url, NetFault> {
+    pub fn feed(&self, ticker: &str) -> Result<(Url, Vec<(String, String)>), NetFault> {
+        let opening = self.broker.opening(&self.session.auth);
         let mut url = Url::parse(ticker)?;
-        session::ticker_path(&self.auth)
-            .expose()
-            .clone_into(&mut url.path);
-        Ok(url)
+        if let Some(path) = &opening.path {
+            path.expose().clone_into(&mut url.path);
+        }
+        Ok((url, opening.headers))
     }
 
     /// The bytes of a cheap request that keeps an order connection warm.
     pub fn warm_request(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        session::profile_request(&self.auth).encode(&self.endpoint(), &mut bytes);
+        let request = self.broker.profile_request(&self.session.auth);
+        request.encode(&self.endpoint(), &mut bytes);
         bytes
     }
 
@@ -202,14 +231,26 @@ impl Desk {
     pub fn order_connection(&self) -> Result<HttpConnection, DeskFault> {
         let mut connection = HttpConnection::connect(&self.url, &self.tls, TIMEOUT)?;
         let mut reply = connection.call(&self.warm_request())?;
-        session::parse_profile(reply.status, &mut reply.body, &mut JsonScratch::new()).map_err(
-            |source| DeskFault::Api {
+        self.broker
+            .parse_profile(reply.status, &mut reply.body, &mut JsonScratch::new())
+            .map_err(|source| DeskFault::Api {
                 what: "order connection",
                 source,
-            },
-        )?;
+            })?;
         connection.set_hot()?;
         Ok(connection)
+    }
+
+    /// Sends a read and has its answer read.
+    fn read<R>(
+        &mut self,
+        what: &'static str,
+        request: &Request,
+        parse: impl FnOnce(u16, &mut [u8], &mut JsonScratch) -> Result<R, ApiFault>,
+    ) -> Result<R, DeskFault> {
+        let mut reply = self.call(request)?;
+        parse(reply.status, &mut reply.body, &mut self.json)
+            .map_err(|source| DeskFault::Api { what, source })
     }
 
     /// Who is logged in.
@@ -217,13 +258,11 @@ impl Desk {
     /// # Errors
     ///
     /// [`DeskFault`].
-    pub fn profile(&mut self) -> Result<session::Profile, DeskFault> {
-        let mut reply = self.call(&session::profile_request(&self.auth))?;
-        session::parse_profile(reply.status, &mut reply.body, &mut self.json).map_err(|source| {
-            DeskFault::Api {
-                what: "profile",
-                source,
-            }
+    pub fn profile(&mut self) -> Result<Profile, DeskFault> {
+        let broker = self.broker;
+        let request = broker.profile_request(&self.session.auth);
+        self.read("profile", &request, |status, body, json| {
+            broker.parse_profile(status, body, json)
         })
     }
 
@@ -231,24 +270,19 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// [`DeskFault`], also when more than 1 % of the dump cannot be read.
+    /// [`DeskFault`], also when more than 1 % of the master cannot be read.
     pub fn instruments(
         &mut self,
         exchange: Exchange,
         keep: impl Fn(&Instrument) -> bool,
-        qty_max: impl Fn(&master::ContractKey<'_>) -> crate::model::Qty,
+        qty_max: impl Fn(&ContractKey<'_>) -> Qty,
     ) -> Result<Vec<Instrument>, DeskFault> {
-        let reply = self.call(&master::instruments_request(&self.auth, Some(exchange)))?;
-        if reply.status != 200 {
-            let source = ApiFault::Unavailable {
-                status: reply.status,
-            };
-            return Err(DeskFault::Api {
-                what: "instruments",
-                source,
-            });
-        }
-        let found = master::parse_instruments(&reply.body, keep, qty_max)
+        let (broker, auth) = (self.broker, self.session.auth.clone());
+        let file = self.converse("instruments", |answer, json| {
+            broker.master(&auth, exchange, answer, json)
+        })?;
+        let found = broker
+            .parse_master(&file.body, exchange, &keep, &qty_max)
             .map_err(|source| DeskFault::Master { exchange, source })?;
         Ok(found.instruments)
     }
@@ -260,19 +294,33 @@ impl Desk {
     /// [`DeskFault`].
     pub fn bars(
         &mut self,
-        token: crate::model::Token,
-        interval: market::Interval,
+        instrument: &Instrument,
+        interval: Interval,
         from: WallNanos,
         to: WallNanos,
     ) -> Result<Vec<Bar>, DeskFault> {
-        let request = market::candles_request(&self.auth, token, interval, (from, to));
-        let mut reply = self.call(&request)?;
-        market::parse_candles(reply.status, &mut reply.body, &mut self.json, interval).map_err(
-            |source| DeskFault::Api {
-                what: "history",
-                source,
-            },
-        )
+        let broker = self.broker;
+        let request = broker.candles_request(&self.session.auth, instrument, interval, (from, to));
+        self.read("history", &request, |status, body, json| {
+            broker.parse_candles(status, body, json, interval)
+        })
+    }
+
+    /// Full quotes; an instrument without data is missing from the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskFault`].
+    pub fn quotes(&mut self, instruments: &[&Instrument]) -> Result<Vec<QuoteRow>, DeskFault> {
+        let broker = self.broker;
+        let mut rows = Vec::with_capacity(instruments.len());
+        for part in instruments.chunks(broker.facts().quotes_max.max(1)) {
+            let request = broker.quotes_request(&self.session.auth, QuoteKind::Full, part);
+            rows.extend(self.read("quotes", &request, |status, body, json| {
+                broker.parse_quotes(status, body, json)
+            })?);
+        }
+        Ok(rows)
     }
 
     /// The order book of the day.
@@ -280,13 +328,11 @@ impl Desk {
     /// # Errors
     ///
     /// [`DeskFault`]; a row that cannot be read fails the whole book.
-    pub fn orders(&mut self) -> Result<Vec<books::OrderRow>, DeskFault> {
-        let mut reply = self.call(&books::orders_request(&self.auth))?;
-        books::parse_orders(reply.status, &mut reply.body, &mut self.json).map_err(|source| {
-            DeskFault::Api {
-                what: "order book",
-                source,
-            }
+    pub fn orders(&mut self) -> Result<Vec<OrderRow>, DeskFault> {
+        let broker = self.broker;
+        let request = broker.orders_request(&self.session.auth);
+        self.read("order book", &request, |status, body, json| {
+            broker.parse_orders(status, body, json)
         })
     }
 
@@ -295,13 +341,11 @@ impl Desk {
     /// # Errors
     ///
     /// [`DeskFault`]; a row that cannot be read fails the whole list.
-    pub fn trades(&mut self) -> Result<Vec<books::TradeRow>, DeskFault> {
-        let mut reply = self.call(&books::trades_request(&self.auth))?;
-        books::parse_trades(reply.status, &mut reply.body, &mut self.json).map_err(|source| {
-            DeskFault::Api {
-                what: "trades",
-                source,
-            }
+    pub fn trades(&mut self) -> Result<Vec<TradeRow>, DeskFault> {
+        let broker = self.broker;
+        let request = broker.trades_request(&self.session.auth);
+        self.read("trades", &request, |status, body, json| {
+            broker.parse_trades(status, body, json)
         })
     }
 
@@ -310,13 +354,11 @@ impl Desk {
     /// # Errors
     ///
     /// [`DeskFault`].
-    pub fn positions(&mut self) -> Result<books::Positions, DeskFault> {
-        let mut reply = self.call(&books::positions_request(&self.auth))?;
-        books::parse_positions(reply.status, &mut reply.body, &mut self.json).map_err(|source| {
-            DeskFault::Api {
-                what: "positions",
-                source,
-            }
+    pub fn positions(&mut self) -> Result<Positions, DeskFault> {
+        let broker = self.broker;
+        let request = broker.positions_request(&self.session.auth);
+        self.read("positions", &request, |status, body, json| {
+            broker.parse_positions(status, body, json)
         })
     }
 

@@ -3,7 +3,7 @@
 //! A stage like any other, on a parked thread of its own, because connecting blocks.
 
 use super::desk::{Desk, DeskFault, TIMEOUT};
-use crate::model::{MonoNanos, Token};
+use crate::model::{Instrument, MonoNanos};
 use crate::net::{Backoff, FeedSocket, HttpConnection};
 use crate::ring::Lossless;
 use crate::runtime::{Clock, Stage};
@@ -41,7 +41,7 @@ pub struct Dialler {
     desk: Desk,
     ticker: String,
     tls: Arc<ClientConfig>,
-    tokens: Vec<Token>,
+    watched: Vec<Instrument>,
     mode: Mode,
     wants: Receiver<Want>,
     dialled: Sender<Dialled>,
@@ -79,7 +79,7 @@ pub struct DiallerParts {
     /// Certificate checking.
     pub tls: Arc<ClientConfig>,
     /// Instruments to subscribe.
-    pub tokens: Vec<Token>,
+    pub watched: Vec<Instrument>,
     /// How much of each.
     pub mode: Mode,
     /// What is wanted.
@@ -99,7 +99,7 @@ impl Dialler {
             desk: parts.desk,
             ticker: parts.ticker,
             tls: parts.tls,
-            tokens: parts.tokens,
+            watched: parts.watched,
             mode: parts.mode,
             wants: parts.wants,
             dialled: parts.dialled,
@@ -122,13 +122,12 @@ impl Dialler {
     ///
     /// [`DeskFault`]; nothing was handed on.
     pub fn dial_feed(&mut self) -> Result<FeedSocket, DeskFault> {
-        let url = self.desk.feed_url(&self.ticker)?;
-        let headers = [("X-Kite-Version".to_owned(), "3".to_owned())];
+        let (url, headers) = self.desk.feed(&self.ticker)?;
         let mut socket = FeedSocket::connect(&url, &self.tls, &headers, TIMEOUT)?;
         for message in self
             .desk
             .broker()
-            .subscribe_messages(&self.tokens, self.mode)
+            .subscribe_messages(&self.watched, self.mode)
         {
             socket.send_text(&message)?;
         }

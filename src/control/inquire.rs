@@ -22,7 +22,7 @@ use crate::model::{
     Command, MonoNanos, OrderId, OrderState, PollReport, Price, Qty, Side, Tag, Token, WallNanos,
 };
 use crate::venue::OrderUpdate;
-use crate::venue::kite::books::{OrderRow, TradeRow};
+use crate::venue::books::{OrderRow, TradeRow};
 use std::collections::{BTreeMap, BTreeSet};
 
 const MILLISECOND: u64 = 1_000_000;

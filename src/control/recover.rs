@@ -25,7 +25,7 @@ use crate::model::{
     Price, Qty, Report, ReportSource, StrategyIx, Tag, Token, WallNanos,
 };
 use crate::venue::TokenTable;
-use crate::venue::kite::books::{OrderRow, Positions, TradeRow};
+use crate::venue::books::{OrderRow, Positions, TradeRow};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What the venue answered.

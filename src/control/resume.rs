@@ -17,7 +17,7 @@ use super::desk::{Desk, DeskFault};
 use super::recover::{Alarm, NotBelieved, Recovered, Run, VenueBooks, recover};
 use crate::journal::recover::Replayed;
 use crate::model::{Tag, WallNanos};
-use crate::venue::kite::books::{OrderRow, Positions, TradeRow};
+use crate::venue::books::{OrderRow, Positions, TradeRow};
 use std::time::Duration;
 
 /// Waits between two reads.

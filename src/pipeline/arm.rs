@@ -8,10 +8,8 @@
 //! `assemble` is pure, so a recording that carries the configuration and the instruments builds the same
 //! pipeline again.
 
-use crate::config::{
-    Config, InstrumentRef, LegsConfig, LoginConfig, NearCutoff, StrategyConfig, WarmupSource,
-};
-use crate::control::desk::{Desk, DeskFault, Login};
+use crate::config::{Config, InstrumentRef, LegsConfig, NearCutoff, StrategyConfig, WarmupSource};
+use crate::control::desk::{Desk, DeskFault};
 use crate::hot::compute::{Unit, UnitPlan};
 use crate::hot::evaluate::StrategyPlan;
 use crate::hot::evaluate::legs::{Chain, OptionLeg, Sizing, Trade};
@@ -23,8 +21,8 @@ use crate::model::{
 };
 use crate::net::{NetFault, Url, tls};
 use crate::rules::{BudgetLimits, ContractRules, Ladder, LegsPolicy, Limits, RunawayLimits};
-use crate::venue::kite::market::Interval;
-use crate::venue::{Broker, Mode, TemplateFault};
+use crate::venue::session::Credentials;
+use crate::venue::{Broker, Interval, Mode, TemplateFault};
 use rustls::ClientConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -157,24 +155,14 @@ pub struct TapeHeader {
 pub fn open_desk(config: &Config) -> Result<(Desk, Arc<ClientConfig>), ArmFault> {
     let venue = &config.venue;
     let tls = tls::client_config(venue.ca_file.as_deref())?;
-    let login = match &venue.login {
-        LoginConfig::AccessToken(token) => Login::AccessToken(token.clone()),
-        LoginConfig::RequestToken {
-            request_token,
-            api_secret,
-        } => Login::RequestToken {
-            request_token: request_token.clone(),
-            api_secret: api_secret.clone(),
-        },
-    };
     let url = Url::parse(&venue.rest)?;
     let mut desk = Desk::visitor(venue.broker, url, Arc::clone(&tls));
-    let login = if venue.simulated {
-        fresh(&mut desk, login)
+    if venue.simulated {
+        let login = fresh(&mut desk, &venue.login);
+        desk.log_in(&login)?;
     } else {
-        login
-    };
-    desk.log_in(&venue.api_key, &login)?;
+        desk.log_in(&venue.login)?;
+    }
     if let Some(account) = &venue.account
         && account != desk.account()
     {
@@ -188,21 +176,20 @@ pub fn open_desk(config: &Config) -> Result<(Desk, Arc<ClientConfig>), ArmFault>
 
 /// A request token is good for one login: a simulated venue hands out another for every start, as a broker's login
 /// page does. One that has none to give gets the token that is configured.
-fn fresh(desk: &mut Desk, login: Login) -> Login {
-    let Login::RequestToken { api_secret, .. } = &login else {
+fn fresh(desk: &mut Desk, login: &Credentials) -> Credentials {
+    const KEY: &str = "request_token";
+    let mut login = login.clone();
+    if login.get(KEY).is_none() {
         return login;
-    };
+    }
     let page = desk.get("/sim/request-token").ok();
     let value = page
         .and_then(|page| serde_json::from_slice::<serde_json::Value>(&page.body).ok())
-        .and_then(|value| Some(value.get("request_token")?.as_str()?.to_owned()));
-    match value {
-        Some(token) => Login::RequestToken {
-            request_token: crate::model::Secret::new(token),
-            api_secret: api_secret.clone(),
-        },
-        None => login,
+        .and_then(|value| Some(value.get(KEY)?.as_str()?.to_owned()));
+    if let Some(token) = value {
+        login.give(KEY, crate::model::Secret::new(token));
     }
+    login
 }
 
 /// Fetches the instruments a configuration needs: what is watched, and the next expiry of what is traded.
@@ -538,14 +525,11 @@ pub fn warm(
     for (number, unit) in (0_u16..).zip(units.iter_mut()) {
         let bars = match &config.warmup.source {
             WarmupSource::Venue => {
-                let token = instruments.get(unit.instrument).map(|row| row.token);
                 let days = history_days(config);
-                fetch(
-                    desk,
-                    token.unwrap_or_default(),
-                    unit.timeframe().0,
-                    (now, days),
-                )?
+                match instruments.get(unit.instrument) {
+                    Some(row) => fetch(desk, row, unit.timeframe().0, (now, days))?,
+                    None => Vec::new(),
+                }
             }
             WarmupSource::File(path) => {
                 let file = crate::store::read_prices(path)?;
@@ -561,31 +545,33 @@ pub fn warm(
 /// History in the largest interval that divides the timeframe; of today, minutes up to the last whole one.
 fn fetch(
     desk: &mut Desk,
-    token: crate::model::Token,
+    instrument: &Instrument,
     timeframe: i64,
     (now, days): (WallNanos, i32),
 ) -> Result<Vec<Bar>, ArmFault> {
-    let interval = if timeframe % (15 * MINUTE) == 0 {
-        Interval::Minute15
-    } else {
-        Interval::Minute
-    };
-    let span = if interval == Interval::Minute {
-        12
-    } else {
-        150
+    let most = |interval| desk.broker().candle_days(interval);
+    let quarter = most(Interval::Minute15).filter(|_| timeframe % (15 * MINUTE) == 0);
+    let (interval, span) = match (quarter, most(Interval::Minute)) {
+        (Some(days), _) => (Interval::Minute15, days.min(150)),
+        (None, Some(days)) => (Interval::Minute, days.min(12)),
+        (None, None) => {
+            let name = desk.broker().name();
+            return Err(ArmFault::Unfit(format!(
+                "{name} has no history by the minute"
+            )));
+        }
     };
     let mut bars = Vec::new();
     let today = now.day();
     let mut from = today.plus(-days);
     while from < today {
         let to = from.plus(span).min(today);
-        bars.extend(desk.bars(token, interval, from.at(0), to.at(-MINUTE))?);
+        bars.extend(desk.bars(instrument, interval, from.at(0), to.at(-MINUTE))?);
         from = to;
     }
     let until = WallNanos(now.0 - now.0.rem_euclid(MINUTE) - MINUTE);
     if until > today.at(0) {
-        bars.extend(desk.bars(token, Interval::Minute, today.at(0), until)?);
+        bars.extend(desk.bars(instrument, Interval::Minute, today.at(0), until)?);
     }
     Ok(bars)
 }
@@ -612,6 +598,14 @@ pub fn armoury(
              (the default is 4)"
                 .to_owned(),
         ));
+    }
+    let most = desk.broker().facts().watched_max;
+    if instruments.len() > most {
+        return Err(ArmFault::Unfit(format!(
+            "{} instruments are needed, but one feed connection of {} takes {most}",
+            instruments.len(),
+            desk.broker().name()
+        )));
     }
     let mut armed = Vec::with_capacity(instruments.len());
     let endpoint = desk.endpoint();

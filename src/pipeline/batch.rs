@@ -134,7 +134,7 @@ pub fn start_batches(
         desk: armoury.desk,
         ticker: armoury.ticker,
         tls: armoury.tls,
-        tokens: Vec::new(),
+        watched: Vec::new(),
         mode: armoury.mode,
         wants: wants_inbox,
         dialled: dialled_outbox,

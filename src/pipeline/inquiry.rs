@@ -34,7 +34,7 @@ use crate::model::{
 use crate::ring::{Counted, LaneView, Lossless, Receiver, StopLatch, counted, lossless};
 use crate::runtime::launch::Launch;
 use crate::runtime::{Clock, IdleMode, Stage, launch};
-use crate::venue::kite::books::OrderRow;
+use crate::venue::books::OrderRow;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -252,7 +252,7 @@ impl Inquiry {
         let settings = Settings {
             family,
             settle_ns: SETTLE_NS,
-            echoes_tags: true,
+            echoes_tags: parts.desk.broker().facts().echoes_tags,
         };
         let mut inquiry = Self {
             desk: parts.desk,

@@ -67,6 +67,8 @@ pub const LANES: [(&str, usize, Policy); 12] = [
 const RECORDER_BYTES: usize = 4 << 20;
 /// Time between two reads of the order book while orders work: it finds what the feed lost.
 const INQUIRY_CYCLE_NS: u64 = 5 * 1_000_000_000;
+/// The same where no feed tells of them.
+const INQUIRY_CYCLE_DEAF_NS: u64 = 1_000_000_000;
 
 fn stalling<T>(lane: usize) -> (Lossless<T>, Receiver<T>, LaneView) {
     let (name, capacity, policy) = LANES[lane];
@@ -284,12 +286,17 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         both_legs,
         reply,
     });
+    let watched = armoury.instruments.iter().cloned().collect();
     let inquiry = InquiryParts {
         desk: armoury.desk.twin(),
         family: armoury.settings.family,
         instruments: armoury.instruments,
         carried: start.carried.orders.clone(),
-        cycle_ns: INQUIRY_CYCLE_NS,
+        cycle_ns: if armoury.broker.facts().feeds_updates {
+            INQUIRY_CYCLE_NS
+        } else {
+            INQUIRY_CYCLE_DEAF_NS
+        },
         hours,
     };
     let began = Stamp {
@@ -312,7 +319,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         desk: armoury.desk,
         ticker: armoury.ticker,
         tls: armoury.tls,
-        tokens: tokens.iter().map(|(token, _)| *token).collect(),
+        watched,
         mode: armoury.mode,
         wants: wants_inbox,
         dialled: dialled_outbox,

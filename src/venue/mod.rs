@@ -1,14 +1,16 @@
 //! Brokers as pure functions: bytes to ticks, orders to bytes, bytes to reports.
 //!
 //! A broker folder owns no socket, no thread and no clock, so the same code runs live, in replay, under the
-//! fuzzer and in the simulator. Brokers are an enum, not `dyn`: adding one is a folder, a variant, a
-//! configuration stanza and a fixture folder.
+//! fuzzer and in the simulator. Brokers are an enum, not `dyn`: adding one is a folder, a variant and a
+//! configuration stanza (ARCHITECTURE.md, "Adding a broker"). Everybody else calls [`Broker`] and reads the types of
+//! this folder; `tests/tidy.rs` refuses the name of a broker's folder elsewhere.
 //!
 //! ```text
 //!   feed bytes ──► Feed::open_frame ──► Feed::next_quote (one packet a call) ──► model::Quote
 //!   feed text  ──► Feed::text_message ──► OrderUpdate | Error | Notice
 //!   Instrument ──► Orders::place_template ──► Template::fill(tag, qty, limit) ──► bytes of one HTTP request
 //!   HTTP reply ──► Orders::read_reply ──► Acknowledged | Sliced | Rejected | Unknown
+//!   question   ──► Desk::…_request ──► (somebody sends it) ──► Desk::parse_… ──► rows | ApiFault
 //! ```
 //!
 //! Promises
@@ -20,21 +22,34 @@
 // Tests may index what they have just built; code that meets outside bytes may not.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::as_conversions))]
 
+pub mod books;
+mod broker;
+pub mod facts;
+pub mod fault;
+mod interval;
 pub mod json;
 pub mod kite;
+pub mod master;
+pub mod port;
+pub mod quotes;
 pub mod report;
 pub mod request;
+pub mod session;
 pub mod template;
 pub mod tokens;
 
+pub use broker::Broker;
+pub use facts::{Facts, OrderLimits};
+pub use fault::ApiFault;
+pub use interval::Interval;
 pub use json::JsonScratch;
+pub use port::{Desk, Feed, Orders};
 pub use report::{OrderUpdate, Reply, TextMessage};
 pub use request::{Auth, Endpoint, Request};
 pub use template::{Template, TemplateFault};
 pub use tokens::TokenTable;
 
-use crate::model::{FeedFault, Instrument, OrderId, Price, Qty, Quote, Side, Token};
-use kite::Kite;
+use crate::model::{Price, Qty};
 
 /// Largest frame any decoder looks at (reliability, D4).
 pub const FRAME_MAX: usize = 1 << 20;
@@ -130,173 +145,13 @@ impl Product {
     }
 }
 
-/// What a modification changes; only what is given is sent.
+/// What a modification changes. A broker that takes single fields is sent only those that are given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// New quantity in units.
     pub quantity: Option<Qty>,
     /// New limit price.
     pub limit: Option<Price>,
-}
-
-/// The feed port: what the engine needs from a broker's stream. Pure functions of bytes.
-pub trait Feed {
-    /// Checks the container of one binary message and returns a cursor over its packets.
-    ///
-    /// # Errors
-    ///
-    /// A container that is too large or whose lengths do not add up exactly is refused whole: bytes that
-    /// lie about one packet say nothing certain about the others.
-    fn open_frame(frame: &[u8]) -> Result<Frame, FeedFault>;
-
-    /// Reads the next packet; `None` at the end of the frame. A fault concerns this packet only.
-    fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>>;
-
-    /// The text messages that subscribe `tokens` in `mode`, in the order they must be sent.
-    fn subscribe_messages(tokens: &[Token], mode: Mode) -> Vec<String>;
-
-    /// Reads one text message; `bytes` is scratch space afterwards.
-    fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a>;
-}
-
-/// The orders port: what the engine needs from a broker's order interface. Pure functions of bytes.
-pub trait Orders {
-    /// Encodes the whole request of a LIMIT DAY order once; firing it writes digits only.
-    ///
-    /// # Errors
-    ///
-    /// [`TemplateFault`] when symbol, host or token cannot stand in a request.
-    fn place_template(
-        endpoint: &Endpoint,
-        auth: &Auth,
-        contract: &Instrument,
-        side: Side,
-        product: Product,
-    ) -> Result<Template, TemplateFault>;
-
-    /// Writes the request that cancels an order into `out`, which is cleared first.
-    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>);
-
-    /// Writes the request that changes an order into `out`, which is cleared first.
-    fn modify_request(
-        endpoint: &Endpoint,
-        auth: &Auth,
-        order: OrderId,
-        change: Change,
-        out: &mut Vec<u8>,
-    );
-
-    /// Reads the reply to a place, modify or cancel request; `body` is scratch space afterwards.
-    fn read_reply(status: u16, body: &mut [u8], json: &mut JsonScratch) -> Reply;
-}
-
-/// The brokers, by name; every call is a match on the variant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Broker {
-    /// Zerodha Kite Connect v3.
-    Kite,
-}
-
-impl Broker {
-    /// Every broker.
-    pub const ALL: [Self; 1] = [Self::Kite];
-
-    /// The name in configuration and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Kite => "kite",
-        }
-    }
-
-    /// Reads the name used in configuration and on the command line.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|broker| broker.name() == text)
-    }
-
-    /// See [`Feed::open_frame`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Feed::open_frame`].
-    #[inline]
-    pub fn open_frame(self, frame: &[u8]) -> Result<Frame, FeedFault> {
-        match self {
-            Self::Kite => Kite::open_frame(frame),
-        }
-    }
-
-    /// See [`Feed::next_quote`].
-    #[inline]
-    pub fn next_quote(self, frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>> {
-        match self {
-            Self::Kite => Kite::next_quote(frame, cursor),
-        }
-    }
-
-    /// See [`Feed::subscribe_messages`].
-    pub fn subscribe_messages(self, tokens: &[Token], mode: Mode) -> Vec<String> {
-        match self {
-            Self::Kite => Kite::subscribe_messages(tokens, mode),
-        }
-    }
-
-    /// See [`Feed::text_message`].
-    pub fn text_message<'a>(self, bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a> {
-        match self {
-            Self::Kite => Kite::text_message(bytes, json),
-        }
-    }
-
-    /// See [`Orders::place_template`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Orders::place_template`].
-    pub fn place_template(
-        self,
-        endpoint: &Endpoint,
-        auth: &Auth,
-        contract: &Instrument,
-        side: Side,
-        product: Product,
-    ) -> Result<Template, TemplateFault> {
-        match self {
-            Self::Kite => Kite::place_template(endpoint, auth, contract, side, product),
-        }
-    }
-
-    /// See [`Orders::cancel_request`].
-    pub fn cancel_request(
-        self,
-        endpoint: &Endpoint,
-        auth: &Auth,
-        order: OrderId,
-        out: &mut Vec<u8>,
-    ) {
-        match self {
-            Self::Kite => Kite::cancel_request(endpoint, auth, order, out),
-        }
-    }
-
-    /// See [`Orders::modify_request`].
-    pub fn modify_request(
-        self,
-        endpoint: &Endpoint,
-        auth: &Auth,
-        order: OrderId,
-        change: Change,
-        out: &mut Vec<u8>,
-    ) {
-        match self {
-            Self::Kite => Kite::modify_request(endpoint, auth, order, change, out),
-        }
-    }
-
-    /// See [`Orders::read_reply`].
-    #[inline]
-    pub fn read_reply(self, status: u16, body: &mut [u8], json: &mut JsonScratch) -> Reply {
-        match self {
-            Self::Kite => Kite::read_reply(status, body, json),
-        }
-    }
+    /// Units the order was placed for, for brokers that want every field repeated.
+    pub placed: Qty,
 }

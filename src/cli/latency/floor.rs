@@ -8,11 +8,10 @@
 use crate::cli::Failure;
 use crate::control::Desk;
 use crate::control::desk::TIMEOUT;
-use crate::model::{Instrument, Price, Qty, Side, Tag, Token};
+use crate::model::{Instrument, Price, Qty, Side, Tag};
 use crate::net::websocket::Received;
 use crate::net::{FeedSocket, HttpConnection, Incoming};
-use crate::venue::kite::feed::next_packet;
-use crate::venue::{Broker, Frame, Mode, Product, Template};
+use crate::venue::{Mode, Product, Template};
 use rustls::ClientConfig;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,9 +25,9 @@ pub(super) struct Floor {
     pub(super) desk: Desk,
     pub(super) tls: Arc<ClientConfig>,
     pub(super) ticker: String,
-    pub(super) trigger: Token,
+    pub(super) trigger: Instrument,
     /// What else it is subscribed to.
-    pub(super) others: Vec<Token>,
+    pub(super) others: Vec<Instrument>,
     /// Decodes every packet before it answers.
     pub(super) decodes: bool,
     pub(super) legs: [Instrument; 2],
@@ -48,10 +47,11 @@ impl Floor {
         if let Some(core) = self.core {
             core_affinity::set_for_current(core_affinity::CoreId { id: core });
         }
+        let broker = self.desk.broker();
         let mut legs = Vec::new();
         for contract in &self.legs {
             let connection = self.desk.order_connection().map_err(|e| venue(&e))?;
-            let request = Broker::Kite
+            let request = broker
                 .place_template(
                     &self.desk.endpoint(),
                     self.desk.auth(),
@@ -67,11 +67,12 @@ impl Floor {
             });
         }
         let qty = self.legs.first().map_or(Qty(1), |contract| contract.lot);
-        let url = self.desk.feed_url(&self.ticker).map_err(|e| venue(&e))?;
-        let mut feed = FeedSocket::connect(&url, &self.tls, &[], TIMEOUT).map_err(|e| venue(&e))?;
-        let mut watched = vec![self.trigger];
-        watched.extend(&self.others);
-        for message in Broker::Kite.subscribe_messages(&watched, Mode::Full) {
+        let (url, headers) = self.desk.feed(&self.ticker).map_err(|e| venue(&e))?;
+        let mut feed =
+            FeedSocket::connect(&url, &self.tls, &headers, TIMEOUT).map_err(|e| venue(&e))?;
+        let mut watched = vec![self.trigger.clone()];
+        watched.extend(self.others.iter().cloned());
+        for message in broker.subscribe_messages(&watched, Mode::Full) {
             feed.send_text(&message).map_err(|e| venue(&e))?;
         }
         let tag = Tag(*b"TZFLOOR0000000000000");
@@ -104,73 +105,11 @@ impl Floor {
 
     /// True for a frame with the trigger in it, as its first or last packet.
     fn is_trigger(&self, frame: &[u8]) -> bool {
+        let (broker, trigger) = (self.desk.broker(), self.trigger.token);
         if self.decodes {
-            decode_all(frame, self.trigger)
+            broker.decode_whole(frame, trigger)
         } else {
-            stands_at_an_end(frame, self.trigger)
+            broker.ends_with(frame, trigger)
         }
-    }
-}
-
-/// A packet of full mode in bytes, and where the first one stands (count and length, two bytes each).
-const FULL_PACKET: usize = 184;
-const FIRST_PACKET: usize = 4;
-
-/// Looks where the trigger stands, without decoding anything.
-fn stands_at_an_end(frame: &[u8], trigger: Token) -> bool {
-    let last = frame.len().saturating_sub(FULL_PACKET);
-    [FIRST_PACKET, last].into_iter().any(|at| {
-        let token = frame.get(at..).and_then(|rest| rest.first_chunk());
-        token.is_some_and(|token| u32::from_be_bytes(*token) == trigger.0)
-    })
-}
-
-/// Decodes all fields of all packets; true when one is the trigger's.
-fn decode_all(frame: &[u8], trigger: Token) -> bool {
-    let Ok(Frame::Packets(mut cursor)) = Broker::Kite.open_frame(frame) else {
-        return false;
-    };
-    let mut found = false;
-    while let Some(packet) = next_packet(frame, &mut cursor) {
-        if let Ok(packet) = &packet {
-            found |= packet.token == trigger;
-        }
-        std::hint::black_box(&packet);
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::venue::kite::feed::encode;
-    use crate::venue::kite::packet::{Layout, Packet};
-
-    fn frame(tokens: &[u32]) -> Vec<u8> {
-        let packet = |token: &u32| Packet {
-            token: Token(*token),
-            layout: Layout::Full,
-            ..Packet::default()
-        };
-        let packets: Vec<Packet> = tokens.iter().map(packet).collect();
-        let mut bytes = Vec::new();
-        encode(&packets, &mut bytes);
-        bytes
-    }
-
-    #[test]
-    fn a_frame_is_a_trigger_only_with_the_trigger_in_it() {
-        for (tokens, expected) in [
-            (&[7][..], true),
-            (&[7, 1, 2], true),
-            (&[1, 2, 7], true),
-            (&[1, 2, 3], false),
-        ] {
-            let bytes = frame(tokens);
-            assert_eq!(decode_all(&bytes, Token(7)), expected, "{tokens:?}");
-            assert_eq!(stands_at_an_end(&bytes, Token(7)), expected, "{tokens:?}");
-        }
-        // A heartbeat is one byte.
-        assert!(!decode_all(&[0], Token(7)) && !stands_at_an_end(&[0], Token(7)));
     }
 }

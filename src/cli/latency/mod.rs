@@ -15,7 +15,7 @@ mod statistics;
 
 use super::Failure;
 use super::run::load::take_ready_file;
-use crate::control::desk::{Desk, Login};
+use crate::control::Desk;
 use crate::model::{Exchange, Instrument, Kind, Right};
 use crate::net::{Url, tls};
 use crate::runtime::topology;
@@ -170,12 +170,8 @@ fn be_floor(ready: &std::path::Path, args: &Args) -> Result<(), Failure> {
     let ready = take_ready_file(ready)?;
     let tls = tls::client_config(ready.ca_file.as_deref()).map_err(|e| venue(&e))?;
     let url = Url::parse(&ready.rest).map_err(|e| venue(&e))?;
-    let login = Login::RequestToken {
-        request_token: ready.request_token.clone(),
-        api_secret: ready.api_secret.clone(),
-    };
-    let mut desk = Desk::open(Broker::Kite, url, Arc::clone(&tls), &ready.api_key, &login)
-        .map_err(|e| venue(&e))?;
+    let mut desk =
+        Desk::open(Broker::Kite, url, Arc::clone(&tls), &ready.login).map_err(|e| venue(&e))?;
     let rows = desk
         .instruments(Exchange::Nfo, Instrument::is_tradable, |contract| {
             contract.lot
@@ -196,14 +192,14 @@ fn be_floor(ready: &std::path::Path, args: &Args) -> Result<(), Failure> {
     };
     // With one packet in a frame the trigger is all there is to see.
     let others = rows.iter().filter(|row| row.token != future.token);
-    let others = others.map(|row| row.token).filter(|_| args.packets > 1);
+    let others = others.filter(|_| args.packets > 1).cloned();
     floor::Floor {
         others: others.collect(),
         decodes: args.floor_decodes,
         desk,
         tls,
         ticker: ready.ticker,
-        trigger: future.token,
+        trigger: future.clone(),
         legs: [call, put],
         core: topology::cores().last().copied(),
     }

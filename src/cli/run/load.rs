@@ -1,8 +1,9 @@
 //! The configuration of a run: the file, what a simulated venue says of itself, and the door to live trading.
 
 use crate::cli::Failure;
-use crate::config::{Config, LoginConfig};
+use crate::config::Config;
 use crate::model::Secret;
+use crate::venue::session::Credentials;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -36,9 +37,7 @@ pub(in crate::cli) struct Ready {
     pub(in crate::cli) rest: String,
     pub(in crate::cli) ticker: String,
     pub(in crate::cli) ca_file: Option<PathBuf>,
-    pub(in crate::cli) api_key: String,
-    pub(in crate::cli) request_token: Secret,
-    pub(in crate::cli) api_secret: Secret,
+    pub(in crate::cli) login: Credentials,
 }
 
 /// Reads a venue's ready file.
@@ -54,16 +53,19 @@ pub(in crate::cli) fn take_ready_file(path: &Path) -> Result<Ready, Failure> {
         text.map(str::to_owned)
             .ok_or_else(|| Failure::Input(missing()))
     };
+    let (rest, ticker) = (field("rest")?, field("ticker")?);
+    let mut login = Credentials::new(field("api_key")?);
+    for key in ["request_token", "api_secret"] {
+        login.give(key, Secret::new(field(key)?));
+    }
     Ok(Ready {
-        rest: field("rest")?,
-        ticker: field("ticker")?,
+        rest,
+        ticker,
         ca_file: ready
             .get("ca_file")
             .and_then(Value::as_str)
             .map(PathBuf::from),
-        api_key: field("api_key")?,
-        request_token: Secret::new(field("request_token")?),
-        api_secret: Secret::new(field("api_secret")?),
+        login,
     })
 }
 
@@ -71,11 +73,7 @@ fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
     let ready = take_ready_file(path)?;
     config.venue.rest = ready.rest;
     config.venue.ticker = ready.ticker;
-    config.venue.api_key = ready.api_key;
-    config.venue.login = LoginConfig::RequestToken {
-        request_token: ready.request_token,
-        api_secret: ready.api_secret,
-    };
+    config.venue.login = ready.login;
     config.venue.ca_file = ready.ca_file;
     Ok(())
 }

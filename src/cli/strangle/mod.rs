@@ -12,14 +12,14 @@ use super::run::names::Names;
 use super::run::prepare::{arm_failure, market_time, sim_clock};
 use crate::config::Config;
 use crate::control::batch::{Batches, Delay, Ends, Outcome, Plan, Setup, reads, start_of_run};
-use crate::model::{InstrumentIx, Lots, Price, Qty, Side};
+use crate::model::{Instrument, InstrumentIx, Lots, Price, Qty, Side};
 use crate::pipeline::arm::{self, Assembly, TapeHeader};
 use crate::pipeline::batch::start_batches;
 use crate::ring::Touch;
 use crate::rules::{Ladder, LegsPolicy, Policy, protected_limit};
 use crate::runtime::{Clock, MarketTime};
 use crate::venue::Product;
-use crate::venue::kite::market::QuoteRow;
+use crate::venue::quotes::QuoteRow;
 use drive::{Driver, Priced, Teller};
 use serde_json::json;
 use std::io::Write as _;
@@ -377,7 +377,7 @@ impl Priced {
     ///
     /// A sentence: the venue cannot be asked, or a contract has no price.
     fn read(&self, desk: &mut crate::control::Desk) -> Result<Vec<(Price, Price)>, String> {
-        let price = |(row, quote): (&crate::model::Instrument, &QuoteRow)| {
+        let price = |(row, quote): (&Instrument, &QuoteRow)| {
             let key = &quote.key;
             let reference =
                 reads::touch(quote, self.side).ok_or_else(|| format!("{key} has no price yet"))?;
@@ -414,18 +414,14 @@ impl Priced {
     }
 
     fn quotes(&self, desk: &mut crate::control::Desk) -> Result<Vec<QuoteRow>, String> {
-        let keys: Vec<String> = self
-            .table
-            .iter()
-            .map(|row| format!("{}:{}", row.exchange, row.symbol))
-            .collect();
-        let asked: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let rows = reads::quotes(desk, &asked).map_err(|fault| fault.to_string())?;
-        let quote = |key: &String| {
-            let quote = rows.iter().find(|quote| quote.key == *key).cloned();
-            quote.ok_or_else(|| format!("the venue has no quote of {key}"))
+        let asked: Vec<&Instrument> = self.table.iter().collect();
+        let rows = desk.quotes(&asked).map_err(|fault| fault.to_string())?;
+        let quote = |row: &Instrument| {
+            let quote = rows.iter().find(|quote| quote.token == row.token).cloned();
+            quote
+                .ok_or_else(|| format!("the venue has no quote of {}:{}", row.exchange, row.symbol))
         };
-        keys.iter().map(quote).collect()
+        self.table.iter().map(quote).collect()
     }
 }
 

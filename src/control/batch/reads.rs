@@ -1,25 +1,9 @@
-//! What a run of batches reads of the venue: quotes before a batch leaves.
+//! What a run of batches asks of the venue besides orders: the start of a simulated market, and what a quote means.
 
 use crate::control::desk::{Desk, DeskFault};
 use crate::model::{Price, Side};
-use crate::venue::kite::faults::ApiFault;
-use crate::venue::kite::market::{QuoteKind, QuoteRow, parse_quotes, quote_request};
-use crate::venue::{JsonScratch, Request};
-
-fn fault(what: &'static str) -> impl Fn(ApiFault) -> DeskFault {
-    move |source| DeskFault::Api { what, source }
-}
-
-/// Full quotes of `keys`, each `EXCHANGE:SYMBOL`; a key without data is missing from the answer.
-///
-/// # Errors
-///
-/// [`DeskFault`].
-pub fn quotes(desk: &mut Desk, keys: &[&str]) -> Result<Vec<QuoteRow>, DeskFault> {
-    let request = quote_request(desk.auth(), QuoteKind::Full, keys);
-    let mut reply = desk.call(&request)?;
-    parse_quotes(reply.status, &mut reply.body, &mut JsonScratch::new()).map_err(fault("quotes"))
-}
+use crate::venue::Request;
+use crate::venue::quotes::QuoteRow;
 
 /// Starts the market of a simulated venue that waits for a first subscriber: batches need no feed.
 ///

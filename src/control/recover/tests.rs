@@ -4,7 +4,7 @@ use super::*;
 use crate::model::NetQty;
 use crate::model::{Action, LegRole, Order, Side};
 use crate::venue::OrderUpdate;
-use crate::venue::kite::books::PositionRow;
+use crate::venue::books::PositionRow;
 
 fn tag(n: u8) -> Tag {
     let mut tag = Tag(*b"TZ00010KFY0000000000");

@@ -7,8 +7,7 @@ use crate::model::{
     Report, ReportSource, Side, StrategyIx, Token, WallNanos,
 };
 use crate::net::NetFault;
-use crate::venue::kite::faults::ApiFault;
-use crate::venue::{OrderUpdate, TokenTable};
+use crate::venue::{ApiFault, OrderUpdate, TokenTable};
 use std::collections::VecDeque;
 
 fn tag(n: u8) -> Tag {

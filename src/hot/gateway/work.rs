@@ -436,6 +436,7 @@ impl<C: Connection> Gateway<C> {
             let change = Change {
                 quantity: None,
                 limit: Some(limit),
+                placed: self.orders.record(tag).map_or(Qty(0), |of| of.order.qty),
             };
             broker.modify_request(endpoint, auth, order_id, change, &mut self.cancel);
             self.totals.amends = self.totals.amends.wrapping_add(1);

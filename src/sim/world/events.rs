@@ -1,12 +1,13 @@
 //! What happens at a moment of its own: requests arrive, prices move, the trader acts.
 
+use super::ground::BROKER;
 use super::network::{Scripted, Sent};
 use super::run::{Event, Phase, Run};
 use super::trader::Act;
 use crate::model::{Cause, InstrumentIx, Price, TradingState};
 use crate::ring::Touch;
 use crate::sim::venue::{Delivery, Update, What};
-use crate::venue::{Broker, TextMessage};
+use crate::venue::TextMessage;
 
 const MS: u64 = 1_000_000;
 
@@ -80,7 +81,7 @@ impl Run {
 
     fn feed(&mut self, text: String) {
         let mut bytes = text.into_bytes();
-        let message = Broker::Kite.text_message(&mut bytes, &mut self.json);
+        let message = BROKER.text_message(&mut bytes, &mut self.json);
         if let (TextMessage::OrderUpdate(update), Some(life)) = (message, &mut self.life) {
             self.trace.line(self.now, || {
                 format!(

@@ -8,6 +8,8 @@ use crate::rules::ContractRules;
 use crate::venue::{Auth, Broker, Endpoint, Product, TokenTable};
 use std::sync::OnceLock;
 
+/// Whose wire the worlds speak.
+pub(super) const BROKER: Broker = Broker::Kite;
 /// Fingerprint of the account.
 pub(super) const ACCOUNT: u32 = 77;
 /// CALL and PUT pairs that are traded; the nearest future is traded besides.
@@ -63,7 +65,7 @@ impl Ground {
     pub(super) fn armed(&self, auth: &Auth) -> Vec<Armed> {
         let arm = |row: &Instrument| {
             let template =
-                |side| Broker::Kite.place_template(&self.endpoint, auth, row, side, Product::Nrml);
+                |side| BROKER.place_template(&self.endpoint, auth, row, side, Product::Nrml);
             let templates = template(Side::Buy).and_then(|buy| Ok([buy, template(Side::Sell)?]));
             Armed {
                 is_allowed: true,

@@ -1,14 +1,13 @@
 //! The inquirer at work: told what the gateway tells, its reads sent over the network, its findings handed back.
 
+use super::ground::BROKER;
 use super::network::Wire;
 use super::reader::{Read, Reader};
 use crate::book::OrderRecord;
 use crate::control::inquire::{Ask, Books, Finding, Inquirer, Notice, Settings, Shape, Unread};
 use crate::journal::Entry;
 use crate::model::{Command, MonoNanos, OrderId, OrderState, Tag, Token, WallNanos};
-use crate::venue::kite::books;
-use crate::venue::kite::faults::ApiFault;
-use crate::venue::{Auth, Endpoint, JsonScratch};
+use crate::venue::{ApiFault, Auth, Endpoint, JsonScratch};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -134,8 +133,8 @@ impl Inquiry {
             && let Some(ask) = self.inquirer.next(now)
         {
             let request = match ask {
-                Ask::Orders => books::orders_request(&self.auth),
-                Ask::Trades => books::trades_request(&self.auth),
+                Ask::Orders => BROKER.orders_request(&self.auth),
+                Ask::Trades => BROKER.trades_request(&self.auth),
             };
             self.asked = Some((ask, now));
             self.reader.ask(&request, &self.endpoint, real);
@@ -150,11 +149,11 @@ impl Inquiry {
         if let Read::Answer(status, mut body) = read {
             match ask {
                 Ask::Orders => {
-                    let rows = books::parse_orders(status, &mut body, &mut self.json);
+                    let rows = BROKER.parse_orders(status, &mut body, &mut self.json);
                     orders = rows.inspect_err(&mut note).ok();
                 }
                 Ask::Trades => {
-                    let rows = books::parse_trades(status, &mut body, &mut self.json);
+                    let rows = BROKER.parse_trades(status, &mut body, &mut self.json);
                     trades = rows.inspect_err(&mut note).ok();
                 }
             }

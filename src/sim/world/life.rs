@@ -3,7 +3,7 @@
 //! A life has a monotonic clock of its own, as a process has: what an earlier one noted in it means nothing now.
 
 use super::disk::Disk;
-use super::ground::{Ground, PAIRS};
+use super::ground::{BROKER, Ground, PAIRS};
 use super::inquiry::Inquiry;
 use super::network::{Scripted, Wire};
 use super::plan::{Knobs, Plan};
@@ -15,7 +15,7 @@ use crate::ring::lane::Policy as Full;
 use crate::ring::{Lossless, QuoteBoard, Receiver, StateLatch, counted, lossless};
 use crate::rules::Limits;
 use crate::runtime::{Clock, Hop, Stage as _, meter};
-use crate::venue::{Auth, Broker, OrderUpdate};
+use crate::venue::{Auth, OrderUpdate};
 use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl Life {
         };
         let quotes = QuoteBoard::new(2 * PAIRS + 1);
         let gateway = Gateway::new(GatewayParts {
-            broker: Broker::Kite,
+            broker: BROKER,
             endpoint: ground.endpoint.clone(),
             auth: auth.clone(),
             armed: ground.armed(auth),

@@ -1,6 +1,6 @@
 //! A start of the process: the books read over the network until they are believed, then agreed with the journal.
 
-use super::ground::Ground;
+use super::ground::{BROKER, Ground};
 use super::life::DAWN;
 use super::network::Wire;
 use super::plan::STRATEGIES;
@@ -9,9 +9,8 @@ use crate::control::recover::{NotBelieved, Recovered, Run, VenueBooks, recover};
 use crate::journal::recover::{Replayed, fold};
 use crate::journal::{Journal, reader::Tail};
 use crate::model::{MonoNanos, StrategyIx};
-use crate::venue::kite::books::{self, OrderRow, TradeRow};
-use crate::venue::kite::faults::ApiFault;
-use crate::venue::{Auth, JsonScratch};
+use crate::venue::books::{OrderRow, TradeRow};
+use crate::venue::{ApiFault, Auth, JsonScratch};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -79,9 +78,9 @@ impl Start {
     pub(super) fn step(&mut self, now: u64, ground: &Ground, auth: &Auth) -> Progress {
         if !self.reader.is_busy() && now >= self.not_before {
             let request = match self.part {
-                Part::Orders => books::orders_request(auth),
-                Part::Trades => books::trades_request(auth),
-                Part::Positions => books::positions_request(auth),
+                Part::Orders => BROKER.orders_request(auth),
+                Part::Trades => BROKER.trades_request(auth),
+                Part::Positions => BROKER.positions_request(auth),
             };
             self.reader.ask(&request, &ground.endpoint, now);
         }
@@ -92,15 +91,21 @@ impl Start {
             return self.again(now, None);
         };
         let taken = match self.part {
-            Part::Orders => books::parse_orders(status, &mut body, &mut self.json).map(|rows| {
-                self.orders = rows;
-                None
-            }),
-            Part::Trades => books::parse_trades(status, &mut body, &mut self.json).map(|rows| {
-                self.trades = rows;
-                None
-            }),
-            Part::Positions => books::parse_positions(status, &mut body, &mut self.json).map(Some),
+            Part::Orders => BROKER
+                .parse_orders(status, &mut body, &mut self.json)
+                .map(|rows| {
+                    self.orders = rows;
+                    None
+                }),
+            Part::Trades => BROKER
+                .parse_trades(status, &mut body, &mut self.json)
+                .map(|rows| {
+                    self.trades = rows;
+                    None
+                }),
+            Part::Positions => BROKER
+                .parse_positions(status, &mut body, &mut self.json)
+                .map(Some),
         };
         let positions = match taken {
             Ok(positions) => positions,

@@ -7,46 +7,8 @@
 //! - a *read*: why did it fail, in a sentence ([`ApiFault`]).
 
 use crate::model::RejectClass;
-use crate::venue::JsonScratch;
 use crate::venue::json::{Value, text};
-
-/// Why a read of the broker's books failed. Nothing was changed at the broker.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApiFault {
-    /// The session is dead: log in again. Only `TokenException` with 403 means that.
-    #[error("the session is no longer valid, log in again ({message})")]
-    Session {
-        /// The broker's sentence.
-        message: String,
-    },
-    /// The broker refused the request.
-    #[error("the broker refused with HTTP {status}, {kind}: {message}")]
-    Refused {
-        /// HTTP status.
-        status: u16,
-        /// Its `error_type`, for people.
-        kind: String,
-        /// Its sentence.
-        message: String,
-    },
-    /// Too many requests; ask again later.
-    #[error("the broker limits the rate of requests (HTTP 429), ask again later")]
-    RateLimited,
-    /// The broker cannot answer now.
-    #[error("the broker cannot answer now (HTTP {status})")]
-    Unavailable {
-        /// HTTP status.
-        status: u16,
-    },
-    /// The reply is not what the documentation promises; nothing of it is used.
-    #[error("the reply (HTTP {status}) is not readable: {what}")]
-    Unreadable {
-        /// HTTP status.
-        status: u16,
-        /// What is missing or wrong.
-        what: String,
-    },
-}
+use crate::venue::{ApiFault, JsonScratch};
 
 /// The class of a definitive refusal of an order request, or `None` when the outcome stays unknown.
 ///

@@ -181,6 +181,34 @@ pub fn next_packet(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Packet, F
     next_body(frame, cursor).map(|body| body.and_then(Packet::decode))
 }
 
+/// Decodes every field of every packet; true when one is about `token`.
+pub fn decode_whole(frame: &[u8], token: Token) -> bool {
+    let Ok(Frame::Packets(mut cursor)) = open_frame(frame) else {
+        return false;
+    };
+    let mut found = false;
+    while let Some(packet) = next_packet(frame, &mut cursor) {
+        if let Ok(packet) = &packet {
+            found |= packet.token == token;
+        }
+        std::hint::black_box(&packet);
+    }
+    found
+}
+
+/// A packet of full mode in bytes, and where the first one stands (count and length, two bytes each).
+const FULL_PACKET: usize = 184;
+const FIRST_PACKET: usize = 4;
+
+/// True when the first packet, or the last one if it is full, is about `token`; nothing is decoded.
+pub fn ends_with(frame: &[u8], token: Token) -> bool {
+    let last = frame.len().saturating_sub(FULL_PACKET);
+    [FIRST_PACKET, last].into_iter().any(|at| {
+        let found = frame.get(at..).and_then(|rest| rest.first_chunk());
+        found.is_some_and(|found| u32::from_be_bytes(*found) == token.0)
+    })
+}
+
 /// Replaces `out` by the container of these packets, as the broker would send it.
 ///
 /// At most 65 535 packets fit; the rest is left out.
@@ -228,4 +256,34 @@ fn token_list(tokens: &[Token]) -> String {
         debug_assert!(written.is_ok(), "a String takes any text");
     }
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venue::kite::packet::Layout;
+
+    #[test]
+    fn a_token_is_found_at_either_end_and_by_a_whole_read_anywhere() {
+        for (tokens, at_an_end, anywhere) in [
+            (&[7][..], true, true),
+            (&[7, 1, 2], true, true),
+            (&[1, 2, 7], true, true),
+            (&[1, 7, 2], false, true),
+            (&[1, 2, 3], false, false),
+        ] {
+            let packet = |token: &u32| Packet {
+                token: Token(*token),
+                layout: Layout::Full,
+                ..Packet::default()
+            };
+            let packets: Vec<Packet> = tokens.iter().map(packet).collect();
+            let mut frame = Vec::new();
+            encode(&packets, &mut frame);
+            assert_eq!(decode_whole(&frame, Token(7)), anywhere, "{tokens:?}");
+            assert_eq!(ends_with(&frame, Token(7)), at_an_end, "{tokens:?}");
+        }
+        // A heartbeat is one byte.
+        assert!(!decode_whole(&[0], Token(7)) && !ends_with(&[0], Token(7)));
+    }
 }

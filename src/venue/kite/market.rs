@@ -1,120 +1,44 @@
 //! Quotes and candles over REST (protocols/kite.md, section 6).
 //!
-//! Keys without data are missing from a quote reply, so callers look rows up by key and never by position.
+//! Keys without data are missing from a quote reply, so callers look rows up by token and never by position.
 
-use super::faults::{ApiFault, data};
+use super::faults::data;
 use super::{get, parse_time};
-use crate::model::{Bar, Price, Qty, Token, WallNanos};
+use crate::model::{Bar, Instrument, Token, WallNanos};
 use crate::venue::json::{self, Value, text};
+use crate::venue::quotes::{DepthRow, QuoteKind, QuoteRow};
 use crate::venue::request::push_form_value;
-use crate::venue::{Auth, JsonScratch, Request};
+use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Request};
 
 /// Keys one full quote call may name.
 pub const QUOTE_KEYS_MAX: usize = 500;
 /// Keys one `ltp` or `ohlc` call may name.
 pub const LTP_KEYS_MAX: usize = 1_000;
 
-/// How much a quote call asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QuoteKind {
-    /// Last price.
-    Ltp,
-    /// Last price and the day's open, high, low and the previous close.
-    Ohlc,
-    /// Everything.
-    Full,
-}
-
-/// One instrument's quote; what was not asked for is zero.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct QuoteRow {
-    /// The key asked for: `EXCHANGE:SYMBOL`.
-    pub key: String,
-    /// The broker's number of the instrument.
-    pub token: Token,
-    /// Last price.
-    pub last: Price,
-    /// First price of the day.
-    pub open: Price,
-    /// Highest price of the day.
-    pub high: Price,
-    /// Lowest price of the day.
-    pub low: Price,
-    /// Close of the previous session.
-    pub close: Price,
-    /// Units traded today.
-    pub volume: u64,
-    /// Lowest price the exchange takes.
-    pub lower_circuit: Price,
-    /// Highest price the exchange takes.
-    pub upper_circuit: Price,
-    /// Five bids, best first.
-    pub bids: [DepthRow; 5],
-    /// Five asks, best first.
-    pub asks: [DepthRow; 5],
-    /// Exchange time, zero when not given.
-    pub at: WallNanos,
-}
-
-/// One level of the order book. All zero when absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DepthRow {
-    /// Price.
-    pub price: Price,
-    /// Units.
-    pub quantity: Qty,
-    /// Number of orders.
-    pub orders: u32,
-}
-
-/// Width of a candle as Kite names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interval {
-    /// 1 minute, at most 60 days a call.
-    Minute,
-    /// 3 minutes, at most 100 days a call.
-    Minute3,
-    /// 5 minutes, at most 100 days a call.
-    Minute5,
-    /// 10 minutes, at most 100 days a call.
-    Minute10,
-    /// 15 minutes, at most 200 days a call.
-    Minute15,
-    /// 30 minutes, at most 200 days a call.
-    Minute30,
-    /// 60 minutes, at most 400 days a call.
-    Minute60,
-    /// 1 day, at most 2 000 days a call.
-    Day,
-}
-
-impl Interval {
-    /// The name in the path, the width in nanoseconds, and the most days one call may span.
-    pub const fn facts(self) -> (&'static str, i64, i32) {
-        use crate::model::time::{DAY, MINUTE};
-        match self {
-            Self::Minute => ("minute", MINUTE, 60),
-            Self::Minute3 => ("3minute", 3 * MINUTE, 100),
-            Self::Minute5 => ("5minute", 5 * MINUTE, 100),
-            Self::Minute10 => ("10minute", 10 * MINUTE, 100),
-            Self::Minute15 => ("15minute", 15 * MINUTE, 200),
-            Self::Minute30 => ("30minute", 30 * MINUTE, 200),
-            Self::Minute60 => ("60minute", 60 * MINUTE, 400),
-            Self::Day => ("day", DAY, 2_000),
-        }
+/// The name of an interval in the path, and the most days one call may span.
+pub const fn facts(interval: Interval) -> (&'static str, i32) {
+    match interval {
+        Interval::Minute => ("minute", 60),
+        Interval::Minute3 => ("3minute", 100),
+        Interval::Minute5 => ("5minute", 100),
+        Interval::Minute10 => ("10minute", 100),
+        Interval::Minute15 => ("15minute", 200),
+        Interval::Minute30 => ("30minute", 200),
+        Interval::Minute60 => ("60minute", 400),
+        Interval::Day => ("day", 2_000),
     }
 }
 
-/// Asks for quotes of `keys`, each `EXCHANGE:SYMBOL`.
-pub fn quote_request(auth: &Auth, kind: QuoteKind, keys: &[&str]) -> Request {
+/// Asks for quotes of `instruments`, each named `EXCHANGE:SYMBOL`.
+pub fn quote_request(auth: &Auth, kind: QuoteKind, instruments: &[&Instrument]) -> Request {
     let mut path = match kind {
         QuoteKind::Ltp => "/quote/ltp".to_owned(),
         QuoteKind::Ohlc => "/quote/ohlc".to_owned(),
         QuoteKind::Full => "/quote".to_owned(),
     };
-    for (at, key) in keys.iter().enumerate() {
+    for (at, row) in instruments.iter().enumerate() {
         path.push_str(if at == 0 { "?i=" } else { "&i=" });
-        push_form_value(&mut path, key);
+        push_form_value(&mut path, &format!("{}:{}", row.exchange, row.symbol));
     }
     get(auth, path)
 }
@@ -129,7 +53,7 @@ pub fn candles_request(
     let mut path = format!(
         "/instruments/historical/{}/{}?from=",
         token.0,
-        interval.facts().0
+        facts(interval).0
     );
     let stamp = |wall: WallNanos| wall.to_string().get(..19).unwrap_or_default().to_owned();
     push_form_value(&mut path, &stamp(from));
@@ -240,7 +164,7 @@ fn bar(candle: Value<'_, '_>, interval: Interval) -> Option<Bar> {
     let mut price = || fields.next().and_then(json::price);
     let (open, high, low, close) = (price()?, price()?, price()?, price()?);
     let volume = u64::try_from(json::integer(fields.next()?)?).ok()?;
-    let end = start.offset(interval.facts().1);
+    let end = start.offset(interval.width_ns());
     let bar = Bar {
         start,
         end,
@@ -257,11 +181,28 @@ fn bar(candle: Value<'_, '_>, interval: Interval) -> Option<Bar> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Exchange, InstrumentIx, Kind, Price, Qty};
 
     #[test]
     fn requests_name_what_they_ask_for() {
         let auth = Auth::new("k", "t");
-        let request = quote_request(&auth, QuoteKind::Ltp, &["NSE:NIFTY 50", "NFO:M&M26NOVFUT"]);
+        let row = |exchange, symbol: &str| Instrument {
+            ix: InstrumentIx(0),
+            token: Token(0),
+            exchange,
+            symbol: symbol.to_owned(),
+            underlying: String::new(),
+            kind: Kind::Future,
+            expiry: None,
+            tick: Price(500),
+            lot: Qty(1),
+            qty_max: Qty(1),
+        };
+        let rows = [
+            row(Exchange::Nse, "NIFTY 50"),
+            row(Exchange::Nfo, "M&M26NOVFUT"),
+        ];
+        let request = quote_request(&auth, QuoteKind::Ltp, &rows.each_ref());
         assert_eq!(
             request.path,
             "/quote/ltp?i=NSE%3ANIFTY%2050&i=NFO%3AM%26M26NOVFUT"

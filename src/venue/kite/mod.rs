@@ -24,16 +24,18 @@ pub mod packet;
 pub mod session;
 pub mod updates;
 
+use super::books::{OrderRow, Positions, TradeRow};
+use super::master::{ContractKey, Master, MasterFault};
+use super::quotes::{QuoteKind, QuoteRow};
+use super::session::{Answer, Ask, Credentials, LoginField, Opening, Profile, Session, Step};
 use super::{
-    Auth, Change, Cursor, Endpoint, Feed, Frame, JsonScratch, Mode, Orders, Product, Reply,
-    Request, Template, TemplateFault, TextMessage,
+    ApiFault, Auth, Change, Cursor, Desk, Endpoint, Facts, Feed, Frame, Interval, JsonScratch,
+    Mode, OrderLimits, Orders, Product, Reply, Request, Template, TemplateFault, TextMessage,
 };
-use crate::model::{Day, FeedFault, Instrument, OrderId, Quote, Side, Token, WallNanos};
+use crate::model::{
+    Bar, Day, Exchange, FeedFault, Instrument, OrderId, Qty, Quote, Side, Token, WallNanos,
+};
 
-/// The REST host of the real broker.
-pub const REST_HOST: &str = "api.kite.trade";
-/// The ticker host of the real broker.
-pub const TICKER_HOST: &str = "ws.kite.trade";
 /// Sent with every request.
 pub const VERSION_HEADER: (&str, &str) = ("X-Kite-Version", "3");
 /// Sent with every request; any text is accepted.
@@ -44,6 +46,19 @@ pub const USER_AGENT: &str = concat!("tezi/", env!("CARGO_PKG_VERSION"));
 pub struct Kite;
 
 impl Feed for Kite {
+    fn opening(auth: &Auth) -> Opening {
+        let (version, number) = VERSION_HEADER;
+        Opening {
+            path: Some(session::ticker_path(auth)),
+            headers: vec![(version.to_owned(), number.to_owned())],
+        }
+    }
+
+    fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
+        let tokens: Vec<Token> = instruments.iter().map(|row| row.token).collect();
+        feed::subscribe_messages(&tokens, mode)
+    }
+
     #[inline]
     fn open_frame(frame: &[u8]) -> Result<Frame, FeedFault> {
         feed::open_frame(frame)
@@ -54,12 +69,16 @@ impl Feed for Kite {
         feed::next_quote(frame, cursor)
     }
 
-    fn subscribe_messages(tokens: &[Token], mode: Mode) -> Vec<String> {
-        feed::subscribe_messages(tokens, mode)
-    }
-
     fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a> {
         updates::text_message(bytes, json)
+    }
+
+    fn decode_whole(frame: &[u8], token: Token) -> bool {
+        feed::decode_whole(frame, token)
+    }
+
+    fn ends_with(frame: &[u8], token: Token) -> bool {
+        feed::ends_with(frame, token)
     }
 }
 
@@ -91,6 +110,159 @@ impl Orders for Kite {
     #[inline]
     fn read_reply(status: u16, body: &mut [u8], json: &mut JsonScratch) -> Reply {
         orders::read_reply(status, body, json)
+    }
+}
+
+impl Desk for Kite {
+    const FACTS: Facts = Facts {
+        name: "kite",
+        rest: "https://api.kite.trade",
+        ticker: "wss://ws.kite.trade",
+        api_key: "the key of your Kite Connect application",
+        logins: &[
+            &[LoginField {
+                key: "access_token",
+                file_key: Some("access_token_file"),
+            }],
+            &[
+                LoginField {
+                    key: "request_token",
+                    file_key: None,
+                },
+                LoginField {
+                    key: "api_secret",
+                    file_key: Some("api_secret_file"),
+                },
+            ],
+        ],
+        echoes_tags: true,
+        feeds_updates: true,
+        watched_max: feed::TOKENS_MAX,
+        quotes_max: market::QUOTE_KEYS_MAX,
+        limits: OrderLimits {
+            per_second: 10,
+            per_minute: 400,
+            per_day: 5_000,
+            modifications: 25,
+        },
+    };
+
+    fn log_in(
+        credentials: &Credentials,
+        session: &mut Session,
+        answer: Option<Answer<'_>>,
+        json: &mut JsonScratch,
+    ) -> Result<Step, ApiFault> {
+        session::log_in(credentials, session, answer, json)
+    }
+
+    fn profile_request(auth: &Auth) -> Request {
+        session::profile_request(auth)
+    }
+
+    fn parse_profile(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Profile, ApiFault> {
+        session::parse_profile(status, body, json)
+    }
+
+    fn orders_request(auth: &Auth) -> Request {
+        books::orders_request(auth)
+    }
+
+    fn parse_orders(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<OrderRow>, ApiFault> {
+        books::parse_orders(status, body, json)
+    }
+
+    fn trades_request(auth: &Auth) -> Request {
+        books::trades_request(auth)
+    }
+
+    fn parse_trades(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<TradeRow>, ApiFault> {
+        books::parse_trades(status, body, json)
+    }
+
+    fn positions_request(auth: &Auth) -> Request {
+        books::positions_request(auth)
+    }
+
+    fn parse_positions(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Positions, ApiFault> {
+        books::parse_positions(status, body, json)
+    }
+
+    fn quotes_request(auth: &Auth, kind: QuoteKind, instruments: &[&Instrument]) -> Request {
+        market::quote_request(auth, kind, instruments)
+    }
+
+    fn parse_quotes(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<QuoteRow>, ApiFault> {
+        market::parse_quotes(status, body, json)
+    }
+
+    fn candle_days(interval: Interval) -> Option<i32> {
+        Some(market::facts(interval).1)
+    }
+
+    fn candles_request(
+        auth: &Auth,
+        instrument: &Instrument,
+        interval: Interval,
+        span: (WallNanos, WallNanos),
+    ) -> Request {
+        market::candles_request(auth, instrument.token, interval, span)
+    }
+
+    fn parse_candles(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+        interval: Interval,
+    ) -> Result<Vec<Bar>, ApiFault> {
+        market::parse_candles(status, body, json, interval)
+    }
+
+    fn master(
+        auth: &Auth,
+        exchange: Exchange,
+        answer: Option<Answer<'_>>,
+        _json: &mut JsonScratch,
+    ) -> Result<Step, ApiFault> {
+        match answer {
+            None => {
+                let request = master::instruments_request(auth, Some(exchange));
+                Ok(Step::Ask(Ask::here(request)))
+            }
+            Some(answer) if answer.status == 200 => Ok(Step::Done),
+            Some(answer) => Err(ApiFault::Unavailable {
+                status: answer.status,
+            }),
+        }
+    }
+
+    fn parse_master(
+        file: &[u8],
+        _exchange: Exchange,
+        keep: &dyn Fn(&Instrument) -> bool,
+        qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
+    ) -> Result<Master, MasterFault> {
+        master::parse_instruments(file, keep, qty_max)
     }
 }
 

@@ -349,7 +349,11 @@ mod tests {
         let text = String::from_utf8(out.clone()).expect("ascii");
         assert!(text.starts_with("DELETE /orders/regular/1953341975595868160 HTTP/1.1\r\n"));
         assert!(text.contains("\r\nHost: 127.0.0.1:8443\r\n") && text.ends_with("\r\n\r\n"));
-        let change = |quantity, limit| Change { quantity, limit };
+        let change = |quantity, limit| Change {
+            quantity,
+            limit,
+            placed: Qty(70),
+        };
         let (qty, limit) = (Some(Qty(70)), Some(Price(1_010_500)));
         let wide = change(Some(Qty(u32::MAX)), Some(Price(i64::MIN)));
         for (change, body) in [

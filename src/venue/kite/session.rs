@@ -3,18 +3,19 @@
 //! Promise: a token, secret or checksum leaves this file only inside a [`Request`] or a [`Secret`], both of
 //! which print without it.
 
-use super::faults::{ApiFault, data};
+use super::faults::data;
 use super::{get, headers, parse_time};
 use crate::model::{Secret, WallNanos};
 use crate::venue::json::{Value, text};
 use crate::venue::request::{form, push_form_value};
-use crate::venue::{Auth, JsonScratch, Request};
+use crate::venue::session::{Answer, Ask, Credentials, Profile, Session, Step};
+use crate::venue::{ApiFault, Auth, JsonScratch, Request};
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 /// The proof that a login belongs to this application, one for one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
+pub struct Grant {
     /// The day's token.
     pub access_token: Secret,
     /// The account, for example `AB1234`.
@@ -23,23 +24,44 @@ pub struct Session {
     pub login_time: WallNanos,
 }
 
-/// Who is logged in, and what the account may trade.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Profile {
-    /// The account, for example `AB1234`.
-    pub user_id: String,
-    /// The person.
-    pub user_name: String,
-    /// Exchanges enabled, for example `NFO`.
-    pub exchanges: Vec<String>,
-    /// Products enabled, for example `NRML`.
-    pub products: Vec<String>,
+/// Logs in with a ready token, which a profile read proves, or with the one-time token of the login page.
+///
+/// # Errors
+///
+/// [`ApiFault`]; nothing but the login was sent.
+pub fn log_in(
+    credentials: &Credentials,
+    session: &mut Session,
+    answer: Option<Answer<'_>>,
+    json: &mut JsonScratch,
+) -> Result<Step, ApiFault> {
+    let key = &credentials.api_key;
+    let ready = credentials.get("access_token");
+    let value = |key: &str| credentials.get(key).map_or("", Secret::expose);
+    let Some(answer) = answer else {
+        let request = match ready {
+            Some(token) => {
+                session.auth = Auth::new(key, token.expose());
+                profile_request(&session.auth)
+            }
+            None => session_request(key, value("request_token"), value("api_secret")),
+        };
+        return Ok(Step::Ask(Ask::here(request)));
+    };
+    if ready.is_some() {
+        session.account = parse_profile(answer.status, answer.body, json)?.user_id;
+    } else {
+        let grant = parse_session(answer.status, answer.body, json)?;
+        session.auth = Auth::new(key, grant.access_token.expose());
+        session.account = grant.user_id;
+    }
+    Ok(Step::Done)
 }
 
 /// Trades the one-time request token of a login page for a session.
-pub fn session_request(api_key: &str, request_token: &str, api_secret: &Secret) -> Request {
+pub fn session_request(api_key: &str, request_token: &str, api_secret: &str) -> Request {
     let mut hash = Sha256::new();
-    for part in [api_key, request_token, api_secret.expose()] {
+    for part in [api_key, request_token, api_secret] {
         hash.update(part.as_bytes());
     }
     let checksum = HEXLOWER.encode(&hash.finalize());
@@ -105,10 +127,10 @@ pub fn parse_session(
     status: u16,
     body: &mut [u8],
     json: &mut JsonScratch,
-) -> Result<Session, ApiFault> {
+) -> Result<Grant, ApiFault> {
     data(status, body, json, |data| {
         let token = field(data, "access_token").filter(|t| !t.is_empty());
-        Ok(Session {
+        Ok(Grant {
             access_token: Secret::new(token.ok_or("no access_token")?.to_owned()),
             user_id: field(data, "user_id").ok_or("no user_id")?.to_owned(),
             login_time: field(data, "login_time")
@@ -165,8 +187,7 @@ mod tests {
 
     #[test]
     fn the_checksum_is_the_hash_of_key_token_and_secret() {
-        let secret = Secret::new("secret".to_owned());
-        let request = session_request("key", "token", &secret);
+        let request = session_request("key", "token", "secret");
         let body = String::from_utf8(request.body.clone()).expect("ascii");
         // printf keytokensecret | sha256sum
         let sum = "08a03d928417ea4085557933d3b187ff2a3515b039d6054dbd230c95d978a17a";
@@ -186,6 +207,42 @@ mod tests {
         assert_eq!(format!("{path:?} {path}"), "*** ***");
         assert!(!format!("{:?}", logout_request(&auth)).contains("t0p"));
         assert!(!format!("{auth:?}").contains("t0p"));
+    }
+
+    #[test]
+    fn a_login_takes_one_answer_and_a_refusal_leaves_nobody_logged_in() {
+        let mut json = JsonScratch::new();
+        let mut ready = Credentials::new("key".to_owned());
+        ready.give("access_token", Secret::new("tok".to_owned()));
+        let mut once = Credentials::new("key".to_owned());
+        once.give("request_token", Secret::new("one".to_owned()));
+        once.give("api_secret", Secret::new("two".to_owned()));
+        let profile = r#"{"status":"success","data":{"user_id":"AB1234"}}"#;
+        let grant = r#"{"status":"success","data":{"user_id":"AB1234","access_token":"tok"}}"#;
+        for (given, path, body) in [
+            (&ready, "/user/profile", profile),
+            (&once, "/session/token", grant),
+        ] {
+            let mut session = Session::none();
+            let first = log_in(given, &mut session, None, &mut json);
+            let Ok(Step::Ask(Ask { at: None, request })) = first else {
+                panic!("{first:?}")
+            };
+            assert_eq!(request.path, path);
+            for (status, body) in [(403, "{}"), (200, body)] {
+                assert_eq!(session.account, "");
+                let mut body = body.as_bytes().to_vec();
+                let answer = Answer {
+                    number: 1,
+                    status,
+                    body: &mut body,
+                };
+                let step = log_in(given, &mut session, Some(answer), &mut json);
+                assert_eq!(step.ok(), (status == 200).then_some(Step::Done));
+            }
+            assert_eq!(session.account, "AB1234");
+            assert_eq!(session.auth, Auth::new("key", "tok"));
+        }
     }
 
     #[test]

@@ -52,7 +52,9 @@ pub(super) fn requests(subject: &Subject<'_>) -> Part {
             };
             let label = format!("{what} {} {}", subject.label(amend.tag), amend.tag);
             let known = format!("order {}", amend.order_id.0);
-            tell(label, names.and_then(|n| amended(n, amend)), known);
+            let of = subject.orders.iter().find(|(_, of)| of.tag == amend.tag);
+            let placed = of.map_or(Qty(0), |(_, of)| of.qty);
+            tell(label, names.and_then(|n| amended(n, amend, placed)), known);
         }
     }
     if subject.orders.is_empty() && subject.denial().is_some() {
@@ -99,7 +101,7 @@ fn placed(names: &RunNames, order: &Order) -> Option<String> {
 }
 
 /// The request that modified or cancelled an order; `None` without the run's names.
-fn amended(names: &RunNames, amend: &Amend) -> Option<String> {
+fn amended(names: &RunNames, amend: &Amend, placed: Qty) -> Option<String> {
     let broker = Broker::parse(&names.broker)?;
     let endpoint = Endpoint::new(&names.host, names.port);
     let mut bytes = Vec::new();
@@ -107,6 +109,7 @@ fn amended(names: &RunNames, amend: &Amend) -> Option<String> {
         let change = Change {
             quantity: None,
             limit: amend.limit,
+            placed,
         };
         broker.modify_request(&endpoint, &masked(), amend.order_id, change, &mut bytes);
     } else {

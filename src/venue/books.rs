@@ -1,0 +1,151 @@
+//! The books a broker keeps, in our words: orders, trades, positions, holdings, funds.
+//!
+//! A broker folder reads a book whole or not at all: a row that cannot be read fails the book, because a reconciler
+//! that silently misses a row would act on it (reliability, S6).
+
+use super::report::OrderUpdate;
+use crate::model::{Exchange, Money, NetQty, OrderId, Price, Qty, Side, Token, WallNanos};
+
+/// One row of the order book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderRow {
+    /// The row in our words.
+    pub update: OrderUpdate,
+    /// Exchange, as the broker names it.
+    pub exchange: String,
+    /// Trading symbol.
+    pub symbol: String,
+    /// The broker's word for the state.
+    pub status: String,
+    /// Why it was refused or cancelled, in the broker's words.
+    pub message: Option<String>,
+    /// `MIS`, `NRML`, `CNC`, `MTF`, `CO`.
+    pub product: String,
+    /// `LIMIT`, `MARKET`, `SL`, `SL-M`.
+    pub order_type: String,
+    /// `regular`, `amo`, `co`, `iceberg`, `auction`.
+    pub variety: String,
+    /// Units still working.
+    pub pending: Qty,
+    /// Units cancelled.
+    pub cancelled: Qty,
+    /// The order this one is a leg or slice of.
+    pub parent: Option<OrderId>,
+    /// Every tag of the order, ours and others'.
+    pub tags: Vec<String>,
+}
+
+/// One execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TradeRow {
+    /// The exchange's number of the trade.
+    pub trade_id: String,
+    /// The order that was filled.
+    pub order_id: OrderId,
+    /// Exchange, as the broker names it.
+    pub exchange: String,
+    /// Trading symbol.
+    pub symbol: String,
+    /// The broker's number of the instrument.
+    pub token: Token,
+    /// Bought or sold.
+    pub side: Side,
+    /// Units.
+    pub quantity: Qty,
+    /// Price of these units.
+    pub price: Price,
+    /// Exchange time; the time of the fill record where the exchange's is absent.
+    pub at: WallNanos,
+}
+
+/// One position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PositionRow {
+    /// Exchange, as the broker names it.
+    pub exchange: String,
+    /// Trading symbol.
+    pub symbol: String,
+    /// The broker's number of the instrument.
+    pub token: Token,
+    /// `MIS`, `NRML`, `CNC`, `CO`.
+    pub product: String,
+    /// Units held, long positive.
+    pub net: NetQty,
+    /// Units carried over from earlier days.
+    pub overnight: NetQty,
+    /// Units per traded lot where quantities are in lots (MCX), otherwise 1.
+    pub multiplier: i64,
+    /// Average price of what is held.
+    pub average: Price,
+    /// Last price.
+    pub last: Price,
+    /// Units bought.
+    pub bought: Qty,
+    /// Units sold.
+    pub sold: Qty,
+    /// Value bought.
+    pub bought_value: Money,
+    /// Value sold.
+    pub sold_value: Money,
+    /// Profit and loss as the broker reckons it.
+    pub pnl: Money,
+}
+
+/// Both views of the positions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Positions {
+    /// What is held now, earlier days included.
+    pub net: Vec<PositionRow>,
+    /// What today's trades amount to.
+    pub day: Vec<PositionRow>,
+}
+
+/// One share holding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldingRow {
+    /// Exchange, as the broker names it.
+    pub exchange: String,
+    /// Trading symbol.
+    pub symbol: String,
+    /// The broker's number of the instrument.
+    pub token: Token,
+    /// Units delivered.
+    pub quantity: Qty,
+    /// Units bought yesterday, not yet delivered.
+    pub arriving: Qty,
+    /// Average cost.
+    pub average: Price,
+    /// Last price.
+    pub last: Price,
+}
+
+/// Funds of one segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Margins {
+    /// What can be used for new orders.
+    pub net: Money,
+    /// Cash part.
+    pub cash: Money,
+    /// Collateral part.
+    pub collateral: Money,
+    /// What is blocked.
+    pub debits: Money,
+}
+
+/// What one order would block, as the broker reckons it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderMargin {
+    /// Trading symbol.
+    pub symbol: String,
+    /// Margin blocked; zero for a contract note.
+    pub total: Money,
+    /// Charges and taxes of the order.
+    pub charges: Money,
+}
+
+impl OrderRow {
+    /// The exchange as one of ours, or `None` when it is none of them.
+    pub fn exchange(&self) -> Option<Exchange> {
+        Exchange::parse(&self.exchange)
+    }
+}

@@ -1,0 +1,41 @@
+//! What is constant about a broker: addresses, ways to log in, limits, habits.
+
+use super::session::LoginField;
+
+/// Constants of one broker.
+#[derive(Debug)]
+pub struct Facts {
+    /// The name in configuration and on the command line.
+    pub name: &'static str,
+    /// Address of the order interface of the real broker.
+    pub rest: &'static str,
+    /// Address of the feed of the real broker.
+    pub ticker: &'static str,
+    /// What the `api_key` of the configuration is, for people.
+    pub api_key: &'static str,
+    /// Ways to log in; each is the list of what it needs.
+    pub logins: &'static [&'static [LoginField]],
+    /// True when the order book returns our tag; without it no order can ever be proved absent.
+    pub echoes_tags: bool,
+    /// True when the feed tells of order updates; otherwise the order book is read more often.
+    pub feeds_updates: bool,
+    /// Instruments one feed connection may watch.
+    pub watched_max: usize,
+    /// Instruments one call for quotes may name.
+    pub quotes_max: usize,
+    /// Limits of the account.
+    pub limits: OrderLimits,
+}
+
+/// How many order requests a broker takes from an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderLimits {
+    /// Requests in a second.
+    pub per_second: u32,
+    /// Requests in a minute.
+    pub per_minute: u32,
+    /// Requests in a day.
+    pub per_day: u32,
+    /// Modifications of one order.
+    pub modifications: u32,
+}

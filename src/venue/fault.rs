@@ -1,0 +1,39 @@
+//! Why a broker did not answer a question; orders are another matter ([`super::Reply`]).
+
+/// Why a read of the broker's books failed. Nothing was changed at the broker.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiFault {
+    /// The session is dead: log in again. Only what the broker documents as such means that.
+    #[error("the session is no longer valid, log in again ({message})")]
+    Session {
+        /// The broker's sentence.
+        message: String,
+    },
+    /// The broker refused the request.
+    #[error("the broker refused with HTTP {status}, {kind}: {message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Its name or number of the error, for people.
+        kind: String,
+        /// Its sentence.
+        message: String,
+    },
+    /// Too many requests; ask again later.
+    #[error("the broker limits the rate of requests (HTTP 429), ask again later")]
+    RateLimited,
+    /// The broker cannot answer now.
+    #[error("the broker cannot answer now (HTTP {status})")]
+    Unavailable {
+        /// HTTP status.
+        status: u16,
+    },
+    /// The reply is not what the documentation promises; nothing of it is used.
+    #[error("the reply (HTTP {status}) is not readable: {what}")]
+    Unreadable {
+        /// HTTP status.
+        status: u16,
+        /// What is missing or wrong.
+        what: String,
+    },
+}
