@@ -275,6 +275,40 @@ fn the_three_tighter_rules_hold() {
         "another broker",
     );
     accepts("venue/mod.rs", "//! D\nuse crate::venue::kite;\n");
+    for reader in ["sim/rest.rs", "cli/decode.rs", "venue/broker.rs"] {
+        accepts(reader, "//! D\nuse crate::venue::kite::feed;\n");
+    }
+    for around in [
+        "control/desk.rs",
+        "cli/run.rs",
+        "pipeline/arm.rs",
+        "config/run.rs",
+    ] {
+        refuses(
+            around,
+            "//! D\nuse crate::venue::kite::books;\n",
+            "around the port",
+        );
+        refuses(
+            around,
+            "//! D\nuse crate::venue::{Broker, kite::books};\n",
+            "around the port",
+        );
+        refuses(
+            around,
+            "//! D\nfn f() { crate::venue::dhan::go(); }\n",
+            "around the port",
+        );
+        accepts(
+            around,
+            "//! D\nuse crate::venue::{Broker, books::OrderRow};\n",
+        );
+    }
+    refuses(
+        "venue/books.rs",
+        "//! D\nuse super::kite::books;\n",
+        "around the port",
+    );
     accepts("indicators/rsi.rs", "//! D\nuse crate::model::Bar;\n");
     refuses(
         "indicators/rsi.rs",

@@ -25,6 +25,10 @@ const LAYERS: [&[&str]; 17] = [
 ];
 /// Brokers of style.md's tree; folders found in `venue/` count as well.
 const BROKERS: [&str; 4] = ["kite", "dhan", "kotak", "openalgo"];
+/// Who may name a broker's folder besides `venue/`: the venue that speaks its wire, and the verb that shows its bytes.
+const WIRE_READERS: [&str; 2] = ["sim/", "cli/decode.rs"];
+/// The files of `venue/` that join the folders to the port.
+const PORT: [&str; 2] = ["venue/mod.rs", "venue/broker.rs"];
 /// Where `unsafe` needs no reason beyond its own SAFETY comment.
 const UNSAFE_ROOMS: [&str; 2] = ["ring", "journal"];
 const PLACEHOLDERS: [&str; 2] = ["todo", "unimplemented"];
@@ -119,6 +123,9 @@ fn layers(source: &Source, brokers: &BTreeSet<&str>, report: &mut Report) {
             report
                 .faults
                 .extend(foreign_broker(source, line, path.get(1), brokers));
+            report
+                .faults
+                .extend(beside_the_port(source, line, path.get(1), brokers));
         }
     }
     if source.path.starts_with("venue/") {
@@ -126,8 +133,27 @@ fn layers(source: &Source, brokers: &BTreeSet<&str>, report: &mut Report) {
             report
                 .faults
                 .extend(foreign_broker(source, line, path.first(), brokers));
+            report
+                .faults
+                .extend(beside_the_port(source, line, path.first(), brokers));
         }
     }
+}
+
+/// A broker's folder named by somebody who should ask the port.
+fn beside_the_port(
+    source: &Source,
+    line: usize,
+    named: Option<&String>,
+    brokers: &BTreeSet<&str>,
+) -> Option<String> {
+    let (path, named) = (source.path.as_str(), named?.as_str());
+    let may = broker_of(path).is_some()
+        || PORT.contains(&path)
+        || WIRE_READERS.iter().any(|reader| path.starts_with(reader));
+    (!may && brokers.contains(named)).then(|| {
+        format!("{path}:{line}: `venue::{named}` goes around the port; ask `venue::Broker`")
+    })
 }
 
 fn foreign_broker(
