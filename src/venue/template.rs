@@ -5,6 +5,9 @@
 //!                                         ▲▲▲                         ▲▲▲▲          ▲▲       ▲▲▲▲▲▲
 //! ```
 //!
+//! A body is a list of pieces: text, and the places that are patched. A form, a JSON object and JSON inside a form
+//! are the same to it, because a broker reads its fields in any order and the patched ones can stand last.
+//!
 //! Promises
 //! - The patched bytes equal those of a plain `format!` for every tag, quantity and price (golden test).
 //! - Nothing but the marked places moves: fields of variable width stand last, and the length of the body
@@ -19,20 +22,26 @@ use crate::model::{Price, Qty, Tag};
 const QUANTITY_WIDTH: usize = 10;
 /// Widest price: sign, fifteen digits, point, four decimals.
 const PRICE_WIDTH: usize = 21;
+/// Longest text between quantity and price: `","price":"` with every mark as `%XX`.
+const MIDDLE_WIDTH: usize = 24;
+/// Longest text behind the price: `"}` with every mark as `%XX`.
+const TAIL_WIDTH: usize = 8;
 /// Fixed-width stores may write this far behind the last byte that counts.
-const SLACK: usize = 8;
+const SLACK: usize = MIDDLE_WIDTH;
+/// Where a tag goes that a broker has no field for: outside every buffer.
+const NOWHERE: usize = usize::MAX;
 
-/// The texts a template is made of, in wire order.
-#[derive(Clone, Copy, Debug)]
-pub struct Parts<'a> {
-    /// Request line and headers, each ended by CR LF.
-    pub head: &'a str,
-    /// Body up to the tag, ending with the name of its field: `…&tag=`.
-    pub body: &'a str,
-    /// Between tag and quantity: `&quantity=`.
-    pub quantity_field: &'a str,
-    /// Between quantity and price, at most eight bytes: `&price=`.
-    pub price_field: &'a str,
+/// One piece of a body, in wire order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Bytes that never change.
+    Text(&'a str),
+    /// Our tag; once at most, in front of the numbers.
+    Tag,
+    /// The quantity in units, without sign or leading zeros.
+    Quantity,
+    /// The limit price with two to four decimals, somewhere behind the quantity.
+    Price,
 }
 
 /// Why a request cannot be encoded ahead.
@@ -51,8 +60,13 @@ pub enum TemplateFault {
     /// Host, key or token holds a byte that must not stand in a request head.
     #[error("host, API key or access token holds a space, a control character or a non-ASCII byte")]
     Header,
-    /// The name of the price field is longer than the eight bytes reserved for it.
-    #[error("the name of the price field is longer than eight bytes")]
+    /// The pieces are not a tag at most, a quantity, and then a price.
+    #[error("an order body has at most one tag, then one quantity, then one price")]
+    Pieces,
+    /// A text near the price is longer than the room reserved for it.
+    #[error(
+        "the text in front of the price is longer than 24 bytes, or that behind it longer than 8"
+    )]
     Field,
     /// The instrument is watched, never traded.
     #[error("an index cannot be ordered")]
@@ -67,54 +81,97 @@ pub struct Template {
     body_at: usize,
     tag_at: usize,
     quantity_at: usize,
-    price_field: [u8; 8],
-    price_field_len: usize,
+    middle: [u8; MIDDLE_WIDTH],
+    middle_len: usize,
+    tail: [u8; TAIL_WIDTH],
+    tail_len: usize,
+}
+
+/// The pieces of a body, sorted.
+#[derive(Default)]
+struct Sorted {
+    before: String,
+    tag_at: Option<usize>,
+    middle: String,
+    tail: String,
+    numbers: u8,
+}
+
+impl Sorted {
+    fn new(pieces: &[Piece<'_>]) -> Result<Self, TemplateFault> {
+        let mut sorted = Self::default();
+        for piece in pieces {
+            match (piece, sorted.numbers) {
+                (Piece::Text(text), 0) => sorted.before.push_str(text),
+                (Piece::Text(text), 1) => sorted.middle.push_str(text),
+                (Piece::Text(text), _) => sorted.tail.push_str(text),
+                (Piece::Tag, 0) if sorted.tag_at.is_none() => {
+                    sorted.tag_at = Some(sorted.before.len());
+                    sorted.before.push_str(&"0".repeat(Tag::default().0.len()));
+                }
+                (Piece::Quantity, 0) => sorted.numbers = 1,
+                (Piece::Price, 1) => sorted.numbers = 2,
+                (Piece::Tag | Piece::Quantity | Piece::Price, _) => {
+                    return Err(TemplateFault::Pieces);
+                }
+            }
+        }
+        (sorted.numbers == 2)
+            .then_some(sorted)
+            .ok_or(TemplateFault::Pieces)
+    }
+}
+
+/// A text at the start of `N` bytes.
+fn padded<const N: usize>(text: &str) -> Result<[u8; N], TemplateFault> {
+    let mut bytes = [0; N];
+    bytes
+        .get_mut(..text.len())
+        .ok_or(TemplateFault::Field)?
+        .copy_from_slice(text.as_bytes());
+    Ok(bytes)
 }
 
 impl Template {
-    /// Encodes everything that does not change.
+    /// Encodes everything that does not change: `head` is request line and headers, each ended by CR LF and without
+    /// `Content-Length`.
     ///
     /// # Errors
     ///
     /// [`TemplateFault`] when the parts cannot make a request with a three-digit length.
-    pub fn new(parts: Parts<'_>) -> Result<Self, TemplateFault> {
-        if !parts.head.split("\r\n").all(is_header_text) || !parts.head.ends_with("\r\n") {
+    pub fn new(head: &str, body: &[Piece<'_>]) -> Result<Self, TemplateFault> {
+        if !head.split("\r\n").all(is_header_text) || !head.ends_with("\r\n") {
             return Err(TemplateFault::Header);
         }
-        let mut price_field = [0_u8; 8];
-        let price_field_len = parts.price_field.len();
-        price_field
-            .get_mut(..price_field_len)
-            .ok_or(TemplateFault::Field)?
-            .copy_from_slice(parts.price_field.as_bytes());
+        let sorted = Sorted::new(body)?;
+        let (middle, tail) = (padded(&sorted.middle)?, padded(&sorted.tail)?);
 
-        let fixed = parts.body.len() + Tag::default().0.len() + parts.quantity_field.len();
-        let shortest = fixed + price_field_len + "1".len() + "0.00".len();
-        let longest = fixed + price_field_len + QUANTITY_WIDTH + PRICE_WIDTH;
+        let fixed = sorted.before.len() + sorted.middle.len() + sorted.tail.len();
+        let shortest = fixed + "1".len() + "0.00".len();
+        let longest = fixed + QUANTITY_WIDTH + PRICE_WIDTH;
         if shortest < 100 || longest > 999 {
             return Err(TemplateFault::BodyLength { shortest, longest });
         }
 
-        let mut bytes = Vec::with_capacity(parts.head.len() + longest + 64);
-        bytes.extend_from_slice(parts.head.as_bytes());
+        let mut bytes = Vec::with_capacity(head.len() + longest + 64);
+        bytes.extend_from_slice(head.as_bytes());
         bytes.extend_from_slice(b"Content-Length: ");
         let length_at = bytes.len();
         bytes.extend_from_slice(b"000\r\n\r\n");
         let body_at = bytes.len();
-        bytes.extend_from_slice(parts.body.as_bytes());
-        let tag_at = bytes.len();
-        bytes.extend_from_slice(&Tag::default().0);
-        bytes.extend_from_slice(parts.quantity_field.as_bytes());
+        bytes.extend_from_slice(sorted.before.as_bytes());
         let quantity_at = bytes.len();
         bytes.resize(body_at + longest + SLACK, 0);
         Ok(Self {
             bytes: bytes.into(),
             length_at,
             body_at,
-            tag_at,
+            tag_at: sorted.tag_at.map_or(NOWHERE, |at| body_at + at),
             quantity_at,
-            price_field,
-            price_field_len,
+            middle,
+            middle_len: sorted.middle.len(),
+            tail,
+            tail_len: sorted.tail.len(),
         })
     }
 
@@ -125,8 +182,10 @@ impl Template {
         put(bytes, self.tag_at, tag.0);
         let mut at = self.quantity_at;
         at = put_number(bytes, at, u64::from(qty.0));
-        put(bytes, at, self.price_field);
-        at = put_price(bytes, at.wrapping_add(self.price_field_len), limit);
+        put(bytes, at, self.middle);
+        at = put_price(bytes, at.wrapping_add(self.middle_len), limit);
+        put(bytes, at, self.tail);
+        at = at.wrapping_add(self.tail_len);
         let body = at.wrapping_sub(self.body_at);
         let [.., hundreds, tens, ones] = eight_digits(u64::try_from(body).unwrap_or(0));
         put(bytes, self.length_at, [hundreds, tens, ones]);
@@ -215,54 +274,99 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const BODY: &str = "exchange=NFO&tradingsymbol=BANKNIFTY26NOV52000CE&transaction_type=BUY&tag=";
+    const HEAD: &str = "POST /orders HTTP/1.1\r\nHost: example\r\n";
+    const CONTRACT: &str =
+        "exchange=NFO&tradingsymbol=BANKNIFTY26NOV52000CE&transaction_type=BUY&tag=";
 
-    fn parts() -> Parts<'static> {
-        Parts {
-            head: "POST /orders HTTP/1.1\r\nHost: example\r\n",
-            body: BODY,
-            quantity_field: "&quantity=",
-            price_field: "&price=",
-        }
+    use Piece::{Price as Limit, Quantity, Text};
+
+    /// The bodies of four brokers: a form, JSON, JSON inside a form, JSON without a tag.
+    fn bodies() -> [Vec<Piece<'static>>; 4] {
+        [
+            form(CONTRACT),
+            vec![
+                Text(r#"{"dhanClientId":"1100003626","securityId":"35070","orderType":"LIMIT","#),
+                Text(r#""transactionType":"BUY","exchangeSegment":"NSE_FNO","correlationId":""#),
+                Piece::Tag,
+                Text(r#"","quantity":"#),
+                Quantity,
+                Text(r#","price":"#),
+                Limit,
+                Text("}"),
+            ],
+            vec![
+                Text("jData=%7B%22es%22%3A%22nse_fo%22%2C%22ts%22%3A%22NIFTY26NOV24000CE%22%2C"),
+                Text("%22pt%22%3A%22L%22%2C%22ig%22%3A%22"),
+                Piece::Tag,
+                Text("%22%2C%22qt%22%3A%22"),
+                Quantity,
+                Text("%22%2C%22pr%22%3A%22"),
+                Limit,
+                Text("%22%7D"),
+            ],
+            vec![
+                Text(r#"{"apikey":"0123456789abcdef0123456789abcdef","strategy":"tezi","#),
+                Text(r#""exchange":"NFO","symbol":"NIFTY24NOV2624000CE","quantity":""#),
+                Quantity,
+                Text(r#"","price":""#),
+                Limit,
+                Text(r#""}"#),
+            ],
+        ]
     }
 
-    fn slow(tag: &Tag, qty: Qty, limit: Price) -> String {
-        let body = format!("{BODY}{tag}&quantity={qty}&price={limit}");
-        format!(
-            "{}Content-Length: {}\r\n\r\n{body}",
-            parts().head,
-            body.len()
-        )
+    fn form(contract: &str) -> Vec<Piece<'_>> {
+        vec![
+            Text(contract),
+            Piece::Tag,
+            Text("&quantity="),
+            Quantity,
+            Text("&price="),
+            Limit,
+        ]
     }
 
-    fn assert_same(template: &mut Template, qty: Qty, limit: Price) {
+    fn slow(body: &[Piece<'_>], tag: &Tag, qty: Qty, limit: Price) -> String {
+        let piece = |piece: &Piece<'_>| match piece {
+            Text(text) => (*text).to_owned(),
+            Piece::Tag => tag.to_string(),
+            Quantity => qty.to_string(),
+            Limit => limit.to_string(),
+        };
+        let body: String = body.iter().map(piece).collect();
+        format!("{HEAD}Content-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    fn assert_same(template: &mut Template, body: &[Piece<'_>], qty: Qty, limit: Price) {
         let tag = Tag(*b"TZ0025A1B2C3D4E5F6G7");
-        let expected = slow(&tag, qty, limit);
+        let expected = slow(body, &tag, qty, limit);
         let filled = template.fill(&tag, qty, limit);
         assert_eq!(std::str::from_utf8(filled).expect("ascii"), expected);
     }
 
     #[test]
     fn every_width_of_quantity_and_price_equals_the_slow_builder() {
-        let mut template = Template::new(parts()).expect("valid parts");
-        let quantities = (0..10).flat_map(|e| {
-            let ten = 10_u32.pow(e);
-            [ten.wrapping_sub(1), ten, ten.saturating_mul(9), u32::MAX]
-        });
-        for quantity in quantities {
-            for exponent in 0..19 {
-                let ten = 10_i64.pow(exponent);
-                for limit in [
-                    ten - 1,
-                    ten,
-                    ten + 1,
-                    ten + 50,
-                    ten / 7,
-                    -ten,
-                    i64::MAX,
-                    i64::MIN,
-                ] {
-                    assert_same(&mut template, Qty(quantity), Price(limit));
+        for body in bodies() {
+            let mut template = Template::new(HEAD, &body).expect("valid parts");
+            let quantities = (0..10).flat_map(|e| {
+                let ten = 10_u32.pow(e);
+                [ten.wrapping_sub(1), ten, ten.saturating_mul(9), u32::MAX]
+            });
+            for quantity in quantities {
+                for exponent in 0..19 {
+                    let ten = 10_i64.pow(exponent);
+                    for limit in [
+                        ten - 1,
+                        ten,
+                        ten + 1,
+                        ten + 50,
+                        ten / 7,
+                        -ten,
+                        i64::MAX,
+                        i64::MIN,
+                    ] {
+                        assert_same(&mut template, &body, Qty(quantity), Price(limit));
+                    }
                 }
             }
         }
@@ -270,10 +374,46 @@ mod tests {
 
     #[test]
     fn a_narrow_fill_after_a_wide_one_leaves_nothing_behind() {
-        let mut template = Template::new(parts()).expect("valid parts");
-        assert_same(&mut template, Qty(u32::MAX), Price(i64::MIN));
-        assert_same(&mut template, Qty(1), Price(500));
-        assert_same(&mut template, Qty(75), Price::from_paise(5_200_005));
+        for body in bodies() {
+            let mut template = Template::new(HEAD, &body).expect("valid parts");
+            assert_same(&mut template, &body, Qty(u32::MAX), Price(i64::MIN));
+            assert_same(&mut template, &body, Qty(1), Price(500));
+            assert_same(&mut template, &body, Qty(75), Price::from_paise(5_200_005));
+        }
+    }
+
+    #[test]
+    fn a_body_in_another_order_or_with_too_long_a_field_is_refused() {
+        let text = "x".repeat(200);
+        let fault = |rest: &[Piece<'_>]| {
+            let mut body = vec![Text(&text)];
+            body.extend_from_slice(rest);
+            Template::new(HEAD, &body).map(|_| ()).err()
+        };
+        assert_eq!(fault(&[Quantity, Limit]), None);
+        for wrong in [
+            &[][..],
+            &[Quantity],
+            &[Limit, Quantity],
+            &[Quantity, Quantity, Limit],
+            &[Quantity, Limit, Limit],
+            &[Quantity, Piece::Tag, Limit],
+            &[Quantity, Limit, Piece::Tag],
+            &[Piece::Tag, Piece::Tag, Quantity, Limit],
+        ] {
+            assert_eq!(fault(wrong), Some(TemplateFault::Pieces), "{wrong:?}");
+        }
+        let longest = [
+            Quantity,
+            Text(&text[..MIDDLE_WIDTH]),
+            Limit,
+            Text(&text[..TAIL_WIDTH]),
+        ];
+        assert_eq!(fault(&longest), None);
+        let middle = [Quantity, Text(&text[..=MIDDLE_WIDTH]), Limit];
+        let tail = [Quantity, Limit, Text(&text[..=TAIL_WIDTH])];
+        assert_eq!(fault(&middle), Some(TemplateFault::Field));
+        assert_eq!(fault(&tail), Some(TemplateFault::Field));
     }
 
     #[test]
@@ -288,13 +428,7 @@ mod tests {
 
     #[test]
     fn a_body_that_could_leave_three_digits_is_refused() {
-        let build = |symbol: usize| {
-            Template::new(Parts {
-                body: &"x".repeat(symbol),
-                ..parts()
-            })
-            .map(|_| ())
-        };
+        let build = |symbol: usize| Template::new(HEAD, &form(&"x".repeat(symbol))).map(|_| ());
         let around = 20 + "&quantity=".len() + "&price=".len();
         let least = 100 - around - 5;
         let most = 999 - around - QUANTITY_WIDTH - PRICE_WIDTH;
@@ -313,7 +447,7 @@ mod tests {
     fn a_head_with_a_smuggled_line_is_refused() {
         let head = "POST / HTTP/1.1\r\nAuthorization: a\nEvil: b\r\n";
         assert!(matches!(
-            Template::new(Parts { head, ..parts() }),
+            Template::new(head, &form(CONTRACT)),
             Err(TemplateFault::Header)
         ));
     }
@@ -321,16 +455,18 @@ mod tests {
     #[test]
     fn debug_shows_no_secret() {
         let head = "POST / HTTP/1.1\r\nAuthorization: token k:s3cr3t\r\n";
-        let template = Template::new(Parts { head, ..parts() }).expect("valid parts");
+        let template = Template::new(head, &form(CONTRACT)).expect("valid parts");
         assert!(!format!("{template:?}").contains("s3cr3t"));
     }
 
     proptest! {
         #[test]
         fn patched_bytes_equal_the_slow_builder(qty: u32, limit: i64) {
-            let mut template = Template::new(parts()).expect("valid parts");
-            assert_same(&mut template, Qty(qty), Price(limit));
-            assert_same(&mut template, Qty(qty % 10_000), Price(limit % 1_000_000_000));
+            for body in bodies() {
+                let mut template = Template::new(HEAD, &body).expect("valid parts");
+                assert_same(&mut template, &body, Qty(qty), Price(limit));
+                assert_same(&mut template, &body, Qty(qty % 10_000), Price(limit % 1_000_000_000));
+            }
         }
     }
 }

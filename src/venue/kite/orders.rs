@@ -12,7 +12,7 @@ use crate::model::{Instrument, OrderId, Qty, Side};
 use crate::venue::json::{self, Value};
 use crate::venue::report::Slices;
 use crate::venue::request::{is_header_text, push_form_value};
-use crate::venue::template::Parts;
+use crate::venue::template::Piece;
 use crate::venue::{Auth, Change, Endpoint, JsonScratch, Product, Reply, Template, TemplateFault};
 use std::io::Write as _;
 
@@ -62,13 +62,15 @@ pub fn place_template(
         side.name(),
         product.name(),
     );
-    let parts = Parts {
-        head: &head,
-        body: &body,
-        quantity_field: "&quantity=",
-        price_field: "&price=",
-    };
-    Template::new(parts)
+    let pieces = [
+        Piece::Text(&body),
+        Piece::Tag,
+        Piece::Text("&quantity="),
+        Piece::Quantity,
+        Piece::Text("&price="),
+        Piece::Price,
+    ];
+    Template::new(&head, &pieces)
 }
 
 /// Writes the request that cancels an order into `out`, which is cleared first.
