@@ -35,6 +35,7 @@ pub mod quotes;
 pub mod report;
 pub mod request;
 pub mod session;
+pub mod stamp;
 pub mod template;
 pub mod tokens;
 
