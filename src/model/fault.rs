@@ -21,11 +21,13 @@ pub enum FeedFault {
     Text,
     /// A frame is larger than the limit.
     Oversized,
+    /// The broker says that it ends the connection.
+    Disconnected,
 }
 
 impl FeedFault {
     /// Every fault, in the order of its counter.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Truncated,
         Self::Trailing,
         Self::Length,
@@ -34,6 +36,7 @@ impl FeedFault {
         Self::Price,
         Self::Text,
         Self::Oversized,
+        Self::Disconnected,
     ];
 
     /// The word shown to people.
@@ -47,6 +50,7 @@ impl FeedFault {
             Self::Price => "price",
             Self::Text => "text",
             Self::Oversized => "oversized",
+            Self::Disconnected => "disconnected",
         }
     }
 }

@@ -24,6 +24,7 @@
 
 pub mod books;
 mod broker;
+pub mod dhan;
 pub mod facts;
 pub mod fault;
 mod interval;

@@ -1,0 +1,156 @@
+//! Binary messages of the market feed: several packets end to end, the hot read, subscriptions (protocols/dhan.md 3).
+//!
+//! ```text
+//!   code, length, segment, id │ body │ code, length, segment, id │ body │ …          8 bytes of header each
+//! ```
+//!
+//! Promises
+//! - A message is taken whole or refused whole: its packets must add up to it exactly. Known codes are walked by their
+//!   own size, and a length field that says another is a lie; unknown codes are walked by the length field, counted and
+//!   skipped, their neighbours are read.
+//! - [`next_quote`] moves the cursor forward or ends, skips packets without a last price, and allocates nothing.
+
+use super::packet::{HEADER, Layout, Packet, quote};
+use super::segment::{Segment, security_id};
+use crate::model::{FeedFault, Instrument, Quote};
+use crate::venue::{Cursor, FRAME_MAX, Frame, Mode};
+
+/// Instruments one connection may watch; a user may have five connections.
+pub const WATCHED_MAX: usize = 5_000;
+/// Instruments named in one subscription message.
+const PER_MESSAGE: usize = 100;
+
+/// Bytes of the packet that starts at `at`.
+#[inline]
+fn size_at(frame: &[u8], at: usize) -> Result<usize, FeedFault> {
+    let rest = frame.get(at..).unwrap_or_default();
+    let Some(&[code, low, high, ..]) = rest.first_chunk::<HEADER>() else {
+        return Err(FeedFault::Truncated);
+    };
+    let told = usize::from(u16::from_le_bytes([low, high]));
+    let size = match Layout::of(code) {
+        Some(layout) => {
+            let size = usize::from(layout.size());
+            // The documentation may mean the length without the header; nobody has seen it on the wire.
+            if told != size && told.wrapping_add(HEADER) != size {
+                return Err(FeedFault::Length);
+            }
+            size
+        }
+        None if told >= HEADER => told,
+        None => return Err(FeedFault::Length),
+    };
+    if size > rest.len() {
+        return Err(FeedFault::Truncated);
+    }
+    Ok(size)
+}
+
+/// Checks one binary message and returns a cursor over its packets.
+///
+/// # Errors
+///
+/// [`FeedFault::Oversized`], [`FeedFault::Truncated`] or [`FeedFault::Length`].
+#[inline]
+pub fn open_frame(frame: &[u8]) -> Result<Frame, FeedFault> {
+    if frame.len() > FRAME_MAX {
+        return Err(FeedFault::Oversized);
+    }
+    let (mut at, mut count) = (0_usize, 0_u16);
+    while at < frame.len() {
+        at = at.wrapping_add(size_at(frame, at)?);
+        count = count.checked_add(1).ok_or(FeedFault::Oversized)?;
+    }
+    if count == 0 {
+        return Err(FeedFault::Truncated);
+    }
+    Ok(Frame::Packets(Cursor::new(0, count)))
+}
+
+/// The next packet of a frame; `None` at its end. A cursor of another frame ends with a fault.
+#[inline]
+pub fn next_body<'f>(frame: &'f [u8], cursor: &mut Cursor) -> Option<Result<&'f [u8], FeedFault>> {
+    cursor.left = cursor.left.checked_sub(1)?;
+    let body = size_at(frame, cursor.at).map(|size| {
+        let end = cursor.at.wrapping_add(size);
+        frame.get(cursor.at..end).unwrap_or_default()
+    });
+    match body {
+        Ok(body) => cursor.at = cursor.at.wrapping_add(body.len()),
+        Err(_) => cursor.left = 0,
+    }
+    Some(body)
+}
+
+/// Reads what strategies need of the next packet that has a last price; see [`quote`] for the faults.
+#[inline]
+pub fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>> {
+    loop {
+        match next_body(frame, cursor)? {
+            Ok(body) => {
+                if let Some(quote) = quote(body) {
+                    return Some(quote);
+                }
+            }
+            Err(fault) => return Some(Err(fault)),
+        }
+    }
+}
+
+/// Reads everything the next packet says; [`FeedFault::Length`] for an unknown code.
+#[inline]
+pub fn next_packet(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Packet, FeedFault>> {
+    next_body(frame, cursor).map(|body| body.and_then(Packet::decode))
+}
+
+/// Why the broker ends the connection, if a message says so: 805 too many connections, 806 not subscribed to data, 807
+/// token expired, 808 not authenticated, 809 token invalid.
+pub fn disconnect_reason(frame: &[u8]) -> Option<u16> {
+    let Ok(Frame::Packets(mut cursor)) = open_frame(frame) else {
+        return None;
+    };
+    let mut packets = std::iter::from_fn(|| next_packet(frame, &mut cursor));
+    packets.find_map(|packet| {
+        let packet = packet.ok()?;
+        (packet.layout == Layout::Disconnect).then_some(packet.reason)
+    })
+}
+
+/// The messages that subscribe `instruments`, a hundred in each; ids are texts.
+pub fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
+    let code = match mode {
+        Mode::Ltp => 15,
+        Mode::Quote => 17,
+        Mode::Full => 21,
+    };
+    requests(instruments, code)
+}
+
+/// The messages that end the subscription of `instruments`.
+pub fn unsubscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
+    let code = match mode {
+        Mode::Ltp => 16,
+        Mode::Quote => 18,
+        Mode::Full => 22,
+    };
+    requests(instruments, code)
+}
+
+fn requests(instruments: &[Instrument], code: u8) -> Vec<String> {
+    let named = |row: &Instrument| {
+        format!(
+            r#"{{"ExchangeSegment":"{}","SecurityId":"{}"}}"#,
+            Segment::for_instrument(row).name(),
+            security_id(row.token)
+        )
+    };
+    let message = |part: &[Instrument]| {
+        let list: Vec<String> = part.iter().map(named).collect();
+        format!(
+            r#"{{"RequestCode":{code},"InstrumentCount":{},"InstrumentList":[{}]}}"#,
+            part.len(),
+            list.join(",")
+        )
+    };
+    instruments.chunks(PER_MESSAGE).map(message).collect()
+}

@@ -1,0 +1,400 @@
+//! Dhan's wire: messages of several packets, lying lengths, prices, subscriptions, the published samples.
+//!
+//! No recorded binary frame is published anywhere, so frames are written from the byte tables of the protocol notes, by
+//! hand where a test says so and by the encoder otherwise. Samples in JSON are read from `TEZI_SHARED` (default
+//! `../shared`), folder `fixtures/dhan`; a test without its file says SKIPPED.
+
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "helpers of tests, outside the test functions clippy recognises"
+)]
+
+use proptest::prelude::*;
+use std::path::PathBuf;
+use tezi::model::{
+    Exchange, FeedFault, Instrument, InstrumentIx, Kind, OrderId, OrderState, Price, Qty, Quote,
+    Side, Token,
+};
+use tezi::venue::dhan::packet::{HEADER, Layout, Level, Packet};
+use tezi::venue::dhan::segment::Segment;
+use tezi::venue::dhan::{feed, updates};
+use tezi::venue::{Auth, Cursor, FRAME_MAX, Frame, JsonScratch, Mode, TextMessage};
+
+fn fixture(name: &str, test: &str) -> Option<Vec<u8>> {
+    let shared = std::env::var_os("TEZI_SHARED").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        PathBuf::from,
+    );
+    let path = shared.join("fixtures/dhan").join(name);
+    match std::fs::read(&path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            println!("SKIPPED {test}: {}: {error}", path.display());
+            None
+        }
+    }
+}
+
+fn quotes(frame: &[u8]) -> Vec<Result<Quote, FeedFault>> {
+    let Ok(Frame::Packets(mut cursor)) = feed::open_frame(frame) else {
+        return Vec::new();
+    };
+    std::iter::from_fn(|| feed::next_quote(frame, &mut cursor)).collect()
+}
+
+fn packets(frame: &[u8]) -> Vec<Result<Packet, FeedFault>> {
+    let Ok(Frame::Packets(mut cursor)) = feed::open_frame(frame) else {
+        return Vec::new();
+    };
+    std::iter::from_fn(|| feed::next_packet(frame, &mut cursor)).collect()
+}
+
+fn frame(packets: &[Packet]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for packet in packets {
+        packet.encode(&mut bytes);
+    }
+    bytes
+}
+
+fn packet(layout: Layout, id: u32) -> Packet {
+    Packet {
+        layout,
+        segment: 2,
+        id,
+        last: 101.05_f32.to_bits(),
+        volume: 1_500,
+        reason: 807,
+        ..Packet::default()
+    }
+}
+
+fn token(id: u32) -> Token {
+    Segment::NseFno.token(id).expect("28 bits")
+}
+
+#[test]
+fn a_quote_written_by_hand_from_the_byte_table_is_read_field_by_field() {
+    let mut bytes = vec![4, 50, 0, 2];
+    bytes.extend_from_slice(&49_081_u32.to_le_bytes());
+    bytes.extend_from_slice(&24_500.05_f32.to_le_bytes());
+    bytes.extend_from_slice(&75_u16.to_le_bytes());
+    for word in [
+        1_763_720_000_u32,
+        24_480.5_f32.to_bits(),
+        1_234_567,
+        600,
+        450,
+    ] {
+        bytes.extend_from_slice(&word.to_le_bytes());
+    }
+    for price in [24_400.1_f32, 24_350.0, 24_600.95, 24_300.3] {
+        bytes.extend_from_slice(&price.to_le_bytes());
+    }
+    assert_eq!(bytes.len(), 50);
+    let read = packets(&bytes)[0].expect("a packet");
+    assert_eq!(
+        (read.layout, read.segment, read.id),
+        (Layout::Quote, 2, 49_081)
+    );
+    assert_eq!((read.last_qty, read.last_trade_secs), (75, 1_763_720_000));
+    assert_eq!(
+        (read.volume, read.sell_qty, read.buy_qty),
+        (1_234_567, 600, 450)
+    );
+    let price = |bits| read.price(bits).expect("a price").to_string();
+    assert_eq!(price(read.last), "24500.05");
+    assert_eq!(price(read.average), "24480.50");
+    let day = [read.open, read.close, read.high, read.low].map(price);
+    assert_eq!(day, ["24400.10", "24350.00", "24600.95", "24300.30"]);
+    let quote = quotes(&bytes)[0].expect("a quote");
+    assert_eq!((quote.token, quote.volume_day), (token(49_081), 1_234_567));
+    assert_eq!(quote.last, Price(245_000_500));
+}
+
+#[test]
+fn a_full_packet_written_by_hand_has_its_best_prices_behind_the_quantities() {
+    let mut bytes = vec![8, 162, 0, 8];
+    bytes.extend_from_slice(&800_123_u32.to_le_bytes());
+    bytes.extend_from_slice(&84_321.35_f32.to_le_bytes());
+    bytes.resize(62, 0);
+    for row in 0..5_u16 {
+        let step = f32::from(row) * 0.05;
+        bytes.extend_from_slice(&u32::from(20 + row).to_le_bytes());
+        bytes.extend_from_slice(&u32::from(40 + row).to_le_bytes());
+        bytes.extend_from_slice(&(3 + row).to_le_bytes());
+        bytes.extend_from_slice(&(6 + row).to_le_bytes());
+        bytes.extend_from_slice(&(84_321.3_f32 - step).to_le_bytes());
+        bytes.extend_from_slice(&(84_321.4_f32 + step).to_le_bytes());
+    }
+    assert_eq!(bytes.len(), 162);
+    let read = packets(&bytes)[0].expect("a packet");
+    let level = |level: Level| (level.quantity, level.orders);
+    assert_eq!(
+        (level(read.bids[4]), level(read.asks[4])),
+        ((24, 7), (44, 10))
+    );
+    let quote = quotes(&bytes)[0].expect("a quote");
+    assert_eq!(Some(quote.token), Segment::BseFno.token(800_123));
+    assert_eq!(
+        [quote.last, quote.bid, quote.ask].map(|price| price.to_string()),
+        ["84321.35", "84321.30", "84321.40"]
+    );
+}
+
+#[test]
+fn every_packet_of_one_message_is_read_and_those_without_a_price_are_passed_over() {
+    let layouts = [
+        Layout::Ticker,
+        Layout::OpenInterest,
+        Layout::Quote,
+        Layout::PreviousClose,
+        Layout::Status,
+        Layout::Full,
+        Layout::OpenInterest,
+    ];
+    let mixed: Vec<Packet> = (1..)
+        .zip(layouts)
+        .map(|(id, layout)| packet(layout, id))
+        .collect();
+    let bytes = frame(&mixed);
+    assert_eq!(packets(&bytes).len(), 7);
+    let read: Vec<_> = quotes(&bytes)
+        .into_iter()
+        .map(|q| q.expect("a quote"))
+        .collect();
+    let tokens: Vec<Token> = read.iter().map(|quote| quote.token).collect();
+    assert_eq!(tokens, [1, 3, 6].map(token));
+    let volumes: Vec<u32> = read.iter().map(|quote| quote.volume_day).collect();
+    assert_eq!(volumes, [0, 1_500, 1_500]);
+    assert_eq!(quotes(&frame(&[packet(Layout::Status, 1)])), []);
+}
+
+#[test]
+fn the_reason_of_a_disconnect_is_told_and_counted() {
+    let bytes = frame(&[packet(Layout::Ticker, 1), packet(Layout::Disconnect, 0)]);
+    assert_eq!(feed::disconnect_reason(&bytes), Some(807));
+    assert_eq!(quotes(&bytes)[1], Err(FeedFault::Disconnected));
+    assert_eq!(
+        feed::disconnect_reason(&frame(&[packet(Layout::Full, 1)])),
+        None
+    );
+    assert_eq!(feed::disconnect_reason(&[50, 10, 0]), None);
+    // The length of this packet alone is doubtful: it may count the header or not.
+    let mut short = frame(&[packet(Layout::Disconnect, 0)]);
+    short[1] = 2;
+    assert_eq!(feed::disconnect_reason(&short), Some(807));
+}
+
+#[test]
+fn a_message_that_lies_is_dropped_whole() {
+    let good = frame(&[packet(Layout::Ticker, 1), packet(Layout::Full, 2)]);
+    assert_eq!(quotes(&good).len(), 2);
+    let mut lying = good.clone();
+    lying[1] = 17;
+    assert_eq!(feed::open_frame(&lying), Err(FeedFault::Length));
+    for cut in 1..good.len() {
+        let expected = if cut == 16 {
+            Ok(Frame::Packets(Cursor::new(0, 1)))
+        } else {
+            Err(FeedFault::Truncated)
+        };
+        assert_eq!(feed::open_frame(&good[..cut]), expected, "{cut}");
+    }
+    assert_eq!(feed::open_frame(&[]), Err(FeedFault::Truncated));
+    let large = vec![0; FRAME_MAX + 1];
+    assert_eq!(feed::open_frame(&large), Err(FeedFault::Oversized));
+}
+
+#[test]
+fn an_unknown_code_is_skipped_by_its_length_and_its_neighbours_are_read() {
+    let near = frame(&[packet(Layout::Ticker, 1)]);
+    let mut unknown = vec![1, 11, 0, 0, 13, 0, 0, 0, 1, 2, 3];
+    let bytes = [&near[..], &unknown, &near].concat();
+    let read = quotes(&bytes);
+    assert_eq!((read.len(), read[1]), (3, Err(FeedFault::Length)));
+    assert_eq!(read[0], read[2]);
+    unknown[1] = u8::try_from(HEADER - 1).expect("seven");
+    assert_eq!(feed::open_frame(&unknown), Err(FeedFault::Length));
+}
+
+#[test]
+fn what_a_packet_cannot_be_about_is_a_fault_of_its_own() {
+    let one = |change: fn(&mut Packet)| {
+        let mut packet = packet(Layout::Full, 1);
+        change(&mut packet);
+        quotes(&frame(&[packet]))[0].map(|_| ())
+    };
+    assert_eq!(one(|_| ()), Ok(()));
+    assert_eq!(one(|p| p.segment = 6), Err(FeedFault::Segment));
+    assert_eq!(one(|p| p.id = 1 << 28), Err(FeedFault::Segment));
+    assert_eq!(one(|p| p.last = 0), Err(FeedFault::Price));
+    assert_eq!(one(|p| p.last = f32::NAN.to_bits()), Err(FeedFault::Price));
+    assert_eq!(
+        one(|p| p.bids[0].price = (-1.0_f32).to_bits()),
+        Err(FeedFault::Price)
+    );
+}
+
+#[test]
+fn subscriptions_name_segment_and_id_and_split_by_a_hundred() {
+    let row = |id: u32| Instrument {
+        ix: InstrumentIx(0),
+        token: token(id),
+        exchange: Exchange::Nfo,
+        symbol: String::new(),
+        underlying: String::new(),
+        kind: Kind::Future,
+        expiry: None,
+        tick: Price(500),
+        lot: Qty(65),
+        qty_max: Qty(1_755),
+    };
+    let mut rows: Vec<Instrument> = (1..=101).map(row).collect();
+    rows[100] = Instrument {
+        token: Segment::Index.token(13).expect("28 bits"),
+        exchange: Exchange::Nse,
+        kind: Kind::Index,
+        ..row(13)
+    };
+    for (mode, on, off) in [
+        (Mode::Ltp, 15, 16),
+        (Mode::Quote, 17, 18),
+        (Mode::Full, 21, 22),
+    ] {
+        let subscribed = feed::subscribe_messages(&rows, mode);
+        let ended = feed::unsubscribe_messages(&rows, mode);
+        for (messages, code) in [(&subscribed, on), (&ended, off)] {
+            let read: Vec<serde_json::Value> = messages
+                .iter()
+                .map(|message| serde_json::from_str(message).expect("JSON"))
+                .collect();
+            assert_eq!(read.len(), 2);
+            assert_eq!(read[0]["InstrumentCount"], 100);
+            assert_eq!(
+                read[1],
+                serde_json::json!({"RequestCode": code, "InstrumentCount": 1, "InstrumentList": [
+                    {"ExchangeSegment": "IDX_I", "SecurityId": "13"}
+                ]})
+            );
+        }
+    }
+    assert!(feed::subscribe_messages(&[], Mode::Full).is_empty());
+}
+
+#[test]
+fn the_published_alert_and_login_are_read_and_written() {
+    let Some(mut alert) = fixture("order_update_alert.json", "order alert") else {
+        return;
+    };
+    let read = updates::text_message(&mut alert, &mut JsonScratch::new());
+    let TextMessage::OrderUpdate(update) = read else {
+        panic!("an update, not {read:?}")
+    };
+    assert_eq!(update.order_id, OrderId(1_124_091_136_546));
+    assert_eq!(
+        (update.state, update.side),
+        (OrderState::Cancelled, Side::Buy)
+    );
+    assert_eq!((update.quantity, update.filled), (Qty(1), Qty(0)));
+    assert_eq!((update.limit, update.tag), (Price::from_rupees(13), None));
+    assert_eq!(Some(update.token), Segment::NseEq.token(14_366));
+    assert_eq!(update.at.to_string(), "2024-09-11 14:39:29.000");
+
+    let Some(login) = fixture("order_update_login_self.json", "order login") else {
+        return;
+    };
+    let login: serde_json::Value = serde_json::from_slice(&login).expect("JSON");
+    let ours = updates::login_message(&Auth::new("1000000001", "JWT"));
+    let ours: serde_json::Value = serde_json::from_str(ours.expose()).expect("JSON");
+    assert_eq!(ours, login);
+}
+
+#[test]
+fn the_fields_of_the_schema_files_are_the_ones_that_are_read() {
+    let Some(book) = fixture("sdk_schema_get_current_orders_list.json", "order rows") else {
+        return;
+    };
+    let book: serde_json::Value = serde_json::from_slice(&book).expect("JSON");
+    let mut row = book["data"][0].clone();
+    // The schema holds placeholders; what decides gets a value, under the file's own names.
+    for (name, value) in [
+        ("orderId", serde_json::json!("112111182045")),
+        ("securityId", serde_json::json!("11536")),
+        ("quantity", serde_json::json!(75)),
+        ("filledQty", serde_json::json!(25)),
+        ("orderStatus", serde_json::json!("PART_TRADED")),
+    ] {
+        assert!(row.get(name).is_some(), "{name}");
+        row[name] = value;
+    }
+    let mut bytes = row.to_string().into_bytes();
+    let read = JsonScratch::new().read(&mut bytes, updates::order_update);
+    let update = read.flatten().expect("a row");
+    assert_eq!((update.state, update.filled), (OrderState::Open, Qty(25)));
+    assert_eq!(Some(update.token), Segment::NseEq.token(11_536));
+}
+
+/// Walks a frame to its end and checks that every call moved forward or ended.
+fn walk(bytes: &[u8]) {
+    let Ok(Frame::Packets(mut cursor)) = feed::open_frame(bytes) else {
+        return;
+    };
+    let mut whole = cursor;
+    let mut before = (cursor.at(), cursor.left());
+    while feed::next_quote(bytes, &mut cursor).is_some() {
+        assert!(cursor.left() < before.1 && cursor.at() > before.0);
+        before = (cursor.at(), cursor.left());
+    }
+    while feed::next_packet(bytes, &mut whole).is_some() {}
+    assert_eq!((cursor.at(), whole.at()), (bytes.len(), bytes.len()));
+}
+
+fn some_packets() -> impl Strategy<Value = Vec<u8>> {
+    let one = (
+        0..Layout::ALL.len(),
+        proptest::collection::vec(any::<u8>(), 162),
+    );
+    proptest::collection::vec(one, 1..12).prop_map(|many| {
+        let mut bytes = Vec::new();
+        for (kind, mut body) in many {
+            let (code, layout) = Layout::ALL[kind];
+            body.truncate(usize::from(layout.size()));
+            body[0] = code;
+            body[1..3].copy_from_slice(&layout.size().to_le_bytes());
+            bytes.extend_from_slice(&body);
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #[test]
+    fn random_dhan_bytes_never_panic_or_loop(bytes in proptest::collection::vec(any::<u8>(), 0..2_000)) {
+        walk(&bytes);
+        let mut text = bytes;
+        updates::text_message(&mut text, &mut JsonScratch::new());
+    }
+
+    #[test]
+    fn sound_messages_encode_to_their_own_bytes_and_mutated_ones_do_no_harm(
+        bytes in some_packets(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        walk(&bytes);
+        let read: Vec<Packet> = packets(&bytes).into_iter().flatten().collect();
+        prop_assert_eq!(frame(&read), bytes.clone());
+        let mut mutated = bytes.clone();
+        for (at, byte) in changes {
+            let at = at.index(mutated.len());
+            mutated[at] = byte;
+        }
+        walk(&mutated);
+        mutated.truncate(cut.index(mutated.len() + 1));
+        walk(&mutated);
+        mutated.extend_from_slice(&bytes);
+        walk(&mutated);
+    }
+}
