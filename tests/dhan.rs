@@ -13,12 +13,12 @@
 use proptest::prelude::*;
 use std::path::PathBuf;
 use tezi::model::{
-    Exchange, FeedFault, Instrument, InstrumentIx, Kind, OrderId, OrderState, Price, Qty, Quote,
-    Side, Token,
+    Exchange, FeedFault, Instrument, InstrumentIx, Kind, Money, NetQty, OrderId, OrderState, Price,
+    Qty, Quote, Side, Token,
 };
 use tezi::venue::dhan::packet::{HEADER, Layout, Level, Packet};
 use tezi::venue::dhan::segment::Segment;
-use tezi::venue::dhan::{feed, updates};
+use tezi::venue::dhan::{books, feed, updates};
 use tezi::venue::{Auth, Cursor, FRAME_MAX, Frame, JsonScratch, Mode, TextMessage};
 
 fn fixture(name: &str, test: &str) -> Option<Vec<u8>> {
@@ -334,6 +334,89 @@ fn the_fields_of_the_schema_files_are_the_ones_that_are_read() {
     let update = read.flatten().expect("a row");
     assert_eq!((update.state, update.filled), (OrderState::Open, Qty(25)));
     assert_eq!(Some(update.token), Segment::NseEq.token(11_536));
+}
+
+#[test]
+fn the_published_positions_and_funds_are_exact() {
+    let mut json = JsonScratch::new();
+    let Some(mut bytes) = fixture("positions_response.json", "positions") else {
+        return;
+    };
+    let positions = books::parse_positions(200, &mut bytes, &mut json).expect("positions");
+    let (net, day) = (&positions.net[0], &positions.day[0]);
+    assert_eq!((positions.net.len(), positions.day.len()), (1, 1));
+    assert_eq!((net.symbol.as_str(), net.exchange.as_str()), ("TCS", "NSE"));
+    assert_eq!(Some(net.token), Segment::NseEq.token(11_536));
+    assert_eq!(
+        (net.net, net.overnight, net.bought),
+        (NetQty(40), NetQty(0), Qty(40))
+    );
+    assert_eq!(
+        (net.average, net.pnl.to_string().as_str()),
+        (Price(32_150_000), "6122.00")
+    );
+    assert_eq!(
+        (day.net, day.bought_value.to_string().as_str()),
+        (NetQty(40), "133832.00")
+    );
+
+    let Some(mut bytes) = fixture("fundlimit_response.json", "funds") else {
+        return;
+    };
+    let expected: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+    let funds = books::parse_funds(200, &mut bytes, &mut json).expect("funds");
+    let told = |name: &str| Money(Price::from_rupees_f64(expected[name].as_f64().expect(name)).0);
+    assert_eq!(funds.net, told("availabelBalance"));
+    assert_eq!(
+        (funds.cash, funds.debits),
+        (told("sodLimit"), told("utilizedAmount"))
+    );
+}
+
+#[test]
+fn orders_and_trades_are_read_whole_or_not_at_all() {
+    let mut json = JsonScratch::new();
+    let order = r#"{"orderId":"112111182045","orderStatus":"PART_TRADED","transactionType":"BUY","quantity":150,
+        "filledQty":75,"remainingQuantity":75,"averageTradedPrice":101.05,"price":101.1,"exchangeSegment":"NSE_FNO",
+        "securityId":"49081","tradingSymbol":"NIFTY-Nov2026-24000-CE","productType":"MARGIN","orderType":"LIMIT",
+        "correlationId":"TZ00250G180000100000","afterMarketOrder":false,"omsErrorDescription":"",
+        "updateTime":"2026-11-20 10:00:01"}"#;
+    let mut read = |body: &str| books::parse_orders(200, &mut body.as_bytes().to_vec(), &mut json);
+    let rows = read(&format!("[{order}]")).expect("a book");
+    let row = &rows[0];
+    assert_eq!(
+        (row.exchange.as_str(), row.variety.as_str()),
+        ("NFO", "regular")
+    );
+    assert_eq!(
+        (row.pending, row.cancelled, &row.message),
+        (Qty(75), Qty(0), &None)
+    );
+    assert_eq!(row.tags, ["TZ00250G180000100000"]);
+    assert_eq!(
+        (row.update.token, row.update.state),
+        (token(49_081), OrderState::Open)
+    );
+    assert_eq!(read("[]").expect("an empty book"), []);
+    let fault = read(&format!("[{order},{{}}]"))
+        .expect_err("half a book")
+        .to_string();
+    assert!(fault.contains("order row 1"), "{fault}");
+    assert!(read("{}").is_err());
+
+    let trade = r#"[{"orderId":"112111182045","exchangeTradeId":"15112111182045","transactionType":"SELL",
+        "exchangeSegment":"BSE_FNO","securityId":"800123","tradedQuantity":20,"tradedPrice":99.95,
+        "exchangeTime":"2026-11-20 10:00:02"}]"#;
+    let trades = books::parse_trades(200, &mut trade.as_bytes().to_vec(), &mut json);
+    let trades = trades.expect("trades");
+    assert_eq!((trades[0].side, trades[0].quantity), (Side::Sell, Qty(20)));
+    assert_eq!(
+        (trades[0].price, trades[0].exchange.as_str()),
+        (Price(999_500), "BFO")
+    );
+    assert_eq!(trades[0].at.to_string(), "2026-11-20 10:00:02.000");
+    let broken = trade.replace("99.95", "null");
+    assert!(books::parse_trades(200, &mut broken.into_bytes(), &mut json).is_err());
 }
 
 /// Walks a frame to its end and checks that every call moved forward or ended.

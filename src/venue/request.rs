@@ -91,11 +91,12 @@ impl Request {
 }
 
 /// Headers, query keys and form fields whose values are never shown.
-const HIDDEN: [&str; 11] = [
+const HIDDEN: [&str; 12] = [
     "authorization",
     "cookie",
     "api_key",
     "access_token",
+    "access-token",
     "refresh_token",
     "request_token",
     "public_token",

@@ -75,6 +75,25 @@ impl Segment {
         }
     }
 
+    /// The segment of a word.
+    pub fn parse(name: &str) -> Option<Self> {
+        let mut segments = Self::ALL.into_iter().map(|(_, segment)| segment);
+        segments.find(|segment| segment.name() == name)
+    }
+
+    /// The exchange as the other brokers name it.
+    pub const fn exchange_name(self) -> &'static str {
+        match self {
+            Self::Index | Self::NseEq => "NSE",
+            Self::NseFno => "NFO",
+            Self::NseCurrency => "CDS",
+            Self::BseEq => "BSE",
+            Self::Mcx => "MCX",
+            Self::BseCurrency => "BCD",
+            Self::BseFno => "BFO",
+        }
+    }
+
     /// The segment an instrument trades in.
     pub const fn for_instrument(instrument: &Instrument) -> Self {
         if matches!(instrument.kind, Kind::Index) {
@@ -171,6 +190,7 @@ mod tests {
         for (number, segment) in Segment::ALL {
             assert_eq!(Segment::of(number), Some(segment));
             assert_eq!(segment.number(), u32::from(number));
+            assert_eq!(Segment::parse(segment.name()), Some(segment));
             for id in [0, 13, 49_081, (1 << 28) - 1] {
                 let token = segment.token(id).expect("28 bits");
                 assert_eq!((security_id(token), segment_of(token)), (id, Some(segment)));

@@ -140,21 +140,13 @@ pub fn order_update(row: Value<'_, '_>) -> Option<OrderUpdate> {
         match key {
             "orderId" => said.order_id = json::order_id(value),
             "orderStatus" => said.status = json::text(value),
-            "transactionType" => {
-                said.side = json::text(value).and_then(|text| match text {
-                    "BUY" => Some(Side::Buy),
-                    "SELL" => Some(Side::Sell),
-                    _ => None,
-                });
-            }
+            "transactionType" => said.side = json::text(value).and_then(side_of),
             "quantity" => said.quantity = qty(value),
             "filledQty" => said.filled = qty(value),
             "averageTradedPrice" => said.average = price(value),
             "price" => said.limit = price(value),
             "exchangeSegment" => {
-                let name = json::text(value).unwrap_or("");
-                let mut segments = Segment::ALL.into_iter().map(|(_, segment)| segment);
-                said.segment = segments.find(|segment| segment.name() == name);
+                said.segment = json::text(value).and_then(Segment::parse);
             }
             "securityId" => said.id = whole(value),
             "correlationId" => said.tag = tag_of(value),
@@ -180,15 +172,30 @@ fn segment_of(exchange: &str, letter: &str) -> Option<Segment> {
     })
 }
 
+/// Reads `BUY` or `SELL`.
+pub(super) fn side_of(text: &str) -> Option<Side> {
+    match text {
+        "BUY" => Some(Side::Buy),
+        "SELL" => Some(Side::Sell),
+        _ => None,
+    }
+}
+
+/// True for JSON's `true`.
+pub(super) fn is_true(value: Value<'_, '_>) -> bool {
+    use simd_json::prelude::ValueAsScalar as _;
+    value.as_bool() == Some(true)
+}
+
 /// A whole number, as a number or as text.
-fn whole(value: Value<'_, '_>) -> Option<u32> {
+pub(super) fn whole(value: Value<'_, '_>) -> Option<u32> {
     match json::text(value) {
         Some(text) => text.trim().parse().ok(),
         None => json::qty(value).map(|Qty(number)| number),
     }
 }
 
-fn qty(value: Value<'_, '_>) -> Option<Qty> {
+pub(super) fn qty(value: Value<'_, '_>) -> Option<Qty> {
     whole(value).map(Qty)
 }
 
