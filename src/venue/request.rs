@@ -119,7 +119,7 @@ impl fmt::Debug for Request {
             .field("path", &path)
             .field("query", &masked(query))
             .field("headers", &headers)
-            .field("body", &masked(&String::from_utf8_lossy(&self.body)))
+            .field("body", &shown(&self.body))
             .finish()
     }
 }
@@ -128,6 +128,16 @@ fn is_hidden(name: &str) -> bool {
     HIDDEN
         .iter()
         .any(|hidden| name.eq_ignore_ascii_case(hidden))
+}
+
+/// A body for people: a form with its secrets replaced. Of anything else the length alone, because a login in JSON is
+/// nothing but secrets.
+fn shown(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    if text.contains(['{', '[', '"']) {
+        return format!("{} bytes", body.len());
+    }
+    masked(&text)
 }
 
 /// A form with the values of its secret fields replaced.
@@ -193,6 +203,14 @@ mod tests {
             assert!(!shown.contains(secret), "{secret} in {shown}");
         }
         assert!(shown.contains("note=shown") && shown.contains("x=1"));
+        let json = Request {
+            body: br#"{"mpin":"123456"}"#.to_vec(),
+            headers: vec![("access-token".to_owned(), "HEADSECRET".to_owned())],
+            ..request
+        };
+        let shown = format!("{json:?}");
+        assert!(!shown.contains("123456") && !shown.contains("HEADSECRET"));
+        assert!(shown.contains("17 bytes"), "{shown}");
     }
 
     #[test]
