@@ -11,7 +11,7 @@
 //! - It begins only when no reply is due and nothing was sent for as long as its interval.
 
 use super::check::Beside;
-use super::{Gateway, order_of};
+use super::{Gateway, order_in};
 use crate::model::{
     Action, InstrumentIx, Intent, IntentId, Leg, LegRole, MonoNanos, Price, Qty, Side, Signal,
     Stamp, StrategyIx, Tag,
@@ -82,7 +82,7 @@ impl<C: Connection> Gateway<C> {
         let Some((intent, leg)) = self.shadow(at, now) else {
             return;
         };
-        let order = order_of(&intent, 0, &leg, self.parts.family);
+        let order = order_in(&intent, 0, &leg, self.family);
         self.orders.warm(order);
         // Admitted or not, it is dropped here: what counts is that the limits were looked at.
         black_box(self.check(order, &leg, Beside::default(), now)).ok();
