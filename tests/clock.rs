@@ -22,7 +22,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tezi::journal::{Head, read, record::RECORD};
+use tezi::control::accepted::Accepted;
+use tezi::journal::{Entry, Head, read, record::RECORD};
 use tezi::model::WallNanos;
 use tezi::sim::world::{Knobs, World as Seeded};
 
@@ -129,9 +130,11 @@ fn a_clock_behind_the_last_run_refuses_the_start_until_a_person_says_that_it_is_
         assert!(run.talk.contains(word), "{word}: {}", run.talk);
     }
     assert_eq!(orders(&venue), 4);
-    // The second run's file lies behind the first one's, whatever the clock said.
-    let run = strangle(&world, &venue, &["--clock-is-right"]);
-    assert!(run.talk.contains("earlier today: 4 orders"), "{}", run.talk);
+    // Nobody watches this start. The second run's file lies behind the first one's, whatever the clock said.
+    let run = strangle(&world, &venue, &[]);
+    for word in ["a person said so", "earlier today: 4 orders"] {
+        assert!(run.talk.contains(word), "{word}: {}", run.talk);
+    }
     assert_eq!((run.code, orders(&venue)), (0, 6));
     let head = Head::decode(&fs::read(&file).expect("readable")).expect("a journal");
     let found = tezi::journal::files(
@@ -143,6 +146,60 @@ fn a_clock_behind_the_last_run_refuses_the_start_until_a_person_says_that_it_is_
     assert_eq!(found.len(), 3);
     let whole = read(&found).expect("readable");
     assert_eq!((whole.torn, whole.bridged), (None, Vec::new()));
+}
+
+#[test]
+fn what_was_accepted_of_a_clock_holds_for_that_moment_alone() {
+    let (world, venue) = begun();
+    let ahead = now() + 3 * HOUR;
+    let file = change(&world, |bytes| set_run(bytes, ahead));
+    let run = strangle(&world, &venue, &["--clock-is-right"]);
+    assert_eq!((run.code, orders(&venue)), (0, 4), "{}", run.talk);
+    let head = Head::decode(&fs::read(&file).expect("readable")).expect("a journal");
+    let folder = world.path("data/journal");
+    let folder = Path::new(&folder);
+    let accepted = || Accepted::read(folder, head.account).expect("remembered");
+    assert_eq!(accepted().wrong, WallNanos(ahead));
+
+    // The clock went back since the last start: told with that start's moment, and asked again.
+    let kept = accepted();
+    let later = Accepted {
+        right: WallNanos(now() + HOUR),
+        ..kept
+    };
+    later.keep(folder, head.account).expect("written");
+    let memory = Accepted::path(folder, head.account).display().to_string();
+    let then = later.right.to_string();
+    let words = [&*memory, &*then, "59 min", "--clock-is-right"];
+    is_refused(&strangle(&world, &venue, &[]), 1, &words, (&venue, 4));
+    kept.keep(folder, head.account).expect("written");
+
+    // Another run whose clock was further ahead than the one that was accepted.
+    let further = ahead + HOUR;
+    let mut bytes = fs::read(&file).expect("readable");
+    set_run(&mut bytes, further);
+    fs::write(&file, &bytes).expect("written");
+    let then = WallNanos(further).to_string();
+    let words = [&*then, "3 h 59 min", "--clock-is-right"];
+    is_refused(&strangle(&world, &venue, &[]), 1, &words, (&venue, 4));
+    set_run(&mut bytes, ahead);
+    fs::write(&file, &bytes).expect("written");
+
+    // Once the clock has passed it all, nothing is left to remember.
+    let passed = Accepted {
+        wrong: WallNanos(now() - HOUR),
+        right: WallNanos(now() - 2 * HOUR),
+    };
+    for file in world.journals() {
+        let mut bytes = fs::read(&file).expect("readable");
+        let run = Head::decode(&bytes).expect("a journal").run.0;
+        set_run(&mut bytes, passed.wrong.0 + (run - ahead));
+        fs::write(&file, &bytes).expect("written");
+    }
+    passed.keep(folder, head.account).expect("written");
+    let run = strangle(&world, &venue, &[]);
+    assert_eq!((run.code, orders(&venue)), (0, 6), "{}", run.talk);
+    assert_eq!(Accepted::read(folder, head.account), None);
 }
 
 #[test]
