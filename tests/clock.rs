@@ -15,7 +15,7 @@
 #[expect(dead_code, reason = "shared with tests that use all of it")]
 mod processes;
 
-use processes::{Venue, World, text};
+use processes::{Engine, Venue, World, events, text};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -210,6 +210,31 @@ fn a_clock_ahead_of_the_last_run_or_a_moment_behind_it_is_no_reason_to_wait() {
         let run = strangle(&world, &venue, &[]);
         assert_eq!(run.code, 0, "{}", run.talk);
         assert_eq!(orders(&venue), 4);
+    }
+}
+
+#[test]
+fn what_a_simulated_run_writes_before_its_first_tick_has_the_day_of_the_market() {
+    let world = World::new(|config| config);
+    let data = world.path("data");
+    fs::create_dir_all(&data).expect("made");
+    let killed = Command::new(env!("CARGO_BIN_EXE_tezi"))
+        .args(["kill", "--account", "SIM001", "--data-dir"])
+        .arg(&data)
+        .status();
+    assert!(killed.expect("runs").success());
+    let venue = Venue::start(&world, "venue", &["--speed", "1"]);
+    let mut engine = Engine::start(&world, Some(&venue.ready_file), &[]);
+    engine.until("latch", |said| !events(said, "latch").is_empty());
+    engine.interrupt();
+    assert_eq!(engine.end().code, 130);
+    let files = world.journals();
+    let head = Head::decode(&fs::read(&files[0]).expect("readable")).expect("a journal");
+    let records = read(&files).expect("readable").records;
+    let first = records.first().expect("the state at the start");
+    assert!(matches!(first.entry, Entry::Latch(_)), "{first:?}");
+    for record in &records {
+        assert_eq!(record.at.wall.day(), head.day, "{record:?}");
     }
 }
 

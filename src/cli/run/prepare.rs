@@ -86,7 +86,7 @@ pub(super) fn prepare(
     let account = desk.account().to_owned();
     // Locked first: nobody else writes to the journal that is read now.
     let hand = Hand::take(config, desk.account())?;
-    let clock = Clock::start(&market);
+    let clock = Clock::start_at(&market, now);
     let before = Before {
         config,
         folder: &journal,
