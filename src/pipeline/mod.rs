@@ -38,9 +38,10 @@ use crate::ring::{
     ByteReceiver, LaneView, Lossless, QuoteBoard, Receiver, StateLatch, StopLatch, bytes, counted,
     lossless,
 };
-use crate::runtime::launch::Launch;
+use crate::runtime::launch::{Launch, launch_as};
 use crate::runtime::{
-    Chain, Clock, Hop, IdleMode, MeterReader, Placement, Running, Topology, Watchdog, launch, meter,
+    Chain, Clock, Hop, IdleMode, MeterReader, Placement, RealTime, Running, Topology, Watchdog,
+    launch, meter,
 };
 use crate::venue::TokenTable;
 use arm::Armoury;
@@ -169,6 +170,8 @@ pub struct Start {
     pub records: bool,
     /// Time without an order after which a spinning gateway rehearses one, nanoseconds; zero never.
     pub rehearse_ns: u64,
+    /// Real-time class of the hot threads, where it was settled that they may have it.
+    pub realtime: Option<RealTime>,
 }
 
 /// Wires and starts an engine. The first feed socket and the order connections are dialled by it.
@@ -332,11 +335,12 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         clock: start.clock.clone(),
     };
     let hot = if start.placement.topology == Topology::Split {
-        let gateway = launch(gateway, how(2))?;
-        let decide = launch(decide, how(1))?;
-        Hot::Split(launch(feed, how(0))?, decide, gateway)
+        let gateway = launch_as(gateway, how(2), start.realtime)?;
+        let decide = launch_as(decide, how(1), start.realtime)?;
+        Hot::Split(launch_as(feed, how(0), start.realtime)?, decide, gateway)
     } else {
-        Hot::Fused(launch(Chain(feed, Chain(decide, gateway)), how(0))?)
+        let chain = Chain(feed, Chain(decide, gateway));
+        Hot::Fused(launch_as(chain, how(0), start.realtime)?)
     };
     let dialler = launch(
         dialler,
