@@ -303,10 +303,11 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     let [heard_view, evidence_view] = views;
     let mut gateway = gateway.with_inquiry(lanes.0, lanes.1);
     if start.placement.idle == IdleMode::Spin && start.rehearse_ns > 0 {
-        // A machine without loopback trades all the same; its summary counts no rehearsals.
-        if let Ok(mirror) = Mirror::open(armoury.ticker.starts_with("wss:")) {
-            gateway = gateway.rehearsing(mirror, start.rehearse_ns);
-        }
+        // A machine without loopback trades all the same, and says so.
+        gateway = match Mirror::open(armoury.ticker.starts_with("wss:")) {
+            Ok(mirror) => gateway.rehearsing(mirror, start.rehearse_ns),
+            Err(error) => gateway.without_rehearsals(error.kind()),
+        };
         decide = decide.rehearsing(start.rehearse_ns);
     }
     gateway.resume(&start.carried, began);
