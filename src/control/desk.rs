@@ -180,7 +180,7 @@ impl Desk {
     ///
     /// [`NetFault::Url`] when the configured address is not one.
     pub fn feed_url(&self, ticker: &str) -> Result<Url, NetFault> {
-        let mut url = Url::parse(ticker)?;
+        let mut url = Url::parse(ticker)?.busy_polling(self.url.busy_poll_us);
         session::ticker_path(&self.auth)
             .expose()
             .clone_into(&mut url.path);

@@ -167,7 +167,7 @@ pub fn open_desk(config: &Config) -> Result<(Desk, Arc<ClientConfig>), ArmFault>
             api_secret: api_secret.clone(),
         },
     };
-    let url = Url::parse(&venue.rest)?;
+    let url = Url::parse(&venue.rest)?.busy_polling(config.engine.busy_poll_us);
     let mut desk = Desk::visitor(venue.broker, url, Arc::clone(&tls));
     let login = if venue.simulated {
         fresh(&mut desk, login)

@@ -72,6 +72,8 @@ pub(super) struct Control {
     asked_sim: MonoNanos,
     progress: Option<ProgressBar>,
     strategies: Vec<String>,
+    /// Why nothing is rehearsed, or not any more.
+    rehearsals_over: Option<String>,
 }
 
 /// Every turn takes a core from somebody; 20 ms keep the console live and the journal close behind.
@@ -143,6 +145,7 @@ impl Control {
             asked_sim: MonoNanos(0),
             progress,
             strategies: prepared.names.strategies,
+            rehearsals_over: prepared.no_rehearsals.map(str::to_owned),
         })
     }
 
@@ -249,6 +252,7 @@ impl Control {
                         console.line("guard", &fault, &json!({ "text": fault }));
                     }
                 }
+                GatewayEvent::RehearsalsOver(why) => self.rehearsals_over = Some(why.to_string()),
                 _ => {}
             }
             speak(console, &mut |console| console.gateway(&event));
@@ -373,6 +377,9 @@ impl Control {
             self.open.note(&entry);
             console.record(&entry);
         }
+        while let Some(event) = stopped.outlets.gateway.pop() {
+            console.gateway(&event);
+        }
         let digests = json!({
             "intents": stopped.decide.digest(),
             "journal": stopped.gateway.journal().digest(),
@@ -394,6 +401,7 @@ impl Control {
             filled_before: self.filled_before,
             twin: &self.twin,
             is_simulated: self.is_simulated,
+            rehearsals_over: self.rehearsals_over.as_deref(),
         };
         let agrees = summary::print(&stopped, &facts, console);
         if let Some(folder) = &args.histograms {

@@ -8,16 +8,18 @@
 //! - No order of a rehearsal is kept, written to the journal, counted or told: the admitted order is dropped, and
 //!   nothing of the gateway changes but the bytes of a template, all of which the next order writes anew.
 //! - It cannot reach a venue: it has a [`Mirror`] and nothing else to send with.
+//! - A mirror that breaks is told once, and nothing is rehearsed from then on.
 //! - It begins only when no reply is due and nothing was sent for as long as its interval.
 
 use super::check::Beside;
-use super::{Gateway, order_in};
+use super::{Gateway, GatewayEvent, order_in};
 use crate::model::{
     Action, InstrumentIx, Intent, IntentId, Leg, LegRole, MonoNanos, Price, Qty, Side, Signal,
     Stamp, StrategyIx, Tag,
 };
 use crate::net::{Connection, Mirror};
 use std::hint::black_box;
+use std::io::ErrorKind;
 
 /// Rehearsing, when it is wanted.
 #[derive(Debug)]
@@ -45,6 +47,13 @@ impl<C: Connection> Gateway<C> {
             count: 0,
             is_over: false,
         });
+        self
+    }
+
+    /// Tells that there is nothing to rehearse with.
+    #[must_use]
+    pub fn without_rehearsals(mut self, why: ErrorKind) -> Self {
+        self.parts.events.push(GatewayEvent::RehearsalsOver(why));
         self
     }
 
@@ -96,7 +105,11 @@ impl<C: Connection> Gateway<C> {
         {
             let bytes = buy.fill(&Tag::default(), leg.qty, leg.limit);
             own.count = own.count.wrapping_add(1);
-            own.is_over = own.mirror.rehearse(bytes).is_err();
+            if let Err(error) = own.mirror.rehearse(bytes) {
+                own.is_over = true;
+                let event = GatewayEvent::RehearsalsOver(error.kind());
+                self.parts.events.push(event);
+            }
         }
     }
 
