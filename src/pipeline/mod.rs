@@ -453,7 +453,7 @@ impl Engine {
             };
             reader.collect();
             if let Some(rest) = rest {
-                reader.merge(rest.rest());
+                reader.merge(&rest.rest());
             }
         }
         let dialler = self.dialler.join()?;

@@ -70,12 +70,16 @@ pub(super) struct Control {
     close_grace_ns: u64,
     failures: u32,
     asked_sim: MonoNanos,
+    /// When histograms were last taken.
+    collected: MonoNanos,
     progress: Option<ProgressBar>,
     strategies: Vec<String>,
     /// Why nothing is rehearsed, or not any more.
     rehearsals_over: Option<String>,
 }
 
+/// How often histograms are taken from the hot threads: each is 200 kB that pass through the caches.
+const COLLECT_NS: u64 = 5_000_000_000;
 /// Every turn takes a core from somebody; 20 ms keep the console live and the journal close behind.
 const PERIOD: Duration = Duration::from_millis(20);
 /// A simulated venue that cannot be reached this often is gone: the process has ended.
@@ -143,6 +147,7 @@ impl Control {
             close_grace_ns,
             failures: 0,
             asked_sim: MonoNanos(0),
+            collected: MonoNanos(0),
             progress,
             strategies: prepared.names.strategies,
             rehearsals_over: prepared.no_rehearsals.map(str::to_owned),
@@ -278,8 +283,12 @@ impl Control {
                 console.line("watchdog", &text, &json!({ "text": text }));
             });
         }
-        for meter in &mut self.engine.outlets.meters {
-            meter.collect();
+        let now = self.engine.clock.mono();
+        if now.since(self.collected) >= COLLECT_NS {
+            self.collected = now;
+            for meter in &mut self.engine.outlets.meters {
+                meter.collect();
+            }
         }
         // A full or failing disk ends no trading: exits must still go out. It is said once, and tried again.
         for trouble in [self.sync().err(), self.record().err()] {
