@@ -4,8 +4,8 @@
 //! `target/growth` when no folder is given). Nothing on the path may grow with what a tick does not touch.
 //!
 //! ```text
-//!   per axis: engines of every size, alive together ── rounds, sizes in turn ──► mean of a batch, no clock inside
-//!                                                   └─ one more pass ─────────► each call timed: p50 … max
+//!   per axis: engines of every size, alive together ── rounds, sizes in turn ──► batch: its typical part
+//!                                                   └─ one more pass ──────────► each call timed: p50 … max
 //! ```
 //!
 //! The ratio is to the size of 10: the median over rounds of the ratio of two batches of one round. A call that is
@@ -30,6 +30,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const ROUNDS: usize = 21;
+/// Parts of a batch.
+const PARTS: usize = 50;
 /// Instruments that tick where a tick touches the same few, however many there are.
 const FEW: usize = 10;
 
@@ -211,15 +213,14 @@ fn timed(axis: &Axis, engine: &mut Engine, size: usize, number: usize) -> u64 {
     clock.mono().since(begun)
 }
 
-/// Mean nanoseconds of a batch of calls.
+/// Nanoseconds a call in a batch: the median of the means of its parts, so that a core taken away for milliseconds
+/// spoils one part and not the batch.
 fn batch(axis: &Axis, engine: &mut Engine, size: usize) -> f64 {
     let calls = (axis.calls)(size);
     engine.drain();
     if axis.call == Call::Order {
-        let all: u64 = (0..calls)
-            .map(|number| timed(axis, engine, size, number))
-            .sum();
-        return all as f64 / calls as f64;
+        let all = (0..calls).map(|number| timed(axis, engine, size, number) as f64);
+        return median(&all.collect::<Vec<_>>());
     }
     // Whoever ran before left his own state in the caches.
     let warm = if axis.call == Call::TickOfAll {
@@ -227,21 +228,30 @@ fn batch(axis: &Axis, engine: &mut Engine, size: usize) -> f64 {
     } else {
         calls / 8
     };
-    let clock = engine.clock();
-    let mut begun = clock.mono();
-    for number in 0..warm + calls {
-        if number == warm {
-            begun = clock.mono();
-        }
-        if axis.call == Call::Update {
-            engine.tell();
-            engine.turn();
-        } else {
-            engine.frame(next(axis, size, number));
-            engine.tick();
-        }
+    for number in 0..warm {
+        untimed(axis, engine, size, number);
     }
-    clock.mono().since(begun) as f64 / calls as f64
+    let clock = engine.clock();
+    let part = (calls / PARTS).max(1);
+    let means = (0..calls / part).map(|turn| {
+        let begun = clock.mono();
+        for number in turn * part..(turn + 1) * part {
+            untimed(axis, engine, size, warm + number);
+        }
+        clock.mono().since(begun) as f64 / part as f64
+    });
+    median(&means.collect::<Vec<_>>())
+}
+
+/// Makes one call with its preparation.
+fn untimed(axis: &Axis, engine: &mut Engine, size: usize, number: usize) {
+    if axis.call == Call::Update {
+        engine.tell();
+        engine.turn();
+    } else {
+        engine.frame(next(axis, size, number));
+        engine.tick();
+    }
 }
 
 fn measure(axis: &Axis) -> std::io::Result<Vec<Found>> {

@@ -86,7 +86,7 @@ fn panel(
         .light_line_style(TRANSPARENT)
         .label_style(small)
         .x_label_formatter(&|x| format!("{x:.0}"))
-        .y_label_formatter(&|ns| format!("{ns:.0} ns"))
+        .y_label_formatter(&|ns| time(*ns))
         .x_desc(axis.of)
         .draw()?;
     for (_, colour, of) in LINES {
@@ -95,4 +95,14 @@ fn panel(
         chart.draw_series(points().map(|point| Circle::new(point, 3, colour.filled())))?;
     }
     Ok(())
+}
+
+/// A time with its unit.
+fn time(ns: f64) -> String {
+    let (value, unit) = match ns {
+        999_999.0.. => (ns / 1e6, "ms"),
+        999.0.. => (ns / 1e3, "µs"),
+        _ => (ns, "ns"),
+    };
+    format!("{value:.0} {unit}")
 }
