@@ -19,7 +19,7 @@ use crate::ring::{ByteSender, Counted, Lossless, Receiver};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::store::tape;
 use crate::venue::{Broker, FRAME_MAX, JsonScratch, OrderUpdate, TextMessage, TokenTable};
-use merge::Merge;
+use merge::{Added, Merge};
 use std::os::fd::AsRawFd as _;
 use tungstenite::Bytes;
 use walk::{Step, Walk};
@@ -397,10 +397,12 @@ impl Feed {
     fn pass_on(&mut self, tick: Tick, clock: &Clock) {
         if self.merge.is_empty() && self.parts.ticks.push(tick).is_ok() {
             clock.observe(tick.exchange_time, self.seen(&tick));
-        } else if self.merge.add(&tick) {
-            self.totals.merged = self.totals.merged.wrapping_add(1);
-        } else {
-            self.stuck = Some(tick);
+            return;
+        }
+        match self.merge.add(&tick) {
+            Added::Kept => {}
+            Added::Merged => self.totals.merged = self.totals.merged.wrapping_add(1),
+            Added::Refused => self.stuck = Some(tick),
         }
     }
 
