@@ -181,9 +181,9 @@ fn messages_walked_as_they_arrive_make_exact_bars() {
             let (bytes, packets) = market.message();
             let message = Message::Binary(Bytes::copy_from_slice(bytes));
             socket.send(message).expect("sent");
-            packets
-                .iter()
-                .for_each(|packet| expected.add(packet, LENGTH(0)));
+            for packet in &packets {
+                expected.add(packet, LENGTH(0));
+            }
         }
         (socket, expected)
     });
