@@ -143,3 +143,110 @@ impl Walk {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Everything a walk says while a message grows to these lengths.
+    fn walked(frame: &[u8], cuts: &[usize]) -> Vec<Step> {
+        let mut walk = Walk::new(MonoNanos(1));
+        let mut said = Vec::new();
+        let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (frame.len() + 1)).collect();
+        ends.sort_unstable();
+        ends.push(frame.len());
+        for end in ends {
+            walk.feed(MonoNanos(1));
+            let message = Arrived {
+                bytes: &frame[..end],
+                length: frame.len(),
+            };
+            loop {
+                match walk.step(Broker::Kite, message) {
+                    Step::Starved => break,
+                    Step::Done => return said,
+                    step => said.push(step),
+                }
+            }
+        }
+        panic!("starved of nothing");
+    }
+
+    /// What a message says when it is read whole: its packets, or one fault.
+    fn whole(frame: &[u8]) -> Result<Vec<Step>, FeedFault> {
+        let Frame::Packets(mut cursor) = Broker::Kite.open_frame(frame)? else {
+            return Ok(Vec::new());
+        };
+        let next = || Broker::Kite.next_quote(frame, &mut cursor);
+        let step = |read: Result<_, _>| read.map_or_else(Step::Fault, Step::Quote);
+        Ok(std::iter::from_fn(next).map(step).collect())
+    }
+
+    fn packet(length: usize, number: u8) -> Vec<u8> {
+        let mut body = vec![0; length];
+        // A token of a known segment and a price.
+        for (at, byte) in [(2, number), (3, 2), (7, 100)] {
+            if let Some(place) = body.get_mut(at) {
+                *place = byte;
+            }
+        }
+        body
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_says_the_same_however_it_arrives(
+            first in prop::sample::select(vec![8_usize, 44, 184]),
+            odd in prop::collection::vec((0_usize..20, prop::sample::select(vec![7_usize, 8, 44, 184])), 0..3),
+            count in 0_usize..20,
+            lie in prop::sample::select(vec![0_u16, 0, 0, 1, 2, u16::MAX]),
+            tail in 0_usize..2,
+            cuts in prop::collection::vec(any::<usize>(), 0..12),
+        ) {
+            let mut lengths = vec![first; count];
+            for (at, length) in odd {
+                if let Some(place) = lengths.get_mut(at) {
+                    *place = length;
+                }
+            }
+            let announced = u16::try_from(count).unwrap().wrapping_add(lie);
+            let mut frame = announced.to_be_bytes().to_vec();
+            for (number, length) in (0_u8..).zip(&lengths) {
+                frame.extend(u16::try_from(*length).unwrap().to_be_bytes());
+                frame.extend(packet(*length, number));
+            }
+            frame.extend(vec![0; tail]);
+            let said = walked(&frame, &cuts);
+            match whole(&frame) {
+                Ok(steps) => prop_assert_eq!(said, steps),
+                // Lengths that do not add up: nothing behind the place where that shows, and the fault last.
+                Err(fault) => {
+                    prop_assert_eq!(said.last(), Some(&Step::Fault(fault)));
+                    prop_assert!(said.len() <= count + 1);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn packets_of_one_length_are_read_as_they_come() {
+        let mut frame = 3_u16.to_be_bytes().to_vec();
+        for number in 0..3 {
+            frame.extend(184_u16.to_be_bytes());
+            frame.extend(packet(184, number));
+        }
+        let mut walk = Walk::new(MonoNanos(1));
+        let mut read = Vec::new();
+        for end in 0..=frame.len() {
+            let message = Arrived {
+                bytes: &frame[..end],
+                length: frame.len(),
+            };
+            while let Step::Quote(_) = walk.step(Broker::Kite, message) {
+                read.push(end);
+            }
+        }
+        assert_eq!(read, [188, 374, 560]);
+    }
+}
