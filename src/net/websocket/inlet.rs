@@ -11,8 +11,9 @@
 //! - tungstenite sees the stream without the messages that are shown, so its states and its errors are those it has
 //!   when it reads everything (test `any_bytes_in_any_parts_say_what_tungstenite_says`).
 //! - While a fragmented message is unfinished, and once a close frame was seen, tungstenite gets every frame.
-//! - One call reads the stream once. Nothing is allocated after construction; no byte of a message is copied, but
-//!   the beginning of one behind another is moved to the front of the buffer.
+//! - One call reads the stream once, and again only while the head of a frame lacks bytes.
+//! - Nothing is allocated after construction, and no byte of a message is copied, but the beginning of one behind
+//!   another is moved to the front of the buffer.
 
 use crate::net::MESSAGE_MAX;
 use std::io::{self, Read, Write};
@@ -201,7 +202,8 @@ impl<S: Read> Inlet<S> {
         }
     }
 
-    /// Looks for the next message, or for more of the one that is not all here; reads the stream at most once.
+    /// Looks for the next message, or for more of the one that is not all here. Says that there is nothing only when
+    /// the stream has nothing: who waits for it to have something may sleep.
     #[inline]
     pub(super) fn look(&mut self) -> io::Result<Found> {
         if let Owner::Shown { length, shown } = self.owner
@@ -210,17 +212,19 @@ impl<S: Read> Inlet<S> {
             self.taken += length;
             self.owner = Owner::Unknown;
         }
-        if let Some(found) = self.see() {
-            return Ok(found);
+        loop {
+            if let Some(found) = self.see() {
+                return Ok(found);
+            }
+            if !self.fill()? {
+                // The end is tungstenite's to tell: it reads and finds it.
+                return Ok(if self.has_ended {
+                    Found::Foreign
+                } else {
+                    Found::Nothing
+                });
+            }
         }
-        let has_more = self.fill()?;
-        let found = if has_more { self.see() } else { None };
-        // The end is tungstenite's to tell: it reads and finds it.
-        Ok(match found {
-            None if self.has_ended => Found::Foreign,
-            None => Found::Nothing,
-            Some(found) => found,
-        })
     }
 
     /// What the buffer holds that nobody has seen.

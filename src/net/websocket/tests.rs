@@ -150,11 +150,12 @@ fn unmasked(mut bytes: &[u8]) -> Vec<u8> {
 fn frame(first: u8, payload: &[u8], wide: u8) -> Vec<u8> {
     let length = payload.len() as u64;
     let mut bytes = vec![first];
-    match (wide, payload.len()) {
-        (0, short @ 0..126) => bytes.push(short as u8),
-        (0 | 1, 0..=0xffff) => {
+    let (short, medium) = (u8::try_from(length), u16::try_from(length));
+    match (wide, short, medium) {
+        (0, Ok(short @ 0..126), _) => bytes.push(short),
+        (0 | 1, _, Ok(medium)) => {
             bytes.push(126);
-            bytes.extend((length as u16).to_be_bytes());
+            bytes.extend(medium.to_be_bytes());
         }
         _ => {
             bytes.push(127);
@@ -260,7 +261,7 @@ fn the_largest_message_that_is_shown_and_those_beyond_are_read_alike() {
 
 #[test]
 fn a_large_message_is_shown_part_by_part() {
-    let bytes = frame(0x82, &[1; 93_002], 0);
+    let bytes = frame(0x82, &vec![1; 93_002], 0);
     let mut inlet = Inlet::new(Parts::new(&bytes, &[]));
     inlet.upgraded();
     let mut seen = Vec::new();
