@@ -13,7 +13,7 @@
 //!
 //! Promises
 //! - Any bytes in, no panic and no endless loop: every read is checked, every cursor moves forward.
-//! - [`Feed::open_frame`], [`Feed::next_quote`] and [`template::Template::fill`] never allocate;
+//! - [`Feed::open_frame`], [`Feed::next_quote`], their twins for messages still arriving and [`template::Template::fill`] never allocate;
 //!   [`Feed::text_message`] and [`Orders::read_reply`] do not once their scratch is warm.
 //! - A reply is `Rejected` only by a meaning on the broker's own list of definitive refusals.
 
@@ -44,12 +44,19 @@ pub const FRAME_MAX: usize = 1 << 20;
 pub struct Cursor {
     at: usize,
     left: u16,
+    /// Bytes of every packet, where the head of the message said so; zero where it did not.
+    each: u16,
 }
 
 impl Cursor {
     /// A cursor in front of `left` packets, the first of which starts at byte `at`.
     pub const fn new(at: usize, left: u16) -> Self {
-        Self { at, left }
+        Self { at, left, each: 0 }
+    }
+
+    /// A cursor in front of `left` packets of `each` bytes, the first of which starts at byte `at`.
+    pub const fn of_equal(at: usize, left: u16, each: u16) -> Self {
+        Self { at, left, each }
     }
 
     /// Byte of the frame the next packet starts at.
@@ -70,6 +77,21 @@ pub enum Frame {
     Heartbeat,
     /// Packets, to be read with [`Feed::next_quote`].
     Packets(Cursor),
+}
+
+/// What stands next in a message that is still arriving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A packet.
+    Quote(Quote),
+    /// A bad packet; its neighbours are not concerned.
+    Fault(FeedFault),
+    /// The end of the message.
+    End,
+    /// A packet that is not all here; the cursor stays in front of it.
+    NotYet,
+    /// A packet of another length than the head made believe; the cursor stays in front of it.
+    Differs,
 }
 
 /// How much of an instrument the feed sends.
@@ -149,6 +171,20 @@ pub trait Feed {
     /// lie about one packet say nothing certain about the others.
     fn open_frame(frame: &[u8]) -> Result<Frame, FeedFault>;
 
+    /// A cursor over a message of `length` bytes of which only the beginning is here, when its head vouches for
+    /// the rest: so many packets of the first one's length fill it exactly. `None` when it does not.
+    fn open_arriving(arrived: &[u8], length: usize) -> Option<Cursor>;
+
+    /// Reads the next packet of a message opened with [`Feed::open_arriving`], if it is all here.
+    fn next_arrived(arrived: &[u8], cursor: &mut Cursor) -> Next;
+
+    /// Checks what is left of a whole message behind a cursor that met [`Next::Differs`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Feed::open_frame`].
+    fn check_rest(frame: &[u8], cursor: Cursor) -> Result<Frame, FeedFault>;
+
     /// Reads the next packet; `None` at the end of the frame. A fault concerns this packet only.
     fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>>;
 
@@ -222,6 +258,33 @@ impl Broker {
     pub fn open_frame(self, frame: &[u8]) -> Result<Frame, FeedFault> {
         match self {
             Self::Kite => Kite::open_frame(frame),
+        }
+    }
+
+    /// See [`Feed::open_arriving`].
+    #[inline]
+    pub fn open_arriving(self, arrived: &[u8], length: usize) -> Option<Cursor> {
+        match self {
+            Self::Kite => Kite::open_arriving(arrived, length),
+        }
+    }
+
+    /// See [`Feed::next_arrived`].
+    #[inline]
+    pub fn next_arrived(self, arrived: &[u8], cursor: &mut Cursor) -> Next {
+        match self {
+            Self::Kite => Kite::next_arrived(arrived, cursor),
+        }
+    }
+
+    /// See [`Feed::check_rest`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Feed::check_rest`].
+    pub fn check_rest(self, frame: &[u8], cursor: Cursor) -> Result<Frame, FeedFault> {
+        match self {
+            Self::Kite => Kite::check_rest(frame, cursor),
         }
     }
 

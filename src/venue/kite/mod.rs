@@ -25,7 +25,7 @@ pub mod session;
 pub mod updates;
 
 use super::{
-    Auth, Change, Cursor, Endpoint, Feed, Frame, JsonScratch, Mode, Orders, Product, Reply,
+    Auth, Change, Cursor, Endpoint, Feed, Frame, JsonScratch, Mode, Next, Orders, Product, Reply,
     Request, Template, TemplateFault, TextMessage,
 };
 use crate::model::{Day, FeedFault, Instrument, OrderId, Quote, Side, Token, WallNanos};
@@ -47,6 +47,20 @@ impl Feed for Kite {
     #[inline]
     fn open_frame(frame: &[u8]) -> Result<Frame, FeedFault> {
         feed::open_frame(frame)
+    }
+
+    #[inline]
+    fn open_arriving(arrived: &[u8], length: usize) -> Option<Cursor> {
+        feed::open_arriving(arrived, length)
+    }
+
+    #[inline]
+    fn next_arrived(arrived: &[u8], cursor: &mut Cursor) -> Next {
+        feed::next_arrived(arrived, cursor)
+    }
+
+    fn check_rest(frame: &[u8], cursor: Cursor) -> Result<Frame, FeedFault> {
+        feed::check_rest(frame, cursor)
     }
 
     #[inline]
