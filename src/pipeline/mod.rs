@@ -35,8 +35,8 @@ use crate::model::{Instrument, InstrumentTable, Stamp, WallNanos};
 use crate::net::Mirror;
 use crate::ring::lane::Policy;
 use crate::ring::{
-    ByteReceiver, LaneView, Lossless, QuoteBoard, Receiver, StateLatch, StopLatch, bytes, counted,
-    lossless,
+    Aims, ByteReceiver, LaneView, Lossless, QuoteBoard, Receiver, StateLatch, StopLatch, bytes,
+    counted, lossless,
 };
 use crate::runtime::launch::{Launch, launch_as};
 use crate::runtime::{
@@ -216,7 +216,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         .iter()
         .map(|row| (row.token, row.ix))
         .collect();
-    let feed = Feed::new(FeedParts {
+    let mut feed = Feed::new(FeedParts {
         broker: armoury.broker,
         tokens: TokenTable::new(tokens.iter().copied()),
         instruments: armoury.instruments.len(),
@@ -303,12 +303,14 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     let [heard_view, evidence_view] = views;
     let mut gateway = gateway.with_inquiry(lanes.0, lanes.1);
     if start.placement.idle == IdleMode::Spin && start.rehearse_ns > 0 {
+        let aims = Aims::new(decide.evaluate().strategies());
         // A machine without loopback trades all the same, and says so.
         gateway = match Mirror::open(armoury.ticker.starts_with("wss:")) {
-            Ok(mirror) => gateway.rehearsing(mirror, start.rehearse_ns),
+            Ok(mirror) => gateway.rehearsing(mirror, start.rehearse_ns, aims.clone()),
             Err(error) => gateway.without_rehearsals(error.kind()),
         };
-        decide = decide.rehearsing(start.rehearse_ns);
+        decide = decide.rehearsing(start.rehearse_ns, aims);
+        feed = feed.rehearsing(start.rehearse_ns);
     }
     gateway.resume(&start.carried, began);
     decide.resume(&start.carried);

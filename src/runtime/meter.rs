@@ -66,7 +66,7 @@ const WAITING: usize = 32;
 /// The recording end, owned by one hot thread.
 #[derive(Debug)]
 pub struct Meter {
-    waiting: [u64; WAITING],
+    waiting: [(u64, u64); WAITING],
     count: usize,
     current: Histogram<u64>,
     full: rtrb::Producer<Histogram<u64>>,
@@ -92,7 +92,7 @@ pub fn meter(hop: Hop) -> (Meter, MeterReader) {
     drop(empty_tx.push(histogram()));
     let asked = Arc::new(AtomicBool::new(false));
     let writer = Meter {
-        waiting: [0; WAITING],
+        waiting: [(0, 0); WAITING],
         count: 0,
         current: histogram(),
         full: full_tx,
@@ -113,18 +113,24 @@ impl Meter {
     /// Records the time from `start` to `end`.
     #[inline]
     pub fn record(&mut self, start: MonoNanos, end: MonoNanos) {
+        self.record_many(start, end, 1);
+    }
+
+    /// Records the same time for several.
+    #[inline]
+    pub fn record_many(&mut self, start: MonoNanos, end: MonoNanos, count: u64) {
         if self.count == WAITING {
             self.settle();
         }
-        self.waiting[self.count] = end.since(start);
+        self.waiting[self.count] = (end.since(start), count);
         self.count += 1;
     }
 
     /// Gives the histogram what waits.
     #[cold]
     fn settle(&mut self) {
-        for time in self.waiting.iter().take(self.count) {
-            self.current.saturating_record(*time);
+        for (time, count) in self.waiting.iter().take(self.count) {
+            self.current.saturating_record_n(*time, *count);
         }
         self.count = 0;
     }
@@ -154,8 +160,8 @@ impl Meter {
     /// What was recorded since the last hand-over, taken when the thread has ended.
     pub fn rest(&self) -> Histogram<u64> {
         let mut rest = self.current.clone();
-        for time in self.waiting.iter().take(self.count) {
-            rest.saturating_record(*time);
+        for (time, count) in self.waiting.iter().take(self.count) {
+            rest.saturating_record_n(*time, *count);
         }
         rest
     }

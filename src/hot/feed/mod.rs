@@ -10,6 +10,7 @@
 //!   brings another.
 
 mod merge;
+mod rehearsal;
 mod walk;
 
 use crate::model::{Count, FeedFault, MonoNanos, Quote, Tick, WallNanos};
@@ -20,6 +21,7 @@ use crate::runtime::{Clock, Meter, Stage};
 use crate::store::tape;
 use crate::venue::{Broker, FRAME_MAX, JsonScratch, OrderUpdate, TextMessage, TokenTable};
 use merge::{Added, Merge};
+use rehearsal::Rehearsal;
 use std::os::fd::AsRawFd as _;
 use tungstenite::Bytes;
 use walk::{Step, Walk};
@@ -109,6 +111,7 @@ pub struct Feed {
     announced: bool,
     json: JsonScratch,
     scratch: Vec<u8>,
+    rehearsal: Option<Rehearsal>,
     totals: FeedTotals,
 }
 
@@ -144,6 +147,7 @@ impl Feed {
             announced: false,
             json: JsonScratch::new(),
             scratch: Vec::with_capacity(16 << 10),
+            rehearsal: None,
             totals: FeedTotals::default(),
         }
     }
@@ -234,6 +238,7 @@ impl Feed {
         match found {
             Ok(Received::Nothing) => {
                 self.check_silence(now);
+                self.rehearse_when_due(now);
                 return 0;
             }
             Ok(Received::Binary) => {
@@ -342,6 +347,9 @@ impl Feed {
         }
         if let Some(meter) = &mut self.parts.meter {
             meter.record(walk.received, clock.mono());
+        }
+        if let Some(own) = &mut self.rehearsal {
+            own.keep(message, walk.received);
         }
     }
 

@@ -105,6 +105,8 @@ pub struct Gateway<C = HttpConnection> {
     /// Modifications of orders of earlier runs of the day.
     modifications: Vec<(Tag, u16)>,
     operator_intents: u64,
+    /// Number of the latest intent of a strategy.
+    latest: u64,
     session_dead: bool,
     /// Connections that left and of which control does not know yet.
     untold: u32,
@@ -145,6 +147,7 @@ impl<C: Connection> Gateway<C> {
             unwritten: Vec::new(),
             modifications: Vec::new(),
             operator_intents: 0,
+            latest: parts.intent_base,
             session_dead: false,
             untold: 0,
             registry: None,
@@ -326,6 +329,9 @@ impl<C: Connection> Gateway<C> {
     fn dispatch(&mut self, intent: &Intent, clock: &Clock) {
         self.totals.intents = self.totals.intents.wrapping_add(1);
         let now = clock.now();
+        if !intent.id.is_operator() {
+            self.latest = intent.id.0;
+        }
         if intent_reduces(intent) {
             self.make_way(intent.signal.strategy);
         } else {

@@ -314,7 +314,7 @@ fn a_mirror_that_breaks_is_told_once_and_ends_the_rehearsals() {
     }];
     let mirror = Mirror::open(false).expect("sockets");
     mirror.cut();
-    rig.gateway = rig.gateway.rehearsing(mirror, 1);
+    rig.gateway = rig.gateway.rehearsing(mirror, 1, crate::ring::Aims::new(0));
     let mut now = Stamp {
         mono: MonoNanos(1),
         wall: DAY.at(10),
