@@ -452,6 +452,7 @@ impl Evaluate {
     }
 
     /// Chooses and prices the legs of an action.
+    #[inline(never)]
     fn legs(
         &self,
         strategy: StrategyIx,

@@ -73,7 +73,7 @@ impl Walk {
     }
 
     /// The next step through a message of which so much is here.
-    #[inline]
+    #[inline(never)]
     pub(super) fn step(&mut self, broker: Broker, message: Arrived<'_>) -> Step {
         loop {
             match self.trust {

@@ -39,7 +39,10 @@ impl<C: Connection> Gateway<C> {
         beside: Beside,
         now: Stamp,
     ) -> Result<Admitted, Denial> {
-        debug_assert!(self.is_summed_up(), "something changed behind the sums");
+        debug_assert!(
+            self.is_summed_up(&order),
+            "something changed behind the sums"
+        );
         if self.is_stopping && !order.reduces {
             return Err(Denial::Stopping);
         }
@@ -161,15 +164,14 @@ impl<C: Connection> Gateway<C> {
     }
 
     /// True when the sums are those of this moment.
-    fn is_summed_up(&self) -> bool {
-        let mut anew = self.standing.clone();
-        anew.sum(Sources {
+    fn is_summed_up(&self, order: &Order) -> bool {
+        let sources = Sources {
             holdings: &self.holdings,
             orders: &self.orders,
             tickets: &self.tickets,
             armed: &self.parts.armed,
-        });
-        !self.has_changed && anew == self.standing
+        };
+        !self.has_changed && self.standing.agrees(sources, order)
     }
 
     /// Units of an exit that fit what is still to be closed, in whole lots.

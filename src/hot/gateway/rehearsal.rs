@@ -106,6 +106,7 @@ impl<C: Connection> Gateway<C> {
         let turn = usize::try_from(own.count).unwrap_or(0);
         own.count = own.count.wrapping_add(1);
         let legs = own.legs(turn);
+        self.sum_up();
         // Where the name of the next order will be looked for.
         for number in 0..2 {
             let next = self.family.tag(self.latest.wrapping_add(1), number, 0, 0);

@@ -9,7 +9,7 @@ use super::holdings::Holdings;
 use super::orders::Orders;
 use super::parts::Armed;
 use super::ticket::Ticket;
-use crate::model::{InstrumentIx, Price, Qty, Side};
+use crate::model::{InstrumentIx, Order, Price, Qty, Side};
 
 /// Sums over everything that counts towards the limits of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +101,32 @@ impl Standing {
             self.add_value(leg.limit, units);
             self.add_side(leg.instrument, leg.side, units);
         }
+    }
+
+    /// True when these are the sums of `of`, as far as an order of an instrument and side is checked against them:
+    /// added up one by one, and without memory.
+    pub(super) fn agrees(&self, of: Sources<'_>, order: &Order) -> bool {
+        let is_same = |instrument, side| (instrument, side) == (order.instrument, order.side);
+        let (mut lots, mut value, mut net) = (0, of.holdings.executed(), 0);
+        for held in of.holdings.iter() {
+            lots += lots_of(held.net, of.lot(held.instrument));
+            net += i64::from(held.instrument == order.instrument) * held.net;
+        }
+        for record in of.orders.iter_live() {
+            let (own, left) = (&record.order, i64::from(record.remaining().0));
+            lots += lots_of(left, of.lot(own.instrument));
+            value += i128::from(!own.reduces) * i128::from(own.limit.0) * i128::from(left);
+            net += i64::from(is_same(own.instrument, own.side)) * left * own.side.sign();
+        }
+        for (leg, units) in of.tickets.iter().flat_map(Ticket::planned) {
+            let units = i64::from(units.0);
+            lots += lots_of(units, of.lot(leg.instrument));
+            value += i128::from(leg.limit.0) * i128::from(units);
+            net += i64::from(is_same(leg.instrument, leg.side)) * units * leg.side.sign();
+        }
+        let is_counted = self.nets.get(order.instrument.at()).is_some();
+        (lots, value, of.orders.unknown()) == (self.lots, self.value, self.unknown)
+            && (!is_counted || net == self.net(order.instrument, order.side))
     }
 
     fn add_lots(&mut self, lots: i64) {
