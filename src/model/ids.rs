@@ -75,7 +75,6 @@ impl TagFamily {
 #[inline]
 #[expect(
     clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation,
     reason = "`at` is above zero where it is lowered, a digit is below 36"
 )]
 const fn digits<const N: usize>(mut value: u32) -> [u8; N] {
