@@ -1,46 +1,26 @@
-//! Kite's wire in nanoseconds: packets once in the buffer, the token table, templates, replies.
+//! Kite's wire in nanoseconds: packets once in the buffer, the token table, replies.
 //!
 //! `cargo bench --bench decode`. Frames hold 500 full packets of different instruments (93 002 bytes),
 //! the largest a busy connection sends; "per packet" figures are the time shown divided by 500.
 
 #![expect(clippy::unwrap_used, reason = "fixed test data")]
 
+#[path = "shared/mod.rs"]
+mod shared;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use shared::orders::{TAG, option};
+use shared::wire::{PACKETS, bodies, frame, packets};
 use std::hint::black_box;
-use tezi::model::{
-    Exchange, FeedFault, Instrument, InstrumentIx, Kind, Price, Qty, Right, Side, Tag, Token,
-};
+use tezi::model::{FeedFault, InstrumentIx, Price, Qty};
 use tezi::venue::kite::feed::{self, next_packet};
 use tezi::venue::kite::orders;
-use tezi::venue::kite::packet::{Layout, Level, Packet, quote};
-use tezi::venue::{Auth, Broker, Endpoint, Frame, JsonScratch, Product, TokenTable};
-
-const PACKETS: u32 = 500;
-
-fn packet(number: u32) -> Packet {
-    let level = |at: u32| Level {
-        quantity: 75 * at,
-        price: 52_000 + at,
-        orders: 3,
-        spare: 0,
-    };
-    Packet {
-        token: Token((40_000 + number) << 8 | 2),
-        layout: Layout::Full,
-        last: 5_200_005 + number,
-        volume: 1_000_000 + number,
-        exchange_secs: 1_763_955_900,
-        bids: [1, 2, 3, 4, 5].map(level),
-        asks: [6, 7, 8, 9, 10].map(level),
-        ..Packet::default()
-    }
-}
+use tezi::venue::kite::packet::{Packet, quote};
+use tezi::venue::{Broker, Frame, JsonScratch, TokenTable};
 
 fn feed_benches(c: &mut Criterion) {
-    let packets: Vec<Packet> = (0..PACKETS).map(packet).collect();
-    let mut frame = Vec::new();
-    feed::encode(&packets, &mut frame);
-    let body = frame[4..188].to_vec();
+    let (packets, frame) = (packets(PACKETS), frame(PACKETS));
+    let body = bodies(1).swap_remove(0);
     let mut group = c.benchmark_group("packet");
     group.bench_function("decode full, all fields", |b| {
         b.iter(|| Packet::decode(black_box(&body)).unwrap());
@@ -112,38 +92,12 @@ fn feed_benches(c: &mut Criterion) {
 }
 
 fn order_benches(c: &mut Criterion) {
-    let contract = Instrument {
-        ix: InstrumentIx(0),
-        token: Token(10_189_826),
-        exchange: Exchange::Nfo,
-        symbol: "BANKNIFTY26NOV52000CE".to_owned(),
-        underlying: "BANKNIFTY".to_owned(),
-        kind: Kind::Option {
-            right: Right::Call,
-            strike: Price::from_rupees(52_000),
-        },
-        expiry: None,
-        tick: Price(500),
-        lot: Qty(35),
-        qty_max: Qty(595),
-    };
-    let endpoint = Endpoint::new("api.kite.trade", 443);
-    let auth = Auth::new("an_api_key_of_16c", "an_access_token_of_thirty_two_ch");
-    let mut template = Broker::Kite
-        .place_template(&endpoint, &auth, &contract, Side::Buy, Product::Nrml)
-        .unwrap();
-    let tag = Tag(*b"TZ00250G180000100000");
+    let contract = option();
     let mut group = c.benchmark_group("orders");
-    group.bench_function("template fill", |b| {
-        b.iter(|| {
-            let limit = Price(black_box(1_010_500));
-            black_box(template.fill(black_box(&tag), Qty(black_box(1_050)), limit)).len()
-        });
-    });
-    group.bench_function("same bytes by format!", |b| {
+    group.bench_function("request by format!, not by template", |b| {
         b.iter(|| {
             let (qty, limit) = (Qty(black_box(1_050)), Price(black_box(1_010_500)));
-            let body = format!("exchange=NFO&tradingsymbol={}&transaction_type=BUY&order_type=LIMIT&product=NRML&validity=DAY&tag={tag}&quantity={qty}&price={limit}", contract.symbol);
+            let body = format!("exchange=NFO&tradingsymbol={}&transaction_type=BUY&order_type=LIMIT&product=NRML&validity=DAY&tag={TAG}&quantity={qty}&price={limit}", contract.symbol);
             format!("POST /orders/regular HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len())
         });
     });

@@ -1,7 +1,7 @@
-//! Every hop of the hot path on its own, in nanoseconds, with the shipped strategy's seven conditions.
+//! What the hops of the hot path cost together, in nanoseconds, with the shipped strategy's seven conditions.
 //!
 //! `cargo bench --bench hot`. Sockets are left out: what is measured is what the engine adds between the
-//! read that delivered a frame and the write that hands an order to the kernel.
+//! read that delivered a frame and the write that hands an order to the kernel. Each hop alone is `hops`'.
 
 #![expect(clippy::unwrap_used, reason = "fixed test data")]
 #![expect(
@@ -9,71 +9,26 @@
     reason = "iter_custom leaves the making of fresh stages out of the figure"
 )]
 
+#[path = "shared/mod.rs"]
+mod shared;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use shared::deciding::{assembly, future, instruments, tick};
+use shared::orders::{CONTRACT, LIMITS, SEGMENT_RECORDS, day, facts, intent, journal, template_of};
+use shared::wire::{PACKETS, packets};
 use std::hint::black_box;
-use std::path::Path;
 use std::time::{Duration, Instant};
-use tezi::config::Config;
 use tezi::hot::decide::{Decide, DecideEvent, DecideParts};
 use tezi::hot::feed::{Feed, FeedParts};
 use tezi::hot::gateway::order_of;
-use tezi::journal::{Entry, Segment, Writer};
 use tezi::model::time::MINUTE;
-use tezi::model::{
-    Action, Bar, Day, Exchange, Instrument, InstrumentIx, InstrumentTable, Intent, IntentId, Kind,
-    Leg, LegRole, Money, MonoNanos, NetQty, OrderId, OrderState, Price, Qty, Report, ReportSource,
-    Right, Side, Signal, Stamp, StrategyIx, Tag, Tick, Token, WallNanos,
-};
-use tezi::pipeline::arm;
+use tezi::model::{InstrumentIx, Intent, MonoNanos, Side, Stamp, Tick};
 use tezi::ring::lane::Policy;
 use tezi::ring::{Receiver, StopLatch, counted, lossless};
-use tezi::rules::{Budget, BudgetLimits, ContractRules, Facts, Limits, Urgency, admit};
+use tezi::rules::{Budget, BudgetLimits, Urgency, admit};
 use tezi::runtime::{Clock, Hop, MarketTime, Stage, meter};
 use tezi::venue::kite::feed;
-use tezi::venue::kite::packet::{Layout, Level, Packet};
-use tezi::venue::{Auth, Broker, Endpoint, Product, TokenTable};
-
-const RUN: &str = include_str!("../config/run.toml");
-const PACKETS: u32 = 500;
-const STRIKES: i64 = 21;
-
-/// 2026-11-23, a Monday with a session.
-fn day() -> Day {
-    Day::from_ymd(2026, 11, 23).unwrap()
-}
-
-fn contract(token: u32, kind: Kind) -> Instrument {
-    Instrument {
-        ix: InstrumentIx(0),
-        token: Token(token << 8 | 2),
-        exchange: Exchange::Nfo,
-        symbol: format!("BANKNIFTY26NOV{token}"),
-        underlying: "BANKNIFTY".to_owned(),
-        kind,
-        expiry: Some(day().plus(7)),
-        tick: Price::from_paise(5),
-        lot: Qty(30),
-        qty_max: Qty(600),
-    }
-}
-
-fn instruments() -> InstrumentTable {
-    let mut rows = vec![contract(40_000, Kind::Future)];
-    for (number, right) in [(1_u32, Right::Call), (2, Right::Put)] {
-        for strike in 0..STRIKES {
-            let strike = Price::from_rupees(51_000 + 100 * strike);
-            let token = 40_000 + 100 * number + u32::try_from(rows.len()).unwrap();
-            rows.push(contract(token, Kind::Option { right, strike }));
-        }
-    }
-    InstrumentTable::new(rows)
-}
-
-/// A deterministic price path of the future around 52 000, on its tick.
-fn price(step: u64) -> Price {
-    let mixed = step.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-    Price(520_000_000 + i64::try_from(mixed % 4_000).unwrap() * 500)
-}
+use tezi::venue::{Auth, Broker, Endpoint, TokenTable};
 
 struct Rig {
     decide: Decide,
@@ -83,29 +38,8 @@ struct Rig {
 
 /// The deciding stage of the shipped configuration with 600 bars of history.
 fn rig(evaluate: &str, timeframe: &str) -> Rig {
-    let text = RUN
-        .replacen("\"bar_close\" ", &format!("\"{evaluate}\" "), 1)
-        .replacen("\"75m\"", &format!("\"{timeframe}\""), 1);
-    let config = Config::parse(Path::new("config/run.toml"), &text).unwrap();
-    let table = instruments();
-    let mut assembly = arm::assemble(&config, &table, day()).unwrap();
-    for unit in &mut assembly.units {
-        for step in 0..600_i64 {
-            let at = |offset: u64| price(step.unsigned_abs() * 4 + offset);
-            let start = day().at(0).offset((step - 700) * MINUTE);
-            let bar = Bar {
-                start,
-                end: start.offset(MINUTE),
-                open: at(0),
-                high: at(0).max(at(1)).max(at(2)),
-                low: at(0).min(at(1)).min(at(2)),
-                close: at(2),
-                volume: 100,
-                ticks: 4,
-            };
-            assert!(unit.commit(&bar));
-        }
-    }
+    let count = instruments().len();
+    let assembly = assembly(evaluate, timeframe);
     let (_, ticks, _) = lossless("ticks", 1, Policy::Merge);
     let (_, outcomes, _) = lossless("outcomes", 1, Policy::Stall);
     let (intents_tx, intents, _) = lossless("intents", 256, Policy::Stall);
@@ -116,7 +50,7 @@ fn rig(evaluate: &str, timeframe: &str) -> Rig {
             outcomes,
             intents: intents_tx,
             events: events_tx,
-            quotes: tezi::ring::QuoteBoard::new(table.len()),
+            quotes: tezi::ring::QuoteBoard::new(count),
             recorder: None,
             meter: meter(Hop::Decide).0,
             close_grace_ns: 0,
@@ -124,7 +58,7 @@ fn rig(evaluate: &str, timeframe: &str) -> Rig {
         },
         assembly.units,
         assembly.strategies,
-        table.len(),
+        count,
         0,
     );
     Rig {
@@ -134,45 +68,8 @@ fn rig(evaluate: &str, timeframe: &str) -> Rig {
     }
 }
 
-fn tick(instrument: InstrumentIx, offset: i64, step: u64) -> Tick {
-    let last = price(step);
-    Tick {
-        last,
-        high: last,
-        low: last,
-        bid: Price(last.0 - 500),
-        ask: Price(last.0 + 500),
-        exchange_time: day().at((9 * 60 + 15) * MINUTE).offset(offset),
-        received: MonoNanos(step + 1),
-        volume: u32::try_from(step % 7).unwrap() + 1,
-        instrument,
-        merged: 1,
-        source: 0,
-    }
-}
-
-fn future() -> InstrumentIx {
-    let table = instruments();
-    table
-        .iter()
-        .find(|row| matches!(row.kind, Kind::Future))
-        .unwrap()
-        .ix
-}
-
 fn decode(c: &mut Criterion) {
-    let packets: Vec<Packet> = (0..PACKETS)
-        .map(|number| Packet {
-            token: Token((40_000 + number) << 8 | 2),
-            layout: Layout::Full,
-            last: 5_200_005 + number,
-            volume: 1_000_000 + number,
-            exchange_secs: 1_763_955_900,
-            bids: [1, 2, 3, 4, 5].map(level),
-            asks: [6, 7, 8, 9, 10].map(level),
-            ..Packet::default()
-        })
-        .collect();
+    let packets = packets(PACKETS);
     let tokens: Vec<_> = (0_u16..)
         .zip(&packets)
         .map(|(at, packet)| (packet.token, InstrumentIx(at)))
@@ -209,15 +106,6 @@ fn decode(c: &mut Criterion) {
         });
     }
     group.finish();
-}
-
-fn level(at: u32) -> Level {
-    Level {
-        quantity: 75 * at,
-        price: 52_000 + at,
-        orders: 3,
-        spare: 0,
-    }
 }
 
 fn decide(c: &mut Criterion) {
@@ -266,84 +154,12 @@ fn decide(c: &mut Criterion) {
     group.finish();
 }
 
-fn leg(role: LegRole, side: Side) -> Leg {
-    Leg {
-        instrument: InstrumentIx(1),
-        role,
-        side,
-        qty: Qty(30),
-        limit: Price::from_rupees(102),
-        reference: Price::from_rupees(100),
-        reduces: false,
-    }
-}
-
-fn intent() -> Intent {
-    let signal = Signal {
-        action: Action::Entry,
-        strategy: StrategyIx(0),
-        instrument: InstrumentIx(0),
-        price: price(1),
-        conditions: 0x7f,
-        at: WallNanos(0),
-        received: MonoNanos(1),
-    };
-    let (call, put) = (leg(LegRole::Call, Side::Buy), leg(LegRole::Put, Side::Sell));
-    Intent::new(IntentId(1), signal, call, Some(put))
-}
-
-const LIMITS: Limits = Limits {
-    open_orders_max: 20,
-    band_basis_points: 500,
-    last_band_basis_points: 1_000,
-    data_age_ns_max: u64::MAX,
-    order_value_max: Money(500_000_000_000),
-    committed_value_max: Money(2_500_000_000_000),
-    net_lots_max: 100,
-    gross_lots_max: 400,
-    daily_loss_max: Money(1_000_000_000),
-};
-const CONTRACT: ContractRules = ContractRules {
-    tick: Price(500),
-    lot: Qty(30),
-    qty_max: Qty(600),
-    is_armed: true,
-};
-fn facts() -> Facts {
-    Facts {
-        reference: Price::from_rupees(100),
-        last: Price::from_rupees(100),
-        open_orders: 2,
-        data_age_ns: 1,
-        committed: Money(5_000_000_000),
-        net: NetQty(60),
-        gross_lots: 4,
-        ..Facts::default()
-    }
-}
-
-/// A journal with a fresh segment, in a folder that goes with it.
-fn journal() -> (tempfile::TempDir, Writer) {
-    let folder = tempfile::tempdir().unwrap();
-    let (segment, _) = Segment::create(&folder.path().join("a.tzj")).unwrap();
-    let (_, prepared, _) = lossless("segments", 1, Policy::Stall);
-    (folder, Writer::new(segment, prepared))
-}
-
 fn orders(c: &mut Criterion) {
-    /// Records a segment surely holds.
-    const ROOM: u64 = 60_000;
-    let intent = intent();
-    let facts = facts();
-    let family = (7, day());
+    let (intent, facts, family) = (intent(), facts(), (7, day()));
     let first = intent.legs().next().unwrap();
-    let order = order_of(&intent, 0, &first, family);
     let mut group = c.benchmark_group("order");
     group.bench_function("tag and order of a leg", |b| {
         b.iter(|| order_of(black_box(&intent), 0, &first, family));
-    });
-    group.bench_function("admit", |b| {
-        b.iter(|| admit(black_box(order), &CONTRACT, black_box(&facts), &LIMITS));
     });
     group.bench_function("order budget: wait and spend", |b| {
         let mut budget = Budget::new(BudgetLimits::default());
@@ -355,59 +171,20 @@ fn orders(c: &mut Criterion) {
             wait
         });
     });
-    let report = Entry::Report(Report {
-        tag: order.tag,
-        order_id: OrderId(151_220_000_000_000),
-        state: OrderState::Acknowledged,
-        filled: Qty(0),
-        average: Price(0),
-        reject: None,
-        denial: None,
-        source: ReportSource::Reply,
-        at: WallNanos(1),
-        received: MonoNanos(1),
-    });
-    group.bench_function("journal append", |b| {
-        b.iter_custom(|rounds| {
-            let (mut left, mut spent) = (rounds, Duration::ZERO);
-            while left > 0 {
-                let count = left.min(ROOM);
-                let (_folder, mut writer) = journal();
-                let start = Instant::now();
-                for _ in 0..count {
-                    writer.append(black_box(report), Stamp::default()).unwrap();
-                }
-                spent += start.elapsed();
-                left -= count;
-            }
-            spent
-        });
-    });
     let (endpoint, auth) = (
         Endpoint::new("api.kite.trade", 443),
         Auth::new("key", "token"),
     );
     let table = instruments();
     let row = table.get(InstrumentIx(1)).unwrap();
-    let template = |side| {
-        Broker::Kite
-            .place_template(&endpoint, &auth, row, side, Product::Nrml)
-            .unwrap()
-    };
-    let mut templates = [template(Side::Buy), template(Side::Sell)];
-    group.bench_function("template fill", |b| {
-        let mut qty = 30;
-        b.iter(|| {
-            qty = if qty == 30 { 600 } else { 30 };
-            black_box(templates[0].fill(black_box(&Tag::default()), Qty(qty), order.limit)).len()
-        });
-    });
+    let mut templates =
+        [Side::Buy, Side::Sell].map(|side| template_of(row, side, &endpoint, &auth));
     group.bench_function("both legs: order, admit, journal, fill", |b| {
         b.iter_custom(|rounds| {
             let (mut left, mut spent) = (rounds, Duration::ZERO);
             while left > 0 {
-                let count = left.min(ROOM / 2);
-                let (_folder, mut writer) = journal();
+                let count = left.min(SEGMENT_RECORDS / 2);
+                let (_folder, mut writer, _) = journal(1).unwrap();
                 let start = Instant::now();
                 for _ in 0..count {
                     let mut journaled = [None; 2];

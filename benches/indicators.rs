@@ -8,62 +8,19 @@
 
 #![expect(clippy::expect_used, reason = "fixed test data")]
 
+#[path = "shared/mod.rs"]
+mod shared;
+
 use criterion::{Criterion, criterion_group, criterion_main};
+use shared::walk::{INSTRUMENTS, TICK, sound, suites, walks};
 use std::hint::black_box;
 use tezi::indicators::{
-    Bank, BankPlan, Cmp, LevelSpec, Ohlc, Params, Scale, Series, Suite, Thresholds, conditions,
+    Bank, BankPlan, Cmp, LevelSpec, Ohlc, Scale, Series, Suite, Thresholds, conditions,
 };
 use tezi::model::{Bar, Price};
 
-const INSTRUMENTS: usize = 32;
 const WARM_UP: usize = 700;
 const ROUND: usize = 4_096;
-const TICK: i64 = 500;
-
-/// A small seeded generator; the market needs no better one.
-struct Walk {
-    seed: u64,
-    close: i64,
-}
-
-impl Walk {
-    fn new(seed: u64) -> Self {
-        Self {
-            seed: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
-            close: 520_000_000,
-        }
-    }
-
-    fn below(&mut self, end: i64) -> i64 {
-        self.seed ^= self.seed << 13;
-        self.seed ^= self.seed >> 7;
-        self.seed ^= self.seed << 17;
-        (self.seed >> 33).cast_signed() % end
-    }
-
-    /// The next bar: a body of up to 40 ticks either way and wicks of up to 20.
-    fn bar(&mut self) -> Ohlc {
-        let open = self.close;
-        let close = open + (self.below(81) - 40) * TICK;
-        self.close = close;
-        let high = open.max(close) + self.below(20) * TICK;
-        let low = open.min(close) - self.below(20) * TICK;
-        Ohlc::new(open, high, low, close).expect("sound")
-    }
-
-    /// A tick inside a bar whose extremes change on one tick of `every`.
-    fn tick(&mut self, forming: &Ohlc, every: i64) -> Ohlc {
-        let widen = if self.below(every) == 0 {
-            (self.below(5) + 1) * TICK
-        } else {
-            0
-        };
-        let high = forming.high() + if self.below(2) == 0 { widen } else { 0 };
-        let low = forming.low() - if high == forming.high() { widen } else { 0 };
-        let close = low + self.below((high - low) / TICK + 1) * TICK;
-        Ohlc::new(forming.open(), high, low, close).expect("sound")
-    }
-}
 
 struct Market {
     suites: Vec<Suite>,
@@ -73,20 +30,13 @@ struct Market {
 
 /// Warmed-up suites and `ROUND` following bars, or ticks of one forming bar each.
 fn market(instruments: usize, ticks_every: Option<i64>) -> Market {
-    let mut walks: Vec<Walk> = (0..instruments as u64).map(|i| Walk::new(i + 7)).collect();
-    let suites = walks.iter_mut().map(|walk| {
-        let mut suite = Suite::new(&Params::default(), Scale::PRICE);
-        for _ in 0..WARM_UP {
-            suite.commit(&walk.bar());
-        }
-        suite
-    });
-    let suites: Vec<Suite> = suites.collect();
+    let mut walks = walks(instruments);
+    let suites = suites(&mut walks);
     let mut forming: Vec<Ohlc> = walks
         .iter_mut()
         .map(|walk| {
             let (open, tenth) = (walk.close, 60 * TICK);
-            Ohlc::new(open, open + tenth, open - tenth, open).expect("sound")
+            sound(open, open + tenth, open - tenth, open)
         })
         .collect();
     let bars = (0..ROUND).map(|i| {
@@ -97,9 +47,9 @@ fn market(instruments: usize, ticks_every: Option<i64>) -> Market {
             Some(every) => {
                 if forming.high() - forming.low() > 4_000 * TICK {
                     let open = forming.open();
-                    *forming = Ohlc::new(open, open + TICK, open - TICK, open).expect("sound");
+                    *forming = sound(open, open + TICK, open - TICK, open);
                 }
-                *forming = walk.tick(forming, every);
+                *forming = walk.tick_of(forming, every);
                 *forming
             }
         }
@@ -233,7 +183,7 @@ fn shipped_bank(c: &mut Criterion) {
         close: Price(o.close()),
         ..Bar::default()
     };
-    let mut walks: Vec<Walk> = (0..INSTRUMENTS as u64).map(|i| Walk::new(i + 7)).collect();
+    let mut walks = walks(INSTRUMENTS);
     let banks = walks.iter_mut().map(|walk| {
         let mut bank = Bank::new(&plan);
         for _ in 0..WARM_UP {

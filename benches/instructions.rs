@@ -17,21 +17,23 @@
     reason = "fixed test data; a program that prints"
 )]
 
+#[path = "shared/mod.rs"]
+mod shared;
+
+use shared::orders::{
+    CONTRACT, LIMITS, TAG, acknowledged, day, facts, intent, journal, order, template,
+};
+use shared::walk::{INSTRUMENTS, TICK, Walk, suites, walks};
+use shared::wire::{PACKETS, bodies, frame};
 use std::hint::black_box;
 use std::process::ExitCode;
 use tezi::hot::gateway::order_of;
-use tezi::indicators::{Ohlc, Params, Scale, Suite, Thresholds, conditions};
-use tezi::journal::{Entry, Segment, Writer};
-use tezi::model::{
-    Action, Day, Exchange, Instrument, InstrumentIx, Intent, IntentId, Kind, Leg, LegRole, Money,
-    MonoNanos, NetQty, Order, OrderId, OrderState, Price, Qty, Report, ReportSource, Right, Side,
-    Signal, Stamp, StrategyIx, Tag, Token, WallNanos,
-};
-use tezi::ring::lossless;
-use tezi::rules::{ContractRules, Facts, Limits, admit};
-use tezi::venue::kite::feed::{self, next_packet};
-use tezi::venue::kite::packet::{Layout, Level, Packet, quote};
-use tezi::venue::{Auth, Broker, Endpoint, Frame, Product, Template};
+use tezi::indicators::{Ohlc, Scale, Suite, Thresholds, conditions};
+use tezi::model::{Price, Qty, Stamp};
+use tezi::rules::admit;
+use tezi::venue::kite::feed::next_packet;
+use tezi::venue::kite::packet::{Packet, quote};
+use tezi::venue::{Broker, Frame};
 
 /// A function under count: its set-up returns what makes so many calls.
 type Calls = Box<dyn FnMut(u64)>;
@@ -69,60 +71,13 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-const TICK: i64 = 500;
-const INSTRUMENTS: usize = 32;
 /// Bars or ticks that are drawn before counting starts and then repeat.
 const DRAWN: usize = 1_024;
 
-/// A small seeded generator; the market needs no better one.
-struct Walk {
-    seed: u64,
-    close: i64,
-}
-
-impl Walk {
-    fn new(seed: u64) -> Self {
-        Self {
-            seed: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
-            close: 520_000_000,
-        }
-    }
-
-    fn below(&mut self, end: i64) -> i64 {
-        self.seed ^= self.seed << 13;
-        self.seed ^= self.seed >> 7;
-        self.seed ^= self.seed << 17;
-        (self.seed >> 33).cast_signed() % end
-    }
-
-    fn bar(&mut self) -> Ohlc {
-        let open = self.close;
-        let close = open + (self.below(81) - 40) * TICK;
-        self.close = close;
-        let high = open.max(close) + self.below(20) * TICK;
-        let low = open.min(close) - self.below(20) * TICK;
-        Ohlc::new(open, high, low, close).unwrap()
-    }
-
-    /// A tick of a bar whose extremes stand.
-    fn tick(&mut self) -> Ohlc {
-        let (low, high) = (self.close - 60 * TICK, self.close + 60 * TICK);
-        let close = low + self.below(121) * TICK;
-        Ohlc::new(self.close, high, low, close).unwrap()
-    }
-}
-
 /// Warmed-up suites, and what each of them meets next in turn.
 fn market(next: fn(&mut Walk) -> Ohlc) -> (Vec<Suite>, Vec<Ohlc>) {
-    let mut walks: Vec<Walk> = (0..INSTRUMENTS as u64).map(|i| Walk::new(i + 7)).collect();
-    let warm = |walk: &mut Walk| {
-        let mut suite = Suite::new(&Params::default(), Scale::PRICE);
-        for _ in 0..700 {
-            suite.commit(&walk.bar());
-        }
-        suite
-    };
-    let suites = walks.iter_mut().map(warm).collect();
+    let mut walks = walks(INSTRUMENTS);
+    let suites = suites(&mut walks);
     let drawn = (0..DRAWN).map(|i| next(&mut walks[i % INSTRUMENTS]));
     (suites, drawn.collect())
 }
@@ -182,41 +137,8 @@ fn conditions_by_levels() -> Calls {
     })
 }
 
-fn packets(count: u32) -> Vec<Packet> {
-    let level = |at: u32| Level {
-        quantity: 75 * at,
-        price: 52_000 + at,
-        orders: 3,
-        spare: 0,
-    };
-    (0..count)
-        .map(|number| Packet {
-            token: Token((40_000 + number) << 8 | 2),
-            layout: Layout::Full,
-            last: 5_200_005 + number,
-            volume: 1_000_000 + number,
-            exchange_secs: 1_763_955_900,
-            bids: [1, 2, 3, 4, 5].map(level),
-            asks: [6, 7, 8, 9, 10].map(level),
-            ..Packet::default()
-        })
-        .collect()
-}
-
-/// Bodies of different packets, 184 bytes each.
-fn bodies() -> Vec<Vec<u8>> {
-    packets(64)
-        .into_iter()
-        .map(|packet| {
-            let mut frame = Vec::new();
-            feed::encode(&[packet], &mut frame);
-            frame.split_off(4)
-        })
-        .collect()
-}
-
 fn decode_packet() -> Calls {
-    let bodies = bodies();
+    let bodies = bodies(64);
     Box::new(move |calls| {
         for (_, body) in (0..calls).zip(bodies.iter().cycle()) {
             black_box(Packet::decode(black_box(body))).unwrap();
@@ -225,7 +147,7 @@ fn decode_packet() -> Calls {
 }
 
 fn decode_quote() -> Calls {
-    let bodies = bodies();
+    let bodies = bodies(64);
     Box::new(move |calls| {
         for (_, body) in (0..calls).zip(bodies.iter().cycle()) {
             black_box(quote(black_box(body))).unwrap();
@@ -234,8 +156,7 @@ fn decode_quote() -> Calls {
 }
 
 fn frame_of_500() -> Calls {
-    let mut frame = Vec::new();
-    feed::encode(&packets(500), &mut frame);
+    let frame = frame(PACKETS);
     Box::new(move |calls| {
         for _ in 0..calls {
             let Ok(Frame::Packets(mut cursor)) = Broker::Kite.open_frame(black_box(&frame)) else {
@@ -246,39 +167,6 @@ fn frame_of_500() -> Calls {
             }
         }
     })
-}
-
-fn day() -> Day {
-    Day::from_ymd(2026, 11, 23).unwrap()
-}
-
-fn intent() -> Intent {
-    let leg = |role, side| Leg {
-        instrument: InstrumentIx(1),
-        role,
-        side,
-        qty: Qty(30),
-        limit: Price::from_rupees(102),
-        reference: Price::from_rupees(100),
-        reduces: false,
-    };
-    let signal = Signal {
-        action: Action::Entry,
-        strategy: StrategyIx(0),
-        instrument: InstrumentIx(0),
-        price: Price::from_rupees(52_000),
-        conditions: 0x7f,
-        at: WallNanos(0),
-        received: MonoNanos(1),
-    };
-    let (call, put) = (leg(LegRole::Call, Side::Buy), leg(LegRole::Put, Side::Sell));
-    Intent::new(IntentId(1), signal, call, Some(put))
-}
-
-fn order() -> Order {
-    let intent = intent();
-    let leg = intent.legs().next().unwrap();
-    order_of(&intent, 0, &leg, (7, day()))
 }
 
 fn order_of_leg() -> Calls {
@@ -293,37 +181,10 @@ fn order_of_leg() -> Calls {
 }
 
 fn admit_order() -> Calls {
-    let order = order();
-    let rules = ContractRules {
-        tick: Price(500),
-        lot: Qty(30),
-        qty_max: Qty(600),
-        is_armed: true,
-    };
-    let limits = Limits {
-        open_orders_max: 20,
-        band_basis_points: 500,
-        last_band_basis_points: 1_000,
-        data_age_ns_max: u64::MAX,
-        order_value_max: Money(500_000_000_000),
-        committed_value_max: Money(2_500_000_000_000),
-        net_lots_max: 100,
-        gross_lots_max: 400,
-        daily_loss_max: Money(1_000_000_000),
-    };
-    let facts = Facts {
-        reference: Price::from_rupees(100),
-        last: Price::from_rupees(100),
-        open_orders: 2,
-        data_age_ns: 1,
-        committed: Money(5_000_000_000),
-        net: NetQty(60),
-        gross_lots: 4,
-        ..Facts::default()
-    };
+    let (order, facts) = (order(), facts());
     Box::new(move |calls| {
         for _ in 0..calls {
-            let admitted = admit(black_box(order), &rules, black_box(&facts), &limits);
+            let admitted = admit(black_box(order), &CONTRACT, black_box(&facts), &LIMITS);
             black_box(&admitted);
             assert!(admitted.is_ok());
         }
@@ -331,53 +192,19 @@ fn admit_order() -> Calls {
 }
 
 fn encode_template() -> Calls {
-    let contract = Instrument {
-        ix: InstrumentIx(0),
-        token: Token(10_189_826),
-        exchange: Exchange::Nfo,
-        symbol: "BANKNIFTY26NOV52000CE".to_owned(),
-        underlying: "BANKNIFTY".to_owned(),
-        kind: Kind::Option {
-            right: Right::Call,
-            strike: Price::from_rupees(52_000),
-        },
-        expiry: None,
-        tick: Price(500),
-        lot: Qty(35),
-        qty_max: Qty(595),
-    };
-    let endpoint = Endpoint::new("api.kite.trade", 443);
-    let auth = Auth::new("an_api_key_of_16c", "an_access_token_of_thirty_two_ch");
-    let mut template: Template = Broker::Kite
-        .place_template(&endpoint, &auth, &contract, Side::Buy, Product::Nrml)
-        .unwrap();
-    let tag = Tag(*b"TZ00250G180000100000");
+    let mut template = template();
     Box::new(move |calls| {
         for call in 0..calls {
             let qty = if call.is_multiple_of(2) { 30 } else { 600 };
             let limit = Price(black_box(1_010_500));
-            black_box(template.fill(black_box(&tag), Qty(qty), limit));
+            black_box(template.fill(black_box(&TAG), Qty(qty), limit));
         }
     })
 }
 
 fn journal_append() -> Calls {
-    let report = Entry::Report(Report {
-        tag: order().tag,
-        order_id: OrderId(151_220_000_000_000),
-        state: OrderState::Acknowledged,
-        filled: Qty(0),
-        average: Price(0),
-        reject: None,
-        denial: None,
-        source: ReportSource::Reply,
-        at: WallNanos(1),
-        received: MonoNanos(1),
-    });
-    let folder = tempfile::tempdir().unwrap();
-    let (segment, _) = Segment::create(&folder.path().join("a.tzj")).unwrap();
-    let (_, prepared, _) = lossless("segments", 1, tezi::ring::lane::Policy::Stall);
-    let mut writer = Writer::new(segment, prepared);
+    let report = acknowledged();
+    let (folder, mut writer, _) = journal(1).unwrap();
     Box::new(move |calls| {
         // The folder goes when the last call was made.
         let _folder = &folder;

@@ -9,7 +9,11 @@
     reason = "a bench prints a table and reads the clock"
 )]
 
+#[path = "shared/mod.rs"]
+mod shared;
+
 use hdrhistogram::Histogram;
+use shared::figures::{head, histogram, row};
 use std::time::Instant;
 use tezi::journal::{Entry, Segment, Sync, Writer};
 use tezi::model::{Stamp, Tag};
@@ -20,7 +24,7 @@ const SYNCS: u64 = 2_000;
 
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
-    println!("journal                      count      p50      p99    p99.9      max   (ns)");
+    println!("{}", head("journal"));
     let mut journal = writer(&folder.path().join("a.tzj"));
     let append = measure(APPENDS, || {
         journal
@@ -30,7 +34,7 @@ fn main() {
             )
             .expect("room");
     });
-    row("append", &append);
+    println!("{}", row("append", &append));
     let mut journal = writer(&folder.path().join("b.tzj")).with_sync(Sync::BeforeSend);
     let synced = measure(SYNCS, || {
         journal
@@ -41,7 +45,7 @@ fn main() {
             .expect("room");
         journal.sync_before_send().expect("synced");
     });
-    row("append and fdatasync", &synced);
+    println!("{}", row("append and fdatasync", &synced));
 }
 
 fn writer(path: &std::path::Path) -> Writer {
@@ -50,7 +54,7 @@ fn writer(path: &std::path::Path) -> Writer {
 }
 
 fn measure(count: u64, mut work: impl FnMut()) -> Histogram<u64> {
-    let mut times = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("bounds");
+    let mut times = histogram();
     for _ in 0..count {
         let begun = Instant::now();
         work();
@@ -58,16 +62,4 @@ fn measure(count: u64, mut work: impl FnMut()) -> Histogram<u64> {
         times.saturating_record(nanos.max(1));
     }
     times
-}
-
-fn row(name: &str, times: &Histogram<u64>) {
-    let at = |quantile| times.value_at_quantile(quantile);
-    println!(
-        "{name:<26} {:>7} {:>8} {:>8} {:>8} {:>8}",
-        times.len(),
-        at(0.5),
-        at(0.99),
-        at(0.999),
-        times.max()
-    );
 }

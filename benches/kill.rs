@@ -15,7 +15,11 @@
     reason = "a bench prints a table, spawns threads and reads the clock"
 )]
 
-use hdrhistogram::Histogram;
+#[path = "shared/mod.rs"]
+mod shared;
+
+use shared::figures::{head, histogram, row};
+use shared::orders::{CONTRACT, option, template_of};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, channel};
@@ -24,40 +28,31 @@ use std::time::{Duration, Instant};
 use tezi::hot::gateway::{Armed, Gateway, GatewayParts, OrderRules, TradingHours};
 use tezi::journal::{Segment, Writer};
 use tezi::model::{
-    Action, Cause, Day, Exchange, Instrument, InstrumentIx, Intent, IntentId, Kind, Leg, LegRole,
-    Money, Price, Qty, Right, Session, Side, Signal, StrategyIx, Token, TradingState, WallNanos,
-    Window,
+    Action, Cause, Day, Instrument, InstrumentIx, Intent, IntentId, Leg, LegRole, Money, Price,
+    Qty, Session, Side, Signal, StrategyIx, TradingState, WallNanos, Window,
 };
 use tezi::net::{HttpConnection, Url, tls};
 use tezi::ring::lane::Policy;
 use tezi::ring::{QuoteBoard, StateLatch, StopLatch, counted, lossless};
-use tezi::rules::{BudgetLimits, ContractRules, Limits, RunawayLimits};
+use tezi::rules::{BudgetLimits, Limits, RunawayLimits};
 use tezi::runtime::launch::Launch;
 use tezi::runtime::{Clock, Hop, IdleMode, MarketTime, launch, meter};
-use tezi::venue::{Auth, Broker, Endpoint, Product};
+use tezi::venue::{Auth, Broker, Endpoint};
 
 const KILLS: u32 = 200;
 const LINES: usize = 4;
 
 fn main() {
-    let mut after = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3).expect("bounds");
+    let mut after = histogram();
     let mut orders = 0;
     for _ in 0..KILLS {
         let (last, sent) = kill();
         after.saturating_record(last);
         orders += sent;
     }
-    println!(
-        "kill latch → last order byte    count      p50      p99      max   (ns), {orders} orders before"
-    );
-    println!(
-        "{:<30} {:>7} {:>8} {:>8} {:>8}",
-        "halted while entries flood",
-        after.len(),
-        after.value_at_quantile(0.5),
-        after.value_at_quantile(0.99),
-        after.max()
-    );
+    println!("{}", head("kill latch → last order byte"));
+    println!("{}", row("halted while entries flood", &after));
+    println!("{orders} orders before");
 }
 
 /// Answers every request of one connection, and tells when each order arrived.
@@ -225,36 +220,17 @@ fn entry(number: u64, now: &tezi::model::Stamp) -> Intent {
 
 fn armed(day: Day, endpoint: &Endpoint, auth: &Auth) -> Armed {
     let contract = Instrument {
-        ix: InstrumentIx(0),
-        token: Token(2),
-        exchange: Exchange::Nfo,
-        symbol: "BANKNIFTY26NOV52000CE".to_owned(),
-        underlying: "BANKNIFTY".to_owned(),
-        kind: Kind::Option {
-            right: Right::Call,
-            strike: Price::from_rupees(52_000),
-        },
-        expiry: None,
-        tick: Price(500),
-        lot: Qty(30),
-        qty_max: Qty(600),
+        lot: CONTRACT.lot,
+        qty_max: CONTRACT.qty_max,
+        ..option()
     };
-    let template = |side| {
-        Broker::Kite
-            .place_template(endpoint, auth, &contract, side, Product::Nrml)
-            .expect("a template")
-    };
+    let template = |side| template_of(&contract, side, endpoint, auth);
     let window = Window {
         open: day.at(0),
         close: day.at(tezi::model::time::DAY - 1),
     };
     Armed {
-        rules: ContractRules {
-            tick: Price(500),
-            lot: Qty(30),
-            qty_max: Qty(600),
-            is_armed: true,
-        },
+        rules: CONTRACT,
         hours: TradingHours {
             session: Some(Session::single(day, window)),
             entry_cutoff_ns: 0,

@@ -15,14 +15,15 @@
 #[expect(dead_code, reason = "shared with tests that use all of it")]
 mod processes;
 
-use processes::{Venue, World, text};
+use processes::{Engine, Venue, World, events, text};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tezi::journal::{Head, read, record::RECORD};
+use tezi::control::accepted::Accepted;
+use tezi::journal::{Entry, Head, read, record::RECORD};
 use tezi::model::WallNanos;
 use tezi::sim::world::{Knobs, World as Seeded};
 
@@ -129,9 +130,11 @@ fn a_clock_behind_the_last_run_refuses_the_start_until_a_person_says_that_it_is_
         assert!(run.talk.contains(word), "{word}: {}", run.talk);
     }
     assert_eq!(orders(&venue), 4);
-    // The second run's file lies behind the first one's, whatever the clock said.
-    let run = strangle(&world, &venue, &["--clock-is-right"]);
-    assert!(run.talk.contains("earlier today: 4 orders"), "{}", run.talk);
+    // Nobody watches this start. The second run's file lies behind the first one's, whatever the clock said.
+    let run = strangle(&world, &venue, &[]);
+    for word in ["a person said so", "earlier today: 4 orders"] {
+        assert!(run.talk.contains(word), "{word}: {}", run.talk);
+    }
     assert_eq!((run.code, orders(&venue)), (0, 6));
     let head = Head::decode(&fs::read(&file).expect("readable")).expect("a journal");
     let found = tezi::journal::files(
@@ -146,6 +149,60 @@ fn a_clock_behind_the_last_run_refuses_the_start_until_a_person_says_that_it_is_
 }
 
 #[test]
+fn what_was_accepted_of_a_clock_holds_for_that_moment_alone() {
+    let (world, venue) = begun();
+    let ahead = now() + 3 * HOUR;
+    let file = change(&world, |bytes| set_run(bytes, ahead));
+    let run = strangle(&world, &venue, &["--clock-is-right"]);
+    assert_eq!((run.code, orders(&venue)), (0, 4), "{}", run.talk);
+    let head = Head::decode(&fs::read(&file).expect("readable")).expect("a journal");
+    let folder = world.path("data/journal");
+    let folder = Path::new(&folder);
+    let accepted = || Accepted::read(folder, head.account).expect("remembered");
+    assert_eq!(accepted().wrong, WallNanos(ahead));
+
+    // The clock went back since the last start: told with that start's moment, and asked again.
+    let kept = accepted();
+    let later = Accepted {
+        right: WallNanos(now() + HOUR),
+        ..kept
+    };
+    later.keep(folder, head.account).expect("written");
+    let memory = Accepted::path(folder, head.account).display().to_string();
+    let then = later.right.to_string();
+    let words = [&*memory, &*then, "59 min", "--clock-is-right"];
+    is_refused(&strangle(&world, &venue, &[]), 1, &words, (&venue, 4));
+    kept.keep(folder, head.account).expect("written");
+
+    // Another run whose clock was further ahead than the one that was accepted.
+    let further = ahead + HOUR;
+    let mut bytes = fs::read(&file).expect("readable");
+    set_run(&mut bytes, further);
+    fs::write(&file, &bytes).expect("written");
+    let then = WallNanos(further).to_string();
+    let words = [&*then, "3 h 59 min", "--clock-is-right"];
+    is_refused(&strangle(&world, &venue, &[]), 1, &words, (&venue, 4));
+    set_run(&mut bytes, ahead);
+    fs::write(&file, &bytes).expect("written");
+
+    // Once the clock has passed it all, nothing is left to remember.
+    let passed = Accepted {
+        wrong: WallNanos(now() - HOUR),
+        right: WallNanos(now() - 2 * HOUR),
+    };
+    for file in world.journals() {
+        let mut bytes = fs::read(&file).expect("readable");
+        let run = Head::decode(&bytes).expect("a journal").run.0;
+        set_run(&mut bytes, passed.wrong.0 + (run - ahead));
+        fs::write(&file, &bytes).expect("written");
+    }
+    passed.keep(folder, head.account).expect("written");
+    let run = strangle(&world, &venue, &[]);
+    assert_eq!((run.code, orders(&venue)), (0, 6), "{}", run.talk);
+    assert_eq!(Accepted::read(folder, head.account), None);
+}
+
+#[test]
 fn a_clock_ahead_of_the_last_run_or_a_moment_behind_it_is_no_reason_to_wait() {
     for ahead in [-20 * HOUR, HOUR / 3_600] {
         let (world, venue) = begun();
@@ -153,6 +210,31 @@ fn a_clock_ahead_of_the_last_run_or_a_moment_behind_it_is_no_reason_to_wait() {
         let run = strangle(&world, &venue, &[]);
         assert_eq!(run.code, 0, "{}", run.talk);
         assert_eq!(orders(&venue), 4);
+    }
+}
+
+#[test]
+fn what_a_simulated_run_writes_before_its_first_tick_has_the_day_of_the_market() {
+    let world = World::new(|config| config);
+    let data = world.path("data");
+    fs::create_dir_all(&data).expect("made");
+    let killed = Command::new(env!("CARGO_BIN_EXE_tezi"))
+        .args(["kill", "--account", "SIM001", "--data-dir"])
+        .arg(&data)
+        .status();
+    assert!(killed.expect("runs").success());
+    let venue = Venue::start(&world, "venue", &["--speed", "1"]);
+    let mut engine = Engine::start(&world, Some(&venue.ready_file), &[]);
+    engine.until("latch", |said| !events(said, "latch").is_empty());
+    engine.interrupt();
+    assert_eq!(engine.end().code, 130);
+    let files = world.journals();
+    let head = Head::decode(&fs::read(&files[0]).expect("readable")).expect("a journal");
+    let records = read(&files).expect("readable").records;
+    let first = records.first().expect("the state at the start");
+    assert!(matches!(first.entry, Entry::Latch(_)), "{first:?}");
+    for record in &records {
+        assert_eq!(record.at.wall.day(), head.day, "{record:?}");
     }
 }
 

@@ -52,21 +52,57 @@ pub struct Book {
     places: Box<[u32]>,
     pool: Vec<Position>,
     used: usize,
+    own: Box<[Own]>,
+    /// By place: the next place of the same strategy.
+    next: Vec<u32>,
+}
+
+/// The positions of one strategy.
+#[derive(Clone, Copy, Debug)]
+struct Own {
+    first: u32,
+    last: u32,
+    /// How many are not flat.
+    held: u32,
 }
 
 impl Book {
     /// Makes an empty book for a number of strategies and instruments.
     pub fn new(strategies: usize, instruments: usize) -> Self {
         let pairs = strategies.saturating_mul(instruments);
-        let pool = (0..RESERVED.min(pairs))
+        let pool: Vec<Position> = (0..RESERVED.min(pairs))
             .map(|_| Position::vacant())
             .collect();
         Self {
             instruments,
             places: vec![NONE; pairs].into_boxed_slice(),
+            next: Vec::with_capacity(pool.len()),
             pool,
             used: 0,
+            own: vec![
+                Own {
+                    first: NONE,
+                    last: NONE,
+                    held: 0,
+                };
+                strategies
+            ]
+            .into_boxed_slice(),
         }
+    }
+
+    /// Links the place that is used next to the positions of a strategy.
+    fn link(&mut self, strategy: StrategyIx) {
+        let place = u32::try_from(self.used).unwrap_or(NONE);
+        self.next.push(NONE);
+        let Some(own) = self.own.get_mut(strategy.at()) else {
+            return;
+        };
+        match self.next.get_mut(own.last as usize) {
+            Some(next) => *next = place,
+            None => own.first = place,
+        }
+        own.last = place;
     }
 
     /// Applies one execution; see [`Position::apply`] for what happens to late ones.
@@ -80,8 +116,13 @@ impl Book {
         let place = at.and_then(|at| self.places.get_mut(at));
         assert!(place.is_some(), "fill {} is outside the book", fill.tag);
         let Some(place) = place else { return };
-        if *place == NONE {
+        let is_new = *place == NONE;
+        if is_new {
             *place = u32::try_from(self.used).unwrap_or(NONE);
+        }
+        let place = *place as usize;
+        if is_new {
+            self.link(fill.strategy);
             if self.used == self.pool.len() {
                 self.pool.push(Position::vacant());
             }
@@ -90,9 +131,24 @@ impl Book {
             }
             self.used = self.used.saturating_add(1);
         }
-        if let Some(position) = self.pool.get_mut(*place as usize) {
+        if let Some(position) = self.pool.get_mut(place) {
+            let was_held = position.net() != NetQty::FLAT;
             position.apply(fill);
+            let is_held = position.net() != NetQty::FLAT;
+            if let Some(own) = self.own.get_mut(fill.strategy.at()) {
+                own.held = match (was_held, is_held) {
+                    (false, true) => own.held.saturating_add(1),
+                    (true, false) => own.held.saturating_sub(1),
+                    _ => own.held,
+                };
+            }
         }
+    }
+
+    /// True when a strategy holds anything.
+    #[inline]
+    pub fn holds(&self, strategy: StrategyIx) -> bool {
+        self.own.get(strategy.at()).is_some_and(|own| own.held > 0)
     }
 
     /// Units held by a strategy of an instrument; flat when it never traded it.
@@ -114,8 +170,15 @@ impl Book {
 
     /// What a strategy holds now: its positions that are not flat. Allocates nothing.
     pub fn legs(&self, strategy: StrategyIx) -> impl Iterator<Item = &Position> {
-        self.positions()
-            .filter(move |p| p.strategy() == strategy && p.net() != NetQty::FLAT)
+        let own = self.own.get(strategy.at());
+        let first = own.map(|own| own.first).filter(|place| *place != NONE);
+        let next = |place: &u32| {
+            let next = self.next.get(*place as usize).copied();
+            next.filter(|place| *place != NONE)
+        };
+        std::iter::successors(first, next)
+            .filter_map(|place| self.pool.get(place as usize))
+            .filter(|position| position.net() != NetQty::FLAT)
     }
 
     /// Units held of an instrument over all strategies, as the venue sees the account.

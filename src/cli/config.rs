@@ -177,6 +177,8 @@ fn engine(config: &Config) -> Value {
         "journal_sync": engine.journal_sync.name(),
         "rehearse_us": engine.rehearse_ns / 1_000,
         "lock_memory": engine.lock_memory,
+        "realtime": engine.realtime,
+        "busy_poll_us": engine.busy_poll_us,
         "on_this_machine": here,
     })
 }

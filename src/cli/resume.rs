@@ -14,6 +14,7 @@
 use super::Failure;
 use crate::config::Config;
 use crate::control::Desk;
+use crate::control::accepted::Accepted;
 use crate::control::recover::{Alarm, Run};
 use crate::control::renumber::{EarlierRun, Numbering, renumber};
 use crate::control::resume::{Agreed, ResumeFault, agree, check_clock, read};
@@ -135,12 +136,66 @@ pub(in crate::cli) fn resume(desk: &mut Desk, before: &Before<'_>) -> Result<Res
     })
 }
 
-/// Refuses a start whose clock is behind what the journal says; a line for people when a person says it is right.
+/// Refuses a start whose clock is behind what the journal says; a line for people when a person says it is right, or
+/// said so before.
 fn clock(
     journal: &Journal,
     files: &[PathBuf],
     before: &Before<'_>,
 ) -> Result<Option<String>, Failure> {
+    let Some((found, file)) = latest(journal, files, before)? else {
+        return Ok(None);
+    };
+    let now = Clock::start(&MarketTime::Real).now().wall;
+    let (folder, account) = (before.folder, before.family.0);
+    let accepted = Accepted::read(folder, account).filter(|accepted| accepted.covers(found));
+    let (since, file) = match accepted {
+        Some(accepted) => (accepted.right, Accepted::path(folder, account)),
+        None => (found, file),
+    };
+    let (kept, said) = match (
+        check_clock(&file.display().to_string(), since, now),
+        accepted,
+    ) {
+        (Ok(()), None) => return Ok(None),
+        (Ok(()), Some(accepted)) => (
+            accepted.at_start(now),
+            format!(
+                "an earlier clock was ahead, up to {}: a person said so, and the clock has not gone back since {since}",
+                accepted.wrong
+            ),
+        ),
+        (Err(fault), _) if before.is_clock_right => (
+            Some(Accepted {
+                wrong: accepted.map_or(found, |accepted| accepted.wrong.max(fault.found)),
+                right: now,
+            }),
+            format!(
+                "ALARM {} names {} and the clock says {}; it was said to be right, which is remembered, and the run \
+                 goes on",
+                fault.file, fault.found, fault.now
+            ),
+        ),
+        (Err(fault), _) => return Err(Failure::Failed(format!("{fault}. Nothing was sent"))),
+    };
+    let Some(kept) = kept else {
+        Accepted::forget(folder, account);
+        return Ok(None);
+    };
+    Ok(Some(match kept.keep(folder, account) {
+        Ok(()) => said,
+        Err(error) => format!(
+            "{said}; ALARM that cannot be written down ({error}): the next start is refused"
+        ),
+    }))
+}
+
+/// The latest moment that earlier runs of the account wrote down, and where.
+fn latest(
+    journal: &Journal,
+    files: &[PathBuf],
+    before: &Before<'_>,
+) -> Result<Option<(WallNanos, PathBuf)>, Failure> {
     let last_run = journal::reader::last_run(before.folder, before.family.0);
     let last_run = last_run.map_err(|fault| Failure::Input(fault.to_string()))?;
     let mut moments: Vec<(WallNanos, PathBuf)> = last_run.into_iter().collect();
@@ -149,18 +204,7 @@ fn clock(
         let written = journal.records.iter().map(|record| record.at.wall).max();
         moments.extend(written.zip(files.last().cloned()));
     }
-    let Some((found, file)) = moments.into_iter().max() else {
-        return Ok(None);
-    };
-    let now = Clock::start(&MarketTime::Real).now().wall;
-    match check_clock(&file.display().to_string(), found, now) {
-        Ok(()) => Ok(None),
-        Err(fault) if before.is_clock_right => Ok(Some(format!(
-            "ALARM {} names {} and the clock says {}; it was said to be right, and the run goes on",
-            fault.file, fault.found, fault.now
-        ))),
-        Err(fault) => Err(Failure::Failed(format!("{fault}. Nothing was sent"))),
-    }
+    Ok(moments.into_iter().max())
 }
 
 /// Reads the venue's books until they agree with the journal.

@@ -93,6 +93,10 @@ pub struct EngineConfig {
     pub rehearse_ns: u64,
     /// Keep every page in memory, where the limit allows it.
     pub lock_memory: bool,
+    /// SCHED_FIFO priority of the hot threads where the machine allows it, up to 99; 0 is the ordinary class.
+    pub realtime: u8,
+    /// Time a read of a feed or order socket asks the card itself, microseconds; zero leaves it to the kernel.
+    pub busy_poll_us: u32,
 }
 
 /// The broker.
@@ -430,6 +434,8 @@ fn engine(section: Section<'_>, folder: &Path) -> EngineConfig {
         journal_sync: section.choice("journal_sync", &syncs, JournalSync::Behind),
         rehearse_ns: whole(section.integer("rehearse_us", 0..=1_000_000, 100)) as u64 * 1_000,
         lock_memory: section.truth("lock_memory", true),
+        realtime: u8::try_from(section.integer("realtime", 0..=99, 0)).unwrap_or(0),
+        busy_poll_us: u32::try_from(section.integer("busy_poll_us", 0..=1_000, 0)).unwrap_or(0),
     };
     section.finish();
     engine

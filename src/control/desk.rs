@@ -100,7 +100,7 @@ impl Desk {
             broker.log_in(credentials, &mut session, answer, json)
         })?;
         if let Some(rest) = &session.rest {
-            self.url = Url::parse(rest)?;
+            self.url = Url::parse(rest)?.busy_polling(self.url.busy_poll_us);
             self.connection = None;
         }
         self.session = session;
@@ -208,7 +208,7 @@ impl Desk {
     /// [`NetFault::Url`] when the configured address is not one.
     pub fn feed(&self, ticker: &str) -> Result<(Url, Vec<(String, String)>), NetFault> {
         let opening = self.broker.opening(&self.session.auth);
-        let mut url = Url::parse(ticker)?;
+        let mut url = Url::parse(ticker)?.busy_polling(self.url.busy_poll_us);
         if let Some(path) = &opening.path {
             path.expose().clone_into(&mut url.path);
         }

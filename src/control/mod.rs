@@ -1,5 +1,6 @@
 //! Everything slower than a tick: logging in, keeping connections alive, telling people.
 
+pub mod accepted;
 pub mod batch;
 pub mod desk;
 pub mod dial;

@@ -21,7 +21,7 @@ use crate::journal::recover::Carried;
 use crate::model::{
     Action, Bar, InstrumentIx, Intent, MonoNanos, Stamp, StrategyIx, Tick, WallNanos,
 };
-use crate::ring::{ByteSender, Counted, Lossless, QuoteBoard, Receiver, StopLatch};
+use crate::ring::{Aims, ByteSender, Counted, Lossless, QuoteBoard, Receiver, StopLatch};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::store::tape;
 use grounds::Kept;
@@ -120,6 +120,8 @@ pub struct Decide {
     rehearse_ns: u64,
     rehearsed: MonoNanos,
     rehearsing_unit: usize,
+    /// What each strategy would order, for who rehearses orders.
+    aims: Aims,
     totals: DecideTotals,
 }
 
@@ -149,14 +151,17 @@ impl Decide {
             rehearse_ns: 0,
             rehearsed: MonoNanos(0),
             rehearsing_unit: 0,
+            aims: Aims::new(0),
             totals: DecideTotals::default(),
         }
     }
 
-    /// Walks the path of a decision whenever no tick came for this long, so that the next one finds it warm.
+    /// Walks the path of a decision whenever no tick came for this long, so that the next one finds it warm, and
+    /// tells what it would order.
     #[must_use]
-    pub const fn rehearsing(mut self, interval_ns: u64) -> Self {
+    pub fn rehearsing(mut self, interval_ns: u64, aims: Aims) -> Self {
         self.rehearse_ns = interval_ns;
+        self.aims = aims;
         self
     }
 
@@ -186,8 +191,28 @@ impl Decide {
             tick: &compute.latest(instrument),
             close,
         };
-        self.evaluate
+        let would = self
+            .evaluate
             .rehearse(strategy, &occasion, |other| compute.latest(other));
+        if let Some(intent) = would {
+            self.aims.set(&intent);
+            self.warm(unit, &intent);
+        }
+    }
+
+    /// Brings the memory near that an intent is written to; nothing of it is kept.
+    fn warm(&mut self, unit: usize, intent: &Intent) {
+        self.parts.intents.touch(*intent);
+        for list in [&mut self.untold, &mut self.undigested] {
+            if let Some(room) = list.spare_capacity_mut().first_mut() {
+                std::hint::black_box(room.write(*intent));
+            }
+        }
+        let own = &self.compute.units()[unit];
+        let tick = self.compute.latest(own.instrument);
+        if let Some(bar) = own.forming() {
+            self.told.warm(intent, (unit, false, bar, &tick));
+        }
     }
 
     /// Takes over what an earlier run of the day left. To be called once, before the first tick.
@@ -434,6 +459,17 @@ impl Decide {
         }
     }
 
+    /// Notes that ticks of one frame were decided on.
+    #[inline]
+    fn note_decided(&mut self, (received, ticks): (MonoNanos, u64), clock: &Clock) {
+        if ticks > 0 {
+            let decided = clock.mono();
+            self.parts.meter.record_many(received, decided, ticks);
+            self.told.stamp(decided);
+            self.rehearsed = decided;
+        }
+    }
+
     /// True while intents wait for room in their lane: nothing more is taken in until they have left.
     #[inline]
     fn is_stalled(&mut self) -> bool {
@@ -487,18 +523,22 @@ impl Stage for Decide {
             return done + dropped;
         }
         let mut taken = 0;
+        // When the frame was read, and its ticks decided on in this call: the clock is read once for them.
+        let mut frame = (MonoNanos(0), 0);
         while taken < BATCH
             && self.held.is_empty()
             && self.told.is_empty()
             && let Some(tick) = self.parts.ticks.pop()
         {
+            if tick.received != frame.0 {
+                self.note_decided(frame, clock);
+                frame = (tick.received, 0);
+            }
             self.on_tick(&tick);
-            let decided = clock.mono();
-            self.parts.meter.record(tick.received, decided);
-            self.told.stamp(decided);
-            self.rehearsed = decided;
+            frame.1 += 1;
             taken += 1;
         }
+        self.note_decided(frame, clock);
         if taken == 0 && self.held.is_empty() {
             if !self.undigested.is_empty() {
                 self.digest_all();

@@ -12,7 +12,8 @@
 //! - Intervals start at the open of a trading window and contain their start, not their end. A bar never
 //!   reaches over a break; prices before the open, in a break or after the close enter no bar.
 //! - Bars go by exchange time. A tick older than the newest one folded, or one of a bar already closed, is
-//!   late: counted, never folded. A tick equal to the one before is a repeat: counted, never folded twice.
+//!   late: counted, never folded. A tick that says the same as the one before, with nothing traded since, is a
+//!   repeat: counted, never folded twice.
 //! - A bar closes when a later price arrives or when the clock says so ([`BarBuilder::close_due`]), whichever
 //!   is first. An interval without a price has no bar: nothing is invented.
 //! - Ticks that were merged on the way keep their extremes.
@@ -406,13 +407,14 @@ impl BarBuilder {
     }
 }
 
-/// True when a tick says nothing that the one before did not say. The receipt may differ.
+/// True when a tick says nothing that the one before did not say, and nothing was traded since: exchange time has
+/// whole seconds, so two trades of one second at one price differ in nothing else. The receipt may differ.
 fn is_repeat(newest: &Tick, tick: &Tick) -> bool {
     newest.exchange_time == tick.exchange_time
         && newest.last == tick.last
         && newest.high == tick.high
         && newest.low == tick.low
-        && newest.volume == tick.volume
+        && tick.volume == 0
         && newest.bid == tick.bid
         && newest.ask == tick.ask
 }

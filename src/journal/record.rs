@@ -68,7 +68,7 @@ impl Entry {
 }
 
 /// Encodes a record; `previous` is the checksum of the record before it, which chains them.
-#[inline]
+#[inline(never)]
 pub fn encode(record: &Record, previous: u32) -> [u8; RECORD] {
     let mut bytes = [0_u8; RECORD];
     let mut out = Out {

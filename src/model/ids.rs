@@ -43,31 +43,70 @@ pub struct TagParts {
     pub attempt: u8,
 }
 
-const DIGITS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+/// Account and day as every tag of one run carries them, spelled once: `TZ`, account (4), day (4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TagFamily([u8; 10]);
+
+impl TagFamily {
+    /// Spells account and day.
+    pub const fn new(account: u32, day: Day) -> Self {
+        let [a, b, c, d] = digits(account);
+        let [e, f, g, h] = digits(day.0.unsigned_abs());
+        Self([b'T', b'Z', a, b, c, d, e, f, g, h])
+    }
+
+    /// A tag of this family. Fields keep their low digits, so intents repeat only after 60 million a day.
+    #[inline]
+    pub fn tag(self, intent: u64, leg: u8, slice: u16, attempt: u8) -> Tag {
+        let intent = u32::try_from(intent % Tag::INTENTS).unwrap_or(0);
+        let mut bytes = [b'0'; 20];
+        bytes[..10].copy_from_slice(&self.0);
+        bytes[10..15].copy_from_slice(&digits::<5>(intent));
+        let [leg] = digits(u32::from(leg));
+        bytes[15] = leg;
+        bytes[16..19].copy_from_slice(&digits::<3>(u32::from(slice)));
+        let [attempt] = digits(u32::from(attempt));
+        bytes[19] = attempt;
+        Tag(bytes)
+    }
+}
+
+/// The low `N` digits of a number in base 36.
+#[inline]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "`at` is above zero where it is lowered, a digit is below 36"
+)]
+const fn digits<const N: usize>(mut value: u32) -> [u8; N] {
+    let mut spelled = [b'0'; N];
+    let mut at = N;
+    while at > 0 {
+        at -= 1;
+        let digit = (value % 36) as u8;
+        spelled[at] = if digit < 10 {
+            b'0' + digit
+        } else {
+            b'A' - 10 + digit
+        };
+        value /= 36;
+    }
+    spelled
+}
 
 impl Tag {
-    /// Builds the tag: `TZ`, account (4), day (4), intent (5), leg (1), slice (3), attempt (1).
-    ///
-    /// Fields are base 36 and keep their low digits, so intents repeat only after 60 million a day.
-    #[expect(clippy::arithmetic_side_effects, reason = "`at` counts to 20")]
+    /// Intents a tag can tell apart.
+    pub const INTENTS: u64 = 36 * 36 * 36 * 36 * 36;
+
+    /// Builds the tag: `TZ`, account (4), day (4), intent (5), leg (1), slice (3), attempt (1), in base 36.
     pub fn new(parts: TagParts) -> Self {
-        let mut bytes = *b"TZ000000000000000000";
-        let mut at = 2;
-        let mut field = |mut value: u64, width: usize| {
-            for slot in bytes.iter_mut().skip(at).take(width).rev() {
-                let digit = usize::try_from(value % 36).unwrap_or(0);
-                *slot = DIGITS.get(digit).copied().unwrap_or(b'0');
-                value /= 36;
-            }
-            at += width;
-        };
-        field(u64::from(parts.account), 4);
-        field(u64::from(parts.day.0.unsigned_abs()), 4);
-        field(parts.intent, 5);
-        field(u64::from(parts.leg), 1);
-        field(u64::from(parts.slice), 3);
-        field(u64::from(parts.attempt), 1);
-        Self(bytes)
+        let family = TagFamily::new(parts.account, parts.day);
+        family.tag(parts.intent, parts.leg, parts.slice, parts.attempt)
+    }
+
+    /// True for the first order of a leg: slice and attempt are zero.
+    #[inline]
+    pub const fn is_first(&self) -> bool {
+        matches!(self.0, [.., b'0', b'0', b'0', b'0'])
     }
 
     /// Reads a tag echoed by a broker, or `None` when it does not have our shape.

@@ -40,7 +40,7 @@ pub struct Tick {
     pub ask: Price,
     /// Exchange time in market time; the receive time where the wire has none.
     pub exchange_time: WallNanos,
-    /// Monotonic stamp of the read that delivered the frame; every later value carries it on.
+    /// Monotonic stamp of the read that delivered it; every later value carries it on.
     pub received: MonoNanos,
     /// Units traded since the previous tick of this instrument.
     pub volume: u32,

@@ -19,7 +19,7 @@ pub use backoff::Backoff;
 pub use connection::Connection;
 pub use http::{HttpConnection, Incoming, Response};
 pub use mirror::Mirror;
-pub use stream::Stream;
+pub use stream::{Stream, try_busy_poll};
 pub use url::Url;
 pub use websocket::FeedSocket;
 

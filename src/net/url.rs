@@ -15,6 +15,8 @@ pub struct Url {
     pub port: u16,
     /// Path with query, at least `/`.
     pub path: String,
+    /// Microseconds a read of a socket to it asks the card itself (`SO_BUSY_POLL`); zero is the kernel's own setting.
+    pub busy_poll_us: u32,
 }
 
 impl Url {
@@ -70,7 +72,15 @@ impl Url {
             host: host.to_owned(),
             port,
             path,
+            busy_poll_us: 0,
         })
+    }
+
+    /// The same address, reached by sockets that ask the card for so many microseconds.
+    #[must_use]
+    pub const fn busy_polling(mut self, micros: u32) -> Self {
+        self.busy_poll_us = micros;
+        self
     }
 
     /// Host and port, as for a `Host` header.

@@ -1,17 +1,23 @@
-//! The feed's WebSocket: tungstenite on our stream, handshake blocking, everything after it not.
+//! The feed's WebSocket: handshake, text, control frames and errors are tungstenite's; whole binary messages are read
+//! in place, as they arrive.
+//!
+//! Tungstenite hands out a message when all of it is there. A frame of 500 packets has 93 KB and comes in six parts,
+//! so its first packets would wait for the last ones; the inlet shows each part as soon as it was read.
+
+mod inlet;
 
 use super::{MESSAGE_MAX, NetFault, Stream, Url};
+use inlet::{Found, Inlet};
 use rustls::ClientConfig;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 use tungstenite::protocol::WebSocketConfig;
-use tungstenite::{Bytes, HandshakeError, Message, WebSocket};
+use tungstenite::{Bytes, Error, HandshakeError, Message, WebSocket};
 
-/// Bytes tungstenite zero-fills before every read: 1 296 ns a message at its default of 128 KiB, 74 ns at 4 KiB;
-/// 16 KiB serves one-packet and 500-packet frames alike.
-const READ_BUFFER: usize = 16 << 10;
+/// Bytes tungstenite zero-fills before every read: 74 ns for a message. It reads texts and control frames only.
+const READ_BUFFER: usize = 4 << 10;
 
 /// Largest message read at all. One above [`MESSAGE_MAX`] reaches the decoder, which drops and counts it; only
 /// one above this costs the connection.
@@ -20,78 +26,9 @@ const LARGEST: usize = 16 * MESSAGE_MAX;
 /// A connected, non-blocking WebSocket.
 #[derive(Debug)]
 pub struct FeedSocket {
-    socket: WebSocket<Ahead>,
-    /// True while tungstenite may hold a message that it was not asked for yet.
-    has_more: bool,
+    /// Boxed, so that the feed can set it aside while it walks a message in it.
+    messages: Box<Messages<Stream>>,
     host: String,
-}
-
-/// A stream that is looked at before tungstenite is asked: an empty socket costs one `recv` and nothing else, where
-/// tungstenite would zero-fill its buffer first.
-#[derive(Debug)]
-struct Ahead {
-    stream: Stream,
-    buffer: Box<[u8]>,
-    taken: usize,
-    filled: usize,
-}
-
-impl Ahead {
-    fn new(stream: Stream) -> Self {
-        Self {
-            stream,
-            buffer: vec![0; READ_BUFFER].into_boxed_slice(),
-            taken: 0,
-            filled: 0,
-        }
-    }
-
-    /// True when there is something to read, be it the end of the stream.
-    #[inline]
-    fn look(&mut self) -> io::Result<bool> {
-        if self.taken < self.filled {
-            return Ok(true);
-        }
-        self.taken = 0;
-        self.filled = 0;
-        match self.stream.read(&mut self.buffer) {
-            // The end is tungstenite's to tell: it reads again and finds it.
-            Ok(filled) => {
-                self.filled = filled;
-                Ok(true)
-            }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(e) => Err(e),
-        }
-    }
-}
-
-impl Read for Ahead {
-    #[inline]
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let waiting = self.buffer.get(self.taken..self.filled);
-        match waiting {
-            Some(waiting) if !waiting.is_empty() => {
-                let count = waiting.len().min(into.len());
-                if let (Some(into), Some(from)) = (into.get_mut(..count), waiting.get(..count)) {
-                    into.copy_from_slice(from);
-                }
-                self.taken += count;
-                Ok(count)
-            }
-            _ => self.stream.read(into),
-        }
-    }
-}
-
-impl Write for Ahead {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
-    }
 }
 
 /// What one look at the socket found.
@@ -99,12 +36,103 @@ impl Write for Ahead {
 pub enum Received {
     /// Nothing waits.
     Nothing,
-    /// A binary message.
-    Binary(Bytes),
+    /// A binary message, or more of the one that was not all here: [`FeedSocket::message`].
+    Binary,
     /// A text message.
     Text(Bytes),
-    /// A ping, pong or close frame; the connection may end next.
+    /// Nothing to read: a ping, pong or close frame, or a part of a fragmented message. The connection may end next.
     Control,
+}
+
+/// As much of a binary message as is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrived<'a> {
+    /// Its first bytes.
+    pub bytes: &'a [u8],
+    /// Bytes it will have.
+    pub length: usize,
+}
+
+impl Arrived<'_> {
+    /// True when all of it is here.
+    pub const fn is_whole(&self) -> bool {
+        self.bytes.len() == self.length
+    }
+}
+
+/// Messages of a stream, whichever way each of them is read.
+#[derive(Debug)]
+struct Messages<S> {
+    socket: WebSocket<Inlet<S>>,
+    /// A binary message that tungstenite put together.
+    assembled: Option<Bytes>,
+    /// True while tungstenite may have something to send, such as the answer to a ping.
+    owes: bool,
+}
+
+impl<S: Read + Write> Messages<S> {
+    const fn new(socket: WebSocket<Inlet<S>>) -> Self {
+        Self {
+            socket,
+            assembled: None,
+            owes: false,
+        }
+    }
+
+    /// The next message or part of one; a whole message shown before is given up.
+    #[inline]
+    fn receive(&mut self) -> Result<Received, Error> {
+        self.assembled = None;
+        if self.owes {
+            self.owes = false;
+            let said = self.ask()?;
+            if !matches!(said, Received::Nothing) {
+                return Ok(said);
+            }
+        }
+        match self.socket.get_mut().look()? {
+            Found::Nothing => Ok(Received::Nothing),
+            Found::Message => Ok(Received::Binary),
+            Found::Foreign => self.pass_on(),
+        }
+    }
+
+    /// Lets tungstenite read its frame.
+    fn pass_on(&mut self) -> Result<Received, Error> {
+        let said = self.ask()?;
+        let is_part = matches!(said, Received::Nothing) && self.socket.get_ref().is_between();
+        Ok(if is_part { Received::Control } else { said })
+    }
+
+    fn ask(&mut self) -> Result<Received, Error> {
+        let message = match self.socket.read() {
+            Ok(message) => message,
+            Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => {
+                return Ok(Received::Nothing);
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(match message {
+            Message::Binary(bytes) => {
+                self.assembled = Some(bytes);
+                Received::Binary
+            }
+            Message::Text(text) => Received::Text(text.into()),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {
+                self.owes = true;
+                Received::Control
+            }
+        })
+    }
+
+    #[inline]
+    fn message(&self) -> Arrived<'_> {
+        let (bytes, length) = match &self.assembled {
+            Some(bytes) => (&bytes[..], bytes.len()),
+            None => self.socket.get_ref().message(),
+        };
+        Arrived { bytes, length }
+    }
 }
 
 impl FeedSocket {
@@ -146,20 +174,20 @@ impl FeedSocket {
             .read_buffer_size(READ_BUFFER)
             .max_message_size(Some(LARGEST))
             .max_frame_size(Some(LARGEST));
-        match tungstenite::client::client_with_config(request, Ahead::new(stream), Some(config)) {
-            Ok((socket, _)) => {
-                let stream = &socket.get_ref().stream;
-                stream
+        match tungstenite::client::client_with_config(request, Inlet::new(stream), Some(config)) {
+            Ok((mut socket, _)) => {
+                let inlet = socket.get_mut();
+                inlet.upgraded();
+                inlet
+                    .stream
                     .set_nonblocking(true)
                     .map_err(|e| broken(e.to_string()))?;
-                // What came behind the upgrade is in tungstenite's buffer already.
                 Ok(Self {
-                    socket,
-                    has_more: true,
+                    messages: Box::new(Messages::new(socket)),
                     host,
                 })
             }
-            Err(HandshakeError::Failure(tungstenite::Error::Http(response))) => {
+            Err(HandshakeError::Failure(Error::Http(response))) => {
                 let status = response.status().as_u16();
                 let hint = if status == 403 {
                     "; the session is dead, log in again"
@@ -183,56 +211,40 @@ impl FeedSocket {
     ///
     /// When the connection is gone.
     pub fn send_text(&mut self, text: &str) -> Result<(), NetFault> {
-        let sent = self.socket.send(Message::text(text));
-        self.settle(sent.map(|()| Received::Nothing)).map(|_| ())
+        let sent = self.messages.socket.send(Message::text(text));
+        match sent {
+            Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(self.broken(&error)),
+            Ok(()) => Ok(()),
+        }
     }
 
-    /// Looks for the next message; never blocks.
+    /// Looks for the next message, or for more of one that is not all here; never blocks.
+    ///
+    /// A message that was all here is given up by this call.
     ///
     /// # Errors
     ///
     /// When the connection ended or broke.
     #[inline]
     pub fn receive(&mut self) -> Result<Received, NetFault> {
-        if !self.has_more {
-            match self.socket.get_mut().look() {
-                Ok(true) => self.has_more = true,
-                Ok(false) => return Ok(Received::Nothing),
-                Err(error) => return Err(self.broken(&tungstenite::Error::Io(error))),
-            }
-        }
-        let read = self.socket.read().map(|message| match message {
-            Message::Binary(bytes) => Received::Binary(bytes),
-            Message::Text(text) => Received::Text(text.into()),
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {
-                Received::Control
-            }
-        });
-        let received = self.settle(read)?;
-        self.has_more = !matches!(received, Received::Nothing);
-        Ok(received)
+        self.messages.receive().map_err(|error| self.broken(&error))
+    }
+
+    /// The binary message last received; empty when it was none.
+    #[inline]
+    pub fn message(&self) -> Arrived<'_> {
+        self.messages.message()
     }
 
     /// Says goodbye; the connection is not usable afterwards.
     pub fn close(&mut self) {
-        self.socket
-            .close(None)
-            .and_then(|()| self.socket.flush())
-            .ok();
-    }
-
-    fn settle(&self, outcome: Result<Received, tungstenite::Error>) -> Result<Received, NetFault> {
-        match outcome {
-            Ok(received) => Ok(received),
-            Err(tungstenite::Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => {
-                Ok(Received::Nothing)
-            }
-            Err(error) => Err(self.broken(&error)),
-        }
+        let socket = &mut self.messages.socket;
+        socket.close(None).and_then(|()| socket.flush()).ok();
     }
 
     #[cold]
-    fn broken(&self, error: &tungstenite::Error) -> NetFault {
+    fn broken(&self, error: &Error) -> NetFault {
         NetFault::Broken {
             host: self.host.clone(),
             why: error.to_string(),
@@ -242,6 +254,9 @@ impl FeedSocket {
 
 impl AsRawFd for FeedSocket {
     fn as_raw_fd(&self) -> RawFd {
-        self.socket.get_ref().stream.as_raw_fd()
+        self.messages.socket.get_ref().stream.as_raw_fd()
     }
 }
+
+#[cfg(test)]
+mod tests;

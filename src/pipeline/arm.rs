@@ -155,7 +155,7 @@ pub struct TapeHeader {
 pub fn open_desk(config: &Config) -> Result<(Desk, Arc<ClientConfig>), ArmFault> {
     let venue = &config.venue;
     let tls = tls::client_config(venue.ca_file.as_deref())?;
-    let url = Url::parse(&venue.rest)?;
+    let url = Url::parse(&venue.rest)?.busy_polling(config.engine.busy_poll_us);
     let mut desk = Desk::visitor(venue.broker, url, Arc::clone(&tls));
     if venue.simulated {
         let login = fresh(&mut desk, &venue.login);

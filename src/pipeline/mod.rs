@@ -35,12 +35,13 @@ use crate::model::{Instrument, InstrumentTable, Stamp, WallNanos};
 use crate::net::Mirror;
 use crate::ring::lane::Policy;
 use crate::ring::{
-    ByteReceiver, LaneView, Lossless, QuoteBoard, Receiver, StateLatch, StopLatch, bytes, counted,
-    lossless,
+    Aims, ByteReceiver, LaneView, Lossless, QuoteBoard, Receiver, StateLatch, StopLatch, bytes,
+    counted, lossless,
 };
-use crate::runtime::launch::Launch;
+use crate::runtime::launch::{Launch, launch_as};
 use crate::runtime::{
-    Chain, Clock, Hop, IdleMode, MeterReader, Placement, Running, Topology, Watchdog, launch, meter,
+    Chain, Clock, Hop, IdleMode, MeterReader, Placement, RealTime, Running, Topology, Watchdog,
+    launch, meter,
 };
 use crate::venue::TokenTable;
 use arm::Armoury;
@@ -171,6 +172,8 @@ pub struct Start {
     pub records: bool,
     /// Time without an order after which a spinning gateway rehearses one, nanoseconds; zero never.
     pub rehearse_ns: u64,
+    /// Real-time class of the hot threads, where it was settled that they may have it.
+    pub realtime: Option<RealTime>,
 }
 
 /// Wires and starts an engine. The first feed socket and the order connections are dialled by it.
@@ -215,7 +218,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         .iter()
         .map(|row| (row.token, row.ix))
         .collect();
-    let feed = Feed::new(FeedParts {
+    let mut feed = Feed::new(FeedParts {
         broker: armoury.broker,
         tokens: TokenTable::new(tokens.iter().copied()),
         instruments: armoury.instruments.len(),
@@ -307,11 +310,14 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     let [heard_view, evidence_view] = views;
     let mut gateway = gateway.with_inquiry(lanes.0, lanes.1);
     if start.placement.idle == IdleMode::Spin && start.rehearse_ns > 0 {
-        // A machine without loopback trades all the same; its summary counts no rehearsals.
-        if let Ok(mirror) = Mirror::open(armoury.ticker.starts_with("wss:")) {
-            gateway = gateway.rehearsing(mirror, start.rehearse_ns);
-        }
-        decide = decide.rehearsing(start.rehearse_ns);
+        let aims = Aims::new(decide.evaluate().strategies());
+        // A machine without loopback trades all the same, and says so.
+        gateway = match Mirror::open(armoury.ticker.starts_with("wss:")) {
+            Ok(mirror) => gateway.rehearsing(mirror, start.rehearse_ns, aims.clone()),
+            Err(error) => gateway.without_rehearsals(error.kind()),
+        };
+        decide = decide.rehearsing(start.rehearse_ns, aims);
+        feed = feed.rehearsing(start.rehearse_ns);
     }
     gateway.resume(&start.carried, began);
     decide.resume(&start.carried);
@@ -339,11 +345,12 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         clock: start.clock.clone(),
     };
     let hot = if start.placement.topology == Topology::Split {
-        let gateway = launch(gateway, how(2))?;
-        let decide = launch(decide, how(1))?;
-        Hot::Split(launch(feed, how(0))?, decide, gateway)
+        let gateway = launch_as(gateway, how(2), start.realtime)?;
+        let decide = launch_as(decide, how(1), start.realtime)?;
+        Hot::Split(launch_as(feed, how(0), start.realtime)?, decide, gateway)
     } else {
-        Hot::Fused(launch(Chain(feed, Chain(decide, gateway)), how(0))?)
+        let chain = Chain(feed, Chain(decide, gateway));
+        Hot::Fused(launch_as(chain, how(0), start.realtime)?)
     };
     let dialler = launch(
         dialler,
@@ -455,7 +462,7 @@ impl Engine {
             };
             reader.collect();
             if let Some(rest) = rest {
-                reader.merge(rest.rest());
+                reader.merge(&rest.rest());
             }
         }
         let dialler = self.dialler.join()?;

@@ -130,6 +130,20 @@ impl<T> Lossless<T> {
         }
     }
 
+    /// Brings the memory of the next slot near by writing a value into it that is not handed on.
+    #[inline]
+    pub fn touch(&mut self, value: T)
+    where
+        T: Copy,
+    {
+        if let Ok(mut chunk) = self.ring.write_chunk_uninit(1) {
+            let (slots, _) = chunk.as_mut_slices();
+            if let Some(slot) = slots.first_mut() {
+                std::hint::black_box(slot.write(value));
+            }
+        }
+    }
+
     /// Free slots, at least.
     pub fn room(&self) -> usize {
         self.ring.slots()
@@ -207,6 +221,16 @@ mod tests {
         assert_eq!((view.pushed(), view.refused()), (2, 1));
         assert_eq!((rx.pop(), rx.pop(), rx.pop()), (Some(1), Some(2), None));
         assert_eq!(tx.push(3), Ok(()));
+    }
+
+    #[test]
+    fn touching_the_next_slot_hands_nothing_on() {
+        let (mut tx, mut rx, view) = lossless("a → b", 2, Policy::Stall);
+        tx.touch(7);
+        assert_eq!((rx.pop(), view.pushed(), tx.room()), (None, 0, 2));
+        assert_eq!((tx.push(1), tx.push(2)), (Ok(()), Ok(())));
+        tx.touch(9);
+        assert_eq!((rx.pop(), rx.pop(), rx.pop()), (Some(1), Some(2), None));
     }
 
     #[test]

@@ -6,11 +6,13 @@
 //! - Nothing else is shared between hot threads: counters are written by one thread each, on their own
 //!   cache line.
 
+pub mod aims;
 pub mod bytes;
 pub mod lane;
 pub mod latch;
 pub mod quotes;
 
+pub use aims::Aims;
 pub use bytes::{ByteReceiver, ByteSender, bytes};
 pub use lane::{Counted, LaneView, Lossless, Receiver, counted, lossless};
 pub use latch::{Beat, StateLatch, StopLatch};

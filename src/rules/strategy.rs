@@ -251,7 +251,7 @@ impl Strategy {
     }
 
     /// Evaluates conditions and rules: at most one action, EXIT before PYRAMID before ENTRY.
-    #[inline]
+    #[inline(never)]
     pub fn decide(&self, inputs: &Inputs<'_>) -> Decision {
         let conditions = self.conditions(inputs);
         let inputs = Inputs {

@@ -35,6 +35,8 @@ struct Inner {
     source: Source,
     speed_milli: u64,
     follows_feed: bool,
+    /// Market time that is never gone below: what a feed's clock says before its first tick, in nanoseconds.
+    least: i64,
     /// Market time at monotonic time zero. One word, so that no reader ever joins the halves of two moments.
     offset: AtomicI64,
 }
@@ -44,12 +46,18 @@ struct Inner {
 pub struct Clock(Arc<Inner>);
 
 impl Clock {
-    /// Starts the clock of a running engine.
+    /// Starts the clock of a running engine; market time that follows a feed is 1970 until the first tick.
+    pub fn start(market: &MarketTime) -> Self {
+        Self::start_at(market, WallNanos(0))
+    }
+
+    /// Starts the clock of a running engine. One that follows a feed stands still at `first` until a tick moves it:
+    /// running on before would leave the venue behind by as long as connecting takes, at its speed.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that reads the machine's wall clock"
     )]
-    pub fn start(market: &MarketTime) -> Self {
+    pub fn start_at(market: &MarketTime, first: WallNanos) -> Self {
         let clock = quanta::Clock::new();
         let origin = clock.raw();
         let (wall, speed_milli, follows_feed) = match market {
@@ -67,6 +75,7 @@ impl Clock {
             source: Source::Counter { clock, origin },
             speed_milli,
             follows_feed,
+            least: if follows_feed { first.0 } else { i64::MIN },
             offset: AtomicI64::new(wall),
         }))
     }
@@ -79,6 +88,7 @@ impl Clock {
             },
             speed_milli: 0,
             follows_feed: true,
+            least: i64::MIN,
             offset: AtomicI64::new(at.wall.0),
         }))
     }
@@ -108,7 +118,8 @@ impl Clock {
     /// before it [observed](Clock::observe) that moment.
     #[inline]
     pub fn wall_at(&self, mono: MonoNanos) -> WallNanos {
-        WallNanos(self.0.offset.load(Acquire)).offset(self.ran(mono))
+        let ran = WallNanos(self.0.offset.load(Acquire)).offset(self.ran(mono));
+        WallNanos(ran.0.max(self.0.least))
     }
 
     /// Market time that passed since monotonic time zero.
@@ -195,6 +206,23 @@ mod tests {
             clock.wall_at(at.plus(1_000_000_000)),
             WallNanos::from_secs(1_060)
         );
+    }
+
+    #[test]
+    fn before_the_first_tick_a_feeds_clock_stands_at_the_time_it_was_given() {
+        let first = WallNanos::from_secs(1_000);
+        let market = MarketTime::Feed {
+            speed_milli: 60_000,
+        };
+        let clock = Clock::start_at(&market, first);
+        let later = clock.mono().plus(10_000_000_000);
+        assert_eq!((clock.now().wall, clock.wall_at(later)), (first, first));
+        clock.observe(first.offset(-5), later);
+        assert_eq!(clock.wall_at(later), first, "a tick of an earlier moment");
+        clock.observe(first.offset(5), later);
+        assert_eq!(clock.wall_at(later), first.offset(5));
+        let real = Clock::start_at(&MarketTime::Real, WallNanos(i64::MAX));
+        assert!(real.now().wall < WallNanos(i64::MAX), "the machine's own");
     }
 
     #[test]

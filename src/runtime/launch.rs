@@ -2,6 +2,7 @@
 
 use super::clock::Clock;
 use super::idle::{Idle, IdleMode};
+use super::realtime::RealTime;
 use super::stage::Stage;
 use crate::ring::{Beat, StopLatch};
 use std::thread::JoinHandle;
@@ -50,7 +51,23 @@ const HOUSEKEEPING: u64 = 64;
 /// # Errors
 ///
 /// When the operating system refuses the thread or the poll.
-pub fn launch<S: Stage + 'static>(mut stage: S, how: Launch) -> std::io::Result<Running<S>> {
+pub fn launch<S: Stage + 'static>(stage: S, how: Launch) -> std::io::Result<Running<S>> {
+    launch_as(stage, how, None)
+}
+
+/// Starts a stage on a thread of its own, in the real-time class when one is given and [`settle`] allowed it: what
+/// the kernel refuses all the same leaves the thread in the ordinary class.
+///
+/// # Errors
+///
+/// As [`launch()`].
+///
+/// [`settle`]: super::realtime::settle
+pub fn launch_as<S: Stage + 'static>(
+    mut stage: S,
+    how: Launch,
+    class: Option<RealTime>,
+) -> std::io::Result<Running<S>> {
     let name = stage.name();
     let beat = Beat::default();
     let shown = beat.clone();
@@ -64,6 +81,9 @@ pub fn launch<S: Stage + 'static>(mut stage: S, how: Launch) -> std::io::Result<
             rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1)).ok();
         }
         stage.start(idle.sockets());
+        if let Some(class) = class {
+            class.take().ok();
+        }
         let (mut cycles, mut work) = (0_u64, 0_u64);
         loop {
             let done = stage.work(&how.clock);

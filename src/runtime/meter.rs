@@ -1,7 +1,8 @@
 //! Live histograms: one per hop, owned by the thread that records, merged by control.
 //!
-//! A record is a store into fixed memory (about 2 ns). When control asks, the thread hands its full
-//! histogram over by ring and goes on with an empty one, so nothing is shared while recording.
+//! A record is a store into a few lines that are always near; the histogram, whose lines are not, gets it when
+//! nothing is urgent or those are full. When control asks, the thread hands its full histogram over by ring and goes
+//! on with an empty one, so nothing is shared while recording.
 
 use crate::model::MonoNanos;
 use hdrhistogram::Histogram;
@@ -59,9 +60,14 @@ pub fn histogram() -> Histogram<u64> {
         .unwrap_or_else(|_| unreachable!("bounds are constants hdrhistogram accepts"))
 }
 
+/// Times that wait for the histogram.
+const WAITING: usize = 32;
+
 /// The recording end, owned by one hot thread.
 #[derive(Debug)]
 pub struct Meter {
+    waiting: [(u64, u64); WAITING],
+    count: usize,
     current: Histogram<u64>,
     full: rtrb::Producer<Histogram<u64>>,
     empty: rtrb::Consumer<Histogram<u64>>,
@@ -86,6 +92,8 @@ pub fn meter(hop: Hop) -> (Meter, MeterReader) {
     drop(empty_tx.push(histogram()));
     let asked = Arc::new(AtomicBool::new(false));
     let writer = Meter {
+        waiting: [(0, 0); WAITING],
+        count: 0,
         current: histogram(),
         full: full_tx,
         empty: empty_rx,
@@ -105,12 +113,35 @@ impl Meter {
     /// Records the time from `start` to `end`.
     #[inline]
     pub fn record(&mut self, start: MonoNanos, end: MonoNanos) {
-        self.current.saturating_record(end.since(start));
+        self.record_many(start, end, 1);
     }
 
-    /// Hands the histogram over when control asked for it; one load otherwise.
+    /// Records the same time for several.
+    #[inline]
+    pub fn record_many(&mut self, start: MonoNanos, end: MonoNanos, count: u64) {
+        if self.count == WAITING {
+            self.settle();
+        }
+        self.waiting[self.count] = (end.since(start), count);
+        self.count += 1;
+    }
+
+    /// Gives the histogram what waits.
+    #[cold]
+    fn settle(&mut self) {
+        for (time, count) in self.waiting.iter().take(self.count) {
+            self.current.saturating_record_n(*time, *count);
+        }
+        self.count = 0;
+    }
+
+    /// Gives the histogram what waits, and hands it over when control asked for it; for moments in which nothing is
+    /// urgent.
     #[inline]
     pub fn publish(&mut self) {
+        if self.count > 0 {
+            self.settle();
+        }
         if self.asked.load(Ordering::Relaxed) {
             self.hand_over();
         }
@@ -127,8 +158,12 @@ impl Meter {
     }
 
     /// What was recorded since the last hand-over, taken when the thread has ended.
-    pub fn rest(&self) -> &Histogram<u64> {
-        &self.current
+    pub fn rest(&self) -> Histogram<u64> {
+        let mut rest = self.current.clone();
+        for (time, count) in self.waiting.iter().take(self.count) {
+            rest.saturating_record_n(*time, *count);
+        }
+        rest
     }
 }
 
@@ -173,7 +208,7 @@ mod tests {
             meter.publish();
         }
         reader.collect();
-        reader.merge(meter.rest());
+        reader.merge(&meter.rest());
         assert_eq!(reader.total().len(), 1_000);
         assert_eq!(reader.total().max(), histogram_max(1_000));
     }
@@ -189,7 +224,7 @@ mod tests {
         let (mut meter, mut reader) = meter(Hop::Reply);
         meter.record(MonoNanos(0), MonoNanos(u64::MAX));
         meter.record(MonoNanos(9), MonoNanos(3));
-        reader.merge(meter.rest());
+        reader.merge(&meter.rest());
         assert_eq!(reader.total().len(), 2);
     }
 }

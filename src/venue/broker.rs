@@ -4,8 +4,8 @@ use super::kite::Kite;
 use super::port::{Desk, Feed, Orders};
 use super::session::{Answer, Credentials, Opening, Profile, Session, Step};
 use super::{
-    ApiFault, Auth, Change, Cursor, Endpoint, Facts, Frame, Interval, JsonScratch, Mode, Product,
-    Reply, Request, Template, TemplateFault, TextMessage,
+    ApiFault, Auth, Change, Cursor, Endpoint, Facts, Frame, Interval, JsonScratch, Mode, Next,
+    Product, Reply, Request, Template, TemplateFault, TextMessage,
 };
 use super::{books, master, quotes};
 use crate::model::{
@@ -67,6 +67,27 @@ impl Broker {
     #[inline]
     pub fn open_frame(self, frame: &[u8]) -> Result<Frame, FeedFault> {
         at!(self, Feed::open_frame(frame))
+    }
+
+    /// See [`Feed::open_arriving`].
+    #[inline]
+    pub fn open_arriving(self, arrived: &[u8], length: usize) -> Option<Cursor> {
+        at!(self, Feed::open_arriving(arrived, length))
+    }
+
+    /// See [`Feed::next_arrived`].
+    #[inline]
+    pub fn next_arrived(self, arrived: &[u8], cursor: &mut Cursor) -> Next {
+        at!(self, Feed::next_arrived(arrived, cursor))
+    }
+
+    /// See [`Feed::check_rest`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Feed::check_rest`].
+    pub fn check_rest(self, frame: &[u8], cursor: Cursor) -> Result<Frame, FeedFault> {
+        at!(self, Feed::check_rest(frame, cursor))
     }
 
     /// See [`Feed::next_quote`].

@@ -15,8 +15,9 @@
 //!
 //! Promises
 //! - Any bytes in, no panic and no endless loop: every read is checked, every cursor moves forward.
-//! - [`Feed::open_frame`], [`Feed::next_quote`] and [`template::Template::fill`] never allocate;
-//!   [`Feed::text_message`] and [`Orders::read_reply`] do not once their scratch is warm.
+//! - [`Feed::open_frame`], [`Feed::next_quote`], their twins for messages still arriving and
+//!   [`template::Template::fill`] never allocate; [`Feed::text_message`] and [`Orders::read_reply`] do not once their
+//!   scratch is warm.
 //! - A reply is `Rejected` only by a meaning on the broker's own list of definitive refusals.
 
 // Tests may index what they have just built; code that meets outside bytes may not.
@@ -51,7 +52,7 @@ pub use request::{Auth, Endpoint, Request};
 pub use template::{Template, TemplateFault};
 pub use tokens::TokenTable;
 
-use crate::model::{Price, Qty};
+use crate::model::{FeedFault, Price, Qty, Quote};
 
 /// Largest frame any decoder looks at (reliability, D4).
 pub const FRAME_MAX: usize = 1 << 20;
@@ -61,12 +62,19 @@ pub const FRAME_MAX: usize = 1 << 20;
 pub struct Cursor {
     at: usize,
     left: u16,
+    /// Bytes of every packet, where the head of the message said so; zero where it did not.
+    each: u16,
 }
 
 impl Cursor {
     /// A cursor in front of `left` packets, the first of which starts at byte `at`.
     pub const fn new(at: usize, left: u16) -> Self {
-        Self { at, left }
+        Self { at, left, each: 0 }
+    }
+
+    /// A cursor in front of `left` packets of `each` bytes, the first of which starts at byte `at`.
+    pub const fn of_equal(at: usize, left: u16, each: u16) -> Self {
+        Self { at, left, each }
     }
 
     /// Byte of the frame the next packet starts at.
@@ -87,6 +95,21 @@ pub enum Frame {
     Heartbeat,
     /// Packets, to be read with [`Feed::next_quote`].
     Packets(Cursor),
+}
+
+/// What stands next in a message that is still arriving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A packet.
+    Quote(Quote),
+    /// A bad packet; its neighbours are not concerned.
+    Fault(FeedFault),
+    /// The end of the message.
+    End,
+    /// A packet that is not all here; the cursor stays in front of it.
+    NotYet,
+    /// A packet of another length than the head made believe; the cursor stays in front of it.
+    Differs,
 }
 
 /// How much of an instrument the feed sends.

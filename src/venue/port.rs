@@ -2,8 +2,8 @@
 
 use super::session::{Answer, Credentials, Opening, Profile, Session, Step};
 use super::{
-    ApiFault, Auth, Change, Cursor, Endpoint, Facts, Frame, Interval, JsonScratch, Mode, Product,
-    Reply, Request, Template, TemplateFault, TextMessage,
+    ApiFault, Auth, Change, Cursor, Endpoint, Facts, Frame, Interval, JsonScratch, Mode, Next,
+    Product, Reply, Request, Template, TemplateFault, TextMessage,
 };
 use super::{books, master, quotes};
 use crate::model::{
@@ -25,6 +25,20 @@ pub trait Feed {
     /// A container that is too large or whose lengths do not add up exactly is refused whole: bytes that
     /// lie about one packet say nothing certain about the others.
     fn open_frame(frame: &[u8]) -> Result<Frame, FeedFault>;
+
+    /// A cursor over a message of `length` bytes of which only the beginning is here, when its head vouches for
+    /// the rest: so many packets of the first one's length fill it exactly. `None` when it does not.
+    fn open_arriving(arrived: &[u8], length: usize) -> Option<Cursor>;
+
+    /// Reads the next packet of a message opened with [`Feed::open_arriving`], if it is all here.
+    fn next_arrived(arrived: &[u8], cursor: &mut Cursor) -> Next;
+
+    /// Checks what is left of a whole message behind a cursor that met [`Next::Differs`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Feed::open_frame`].
+    fn check_rest(frame: &[u8], cursor: Cursor) -> Result<Frame, FeedFault>;
 
     /// Reads the next packet; `None` at the end of the frame. A fault concerns this packet only.
     fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>>;

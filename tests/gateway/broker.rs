@@ -22,7 +22,7 @@ use tezi::model::{
 };
 use tezi::net::{HttpConnection, Mirror, Url, tls};
 use tezi::ring::lane::Policy;
-use tezi::ring::{Lossless, QuoteBoard, Receiver, StateLatch, counted, lossless};
+use tezi::ring::{Aims, Lossless, QuoteBoard, Receiver, StateLatch, counted, lossless};
 use tezi::rules::{BudgetLimits, ContractRules, Limits};
 use tezi::runtime::{Clock, Hop, Stage as _, meter};
 use tezi::venue::{Auth, Broker, Endpoint, OrderUpdate, Product};
@@ -236,7 +236,7 @@ impl Desk {
         });
         let gateway = match setup.rehearse_ns {
             0 => gateway,
-            every => gateway.rehearsing(Mirror::open(false).expect("sockets"), every),
+            every => gateway.rehearsing(Mirror::open(false).expect("sockets"), every, Aims::new(0)),
         };
         let at = Stamp {
             mono: MonoNanos(100_000_000_000),

@@ -1,7 +1,8 @@
 //! The kernel: version, clock, host, mitigations, real-time class, timers.
 
 use super::item::{Item, Proof, Site, Status};
-use crate::runtime::machine::{Capability, field, has_capability, limit, parameter};
+use crate::runtime::machine::{field, parameter};
+use crate::runtime::realtime;
 
 /// Every item of this group.
 pub(super) fn items(site: &Site) -> Vec<Item> {
@@ -196,18 +197,8 @@ fn mitigations(site: &Site) -> Item {
 
 /// Whether threads of this process may take a real-time class; `None` where the kernel does not say.
 fn may_real_time(site: &Site) -> Option<bool> {
-    let root = &site.root;
-    let nice = root.read("proc/self/status", |text| {
-        has_capability(text, Capability::SysNice)
-    });
-    let limit = root.read("proc/self/limits", |text| {
-        limit(text, "Max realtime priority")
-    });
-    match (nice, limit) {
-        (Ok(true), _) => Some(true),
-        (_, Ok(limit)) => Some(limit.is_none_or(|most| most > 0)),
-        _ => None,
-    }
+    let most = realtime::allowance(&site.root).ok()?;
+    Some(most.is_none_or(|most| most > 0))
 }
 
 fn real_time(site: &Site) -> Item {
@@ -224,7 +215,7 @@ fn real_time(site: &Site) -> Item {
         Some(true) => Item::ok(name, "allowed", wanted),
         Some(false) if is_isolated => Item::ok(name, "not allowed, not needed", wanted),
         Some(false) => Item::better(name, "not allowed", wanted)
-            .advice("LimitRTPRIO=10 in the unit, or isolate the core, which is better")
+            .advice("LimitRTPRIO=10 in the unit and engine.realtime = 10, or isolate the core, which is better")
             .gains(
                 900_000,
                 Proof::Before,
@@ -252,17 +243,11 @@ fn is_real_time(site: &Site) -> bool {
 fn throttle(site: &Site) -> Item {
     let name = "real-time throttle";
     let wanted = "-1 where a spinning thread is real-time";
-    let found = match site.root.number("proc/sys/kernel/sched_rt_runtime_us") {
-        Ok(found) => found,
+    let (found, of) = match realtime::throttle(&site.root) {
+        Ok(Some(throttle)) => throttle,
+        Ok(None) => return Item::ok(name, "lifted", wanted),
         Err(why) => return Item::unknown(name, &why, wanted),
     };
-    let of = site
-        .root
-        .number("proc/sys/kernel/sched_rt_period_us")
-        .unwrap_or(1_000_000);
-    if found < 0 || found >= of {
-        return Item::ok(name, "lifted", wanted);
-    }
     let text = format!("{found} of {of} µs");
     let lift = "sysctl -w kernel.sched_rt_runtime_us=-1";
     let stopped = u64::try_from(of - found).unwrap_or(0).saturating_mul(1_000);
@@ -285,7 +270,7 @@ fn throttle(site: &Site) -> Item {
     if may_real_time(site) == Some(true) {
         return Item::better(name, text, wanted)
             .run(lift)
-            .advice("before the hot threads are made real-time; otherwise it does nothing")
+            .advice("for engine.realtime; without it this does nothing")
             .gains(100, Proof::Before, effect);
     }
     Item::ok(name, text + "; nothing here may be real-time", wanted)

@@ -9,7 +9,7 @@ use crate::cli::Failure;
 use crate::control::Desk;
 use crate::control::desk::TIMEOUT;
 use crate::model::{Instrument, Price, Qty, Side, Tag};
-use crate::net::websocket::Received;
+use crate::net::websocket::{Arrived, Received};
 use crate::net::{FeedSocket, HttpConnection, Incoming};
 use crate::venue::{Mode, Product, Template};
 use rustls::ClientConfig;
@@ -80,7 +80,7 @@ impl Floor {
         let mut turn = 0_u64;
         while !interrupted.load(Ordering::Relaxed) {
             match feed.receive() {
-                Ok(Received::Binary(frame)) if self.is_trigger(&frame) => {
+                Ok(Received::Binary) if self.is_trigger(feed.message()) => {
                     for leg in &mut legs {
                         let bytes = leg.request.fill(&tag, qty, limit);
                         leg.connection.send(bytes)?;
@@ -103,8 +103,12 @@ impl Floor {
         Ok(())
     }
 
-    /// True for a frame with the trigger in it, as its first or last packet.
-    fn is_trigger(&self, frame: &[u8]) -> bool {
+    /// True for a whole frame with the trigger in it, as its first or last packet.
+    fn is_trigger(&self, frame: Arrived<'_>) -> bool {
+        if !frame.is_whole() {
+            return false;
+        }
+        let frame = frame.bytes;
         let (broker, trigger) = (self.desk.broker(), self.trigger.token);
         if self.decodes {
             broker.decode_whole(frame, trigger)

@@ -314,6 +314,9 @@ impl Console<'_> {
             GatewayEvent::ExitUnknown(tag) => format!(
                 "ALARM exit {tag} is not known and the close is near: look at the broker's order book now"
             ),
+            GatewayEvent::RehearsalsOver(why) => format!(
+                "orders are not rehearsed any more ({why}): one after a pause takes about twice as long; trading goes on"
+            ),
             GatewayEvent::Abandoned(intent) => format!(
                 "ALARM intent {} was being worked at the end of the run; the next start goes on with it",
                 intent.0

@@ -70,10 +70,16 @@ pub(super) struct Control {
     close_grace_ns: u64,
     failures: u32,
     asked_sim: MonoNanos,
+    /// When histograms were last taken.
+    collected: MonoNanos,
     progress: Option<ProgressBar>,
     strategies: Vec<String>,
+    /// Why nothing is rehearsed, or not any more.
+    rehearsals_over: Option<String>,
 }
 
+/// How often histograms are taken from the hot threads: each is 200 kB that pass through the caches.
+const COLLECT_NS: u64 = 5_000_000_000;
 /// Every turn takes a core from somebody; 20 ms keep the console live and the journal close behind.
 const PERIOD: Duration = Duration::from_millis(20);
 /// A simulated venue that cannot be reached this often is gone: the process has ended.
@@ -141,8 +147,10 @@ impl Control {
             close_grace_ns,
             failures: 0,
             asked_sim: MonoNanos(0),
+            collected: MonoNanos(0),
             progress,
             strategies: prepared.names.strategies,
+            rehearsals_over: prepared.no_rehearsals.map(str::to_owned),
         })
     }
 
@@ -249,6 +257,7 @@ impl Control {
                         console.line("guard", &fault, &json!({ "text": fault }));
                     }
                 }
+                GatewayEvent::RehearsalsOver(why) => self.rehearsals_over = Some(why.to_string()),
                 _ => {}
             }
             speak(console, &mut |console| console.gateway(&event));
@@ -274,8 +283,12 @@ impl Control {
                 console.line("watchdog", &text, &json!({ "text": text }));
             });
         }
-        for meter in &mut self.engine.outlets.meters {
-            meter.collect();
+        let now = self.engine.clock.mono();
+        if now.since(self.collected) >= COLLECT_NS {
+            self.collected = now;
+            for meter in &mut self.engine.outlets.meters {
+                meter.collect();
+            }
         }
         // A full or failing disk ends no trading: exits must still go out. It is said once, and tried again.
         for trouble in [self.sync().err(), self.record().err()] {
@@ -373,6 +386,9 @@ impl Control {
             self.open.note(&entry);
             console.record(&entry);
         }
+        while let Some(event) = stopped.outlets.gateway.pop() {
+            console.gateway(&event);
+        }
         let digests = json!({
             "intents": stopped.decide.digest(),
             "journal": stopped.gateway.journal().digest(),
@@ -394,6 +410,7 @@ impl Control {
             filled_before: self.filled_before,
             twin: &self.twin,
             is_simulated: self.is_simulated,
+            rehearsals_over: self.rehearsals_over.as_deref(),
         };
         let agrees = summary::print(&stopped, &facts, console);
         if let Some(folder) = &args.histograms {

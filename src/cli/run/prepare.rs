@@ -11,11 +11,12 @@ use crate::cli::resume::{Before, Resumed, resume};
 use crate::config::Config;
 use crate::control::Desk;
 use crate::model::WallNanos;
+use crate::net::try_busy_poll;
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::{Start, describe};
 use crate::runtime::lock::lock_memory;
 use crate::runtime::machine::Root;
-use crate::runtime::{Clock, MarketTime, Topology, topology};
+use crate::runtime::{Clock, IdleMode, MarketTime, RealTime, Topology, realtime, topology};
 use serde_json::Value;
 use std::sync::atomic::AtomicBool;
 
@@ -38,6 +39,8 @@ pub(super) struct Prepared {
     pub(super) day_end: Option<WallNanos>,
     pub(super) day_open: Option<WallNanos>,
     pub(super) topology: Vec<String>,
+    /// Why nothing will be rehearsed.
+    pub(super) no_rehearsals: Option<&'static str>,
 }
 
 /// The class a fault before the first thread belongs to.
@@ -65,6 +68,7 @@ pub(super) fn prepare(
     let placement = place(config, args)?;
     placement.leave_hot_cores(&topology::cores());
     let locked = lock(config);
+    let realtime = class(config, placement.idle);
     let (mut desk, tls) = arm::open_desk(config).map_err(fail)?;
     let (market, now) = market_time(config, &mut desk)?;
     let day = now.day();
@@ -86,7 +90,7 @@ pub(super) fn prepare(
     let account = desk.account().to_owned();
     // Locked first: nobody else writes to the journal that is read now.
     let hand = Hand::take(config, desk.account())?;
-    let clock = Clock::start(&market);
+    let clock = Clock::start_at(&market, now);
     let before = Before {
         config,
         folder: &journal,
@@ -131,12 +135,16 @@ pub(super) fn prepare(
     let kept = Journal::new(journal, header.clone(), (segment.path(), journal_file));
     let said = run_names(config, &account, &names, &armoury.settings.limits);
     let (explainer, trouble) = Explainer::begin(segment.path(), &said, names.clone());
+    let said = (class_line(config, &realtime), busy_poll_line(config));
     Ok(Prepared {
         armoury,
         topology: describe(&placement)
             .into_iter()
             .chain([memory(&locked)])
+            .chain(said.0)
+            .chain(said.1)
             .collect(),
+        no_rehearsals: no_rehearsals(config, placement.idle),
         start: Start {
             placement,
             clock,
@@ -148,6 +156,7 @@ pub(super) fn prepare(
             sync: sync_of(config),
             records: args.record.is_some(),
             rehearse_ns: config.engine.rehearse_ns,
+            realtime: realtime.ok().flatten(),
         },
         journal: kept,
         header,
@@ -171,7 +180,6 @@ pub(in crate::cli) fn placement(
     idle: Option<&str>,
 ) -> Result<crate::runtime::Placement, Failure> {
     use crate::config::{IdleChoice, TopologyChoice};
-    use crate::runtime::IdleMode;
     let topology = match (topology, config.engine.topology) {
         (Some("split"), _) | (None, TopologyChoice::Split) => Some(Topology::Split),
         (Some(_), _) | (None, TopologyChoice::Fused) => Some(Topology::Fused),
@@ -205,6 +213,41 @@ fn memory(locked: &Result<(), String>) -> String {
             |mib| format!("  memory locked, {mib:.0} MiB resident"),
         ),
         Err(why) => format!("  memory not locked: {why}"),
+    }
+}
+
+/// The real-time class the hot threads get; why not, when it is wanted and cannot be had.
+fn class(config: &Config, idle: IdleMode) -> Result<Option<RealTime>, String> {
+    let Some(class) = RealTime::new(config.engine.realtime) else {
+        return Ok(None);
+    };
+    realtime::settle(&Root::default(), class, idle).map(|()| Some(class))
+}
+
+/// What became of it, in one line; none when nobody asked.
+fn class_line(config: &Config, class: &Result<Option<RealTime>, String>) -> Option<String> {
+    let priority = RealTime::new(config.engine.realtime)?.priority();
+    Some(match class {
+        Ok(_) => format!("  hot threads are real-time: SCHED_FIFO {priority}"),
+        Err(why) => format!("  ALARM engine.realtime = {priority} is not in effect: {why}"),
+    })
+}
+
+/// What became of busy polling, in one line; none when nobody asked.
+fn busy_poll_line(config: &Config) -> Option<String> {
+    let micros = config.engine.busy_poll_us;
+    (micros > 0).then(|| match try_busy_poll(micros) {
+        Ok(()) => format!("  sockets busy-poll for {micros} µs"),
+        Err(why) => format!("  ALARM engine.busy_poll_us = {micros} is not in effect: {why}"),
+    })
+}
+
+/// Why the gateway will rehearse nothing; `None` when it will.
+pub(in crate::cli) const fn no_rehearsals(config: &Config, idle: IdleMode) -> Option<&'static str> {
+    match (config.engine.rehearse_ns, idle) {
+        (0, _) => Some("engine.rehearse_us is 0"),
+        (_, IdleMode::Spin) => None,
+        _ => Some("the hot threads do not spin"),
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Facts<'a> {
     pub(super) filled_before: usize,
     pub(super) twin: &'a Desk,
     pub(super) is_simulated: bool,
+    /// Why nothing was rehearsed, or from some moment on nothing more.
+    pub(super) rehearsals_over: Option<&'a str>,
 }
 
 /// Prints the summary; false when positions differ from the venue's.
@@ -67,7 +69,7 @@ pub(super) fn print(stopped: &Stopped, facts: &Facts<'_>, console: &mut Console<
         "gateway": { "intents": gateway.intents, "sent": gateway.sent, "filled": filled,
             "denied": gateway.denied, "unknown": gateway.unknown, "cancels": gateway.cancels,
             "replies": gateway.replies, "foreign": gateway.foreign,
-            "rehearsals": stopped.gateway.rehearsals() },
+            "rehearsals": stopped.gateway.rehearsals(), "rehearsals_over": facts.rehearsals_over },
         "positions": book.rows, "realised": book.realised.rupees(), "unrealised": book.unrealised.rupees(),
         "venue": venue.value, "open_orders": open, "latency": latency, "digests": facts.digests,
         "memory_mib": resident_mib(),
@@ -109,6 +111,13 @@ pub(super) fn print(stopped: &Stopped, facts: &Facts<'_>, console: &mut Console<
         "  orders     {} sent, {filled} filled, {} denied, {} unknown, {} cancelled by time",
         gateway.sent, gateway.denied, gateway.unknown, gateway.cancels
     ));
+    say(match facts.rehearsals_over {
+        None => format!("  rehearsals {}", stopped.gateway.rehearsals()),
+        Some(why) => format!(
+            "  rehearsals {}, then off: {why}",
+            stopped.gateway.rehearsals()
+        ),
+    });
     for (at, name) in facts.strategies.iter().enumerate() {
         let held = book
             .rows

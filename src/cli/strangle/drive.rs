@@ -245,7 +245,8 @@ impl Driver {
                 GatewayEvent::Contradiction(tag) => {
                     teller.say(&format!("  ALARM {tag}: reports contradict each other"));
                 }
-                GatewayEvent::Foreign(_) => {}
+                // Others' orders are theirs, and a strangle rehearses nothing.
+                GatewayEvent::Foreign(_) | GatewayEvent::RehearsalsOver(_) => {}
                 GatewayEvent::Imbalance(intent) => teller.say(&format!(
                     "  ALARM the legs of intent {} differ and this is not being repaired: look at it now",
                     intent.0

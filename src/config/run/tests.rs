@@ -165,6 +165,8 @@ fn the_defaults_are_those_the_example_shows() {
     assert_eq!(bare.engine.journal_sync, shown.engine.journal_sync);
     assert_eq!(bare.engine.rehearse_ns, shown.engine.rehearse_ns);
     assert_eq!(bare.engine.lock_memory, shown.engine.lock_memory);
+    assert_eq!(bare.engine.realtime, shown.engine.realtime);
+    assert_eq!(bare.engine.busy_poll_us, shown.engine.busy_poll_us);
 }
 
 #[test]
@@ -601,6 +603,31 @@ fn every_limit_has_a_range_and_says_so() {
             "rehearse_us = 1000001: a whole number from 0 to 1000000",
         ),
         (
+            "realtime    = 0",
+            "realtime    = 100",
+            "[engine] realtime = 100: a whole number from 0 to 99 is expected",
+        ),
+        (
+            "realtime    = 0",
+            "realtime    = \"fifo\"",
+            "[engine] realtime = \"fifo\": a whole number from 0 to 99 is expected",
+        ),
+        (
+            "realtime    = 0",
+            "realtme    = 0",
+            "did you mean `realtime`?",
+        ),
+        (
+            "busy_poll_us = 0",
+            "busy_poll_us = 1001",
+            "[engine] busy_poll_us = 1001: a whole number from 0 to 1000 is expected",
+        ),
+        (
+            "busy_poll_us = 0",
+            "busy_poll_us = -1",
+            "[engine] busy_poll_us = -1: a whole number from 0 to 1000 is expected",
+        ),
+        (
             "on_failure     = \"complete\"",
             "on_failure = \"unwnd\"",
             "did you mean `unwind`? Allowed: complete, unwind, hold_and_alarm, continue",
@@ -650,6 +677,11 @@ fn limits_and_legs_become_what_the_gateway_applies() {
     assert!(config.engine.lock_memory);
     let loose = RUN.replacen("lock_memory = true", "lock_memory = false", 1);
     assert!(!parsed(&loose).expect("loose").engine.lock_memory);
+    assert_eq!((config.engine.realtime, config.engine.busy_poll_us), (0, 0));
+    let fast = RUN.replacen("realtime    = 0", "realtime = 99", 1);
+    let fast = fast.replacen("busy_poll_us = 0", "busy_poll_us = 50", 1);
+    let fast = parsed(&fast).expect("fast").engine;
+    assert_eq!((fast.realtime, fast.busy_poll_us), (99, 50));
     assert!(config.limits.allows("NIFTY"));
     let only = RUN.replacen("allowed             = []", "allowed = [\"BANKNIFTY\"]", 1);
     let only = parsed(&only).expect("allowed").limits;

@@ -40,6 +40,25 @@ pub struct Grounds {
     pub readings: [f64; READINGS_MAX],
 }
 
+impl Grounds {
+    fn of(
+        intent: &Intent,
+        (bar_closes, bar, tick): (bool, &Bar, &Tick),
+        last_entry: Option<Price>,
+    ) -> Self {
+        Self {
+            intent: intent.id,
+            tick: *tick,
+            bar: *bar,
+            bar_closes,
+            by_clock: false,
+            last_entry,
+            decided: tick.received,
+            readings: [f64::NAN; READINGS_MAX],
+        }
+    }
+}
+
 /// Decisions that are not told yet.
 #[derive(Debug)]
 pub(super) struct Kept {
@@ -75,17 +94,20 @@ impl Kept {
         if self.waiting.len() == ROOM {
             return;
         }
-        let grounds = Grounds {
-            intent: intent.id,
-            tick: *tick,
-            bar: *bar,
-            bar_closes,
-            by_clock: false,
-            last_entry,
-            decided: tick.received,
-            readings: [f64::NAN; READINGS_MAX],
-        };
+        let grounds = Grounds::of(intent, (bar_closes, bar, tick), last_entry);
         self.waiting.push((unit, false, grounds));
+    }
+
+    /// Brings the memory near that the next decision is written to.
+    pub(super) fn warm(
+        &mut self,
+        intent: &Intent,
+        (unit, bar_closes, bar, tick): (usize, bool, &Bar, &Tick),
+    ) {
+        let grounds = Grounds::of(intent, (bar_closes, bar, tick), None);
+        if let Some(room) = self.waiting.spare_capacity_mut().first_mut() {
+            std::hint::black_box(room.write((unit, false, grounds)));
+        }
     }
 
     /// Copies the readings of a unit's latest decision.

@@ -207,7 +207,7 @@ fn rehearsing_between_ticks_changes_no_decision() {
     let run = |rehearses: bool| {
         let mut rig = rig_of(64, "close > ema(2) and rsi(3) > 40");
         if rehearses {
-            rig.decide = rig.decide.rehearsing(1);
+            rig.decide = rig.decide.rehearsing(1, crate::ring::Aims::new(2));
         }
         for unit in 0..2 {
             for number in 0..20 {

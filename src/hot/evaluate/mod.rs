@@ -141,6 +141,22 @@ struct Sent {
     is_refused: bool,
 }
 
+impl Sent {
+    /// An intent whose legs are on their way.
+    fn of(intent: &Intent) -> Self {
+        let legs = if intent.legs().nth(1).is_some() { 2 } else { 1 };
+        Self {
+            strategy: intent.signal.strategy,
+            action: intent.signal.action,
+            price: intent.signal.price,
+            legs,
+            is_over: [false, legs < 2],
+            is_filled: false,
+            is_refused: false,
+        }
+    }
+}
+
 /// All strategies, their positions and their open intents.
 #[derive(Debug)]
 pub struct Evaluate {
@@ -206,7 +222,7 @@ impl Evaluate {
         let mut counted = BTreeSet::new();
         for fill in &carried.fills {
             self.book_fill(fill);
-            let is_flat = self.book.legs(fill.strategy).next().is_none();
+            let is_flat = !self.book.holds(fill.strategy);
             let Some(run) = self.runs.get_mut(fill.strategy.at()) else {
                 continue;
             };
@@ -327,7 +343,7 @@ impl Evaluate {
         occasion: &Occasion<'_>,
         latest: impl Fn(InstrumentIx) -> Tick,
     ) -> (Verdict, u32) {
-        let in_position = self.book.legs(strategy).next().is_some();
+        let in_position = self.book.holds(strategy);
         let Some(run) = self.runs.get_mut(strategy.at()) else {
             return (Verdict::Nothing, 0);
         };
@@ -377,19 +393,39 @@ impl Evaluate {
         }
     }
 
-    /// Walks the path of an entry and drops what it finds: nothing of this stage changes, and nothing is decided.
+    /// How many strategies it decides for.
+    pub fn strategies(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Walks the path of an entry, or of an exit where something is held, and returns what it would order under a
+    /// number that no intent has: nothing of this stage changes, and nothing is decided.
     pub fn rehearse(
-        &self,
+        &mut self,
         strategy: StrategyIx,
         occasion: &Occasion<'_>,
         latest: impl Fn(InstrumentIx) -> Tick,
-    ) {
-        let Some(run) = self.runs.get(strategy.at()) else {
-            return;
+    ) -> Option<Intent> {
+        let is_held = self.book.holds(strategy);
+        let run = self.runs.get(strategy.at())?;
+        let inputs = run.inputs(occasion, is_held, false);
+        let decision = std::hint::black_box(run.plan.strategy.decide(&inputs));
+        let action = if is_held { Action::Exit } else { Action::Entry };
+        let legs = self.legs(strategy, action, occasion, &latest).ok()?;
+        let signal = Signal {
+            action,
+            strategy,
+            instrument: occasion.tick.instrument,
+            price: occasion.bar.close,
+            conditions: decision.conditions,
+            at: occasion.tick.exchange_time,
+            received: occasion.tick.received,
         };
-        let inputs = run.inputs(occasion, false, false);
-        std::hint::black_box(run.plan.strategy.decide(&inputs));
-        std::hint::black_box(self.legs(strategy, Action::Entry, occasion, &latest)).ok();
+        let intent = Intent::new(IntentId(0), signal, legs[0]?, legs[1]);
+        if let Some(room) = self.sent.spare_capacity_mut().first_mut() {
+            std::hint::black_box(room.write(Sent::of(&intent)));
+        }
+        Some(intent)
     }
 
     /// Tells a signal that cannot be acted on, once a bar; an exit is tried again all the same.
@@ -416,6 +452,7 @@ impl Evaluate {
     }
 
     /// Chooses and prices the legs of an action.
+    #[inline(never)]
     fn legs(
         &self,
         strategy: StrategyIx,
@@ -506,16 +543,9 @@ impl Evaluate {
 
     fn note(&mut self, intent: &Intent) {
         let action = intent.signal.action;
-        let legs = if intent.legs().nth(1).is_some() { 2 } else { 1 };
-        self.sent.push(Sent {
-            strategy: intent.signal.strategy,
-            action,
-            price: intent.signal.price,
-            legs,
-            is_over: [false, legs < 2],
-            is_filled: false,
-            is_refused: false,
-        });
+        let sent = Sent::of(intent);
+        let legs = sent.legs;
+        self.sent.push(sent);
         if let Some(run) = self.runs.get_mut(intent.signal.strategy.at()) {
             run.working = run.working.saturating_add(u32::from(legs));
             if action == Action::Exit {
@@ -563,7 +593,7 @@ impl Evaluate {
 
     /// Nothing is held any more, whoever closed it: what an exit or an addition would go by is gone.
     fn settle_position(&mut self, strategy: StrategyIx) {
-        if self.book.legs(strategy).next().is_some() {
+        if self.book.holds(strategy) {
             return;
         }
         if let Some(run) = self.runs.get_mut(strategy.at()) {
@@ -577,7 +607,7 @@ impl Evaluate {
         };
         let sent = &mut self.sent[row];
         let is_first = !std::mem::replace(&mut sent.is_filled, true);
-        let is_flat = self.book.legs(sent.strategy).next().is_none();
+        let is_flat = !self.book.holds(sent.strategy);
         let Some(run) = self.runs.get_mut(sent.strategy.at()) else {
             return;
         };

@@ -7,6 +7,17 @@ use crate::model::time::SECOND;
 use crate::model::{Day, InstrumentIx, Tick};
 use crate::ring::Lossless;
 
+/// What became of a tick that found no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    /// It waits in a slot of its own.
+    Kept,
+    /// It went into the one of its instrument that waits.
+    Merged,
+    /// The one that waits is of another span and must leave first.
+    Refused,
+}
+
 /// Waiting ticks, at most one per instrument; newer ones are merged into it.
 #[derive(Debug)]
 pub(super) struct Merge {
@@ -43,26 +54,26 @@ impl Merge {
         (at.day(), at.time_of_day().div_euclid(self.span_ns))
     }
 
-    /// Keeps a tick that found no room; false when the one kept is of another span and must leave first.
-    pub(super) fn add(&mut self, tick: &Tick) -> bool {
+    /// Keeps a tick that found no room.
+    pub(super) fn add(&mut self, tick: &Tick) -> Added {
         let span = self.span(tick);
         let kept = self.slots.get(tick.instrument.at()).copied().flatten();
         let is_same = kept.is_none_or(|kept| self.span(&kept) == span);
         let Some(slot) = self.slots.get_mut(tick.instrument.at()) else {
-            return true;
+            return Added::Merged;
         };
         if !is_same {
-            return false;
+            return Added::Refused;
         }
         if let Some(kept) = slot {
             kept.merge(tick);
-            return true;
+            return Added::Merged;
         }
         *slot = Some(*tick);
         let end = (self.head + self.waiting) % self.queue.len();
         self.queue[end] = tick.instrument;
         self.waiting += 1;
-        true
+        Added::Kept
     }
 
     /// Hands waiting ticks on while there is room and returns how many; `then` sees each after it left.
@@ -106,7 +117,7 @@ mod tests {
         let (mut tx, mut rx, _) = lossless("t", 2, Policy::Merge);
         let mut merge = Merge::new(3);
         for (instrument, last) in [(2, 10), (0, 5), (2, 30), (2, 20), (1, 7), (0, 3)] {
-            assert!(merge.add(&tick(instrument, last)));
+            assert_ne!(merge.add(&tick(instrument, last)), Added::Refused);
         }
         assert_eq!(merge.drain(&mut tx, |_| {}), 2);
         let first = rx.pop().expect("tick");
@@ -129,11 +140,12 @@ mod tests {
             exchange_time: WallNanos::from_secs(600 + second),
             ..tick(0, last)
         };
-        assert!(merge.add(&at(0, 10)) && merge.add(&at(59, 30)));
-        assert!(!merge.add(&at(60, 20)));
+        assert_eq!(merge.add(&at(0, 10)), Added::Kept);
+        assert_eq!(merge.add(&at(59, 30)), Added::Merged);
+        assert_eq!(merge.add(&at(60, 20)), Added::Refused);
         let (mut tx, mut rx, _) = lossless("t", 2, Policy::Merge);
         merge.drain(&mut tx, |_| {});
         assert_eq!(rx.pop().map(|t| (t.last.0, t.high.0)), Some((30, 30)));
-        assert!(merge.add(&at(60, 20)));
+        assert_eq!(merge.add(&at(60, 20)), Added::Kept);
     }
 }

@@ -1,7 +1,8 @@
 //! Frame → Tick: reads the broker's socket, walks packets in place, hands ticks and order updates on.
 //!
 //! Promises
-//! - A frame of 500 packets is walked a batch at a time, so its first trigger leaves while the rest waits.
+//! - A frame of 500 packets is walked a batch at a time and as its bytes arrive, so its first trigger leaves while
+//!   the rest waits, here or on the wire.
 //! - A bad frame or packet is dropped and counted; the stream goes on.
 //! - When the consumer lags, ticks of one instrument are merged (extremes and volume survive, and no bar gets
 //!   those of another) and counted; order updates are never dropped: the feed stops reading instead.
@@ -9,19 +10,21 @@
 //!   brings another.
 
 mod merge;
+mod rehearsal;
+mod walk;
 
 use crate::model::{Count, FeedFault, MonoNanos, Quote, Tick, WallNanos};
-use crate::net::websocket::Received;
+use crate::net::websocket::{Arrived, Received};
 use crate::net::{FeedSocket, NetFault};
 use crate::ring::{ByteSender, Counted, Lossless, Receiver};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::store::tape;
-use crate::venue::{
-    Broker, Cursor, FRAME_MAX, Frame, JsonScratch, OrderUpdate, TextMessage, TokenTable,
-};
-use merge::Merge;
+use crate::venue::{Broker, FRAME_MAX, JsonScratch, OrderUpdate, TextMessage, TokenTable};
+use merge::{Added, Merge};
+use rehearsal::Rehearsal;
 use std::os::fd::AsRawFd as _;
 use tungstenite::Bytes;
+use walk::{Step, Walk};
 
 /// Packets walked in one call.
 const BATCH: usize = 32;
@@ -81,20 +84,16 @@ pub struct FeedTotals {
     pub faults: Count,
 }
 
-#[derive(Debug)]
-struct Walk {
-    frame: Bytes,
-    cursor: Cursor,
-    received: MonoNanos,
-}
-
 /// The feed stage.
 #[derive(Debug)]
 pub struct Feed {
     parts: FeedParts,
     socket: Option<FeedSocket>,
     registry: Option<mio::Registry>,
+    /// The message being walked: the socket's, or the one in `own`.
     walk: Option<Walk>,
+    /// A message that did not come from the socket.
+    own: Option<Bytes>,
     held: Option<OrderUpdate>,
     /// A tick that can neither leave nor be merged: nothing is walked before it.
     stuck: Option<Tick>,
@@ -112,6 +111,7 @@ pub struct Feed {
     announced: bool,
     json: JsonScratch,
     scratch: Vec<u8>,
+    rehearsal: Option<Rehearsal>,
     totals: FeedTotals,
 }
 
@@ -134,6 +134,7 @@ impl Feed {
             socket: None,
             registry: None,
             walk: None,
+            own: None,
             held: None,
             stuck: None,
             untold: None,
@@ -146,6 +147,7 @@ impl Feed {
             announced: false,
             json: JsonScratch::new(),
             scratch: Vec::with_capacity(16 << 10),
+            rehearsal: None,
             totals: FeedTotals::default(),
         }
     }
@@ -173,7 +175,13 @@ impl Feed {
     #[inline]
     pub fn take_frame(&mut self, frame: Bytes, clock: &Clock) {
         self.heard = clock.mono();
-        self.open(frame, self.heard, clock);
+        self.own = Some(frame);
+        self.begin(self.heard);
+    }
+
+    /// True while a message is being walked; another one taken now would end it.
+    pub const fn is_walking(&self) -> bool {
+        self.walk.is_some()
     }
 
     #[inline]
@@ -201,6 +209,7 @@ impl Feed {
                 .ok();
         }
         self.socket = None;
+        self.walk = None;
         self.totals.lost = self.totals.lost.wrapping_add(1);
         self.untold = Some(why);
         self.tell_loss();
@@ -229,11 +238,16 @@ impl Feed {
         match found {
             Ok(Received::Nothing) => {
                 self.check_silence(now);
+                self.rehearse_when_due(now);
                 return 0;
             }
-            Ok(Received::Binary(frame)) => {
+            Ok(Received::Binary) => {
                 self.heard = now;
-                self.open(frame, self.stood_still.unwrap_or(now), clock);
+                let received = self.stood_still.unwrap_or(now);
+                match &mut self.walk {
+                    Some(walk) => walk.feed(received),
+                    None => self.begin(received),
+                }
             }
             Ok(Received::Text(text)) => {
                 self.heard = now;
@@ -269,50 +283,74 @@ impl Feed {
     }
 
     #[inline]
-    fn open(&mut self, frame: Bytes, received: MonoNanos, clock: &Clock) {
+    fn begin(&mut self, received: MonoNanos) {
         self.totals.frames = self.totals.frames.wrapping_add(1);
-        match self.parts.broker.open_frame(&frame) {
-            Ok(Frame::Heartbeat) => {}
-            Ok(Frame::Packets(cursor)) => {
-                if let Some(recorder) = &mut self.parts.recorder {
-                    let at = crate::model::Stamp {
-                        mono: received,
-                        wall: clock.wall_at(received),
-                    };
-                    recorder.push(&[&tape::frame_head(at, &frame), &frame]);
-                }
-                self.walk = Some(Walk {
-                    frame,
-                    cursor,
-                    received,
-                });
-            }
-            Err(fault) => self.totals.faults.add(fault),
-        }
+        self.walk = Some(Walk::new(received));
     }
 
-    /// Hands on up to a batch of packets of the frame being walked.
+    /// Hands on up to a batch of packets of the message being walked.
     #[inline]
     fn advance(&mut self, clock: &Clock) -> usize {
         let Some(mut walk) = self.walk.take() else {
             return 0;
         };
+        // Set aside, so that the message lies still while its ticks change everything else.
+        let (own, socket) = (self.own.take(), self.socket.take());
+        let message = match (&own, &socket) {
+            (Some(own), _) => Arrived {
+                bytes: own,
+                length: own.len(),
+            },
+            (None, Some(socket)) => socket.message(),
+            (None, None) => return 0,
+        };
+        let (done, is_over) = self.walk_on(&mut walk, message, clock);
+        if is_over {
+            self.finish(&walk, message, clock);
+        } else {
+            self.walk = Some(walk);
+            self.own = own;
+        }
+        self.socket = socket;
+        done
+    }
+
+    /// Walks up to a batch; says how many packets that were, and whether the message is over.
+    #[inline]
+    fn walk_on(&mut self, walk: &mut Walk, message: Arrived<'_>, clock: &Clock) -> (usize, bool) {
         let mut done = 0;
         while done < BATCH && self.stuck.is_none() {
-            match self.parts.broker.next_quote(&walk.frame, &mut walk.cursor) {
-                None => {
-                    if let Some(meter) = &mut self.parts.meter {
-                        meter.record(walk.received, clock.mono());
-                    }
-                    return done;
-                }
-                Some(Ok(quote)) => self.hand_on(&quote, walk.received, clock),
-                Some(Err(fault)) => self.totals.faults.add(fault),
+            match walk.step(self.parts.broker, message) {
+                Step::Quote(quote) => self.hand_on(&quote, walk.received, clock),
+                Step::Fault(fault) => self.totals.faults.add(fault),
+                Step::Starved => return (done, false),
+                Step::Done => return (done, true),
             }
             done += 1;
         }
-        self.walk = Some(walk);
-        done
+        (done, false)
+    }
+
+    /// Records a message that was walked to its end.
+    #[inline]
+    fn finish(&mut self, walk: &Walk, message: Arrived<'_>, clock: &Clock) {
+        if !walk.had_packets() {
+            return;
+        }
+        if let Some(recorder) = &mut self.parts.recorder {
+            let at = crate::model::Stamp {
+                mono: walk.received,
+                wall: clock.wall_at(walk.received),
+            };
+            let head = tape::frame_head(at, message.bytes);
+            recorder.push(&[&head, message.bytes]);
+        }
+        if let Some(meter) = &mut self.parts.meter {
+            meter.record(walk.received, clock.mono());
+        }
+        if let Some(own) = &mut self.rehearsal {
+            own.keep(message, walk.received);
+        }
     }
 
     #[inline]
@@ -367,10 +405,12 @@ impl Feed {
     fn pass_on(&mut self, tick: Tick, clock: &Clock) {
         if self.merge.is_empty() && self.parts.ticks.push(tick).is_ok() {
             clock.observe(tick.exchange_time, self.seen(&tick));
-        } else if self.merge.add(&tick) {
-            self.totals.merged = self.totals.merged.wrapping_add(1);
-        } else {
-            self.stuck = Some(tick);
+            return;
+        }
+        match self.merge.add(&tick) {
+            Added::Kept => {}
+            Added::Merged => self.totals.merged = self.totals.merged.wrapping_add(1),
+            Added::Refused => self.stuck = Some(tick),
         }
     }
 
@@ -453,7 +493,7 @@ impl Stage for Feed {
                 return done;
             }
         }
-        if self.walk.is_none() {
+        if self.walk.as_ref().is_none_or(Walk::is_starved) {
             done += self.read(clock);
         }
         done + self.advance(clock)

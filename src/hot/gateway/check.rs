@@ -1,7 +1,7 @@
 //! What the gateway knows when a leg asks for its limits, and what its fills have made of the account.
 
-use super::ticket::Ticket;
-use super::{Gateway, GatewayEvent};
+use super::standing::Sources;
+use super::{Gateway, GatewayEvent, SWEEP_NS};
 use crate::model::{
     Cause, Denial, InstrumentIx, Intent, Leg, Money, MonoNanos, NetQty, Order, Price, Qty,
     RejectClass, Stamp, StrategyIx, TradingState,
@@ -29,11 +29,6 @@ impl Beside {
     }
 }
 
-/// Lots of a number of units, whichever way.
-fn lots_of(units: i64, lot: Qty) -> i64 {
-    units.saturating_abs() / i64::from(lot.0.max(1))
-}
-
 impl<C: Connection> Gateway<C> {
     /// Passes one leg through the limits; `beside` says what else of its intent stands with it.
     #[inline]
@@ -44,6 +39,10 @@ impl<C: Connection> Gateway<C> {
         beside: Beside,
         now: Stamp,
     ) -> Result<Admitted, Denial> {
+        debug_assert!(
+            self.is_summed_up(&order),
+            "something changed behind the sums"
+        );
         if self.is_stopping && !order.reduces {
             return Err(Denial::Stopping);
         }
@@ -51,7 +50,8 @@ impl<C: Connection> Gateway<C> {
         if self.orders.record(order.tag).is_some() {
             return Err(Denial::Duplicate);
         }
-        if self.orders.lives(order.intent, order.tag.leg()) {
+        // The first order of a leg has its name before any other: where one lives, that name is taken.
+        if !order.tag.is_first() && self.orders.lives(order.intent, order.tag.leg()) {
             return Err(Denial::LegFrozen);
         }
         let ahead = beside.legs;
@@ -74,19 +74,23 @@ impl<C: Connection> Gateway<C> {
             net,
             gross_lots,
             committed,
-            reducible: self.reducible(&order),
+            reducible: if order.reduces {
+                self.reducible(&order)
+            } else {
+                Qty::ZERO
+            },
             state: self.parts.state.get(),
             is_stopped: self.is_stopped(order.strategy),
             open_orders: self.orders.live().saturating_add(u32::from(ahead)),
             data_age_ns: now.mono.since(order.received),
             in_session: armed.hours.is_open(now.wall),
             entries_allowed: armed.hours.allows_entry(now.wall),
-            is_frozen: self.orders.is_frozen(order.strategy, order.instrument)
+            is_frozen: (self.standing.unknown > 0
+                && self.orders.is_frozen(order.strategy, order.instrument))
                 || self.halted.contains(&order.instrument),
             is_allowed: armed.is_allowed,
             mode_matches: self.parts.mode_matches,
-            is_loss_latched: self.loss_latched
-                || (!order.reduces && self.parts.limits.is_daily_loss(self.result())),
+            is_loss_latched: self.loss_latched,
             ..Facts::default()
         };
         admit(order, &armed.rules, &facts, &self.parts.limits)
@@ -126,45 +130,48 @@ impl<C: Connection> Gateway<C> {
     /// Net units of the instrument if everything live and planned on the side of this order were filled, lots of the
     /// account held, live and planned, and the value of today's entries.
     #[inline]
-    pub(super) fn exposure(&self, order: &Order, beside: &Beside) -> (NetQty, u32, Money) {
+    fn exposure(&self, order: &Order, beside: &Beside) -> (NetQty, u32, Money) {
         if order.reduces {
             return (NetQty::FLAT, 0, Money::ZERO);
         }
-        let is_same = |instrument, side| instrument == order.instrument && side == order.side;
-        let sign = order.side.sign();
-        let mut net = beside.units.saturating_mul(sign);
-        let mut sum = *beside;
-        for held in self.holdings.iter() {
-            sum.lots = sum
-                .lots
-                .saturating_add(lots_of(held.net, self.lots(held.instrument).0));
-            if held.instrument == order.instrument {
-                net = net.saturating_add(held.net);
-            }
+        let of = &self.standing;
+        let own = beside.units.saturating_mul(order.side.sign());
+        let net = of.net(order.instrument, order.side).saturating_add(own);
+        let lots = of.lots.saturating_add(beside.lots).max(0);
+        let value = of.value.saturating_add(beside.value);
+        let lots = u32::try_from(lots).unwrap_or(u32::MAX);
+        (NetQty(net), lots, Money::from_wide(value))
+    }
+
+    /// Sums up what the account holds, has open and plans, when that may have changed. To be called before every
+    /// [`Self::check`].
+    #[inline]
+    pub(super) fn sum_up(&mut self) {
+        if self.has_changed {
+            self.sum_up_now();
         }
-        for record in self.orders.iter_live() {
-            let left = i64::from(record.remaining().0);
-            let of = &record.order;
-            let lot = self.lots(of.instrument).0;
-            if of.reduces {
-                sum.lots = sum.lots.saturating_add(lots_of(left, lot));
-            } else {
-                sum.add(of.limit, left, lot);
-            }
-            if is_same(of.instrument, of.side) {
-                net = net.saturating_add(left.saturating_mul(sign));
-            }
-        }
-        for (leg, units) in self.tickets.iter().flat_map(Ticket::planned) {
-            let units = i64::from(units.0);
-            sum.add(leg.limit, units, self.lots(leg.instrument).0);
-            if is_same(leg.instrument, leg.side) {
-                net = net.saturating_add(units.saturating_mul(sign));
-            }
-        }
-        let gross = u32::try_from(sum.lots.max(0)).unwrap_or(u32::MAX);
-        let value = self.holdings.executed().saturating_add(sum.value);
-        (NetQty(net), gross, Money::from_wide(value))
+    }
+
+    fn sum_up_now(&mut self) {
+        let sources = Sources {
+            holdings: &self.holdings,
+            orders: &self.orders,
+            tickets: &self.tickets,
+            armed: &self.parts.armed,
+        };
+        self.standing.sum(sources);
+        self.has_changed = false;
+    }
+
+    /// True when the sums are those of this moment.
+    fn is_summed_up(&self, order: &Order) -> bool {
+        let sources = Sources {
+            holdings: &self.holdings,
+            orders: &self.orders,
+            tickets: &self.tickets,
+            armed: &self.parts.armed,
+        };
+        !self.has_changed && self.standing.agrees(sources, order)
     }
 
     /// Units of an exit that fit what is still to be closed, in whole lots.
@@ -215,6 +222,14 @@ impl<C: Connection> Gateway<C> {
         admit(order, &armed.rules, &facts, &self.parts.limits).is_ok()
     }
 
+    /// Looks at the loss of the day unless that was done a moment ago, for what opens.
+    #[inline]
+    pub(super) fn watch_loss_when_due(&mut self, now: MonoNanos) {
+        if now.since(self.loss_seen) >= SWEEP_NS {
+            self.watch_loss(now);
+        }
+    }
+
     /// Result of the day before charges, realised and open.
     #[inline]
     fn result(&self) -> Money {
@@ -223,7 +238,8 @@ impl<C: Connection> Gateway<C> {
 
     /// Ends entries once the loss of the day is reached, for the rest of the day: a loss that recovers does not
     /// start them again.
-    pub(super) fn watch_loss(&mut self) {
+    pub(super) fn watch_loss(&mut self, now: MonoNanos) {
+        self.loss_seen = now;
         if self.loss_latched {
             return;
         }

@@ -6,8 +6,8 @@ use super::{BATCH, Gateway, GatewayEvent};
 use crate::book::OrderRecord;
 use crate::journal::Entry;
 use crate::model::{
-    Denial, Fill, Order, OrderId, OrderState, Price, Qty, RejectClass, Report, ReportSource, Stamp,
-    Tag, WallNanos,
+    Denial, Fill, MonoNanos, Order, OrderId, OrderState, Price, Qty, RejectClass, Report,
+    ReportSource, Stamp, Tag, WallNanos,
 };
 use crate::net::{Connection, Incoming};
 use crate::runtime::Clock;
@@ -16,6 +16,7 @@ use crate::venue::Reply;
 impl<C: Connection> Gateway<C> {
     /// Merges what became known of an order and passes on what changed.
     pub(super) fn report(&mut self, tag: Tag, known: Known, clock: &Clock) {
+        self.has_changed = true;
         let now = clock.now();
         if let Some(order) = self.twin_of(tag, known.order_id) {
             return self.hear_twin(&order, &known, now);
@@ -58,6 +59,7 @@ impl<C: Connection> Gateway<C> {
             let record = self.orders.record(tag);
             let reduces = record.is_some_and(|record| record.order.reduces);
             self.holdings.add(&fill, reduces);
+            self.loss_seen = MonoNanos(0);
             self.publish(Entry::Fill(fill), now);
         }
         if applied.changed {
@@ -118,8 +120,8 @@ impl<C: Connection> Gateway<C> {
             };
             self.holdings.add(&fill, order.reduces);
             self.publish(Entry::Fill(fill), now);
-            match self.tickets.iter_mut().find(|ticket| ticket.owns(tag)) {
-                Some(ticket) => ticket.overfilled(tag, grown),
+            match self.ticket_of(tag) {
+                Some(at) => self.tickets[at].overfilled(tag, grown),
                 None => self.reopen_if_over(tag, now),
             }
         }
@@ -219,9 +221,8 @@ impl<C: Connection> Gateway<C> {
                 }
             }
             (Some(Job::Amend(tag)), Some(Reply::Rejected(_))) => {
-                let ticket = self.tickets.iter_mut().find(|ticket| ticket.owns(tag));
-                if let Some(ticket) = ticket {
-                    ticket.unchanged(tag);
+                if let Some(at) = self.ticket_of(tag) {
+                    self.tickets[at].unchanged(tag);
                 }
             }
             _ => {}

@@ -22,6 +22,7 @@ mod orders;
 mod parts;
 mod rehearsal;
 mod resume;
+mod standing;
 mod ticket;
 mod work;
 
@@ -29,7 +30,7 @@ pub use parts::{Armed, GatewayEvent, GatewayParts, GatewayTotals, OrderRules, Tr
 
 use crate::book::OrderRecord;
 use crate::journal::{Entry, Journaled, Writer};
-use crate::model::ids::TagParts;
+use crate::model::ids::TagFamily;
 use crate::model::{
     Cause, Command, Day, Denial, Ended, Ending, InstrumentIx, Intent, Leg, MonoNanos, Order,
     OrderId, OrderState, Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag,
@@ -46,6 +47,7 @@ use holdings::Holdings;
 use lines::{Job, Lines};
 use orders::Orders;
 use rehearsal::Rehearsal;
+use standing::Standing;
 use ticket::{Pace, Ticket, first_slice};
 
 /// Intents dispatched in one call.
@@ -72,7 +74,14 @@ pub struct Gateway<C = HttpConnection> {
     next_sweep: MonoNanos,
     /// Intents being worked.
     tickets: Vec<Ticket>,
+    /// Where the next look at them begins.
+    looked_at: usize,
     holdings: Holdings,
+    /// Sums over what the limits of an entry count; `has_changed` says that they are to be made anew.
+    standing: Standing,
+    has_changed: bool,
+    /// Account and day, as every tag spells them.
+    family: TagFamily,
     /// Cancels that were asked for and wait for a connection.
     cancels: Vec<(Tag, OrderId)>,
     /// Second orders of the venue under a tag of ours.
@@ -86,6 +95,8 @@ pub struct Gateway<C = HttpConnection> {
     seen_state: TradingState,
     /// True once the loss of the day reached its limit.
     loss_latched: bool,
+    /// When the loss of the day was last looked at.
+    loss_seen: MonoNanos,
     /// Instruments in which nothing is sent: the venue lost an order it had spoken of.
     halted: Vec<InstrumentIx>,
     is_stopping: bool,
@@ -94,6 +105,8 @@ pub struct Gateway<C = HttpConnection> {
     /// Modifications of orders of earlier runs of the day.
     modifications: Vec<(Tag, u16)>,
     operator_intents: u64,
+    /// Number of the latest intent of a strategy.
+    latest: u64,
     session_dead: bool,
     /// Connections that left and of which control does not know yet.
     untold: u32,
@@ -116,7 +129,11 @@ impl<C: Connection> Gateway<C> {
             cancel: Vec::with_capacity(1 << 10),
             next_sweep: MonoNanos(0),
             tickets: Vec::with_capacity(TICKETS),
+            looked_at: 0,
             holdings: Holdings::new(TICKETS),
+            standing: Standing::new(parts.armed.len()),
+            has_changed: true,
+            family: TagFamily::new(parts.family.0, parts.family.1),
             cancels: Vec::with_capacity(256),
             twins: Vec::new(),
             flatten_due: None,
@@ -124,11 +141,13 @@ impl<C: Connection> Gateway<C> {
             runaways: vec![Runaway::new(parts.runaway); parts.rules.policies.len()],
             seen_state: TradingState::Active,
             loss_latched: false,
+            loss_seen: MonoNanos(0),
             halted: Vec::new(),
             is_stopping: false,
             unwritten: Vec::new(),
             modifications: Vec::new(),
             operator_intents: 0,
+            latest: parts.intent_base,
             session_dead: false,
             untold: 0,
             registry: None,
@@ -303,16 +322,22 @@ impl<C: Connection> Gateway<C> {
     }
 
     fn order(&self, intent: &Intent, number: u8, leg: &Leg) -> Order {
-        order_of(intent, number, leg, self.parts.family)
+        order_in(intent, number, leg, self.family)
     }
 
     /// Admits, journals and sends the legs of one intent, or denies it whole.
     fn dispatch(&mut self, intent: &Intent, clock: &Clock) {
         self.totals.intents = self.totals.intents.wrapping_add(1);
         let now = clock.now();
+        if !intent.id.is_operator() {
+            self.latest = intent.id.0;
+        }
         if intent_reduces(intent) {
             self.make_way(intent.signal.strategy);
+        } else {
+            self.watch_loss_when_due(now.mono);
         }
+        self.sum_up();
         let mut admitted = [None; 2];
         for ((number, leg), place) in (0_u8..).zip(intent.legs()).zip(&mut admitted) {
             let (lot, most) = self.lots(leg.instrument);
@@ -337,18 +362,22 @@ impl<C: Connection> Gateway<C> {
             return self.deny(intent, denial, now);
         }
         let mut outcomes = [Sent::Out; 2];
-        let mut sent = now.mono;
+        let mut sent = now;
         for (number, leg) in journaled.iter().flatten().enumerate() {
-            outcomes[number] = self.send(leg, clock);
-            sent = clock.mono();
+            outcomes[number] = self.send(leg, sent, clock);
+            sent = clock.now();
             if number == 0 {
                 self.parts
                     .called
                     .record(intent.signal.received, self.called);
-                self.parts.first_byte.record(intent.signal.received, sent);
+                self.parts
+                    .first_byte
+                    .record(intent.signal.received, sent.mono);
             }
         }
-        self.parts.both_legs.record(intent.signal.received, sent);
+        self.parts
+            .both_legs
+            .record(intent.signal.received, sent.mono);
         self.open_ticket(intent, &journaled, now.mono);
         for leg in journaled.iter().flatten() {
             self.publish(Entry::Admitted(*leg.order()), now);
@@ -365,6 +394,7 @@ impl<C: Connection> Gateway<C> {
                 ticket.close();
             }
         }
+        self.has_changed = true;
     }
 
     /// What became of a send that did not get all its bytes out.
@@ -454,6 +484,7 @@ impl<C: Connection> Gateway<C> {
 
     /// From here on the intent is worked until each leg is filled or given up.
     fn open_ticket(&mut self, intent: &Intent, sent: &[Option<Journaled>; 2], now: MonoNanos) {
+        self.has_changed = true;
         let mut lots = [(Qty(1), Qty::ZERO); 2];
         for (leg, place) in intent.legs().zip(&mut lots) {
             *place = self.lots(leg.instrument);
@@ -470,11 +501,11 @@ impl<C: Connection> Gateway<C> {
 
     /// Writes one leg to an idle connection. Takes nothing that is not journalled.
     #[inline]
-    fn send(&mut self, journaled: &Journaled, clock: &Clock) -> Sent {
+    fn send(&mut self, journaled: &Journaled, now: Stamp, clock: &Clock) -> Sent {
+        self.has_changed = true;
         let order = journaled.order();
         let slot = self.orders.insert(OrderRecord::new(*order));
         self.orders.set_worked(slot);
-        let now = clock.now();
         self.write(Entry::Sending(order.tag), now);
         if self.parts.journal.is_blocked() && !order.reduces {
             // The last place took the order; without this record a restart would think that it never left.
@@ -507,9 +538,6 @@ impl<C: Connection> Gateway<C> {
     /// never leave.
     #[cold]
     fn refuse(&mut self, intent: &Intent, denial: Denial, now: Stamp) {
-        if denial == Denial::DailyLoss {
-            self.watch_loss();
-        }
         let can_wait = !self.session_dead && !self.is_stopping && denial != Denial::Duplicate;
         if can_wait && intent_reduces(intent) {
             return self.open_ticket(intent, &[None; 2], now.mono);
@@ -607,7 +635,7 @@ impl<C: Connection> Gateway<C> {
             return 0;
         }
         self.parts.journal.touch();
-        self.watch_loss();
+        self.watch_loss(now.mono);
         self.watch_close(now);
         if !self.unwritten.is_empty() {
             self.write_missed(now);
@@ -656,16 +684,14 @@ enum Sent {
 
 /// The order a leg becomes: a pure function of the intent, so that a replay names it the same way.
 pub fn order_of(intent: &Intent, number: u8, leg: &Leg, (account, day): (u32, Day)) -> Order {
-    let parts = TagParts {
-        account,
-        day,
-        intent: intent.id.0,
-        leg: number,
-        slice: 0,
-        attempt: 0,
-    };
+    order_in(intent, number, leg, TagFamily::new(account, day))
+}
+
+/// The same in a family that is spelled.
+#[inline]
+fn order_in(intent: &Intent, number: u8, leg: &Leg, family: TagFamily) -> Order {
     Order {
-        tag: Tag::new(parts),
+        tag: family.tag(intent.id.0, number, 0, 0),
         intent: intent.id,
         strategy: intent.signal.strategy,
         action: intent.signal.action,
@@ -725,6 +751,7 @@ impl<C: Connection + Send> Stage for Gateway<C> {
         if done == 0 {
             let now = clock.now();
             done += self.sweep(now, clock);
+            self.sum_up();
             if done == 0 {
                 self.rehearse_when_due(now);
             }
@@ -740,6 +767,7 @@ impl<C: Connection + Send> Stage for Gateway<C> {
     /// waits up to two seconds for replies that are still due and for what is being evened out.
     fn stop(&mut self, clock: &Clock) {
         self.is_stopping = true;
+        self.has_changed = true;
         for ticket in &mut self.tickets {
             ticket.give_up_entries();
         }

@@ -47,21 +47,31 @@ pub(super) struct Orders {
     /// Open addressing by tag: positions of records. Never more than half full.
     places: Vec<u32>,
     live: Vec<Live>,
+    /// By record: its position among the live ones.
+    live_at: Vec<u32>,
 }
 
 const NONE: u32 = u32::MAX;
 
-/// Where the search for a tag begins: its low digits differ most.
+/// Where the search for a tag begins: intents that follow one another lie side by side, so that the next one finds
+/// the line of the one before it near.
+#[inline]
 fn hash(tag: Tag) -> usize {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for half in [&tag.0[4..12], &tag.0[12..20]] {
-        let word = half
-            .iter()
-            .fold(0, |word, byte| word << 8 | u64::from(*byte));
-        hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        hash ^= hash >> 29;
-    }
-    usize::try_from(hash >> 16).unwrap_or(0)
+    let low = |byte: u8| usize::from(byte.wrapping_sub(b'0'));
+    let number = |digits: &[u8]| {
+        let add = |sum: usize, digit: &u8| sum.wrapping_mul(64) + low(*digit);
+        digits.iter().fold(0, add)
+    };
+    let [.., i0, i1, i2, i3, i4, leg, s0, s1, s2, attempt] = tag.0;
+    // The characters of a digit span 43 codes.
+    let intent = [i0, i1, i2, i3, i4]
+        .iter()
+        .fold(0_usize, |sum, digit| sum.wrapping_mul(43) + low(*digit));
+    let later = number(&[s0, s1, s2, attempt]);
+    intent
+        .wrapping_mul(4)
+        .wrapping_add(low(leg) & 3)
+        .wrapping_add(later.wrapping_mul(0x9e37_79b9))
 }
 
 impl Orders {
@@ -70,11 +80,58 @@ impl Orders {
             records: Vec::with_capacity(RESERVED),
             places: vec![NONE; 2 * RESERVED],
             live: Vec::with_capacity(256),
+            live_at: Vec::with_capacity(RESERVED),
+        }
+    }
+
+    /// The live entry of an order, `None` when it is over.
+    #[inline]
+    fn live_of(&mut self, slot: Slot) -> Option<&mut Live> {
+        let at = *self.live_at.get(slot.0 as usize)?;
+        self.live.get_mut(at as usize)
+    }
+
+    fn go_live(&mut self, slot: Slot, since: MonoNanos) {
+        let at = u32::try_from(self.live.len()).unwrap_or(NONE);
+        if let Some(place) = self.live_at.get_mut(slot.0 as usize) {
+            *place = at;
+        }
+        self.live.push(Live {
+            slot,
+            since,
+            is_worked: false,
+            is_told: false,
+            is_aside: false,
+        });
+    }
+
+    /// Takes an order from the live ones.
+    fn end_live(&mut self, slot: Slot) {
+        let Some(place) = self.live_at.get_mut(slot.0 as usize) else {
+            return;
+        };
+        let at = std::mem::replace(place, NONE);
+        if at == NONE {
+            return;
+        }
+        self.live.swap_remove(at as usize);
+        if let Some(moved) = self.live.get(at as usize)
+            && let Some(place) = self.live_at.get_mut(moved.slot.0 as usize)
+        {
+            *place = at;
         }
     }
 
     pub(super) fn iter(&self) -> std::slice::Iter<'_, OrderRecord> {
         self.records.iter()
+    }
+
+    /// Orders whose outcome nobody knows and is waited for.
+    pub(super) fn unknown(&self) -> usize {
+        let awaited = self.iter_awaited();
+        awaited
+            .filter(|record| record.state == OrderState::Unknown)
+            .count()
     }
 
     /// Orders open, unconfirmed or unknown.
@@ -91,13 +148,8 @@ impl Orders {
         } else {
             self.place(tag, slot);
         }
-        self.live.push(Live {
-            slot,
-            since: MonoNanos(0),
-            is_worked: false,
-            is_told: false,
-            is_aside: false,
-        });
+        self.live_at.push(NONE);
+        self.go_live(slot, MonoNanos(0));
         slot
     }
 
@@ -106,12 +158,10 @@ impl Orders {
         // The clock of another process: what it was decided on is as old as anything.
         record.order.received = MonoNanos(0);
         let slot = self.insert(record);
-        if record.is_live() {
-            if let Some(live) = self.live.last_mut() {
-                live.since = now;
-            }
-        } else {
-            self.live.retain(|live| live.slot != slot);
+        if !record.is_live() {
+            self.end_live(slot);
+        } else if let Some(live) = self.live_of(slot) {
+            live.since = now;
         }
     }
 
@@ -174,14 +224,14 @@ impl Orders {
         let record = self.records.get_mut(slot.0 as usize);
         let is_proved = record.is_some_and(|record| record.prove_absent().is_ok());
         if is_proved {
-            self.live.retain(|live| live.slot != slot);
+            self.end_live(slot);
         }
         is_proved
     }
 
     /// Says that a ticket minds an order: its time to live is none of the sweep's business.
     pub(super) fn set_worked(&mut self, slot: Slot) {
-        if let Some(live) = self.live.iter_mut().rev().find(|live| live.slot == slot) {
+        if let Some(live) = self.live_of(slot) {
             live.is_worked = true;
         }
     }
@@ -197,9 +247,9 @@ impl Orders {
 
     /// Sets an exit aside that nobody knows: its residual is sent again.
     pub(super) fn set_aside(&mut self, tag: Tag) {
-        let slot = self.find(tag);
-        let live = self.live.iter_mut();
-        for live in live.filter(|live| Some(live.slot) == slot) {
+        if let Some(slot) = self.find(tag)
+            && let Some(live) = self.live_of(slot)
+        {
             live.is_aside = true;
             // Nobody minds it any more: when it turns out to work it is cancelled like an order of nobody.
             live.is_worked = false;
@@ -271,7 +321,7 @@ impl Orders {
         if let Some(record) = self.records.get_mut(slot.0 as usize) {
             record.state = OrderState::Sending;
         }
-        if let Some(live) = self.live.iter_mut().rev().find(|live| live.slot == slot) {
+        if let Some(live) = self.live_of(slot) {
             live.since = at;
         }
     }
@@ -279,8 +329,9 @@ impl Orders {
     /// Records that a cancel was sent: its time to live starts over, so that a cancel that was lost or
     /// refused is sent again.
     pub(super) fn set_cancelling(&mut self, tag: Tag, at: MonoNanos) {
-        let slot = self.find(tag);
-        if let Some(live) = self.live.iter_mut().find(|live| Some(live.slot) == slot) {
+        if let Some(slot) = self.find(tag)
+            && let Some(live) = self.live_of(slot)
+        {
             live.since = at;
         }
     }
@@ -294,20 +345,12 @@ impl Orders {
         let applied = record.apply(report);
         let state = record.state;
         let is_over = state.is_terminal();
-        let live = self.live.iter().position(|live| live.slot == slot);
+        let live = self.live_of(slot);
         let is_revived = live.is_none() && !is_over;
         match live {
-            Some(at) if is_over => drop(self.live.swap_remove(at)),
-            Some(at) if state != OrderState::Unknown => self.live[at].is_aside = false,
-            None if !is_over => {
-                self.live.push(Live {
-                    slot,
-                    since: report.received,
-                    is_worked: false,
-                    is_told: false,
-                    is_aside: false,
-                });
-            }
+            Some(_) if is_over => self.end_live(slot),
+            Some(live) if state != OrderState::Unknown => live.is_aside = false,
+            None if !is_over => self.go_live(slot, report.received),
             _ => {}
         }
         Some(Merged {

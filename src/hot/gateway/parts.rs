@@ -10,6 +10,7 @@ use crate::ring::{Counted, Lossless, QuoteBoard, Receiver, StateLatch};
 use crate::rules::{BudgetLimits, ContractRules, Ladder, LegsPolicy, Limits, RunawayLimits};
 use crate::runtime::Meter;
 use crate::venue::{Auth, Broker, Endpoint, OrderUpdate, Template};
+use std::io::ErrorKind;
 
 /// What the gateway tells control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub enum GatewayEvent {
     NotFlat(InstrumentIx),
     /// An exit is unknown and the close is near: a person must look at the broker's order book.
     ExitUnknown(Tag),
+    /// The rehearsals' own connection is gone, or never was: the path of an order goes cold from here on.
+    RehearsalsOver(ErrorKind),
     /// The run ends while an intent is being worked: its orders are left to the next start.
     Abandoned(IntentId),
 }

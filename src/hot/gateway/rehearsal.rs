@@ -1,29 +1,35 @@
 //! Staying warm: while nothing happens, the path of an order is walked with nobody to receive it.
 //!
 //! After some milliseconds without an order the path has gone cold (caches, branch predictors, the kernel's send
-//! path), and the next one costs twice as much. A rehearsal passes an order of one lot through the limits, fills its
-//! request, and sends that to a [`Mirror`].
+//! path), and the next one costs twice as much. A rehearsal passes orders of one lot for the legs a strategy would
+//! order now through the limits, encodes their records, fills their requests, and sends one of those to a [`Mirror`].
 //!
 //! Promises
 //! - No order of a rehearsal is kept, written to the journal, counted or told: the admitted order is dropped, and
 //!   nothing of the gateway changes but the bytes of a template, all of which the next order writes anew.
 //! - It cannot reach a venue: it has a [`Mirror`] and nothing else to send with.
+//! - A mirror that breaks is told once, and nothing is rehearsed from then on.
 //! - It begins only when no reply is due and nothing was sent for as long as its interval.
 
 use super::check::Beside;
-use super::{Gateway, order_of};
+use super::{Gateway, GatewayEvent, order_in};
+use crate::journal::Entry;
 use crate::model::{
     Action, InstrumentIx, Intent, IntentId, Leg, LegRole, MonoNanos, Price, Qty, Side, Signal,
     Stamp, StrategyIx, Tag,
 };
 use crate::net::{Connection, Mirror};
+use crate::ring::Aims;
 use std::hint::black_box;
+use std::io::ErrorKind;
 
 /// Rehearsing, when it is wanted.
 #[derive(Debug)]
 pub(super) struct Rehearsal {
     mirror: Mirror,
     interval_ns: u64,
+    /// What each strategy would order now.
+    aims: Aims,
     last: MonoNanos,
     /// Positions of the contracts that can be ordered.
     armed: Box<[usize]>,
@@ -31,20 +37,43 @@ pub(super) struct Rehearsal {
     is_over: bool,
 }
 
+impl Rehearsal {
+    /// The legs of a turn: those a strategy would order now, or one contract after another while none is known.
+    fn legs(&self, turn: usize) -> [Option<(InstrumentIx, Side)>; 2] {
+        let strategy = turn.checked_rem(self.aims.len());
+        let legs = strategy.map_or([None; 2], |strategy| self.aims.get(strategy));
+        if legs != [None; 2] {
+            return legs;
+        }
+        let at = turn.checked_rem(self.armed.len());
+        let at = at.and_then(|at| self.armed.get(at));
+        let instrument = at.and_then(|at| u16::try_from(*at).ok());
+        [instrument.map(|ix| (InstrumentIx(ix), Side::Buy)), None]
+    }
+}
+
 impl<C: Connection> Gateway<C> {
     /// Rehearses on a mirror whenever nothing was sent for an interval.
     #[must_use]
-    pub fn rehearsing(mut self, mirror: Mirror, interval_ns: u64) -> Self {
+    pub fn rehearsing(mut self, mirror: Mirror, interval_ns: u64, aims: Aims) -> Self {
         let armed = self.parts.armed.iter().enumerate();
         let can = armed.filter(|(_, armed)| armed.templates.is_some());
         self.rehearsal = Some(Rehearsal {
             armed: can.map(|(at, _)| at).collect(),
             mirror,
             interval_ns,
+            aims,
             last: MonoNanos(0),
             count: 0,
             is_over: false,
         });
+        self
+    }
+
+    /// Tells that there is nothing to rehearse with.
+    #[must_use]
+    pub fn without_rehearsals(mut self, why: ErrorKind) -> Self {
+        self.parts.events.push(GatewayEvent::RehearsalsOver(why));
         self
     }
 
@@ -75,35 +104,51 @@ impl<C: Connection> Gateway<C> {
             return;
         }
         let turn = usize::try_from(own.count).unwrap_or(0);
-        let turn = turn.checked_rem(own.armed.len());
-        let Some(at) = turn.and_then(|turn| own.armed.get(turn).copied()) else {
+        own.count = own.count.wrapping_add(1);
+        let legs = own.legs(turn);
+        self.sum_up();
+        // Where the name of the next order will be looked for.
+        for number in 0..2 {
+            let next = self.family.tag(self.latest.wrapping_add(1), number, 0, 0);
+            black_box(self.orders.record(next));
+        }
+        let sent = legs.into_iter().flatten().nth(turn % 2).or(legs[0]);
+        for leg in legs.into_iter().flatten() {
+            self.rehearse_leg(leg, Some(leg) == sent, now);
+        }
+    }
+
+    /// Walks the path of one leg up to its bytes, and sends those to the mirror when asked to.
+    fn rehearse_leg(&mut self, leg: (InstrumentIx, Side), is_sent: bool, now: Stamp) {
+        let Some((intent, leg)) = self.shadow(leg, now) else {
             return;
         };
-        let Some((intent, leg)) = self.shadow(at, now) else {
-            return;
-        };
-        let order = order_of(&intent, 0, &leg, self.parts.family);
+        let order = order_in(&intent, 0, &leg, self.family);
         self.orders.warm(order);
         // Admitted or not, it is dropped here: what counts is that the limits were looked at.
         black_box(self.check(order, &leg, Beside::default(), now)).ok();
-        let templates = self
-            .parts
-            .armed
-            .get_mut(at)
-            .and_then(|armed| armed.templates.as_mut());
-        if let (Some([buy, _]), Some(own)) =
-            (templates.map(|both| &mut **both), &mut self.rehearsal)
-        {
-            let bytes = buy.fill(&Tag::default(), leg.qty, leg.limit);
-            own.count = own.count.wrapping_add(1);
-            own.is_over = own.mirror.rehearse(bytes).is_err();
+        self.parts.journal.rehearse(Entry::Admitted(order), now);
+        let armed = self.parts.armed.get_mut(leg.instrument.at());
+        let templates = armed.and_then(|armed| armed.templates.as_mut());
+        let (Some(templates), Some(own)) = (templates, &mut self.rehearsal) else {
+            return;
+        };
+        let template = &mut templates[usize::from(leg.side == Side::Sell)];
+        let bytes = template.fill(&Tag::default(), leg.qty, leg.limit);
+        if is_sent && let Err(error) = own.mirror.rehearse(bytes) {
+            own.is_over = true;
+            let event = GatewayEvent::RehearsalsOver(error.kind());
+            self.parts.events.push(event);
         }
     }
 
     /// An intent for one lot of an instrument at its latest price, under a number that no intent has.
-    fn shadow(&self, at: usize, now: Stamp) -> Option<(Intent, Leg)> {
-        let instrument = InstrumentIx(u16::try_from(at).ok()?);
-        let armed = self.parts.armed.get(at)?;
+    fn shadow(
+        &self,
+        (instrument, side): (InstrumentIx, Side),
+        now: Stamp,
+    ) -> Option<(Intent, Leg)> {
+        let armed = self.parts.armed.get(instrument.at())?;
         let last = self.parts.quotes.get(instrument).last;
         let price = if last.0 > 0 {
             last
@@ -113,7 +158,7 @@ impl<C: Connection> Gateway<C> {
         let leg = Leg {
             instrument,
             role: LegRole::Outright,
-            side: Side::Buy,
+            side,
             qty: armed.rules.lot.max(Qty(1)),
             limit: price,
             reference: price,

@@ -12,7 +12,7 @@ use crate::book::OrderRecord;
 use crate::journal::Entry;
 use crate::journal::recover::Carried;
 use crate::model::{
-    Ended, Ending, InstrumentIx, IntentId, OrderState, Qty, Stamp, StrategyIx, Tag,
+    Ended, Ending, InstrumentIx, IntentId, MonoNanos, OrderState, Qty, Stamp, StrategyIx, Tag,
 };
 use crate::net::Connection;
 
@@ -60,7 +60,8 @@ impl<C: Connection> Gateway<C> {
         for intent in &carried.held {
             self.parts.events.push(GatewayEvent::Imbalance(*intent));
         }
-        self.watch_loss();
+        self.has_changed = true;
+        self.watch_loss(MonoNanos(0));
     }
 
     /// Number before the first intent of an operator in this run.
@@ -71,7 +72,7 @@ impl<C: Connection> Gateway<C> {
     /// Goes on with the intent of an order that moved: a late fill, or one that lives after all.
     #[inline]
     pub(super) fn reopen_if_over(&mut self, tag: Tag, now: Stamp) {
-        let is_worked = self.tickets.iter().any(|ticket| ticket.owns(tag));
+        let is_worked = self.ticket_of(tag).is_some();
         if is_worked || self.is_stopping {
             return;
         }

@@ -268,3 +268,68 @@ fn requests_of_a_run_whose_clock_was_ahead_count_by_their_distance_from_its_last
     assert!(wait(&[1_000_000; 9]).is_some_and(|ns| ns > 0));
     assert_eq!(wait(&[999_970; 9]), Some(0));
 }
+
+#[test]
+fn a_mirror_that_breaks_is_told_once_and_ends_the_rehearsals() {
+    use crate::model::{Exchange, Instrument, Kind, Session, Window};
+    use crate::net::Mirror;
+    let (endpoint, auth) = (Endpoint::new("localhost", 443), Auth::new("key", "token"));
+    let contract = Instrument {
+        ix: InstrumentIx(0),
+        token: Token(2),
+        exchange: Exchange::Nfo,
+        symbol: "BANKNIFTY26NOVFUT".to_owned(),
+        underlying: "BANKNIFTY".to_owned(),
+        kind: Kind::Future,
+        expiry: None,
+        tick: Price(500),
+        lot: Qty(30),
+        qty_max: Qty(600),
+    };
+    let template = |side| {
+        let product = crate::venue::Product::Nrml;
+        let made = Broker::Kite.place_template(&endpoint, &auth, &contract, side, product);
+        made.expect("a template")
+    };
+    let hours = Window {
+        open: DAY.at(0),
+        close: DAY.at(crate::model::time::DAY - 1),
+    };
+    let (events, mut told, _) = counted("events", 8);
+    let mut rig = rig(1);
+    rig.gateway.parts.events = events;
+    rig.gateway.parts.armed = vec![Armed {
+        rules: crate::rules::ContractRules {
+            tick: contract.tick,
+            lot: contract.lot,
+            qty_max: contract.qty_max,
+            is_armed: true,
+        },
+        hours: TradingHours {
+            session: Some(Session::single(DAY, hours)),
+            entry_cutoff_ns: 0,
+        },
+        is_allowed: true,
+        templates: Some(Box::new([template(Side::Buy), template(Side::Sell)])),
+    }];
+    let mirror = Mirror::open(false).expect("sockets");
+    mirror.cut();
+    rig.gateway = rig.gateway.rehearsing(mirror, 1, crate::ring::Aims::new(0));
+    let mut now = Stamp {
+        mono: MonoNanos(1),
+        wall: DAY.at(10),
+    };
+    for _ in 0..10 {
+        now.mono = now.mono.plus(1_000);
+        rig.gateway.rehearse_when_due(now);
+    }
+    assert!(matches!(told.pop(), Some(GatewayEvent::RehearsalsOver(_))));
+    assert_eq!(told.pop(), None, "once");
+    let tried = rig.gateway.rehearsals();
+    assert!(tried < 10, "{tried}");
+    let (events, mut told, _) = counted("events", 8);
+    rig.gateway.parts.events = events;
+    let why = std::io::ErrorKind::AddrNotAvailable;
+    drop(rig.gateway.without_rehearsals(why));
+    assert_eq!(told.pop(), Some(GatewayEvent::RehearsalsOver(why)));
+}

@@ -5,7 +5,7 @@ use super::lines::Job;
 use super::ticket::{LEGS, Placing, Step, Ticket};
 use super::{Gateway, GatewayEvent};
 use crate::journal::Entry;
-use crate::model::ids::TagParts;
+use crate::model::ids::TagFamily;
 use crate::model::{
     Action, Amend, Command, Ended, Ending, InstrumentIx, Intent, IntentId, LatchChange, Leg,
     LegRole, MonoNanos, NetQty, Order, OrderId, OrderState, Price, Qty, RejectClass, Report,
@@ -20,6 +20,8 @@ use crate::venue::Change;
 const STEPS: usize = 16;
 /// After this long what a flatten left over is closed again.
 const FLATTEN_AGAIN_NS: u64 = 1_000_000_000;
+/// Tickets looked at in one call.
+const LOOKS: usize = 32;
 /// Commands taken in one call.
 const COMMANDS: usize = 16;
 
@@ -52,6 +54,7 @@ impl<C: Connection> Gateway<C> {
     }
 
     fn take_command(&mut self, command: Command, clock: &Clock) {
+        self.has_changed = true;
         match command {
             Command::Poll(poll) => {
                 let known = Known {
@@ -111,6 +114,7 @@ impl<C: Connection> Gateway<C> {
     #[cold]
     pub(super) fn take_state(&mut self, state: TradingState, clock: &Clock) {
         self.seen_state = state;
+        self.has_changed = true;
         let change = LatchChange {
             state,
             cause: self.parts.state.cause(),
@@ -178,14 +182,18 @@ impl<C: Connection> Gateway<C> {
         }
     }
 
+    /// The ticket an order belongs to.
+    pub(super) fn ticket_of(&self, tag: Tag) -> Option<usize> {
+        let (intent, _) = tag.intent_and_leg()?;
+        self.tickets
+            .iter()
+            .position(|ticket| ticket.number() == intent)
+    }
+
     /// Publishes what became of an order and lets its ticket know; the end of a leg is told to the deciding
     /// stage by its ticket, because another order may follow.
     pub(super) fn settle(&mut self, report: Report, grown: Qty, now: Stamp) {
-        let ticket = self
-            .tickets
-            .iter()
-            .position(|ticket| ticket.owns(report.tag));
-        let Some(at) = ticket else {
+        let Some(at) = self.ticket_of(report.tag) else {
             return self.publish(Entry::Report(report), now);
         };
         if report.state.is_terminal() {
@@ -201,27 +209,36 @@ impl<C: Connection> Gateway<C> {
     /// Lets every ticket take its next steps, those that close first.
     #[inline]
     pub(super) fn work_tickets(&mut self, clock: &Clock) -> usize {
+        // A window of them, so that a cycle costs the same however many there are; it moves on with every call.
+        let from = if self.looked_at < self.tickets.len() {
+            self.looked_at
+        } else {
+            0
+        };
+        let mut to = self.tickets.len().min(from.saturating_add(LOOKS));
         let mut done = 0;
         for exits in [true, false] {
-            let mut at = 0;
-            while at < self.tickets.len() && done < STEPS {
+            let mut at = from;
+            while at < to && done < STEPS {
                 if self.tickets[at].is_exit() != exits {
                     at += 1;
                     continue;
                 }
-                let now = clock.now();
-                let Some(step) = self.next_step(at, now.mono) else {
+                let Some(step) = self.next_step(at, clock.mono()) else {
                     at += 1;
                     continue;
                 };
                 done += 1;
                 self.take_step(at, step, clock);
+                to = to.min(self.tickets.len());
             }
         }
+        self.looked_at = if done < STEPS { to } else { from };
         done
     }
 
     fn take_step(&mut self, at: usize, step: Step, clock: &Clock) {
+        self.has_changed = true;
         match step {
             Step::Place(placing) => self.place(at, &placing, clock),
             Step::Reprice {
@@ -257,6 +274,13 @@ impl<C: Connection> Gateway<C> {
 
     /// The next step of a ticket, as long as there is a connection to take it on.
     fn next_step(&mut self, at: usize, now: MonoNanos) -> Option<Step> {
+        let planned = self.tickets[at].planned_units();
+        let step = self.find_step(at, now);
+        self.has_changed |= planned != self.tickets[at].planned_units();
+        step
+    }
+
+    fn find_step(&mut self, at: usize, now: MonoNanos) -> Option<Step> {
         if let Some(alarm) = self.tickets[at].watch(now) {
             return Some(alarm);
         }
@@ -374,7 +398,7 @@ impl<C: Connection> Gateway<C> {
             ..placing.leg
         };
         let quote = self.parts.quotes.get(leg.instrument);
-        let mut order = order_of_slice(&intent, placing, &leg, self.parts.family);
+        let mut order = order_of_slice(&intent, placing, &leg, self.family);
         if quote.received > order.received {
             order.received = quote.received;
         }
@@ -388,6 +412,10 @@ impl<C: Connection> Gateway<C> {
             qty: order.qty,
             ..leg
         };
+        if !leg.reduces {
+            self.watch_loss_when_due(now.mono);
+        }
+        self.sum_up();
         let admitted = self
             .check(order, &leg, self.beside_plan(&leg), now)
             .and_then(|admitted| self.keep(admitted, now));
@@ -399,7 +427,7 @@ impl<C: Connection> Gateway<C> {
             Err(denial) => self.tickets[at].denied(placing.number, denial, now.mono),
             Ok(journaled) => {
                 self.tickets[at].placed(placing.number, order.tag, order.qty, now.mono);
-                let sent = self.send(&journaled, clock);
+                let sent = self.send(&journaled, now, clock);
                 self.publish(Entry::Admitted(order), now);
                 self.tell_sent(order.tag, sent, clock);
             }
@@ -529,7 +557,7 @@ impl<C: Connection> Gateway<C> {
             return;
         };
         let report = Report {
-            tag: super::order_of(&ticket.intent, number, &leg, self.parts.family).tag,
+            tag: super::order_in(&ticket.intent, number, &leg, self.family).tag,
             order_id: OrderId(0),
             state,
             filled,
@@ -547,6 +575,7 @@ impl<C: Connection> Gateway<C> {
     /// is still held a second later is closed again.
     pub(super) fn flatten(&mut self, clock: &Clock) {
         let now = clock.now();
+        self.has_changed = true;
         for ticket in &mut self.tickets {
             ticket.close();
         }
@@ -632,21 +661,19 @@ pub(super) fn order_of_slice(
     intent: &Intent,
     placing: &Placing,
     leg: &Leg,
-    (account, day): (u32, crate::model::Day),
+    family: TagFamily,
 ) -> Order {
-    let parts = TagParts {
-        account,
-        day,
-        intent: intent.id.0,
-        leg: placing.number,
-        slice: placing.slice,
-        attempt: placing.attempt,
-    };
+    let Placing {
+        number,
+        slice,
+        attempt,
+        ..
+    } = *placing;
     Order {
-        tag: Tag::new(parts),
+        tag: family.tag(intent.id.0, number, slice, attempt),
         intent: intent.id,
         strategy: intent.signal.strategy,
-        action: if placing.number >= LEGS {
+        action: if number >= LEGS {
             Action::Exit
         } else {
             intent.signal.action

@@ -144,7 +144,8 @@ fn a_late_or_repeated_tick_is_counted_and_never_folded() {
     let mut builder = builder("1m", ShortBar::Keep);
     let first = tick(at("09:15:05"), 100);
     builder.fold(&first);
-    assert_eq!(builder.fold(&first).outcome, FoldOutcome::Repeated);
+    let again = Tick { volume: 0, ..first };
+    assert_eq!(builder.fold(&again).outcome, FoldOutcome::Repeated);
     assert_eq!(
         builder.fold(&tick(at("09:15:04"), 500)).outcome,
         FoldOutcome::Late
@@ -159,6 +160,18 @@ fn a_late_or_repeated_tick_is_counted_and_never_folded() {
         (2, 2, Price::from_rupees(101))
     );
     assert_eq!((builder.unfolded.late, builder.unfolded.repeated), (1, 1));
+}
+
+#[test]
+fn two_trades_of_one_second_at_one_price_are_both_counted() {
+    let mut builder = builder("1m", ShortBar::Keep);
+    let trade = tick(at("09:15:05"), 100);
+    for _ in 0..3 {
+        assert_ne!(builder.fold(&trade).outcome, FoldOutcome::Repeated);
+    }
+    let bar = builder.forming().expect("forming");
+    assert_eq!((bar.ticks, bar.volume), (3, 3 * u64::from(trade.volume)));
+    assert_eq!(builder.unfolded.repeated, 0);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use super::settings::Settings;
 use super::venue::{Delivery, Update, Venue};
 use super::wire::Wire;
 use crate::model::WallNanos;
+use crate::net::Mirror;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use rustls::ServerConfig;
@@ -152,6 +153,9 @@ impl Server {
         poll.registry()
             .register(&mut listener, LISTENER, Interest::READABLE)
             .map_err(system("poll"))?;
+        // Without one a long pause measures the venue's cold path too; nothing else depends on it.
+        let talks = settings.spin && settings.trigger.is_some();
+        let mirror = talks.then(|| Mirror::open(!settings.plain).ok()).flatten();
         let server = Self {
             venue,
             pending: Vec::new(),
@@ -166,7 +170,7 @@ impl Server {
             frame: Container::default(),
             start_ns: None,
             ended_ns: None,
-            rounds: Rounds::new(settings.trigger.as_ref())?,
+            rounds: Rounds::new(settings.trigger.as_ref(), mirror)?,
             logged_fills: 0,
             settings,
         };

@@ -10,12 +10,16 @@
 //! the stamp to the last leg's last byte. In an open loop a late trigger's lateness is added to its times
 //! (`timetable`). Answers wait for the second leg, at most 50 µs: a client that
 //! sends both legs before it reads a reply is not measured against our own `send`.
+//!
+//! A spinning venue talks to itself in its pauses ([`Mirror`]): its own way through the kernel stays warm, so that a
+//! long pause shows what it does to the client and not to the venue.
 
 use super::publish::send_prices;
 use super::timetable::Timetable;
 use super::{Server, SimError, Talk, system, write_whole};
 use crate::model::time::MINUTE;
 use crate::model::{Price, WallNanos};
+use crate::net::Mirror;
 use crate::sim::clock::mono_ns;
 use crate::sim::packet::{Container, Mode, Packet};
 use crate::sim::settings::Trigger;
@@ -49,6 +53,12 @@ const WARM_GAP_NS: u64 = 2_000_000;
 /// The least time between such a frame and the next trigger.
 const REFRESH_PAUSE_NS: u64 = 2_000_000;
 
+/// Between two of the venue's talks with itself, and what is left of the pause for the last of them.
+const WARM_NS: u64 = 100_000;
+const WARM_LEFT_NS: u64 = 60_000;
+/// Bytes of the frame it says to itself.
+const WARM_BYTES: usize = 1_024;
+
 /// The measurement so far.
 pub(super) struct Rounds {
     made: u64,
@@ -68,6 +78,9 @@ pub(super) struct Rounds {
     noted: Vec<Leg>,
     /// The trigger frame: WebSocket head and payload.
     frame: Vec<u8>,
+    /// Whom the venue talks to in its pauses, and when it last did.
+    mirror: Option<Mirror>,
+    warmed_ns: u64,
     done: bool,
 }
 
@@ -84,7 +97,7 @@ fn histogram() -> Result<Histogram<u64>, SimError> {
 }
 
 impl Rounds {
-    pub(super) fn new(trigger: Option<&Trigger>) -> Result<Self, SimError> {
+    pub(super) fn new(trigger: Option<&Trigger>, mirror: Option<Mirror>) -> Result<Self, SimError> {
         let (pause_us, rate) = trigger.map_or((0, None), |t| (t.pause_us, t.rate_per_s));
         Ok(Self {
             made: 0,
@@ -99,6 +112,8 @@ impl Rounds {
             skew: histogram()?,
             noted: Vec::new(),
             frame: Vec::with_capacity(256 * 1024),
+            mirror,
+            warmed_ns: 0,
             done: false,
         })
     }
@@ -162,6 +177,20 @@ impl Rounds {
         Some(bytes)
     }
 
+    /// Sends a part of the trigger frame to itself and answers it, now and then.
+    fn keep_warm(&mut self, real: u64) {
+        if real < self.warmed_ns.saturating_add(WARM_NS) {
+            return;
+        }
+        self.warmed_ns = real;
+        let bytes = &self.frame[..self.frame.len().min(WARM_BYTES)];
+        if let Some(mirror) = &mut self.mirror
+            && mirror.rehearse(bytes).is_err()
+        {
+            self.mirror = None;
+        }
+    }
+
     /// Notes orders that became complete in a read that was not the round's own.
     pub(super) fn noted(&mut self, orders: std::ops::Range<usize>, first_ns: u64, last_ns: u64) {
         for _ in orders {
@@ -215,7 +244,11 @@ impl Server {
             match left {
                 0 => break,
                 1..=20_000 => std::hint::spin_loop(),
-                _ => return Ok(()),
+                20_001..WARM_LEFT_NS => return Ok(()),
+                _ => {
+                    self.rounds.keep_warm(mono_ns());
+                    return Ok(());
+                }
             }
         }
         self.round(at, &trigger, stop);

@@ -7,13 +7,16 @@
 //! Promises
 //! - A container is taken whole or refused whole: its lengths must add up to the frame exactly. A
 //!   packet of an unknown length inside a sound container is skipped and counted, its neighbours are read.
+//! - A container that is still arriving is read packet by packet only if its count and its first length make up the
+//!   length of the message exactly; at the first packet of another length the rest waits, and is taken or refused
+//!   whole.
 //! - The check is one pass over the lengths that runs ahead of memory, because the address of the next length
 //!   does not depend on the last one read while lengths repeat (bench `decode`, `open 500 packets`).
 //! - [`next_quote`] reads one packet a call and moves the cursor forward or ends; it allocates nothing.
 
 use super::packet::{self, Packet};
 use crate::model::{FeedFault, Quote, Token};
-use crate::venue::{Cursor, FRAME_MAX, Frame, Mode};
+use crate::venue::{Cursor, FRAME_MAX, Frame, Mode, Next};
 use std::fmt::Write as _;
 
 /// Tokens one connection may subscribe; more draw an error message.
@@ -103,8 +106,12 @@ fn walk(frame: &[u8]) -> Result<(u16, usize), BadFrame> {
     let Some(count) = be16(frame, 0) else {
         return Err(bad(FeedFault::Truncated, 0, frame.len(), 2));
     };
-    let mut at = 2_usize;
-    let mut left = count;
+    walk_from(frame, 2, count).map(|end| (count, end))
+}
+
+/// The byte behind the last of `left` packets, the first of which starts at byte `at`.
+#[inline]
+fn walk_from(frame: &[u8], mut at: usize, mut left: u16) -> Result<usize, BadFrame> {
     while left > 0 {
         // Only the first of a run of equal lengths is waited for; the rest are compared.
         let Some(length) = be16(frame, at) else {
@@ -126,7 +133,55 @@ fn walk(frame: &[u8]) -> Result<(u16, usize), BadFrame> {
             return Err(bad(FeedFault::Truncated, start, found, usize::from(length)));
         }
     }
-    Ok((count, at))
+    Ok(at)
+}
+
+/// See [`crate::venue::Feed::open_arriving`].
+#[inline]
+pub fn open_arriving(arrived: &[u8], length: usize) -> Option<Cursor> {
+    let (count, each) = (be16(arrived, 0)?, be16(arrived, 2)?);
+    let packet = usize::from(each).wrapping_add(2);
+    let whole = usize::from(count).wrapping_mul(packet).wrapping_add(2);
+    (count > 0 && whole == length && length <= FRAME_MAX).then(|| Cursor::of_equal(2, count, each))
+}
+
+/// See [`crate::venue::Feed::next_arrived`].
+#[inline]
+pub fn next_arrived(arrived: &[u8], cursor: &mut Cursor) -> Next {
+    if cursor.left == 0 {
+        return Next::End;
+    }
+    let Some((length, rest)) = arrived
+        .get(cursor.at..)
+        .and_then(|rest| rest.split_first_chunk::<2>())
+    else {
+        return Next::NotYet;
+    };
+    if u16::from_be_bytes(*length) != cursor.each {
+        return Next::Differs;
+    }
+    let Some(body) = rest.get(..usize::from(cursor.each)) else {
+        return Next::NotYet;
+    };
+    cursor.left = cursor.left.wrapping_sub(1);
+    cursor.at = cursor
+        .at
+        .wrapping_add(usize::from(cursor.each).wrapping_add(2));
+    packet::quote(body).map_or_else(Next::Fault, Next::Quote)
+}
+
+/// See [`crate::venue::Feed::check_rest`].
+///
+/// # Errors
+///
+/// [`FeedFault::Truncated`] or [`FeedFault::Trailing`].
+pub fn check_rest(frame: &[u8], cursor: Cursor) -> Result<Frame, FeedFault> {
+    let end = walk_from(frame, cursor.at, cursor.left).map_err(|bad| bad.fault)?;
+    if end == frame.len() {
+        Ok(Frame::Packets(Cursor::new(cursor.at, cursor.left)))
+    } else {
+        Err(FeedFault::Trailing)
+    }
 }
 
 #[inline]

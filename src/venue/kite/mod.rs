@@ -31,7 +31,7 @@ use super::session::{Answer, Ask, Credentials, LoginField, Opening, Profile, Ses
 use super::stamp::parse_time;
 use super::{
     ApiFault, Auth, Change, Cursor, Desk, Endpoint, Facts, Feed, Frame, Interval, JsonScratch,
-    Mode, OrderLimits, Orders, Product, Reply, Request, Template, TemplateFault, TextMessage,
+    Mode, Next, OrderLimits, Orders, Product, Reply, Request, Template, TemplateFault, TextMessage,
 };
 use crate::model::{
     Bar, Exchange, FeedFault, Instrument, OrderId, Qty, Quote, Side, Token, WallNanos,
@@ -63,6 +63,20 @@ impl Feed for Kite {
     #[inline]
     fn open_frame(frame: &[u8]) -> Result<Frame, FeedFault> {
         feed::open_frame(frame)
+    }
+
+    #[inline]
+    fn open_arriving(arrived: &[u8], length: usize) -> Option<Cursor> {
+        feed::open_arriving(arrived, length)
+    }
+
+    #[inline]
+    fn next_arrived(arrived: &[u8], cursor: &mut Cursor) -> Next {
+        feed::next_arrived(arrived, cursor)
+    }
+
+    fn check_rest(frame: &[u8], cursor: Cursor) -> Result<Frame, FeedFault> {
+        feed::check_rest(frame, cursor)
     }
 
     #[inline]

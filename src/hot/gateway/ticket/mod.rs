@@ -163,6 +163,12 @@ impl Ticket {
         opening.map(|work| (&work.leg, work.planned()))
     }
 
+    /// The same of each leg and of what unwinds it.
+    #[inline]
+    pub(super) fn planned_units(&self) -> [Qty; 4] {
+        self.works.map(|work| work.planned())
+    }
+
     fn placing(&self, number: u8) -> Option<Placing> {
         let work = self.works.get(usize::from(number))?;
         matches!(work.state, State::Wants(_)).then_some(Placing {
@@ -274,10 +280,10 @@ impl Ticket {
         lives.any(|live| live.tag == tag)
     }
 
-    /// True when an order belongs to this ticket.
-    pub(super) fn owns(&self, tag: Tag) -> bool {
-        tag.parts()
-            .is_some_and(|parts| parts.intent == self.intent.id.0 % INTENTS)
+    /// Number of its intent as the tags of its orders carry it.
+    #[inline]
+    pub(super) const fn number(&self) -> u64 {
+        self.intent.id.0 % Tag::INTENTS
     }
 
     /// True when something further may be begun for a leg.
@@ -476,6 +482,3 @@ pub(super) const fn passes(denial: Denial) -> bool {
         Denial::Budget | Denial::NoConnection | Denial::LegFrozen
     )
 }
-
-/// Intents a tag can tell apart.
-pub(super) const INTENTS: u64 = 36 * 36 * 36 * 36 * 36;
