@@ -423,6 +423,8 @@ impl<C: Connection> Gateway<C> {
             self.sync_before_send(leg.reduces)?;
             Ok(journaled)
         });
+        // Placed or denied, what its ticket plans is not what was summed up.
+        self.has_changed = true;
         match admitted {
             Err(denial) => self.tickets[at].denied(placing.number, denial, now.mono),
             Ok(journaled) => {
