@@ -243,12 +243,11 @@ impl Feed {
             }
             Ok(Received::Binary) => {
                 let received = self.stood_still.unwrap_or(now);
-                match &mut self.walk {
-                    Some(walk) => walk.feed(received),
-                    None => {
-                        self.heard = now;
-                        self.begin(received);
-                    }
+                if let Some(walk) = &mut self.walk {
+                    walk.feed(received);
+                } else {
+                    self.heard = now;
+                    self.begin(received);
                 }
             }
             Ok(Received::Text(text)) => {
