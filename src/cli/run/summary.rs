@@ -111,12 +111,11 @@ pub(super) fn print(stopped: &Stopped, facts: &Facts<'_>, console: &mut Console<
         "  orders     {} sent, {filled} filled, {} denied, {} unknown, {} cancelled by time",
         gateway.sent, gateway.denied, gateway.unknown, gateway.cancels
     ));
+    let rehearsals = stopped.gateway.rehearsals();
     say(match facts.rehearsals_over {
-        None => format!("  rehearsals {}", stopped.gateway.rehearsals()),
-        Some(why) => format!(
-            "  rehearsals {}, then off: {why}",
-            stopped.gateway.rehearsals()
-        ),
+        None => format!("  rehearsals {rehearsals}"),
+        Some(why) if rehearsals == 0 => format!("  rehearsals none: {why}"),
+        Some(why) => format!("  rehearsals {rehearsals}, then off: {why}"),
     });
     for (at, name) in facts.strategies.iter().enumerate() {
         let held = book

@@ -242,11 +242,12 @@ impl Feed {
                 return 0;
             }
             Ok(Received::Binary) => {
-                self.heard = now;
                 let received = self.stood_still.unwrap_or(now);
-                match &mut self.walk {
-                    Some(walk) => walk.feed(received),
-                    None => self.begin(received),
+                if let Some(walk) = &mut self.walk {
+                    walk.feed(received);
+                } else {
+                    self.heard = now;
+                    self.begin(received);
                 }
             }
             Ok(Received::Text(text)) => {
@@ -306,6 +307,8 @@ impl Feed {
         };
         let (done, is_over) = self.walk_on(&mut walk, message, clock);
         if is_over {
+            // Parts alone are no sign of life: a message that never ends must not keep its socket.
+            self.heard = self.polled.max(self.heard);
             self.finish(&walk, message, clock);
         } else {
             self.walk = Some(walk);

@@ -119,6 +119,7 @@ impl<C: Connection> Gateway<C> {
                 at: known.at,
             };
             self.holdings.add(&fill, order.reduces);
+            self.loss_seen = MonoNanos(0);
             self.publish(Entry::Fill(fill), now);
             match self.ticket_of(tag) {
                 Some(at) => self.tickets[at].overfilled(tag, grown),

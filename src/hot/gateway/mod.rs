@@ -362,7 +362,8 @@ impl<C: Connection> Gateway<C> {
             return self.deny(intent, denial, now);
         }
         let mut outcomes = [Sent::Out; 2];
-        let mut sent = now;
+        // Read anew: the disk may have been waited for.
+        let mut sent = clock.now();
         for (number, leg) in journaled.iter().flatten().enumerate() {
             outcomes[number] = self.send(leg, sent, clock);
             sent = clock.now();

@@ -104,8 +104,11 @@ impl<C: Connection> Gateway<C> {
             return;
         }
         let turn = usize::try_from(own.count).unwrap_or(0);
-        own.count = own.count.wrapping_add(1);
         let legs = own.legs(turn);
+        if legs == [None; 2] {
+            return;
+        }
+        own.count = own.count.wrapping_add(1);
         self.sum_up();
         // Where the name of the next order will be looked for.
         for number in 0..2 {

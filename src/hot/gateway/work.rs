@@ -209,31 +209,44 @@ impl<C: Connection> Gateway<C> {
     /// Lets every ticket take its next steps, those that close first.
     #[inline]
     pub(super) fn work_tickets(&mut self, clock: &Clock) -> usize {
-        // A window of them, so that a cycle costs the same however many there are; it moves on with every call.
+        // Every one that closes, and a window of the others, which moves on with every call: a cycle costs much the
+        // same however many there are.
+        let mut done = self.work_those(true, (0, self.tickets.len()), 0, clock);
         let from = if self.looked_at < self.tickets.len() {
             self.looked_at
         } else {
             0
         };
-        let mut to = self.tickets.len().min(from.saturating_add(LOOKS));
-        let mut done = 0;
-        for exits in [true, false] {
-            let mut at = from;
-            while at < to && done < STEPS {
-                if self.tickets[at].is_exit() != exits {
-                    at += 1;
-                    continue;
+        let to = self.tickets.len().min(from.saturating_add(LOOKS));
+        done = self.work_those(false, (from, to), done, clock);
+        self.looked_at = if done < STEPS { to } else { from };
+        done
+    }
+
+    /// Lets the tickets of a range that close, or those that do not, take their next steps; `done` counts on.
+    #[inline]
+    fn work_those(
+        &mut self,
+        exits: bool,
+        (from, to): (usize, usize),
+        mut done: usize,
+        clock: &Clock,
+    ) -> usize {
+        let mut at = from;
+        while at < to.min(self.tickets.len()) && done < STEPS {
+            let step = if self.tickets[at].is_exit() == exits {
+                self.next_step(at, clock.mono())
+            } else {
+                None
+            };
+            match step {
+                Some(step) => {
+                    done += 1;
+                    self.take_step(at, step, clock);
                 }
-                let Some(step) = self.next_step(at, clock.mono()) else {
-                    at += 1;
-                    continue;
-                };
-                done += 1;
-                self.take_step(at, step, clock);
-                to = to.min(self.tickets.len());
+                None => at += 1,
             }
         }
-        self.looked_at = if done < STEPS { to } else { from };
         done
     }
 
@@ -423,11 +436,14 @@ impl<C: Connection> Gateway<C> {
             self.sync_before_send(leg.reduces)?;
             Ok(journaled)
         });
+        // Placed or denied, what its ticket plans is not what was summed up.
+        self.has_changed = true;
         match admitted {
             Err(denial) => self.tickets[at].denied(placing.number, denial, now.mono),
             Ok(journaled) => {
                 self.tickets[at].placed(placing.number, order.tag, order.qty, now.mono);
-                let sent = self.send(&journaled, now, clock);
+                // Read anew: the disk may have been waited for.
+                let sent = self.send(&journaled, clock.now(), clock);
                 self.publish(Entry::Admitted(order), now);
                 self.tell_sent(order.tag, sent, clock);
             }

@@ -203,6 +203,7 @@ impl Run {
         life.prepare(&mut self.disk)
             .map_err(|error| format!("the journal: {error}"))?;
         life.push_commands();
+        life.push_intents();
         let death = self
             .deaths
             .first()

@@ -171,7 +171,7 @@ impl Run {
         };
         let now = life.set_now(self.now);
         let mut loosened = Vec::new();
-        let acts = if is_over {
+        let acts = if is_over || !life.push_intents() {
             Vec::new()
         } else {
             self.trader.act(self.now, &self.ground, &life.quotes, now)
@@ -179,7 +179,7 @@ impl Run {
         for act in acts {
             self.trace.line(self.now, || format!("trader {act:?}"));
             match act {
-                Act::Decide(intent) => drop(life.intents.push(intent).ok()),
+                Act::Decide(intent) => life.decide(intent),
                 Act::Ask(command) => life.command(command),
                 Act::Tighten(state, ms) => {
                     self.state.tighten(state, Cause::Operator);

@@ -40,7 +40,7 @@ pub(super) struct Life {
     clock: Clock,
     born: u64,
     opens: WallNanos,
-    pub(super) intents: Lossless<Intent>,
+    intents: Lossless<Intent>,
     pub(super) updates: Lossless<OrderUpdate>,
     pub(super) commands: Lossless<Command>,
     pub(super) connections: Lossless<Scripted>,
@@ -52,6 +52,8 @@ pub(super) struct Life {
     pub(super) inquiry: Inquiry,
     /// Lossless commands that found no room.
     waiting: Vec<Command>,
+    /// Intents that found no room.
+    held: Vec<Intent>,
 }
 
 /// What a life is born into.
@@ -151,6 +153,7 @@ impl Life {
             quotes,
             inquiry: Inquiry::new(settings, wire, (&ground.endpoint, auth)),
             waiting: Vec::new(),
+            held: Vec::new(),
         };
         life.set_now(birth.now);
         life.prepare(disk)?;
@@ -223,6 +226,23 @@ impl Life {
             }
             self.waiting.remove(0);
         }
+    }
+
+    /// Decides; what finds no room is held in order.
+    pub(super) fn decide(&mut self, intent: Intent) {
+        self.held.push(intent);
+        self.push_intents();
+    }
+
+    /// True when no decision is held: the deciding stage takes no tick before.
+    pub(super) fn push_intents(&mut self) -> bool {
+        while let Some(intent) = self.held.first() {
+            if self.intents.push(*intent).is_err() {
+                return false;
+            }
+            self.held.remove(0);
+        }
+        true
     }
 
     /// True while an order lives or nobody can speak for one.

@@ -128,14 +128,14 @@ fn exits(evidence: &Evidence) -> BTreeMap<(u16, &str), Vec<u64>> {
     found
 }
 
-/// A fill of an exit: when, its units, and what its strategy then holds of the contract.
+/// A fill: when, the units of it that an exit closed, and what its strategy then holds of the contract.
 struct Close {
     at: u64,
     qty: u64,
     left: i64,
 }
 
-/// What the exits of each strategy in each contract closed.
+/// The fills of each strategy in each contract.
 fn closes(evidence: &Evidence) -> BTreeMap<(u16, &str), Vec<Close>> {
     let mut held: BTreeMap<(u16, &str), i64> = BTreeMap::new();
     let mut found: BTreeMap<(u16, &str), Vec<Close>> = BTreeMap::new();
@@ -146,19 +146,18 @@ fn closes(evidence: &Evidence) -> BTreeMap<(u16, &str), Vec<Close>> {
         let key = (strategy, trade.symbol.as_str());
         let left = held.entry(key).or_default();
         *left += trade.side.sign() * i64::from(trade.qty);
-        if order.is_some_and(|order| order.reduces) {
-            found.entry(key).or_default().push(Close {
-                at: trade.real,
-                qty: trade.qty.into(),
-                left: *left,
-            });
-        }
+        let is_exit = order.is_some_and(|order| order.reduces);
+        found.entry(key).or_default().push(Close {
+            at: trade.real,
+            qty: if is_exit { trade.qty.into() } else { 0 },
+            left: *left,
+        });
     }
     found
 }
 
-/// O9: legs that differ at the end by more than the budget were alarmed, or exits closed what they differ by, or all
-/// that was held of the longer leg's contract.
+/// O9: legs that differ at the end by more than the budget were alarmed, or exits closed what they differ by, or an
+/// exit of the strategy followed and nothing of the longer leg's contract was held any more in its direction.
 pub fn legs_together(evidence: &Evidence, found: &mut Vec<Violation>) {
     let mut filled: BTreeMap<u64, [i64; 4]> = BTreeMap::new();
     for (tag, order) in evidence.ours() {
@@ -168,7 +167,7 @@ pub fn legs_together(evidence: &Evidence, found: &mut Vec<Violation>) {
             *sum += i64::from(order.filled);
         }
     }
-    let closes = closes(evidence);
+    let (closes, exits) = (closes(evidence), exits(evidence));
     let began = |number: u64| {
         let mut own = evidence.record.trades.iter().filter(|trade| {
             let tag = evidence.tag_of(trade.tag.as_ref());
@@ -194,14 +193,18 @@ pub fn legs_together(evidence: &Evidence, found: &mut Vec<Violation>) {
         }
         let more = usize::from(legs[1] - legs[3] > legs[0] - legs[2]);
         let is_taken_over = evidence.asked.get(number).is_some_and(|intent| {
-            let ix = intent.legs().nth(more).map(|leg| leg.instrument.at());
-            let symbol = ix.and_then(|ix| evidence.symbols.get(ix));
-            let key = symbol.map(|symbol| (intent.signal.strategy.0, symbol.as_str()));
-            let own = key.and_then(|key| closes.get(&key));
+            let Some(leg) = intent.legs().nth(more) else {
+                return false;
+            };
+            let strategy = intent.signal.strategy.0;
+            let symbol = evidence.symbols.get(leg.instrument.at());
+            let own = symbol.and_then(|symbol| closes.get(&(strategy, symbol.as_str())));
             let from = began(*number);
             let later = || own.into_iter().flatten().filter(|close| close.at >= from);
+            let mut of_strategy = exits.iter().filter(|((of, _), _)| *of == strategy);
+            let follows = of_strategy.any(|(_, times)| times.iter().any(|at| *at >= from));
             later().map(|close| close.qty).sum::<u64>() >= uneven
-                || later().any(|close| close.left == 0)
+                || (follows && later().any(|close| close.left * leg.side.sign() <= 0))
         });
         if !is_taken_over {
             let words =
