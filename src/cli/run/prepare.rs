@@ -13,7 +13,7 @@ use crate::control::Desk;
 use crate::model::WallNanos;
 use crate::net::try_busy_poll;
 use crate::pipeline::arm::{self, TapeHeader};
-use crate::pipeline::{Start, describe};
+use crate::pipeline::{Start, day as trading_day, describe};
 use crate::runtime::lock::lock_memory;
 use crate::runtime::machine::Root;
 use crate::runtime::{Clock, IdleMode, MarketTime, RealTime, Topology, realtime, topology};
@@ -47,7 +47,7 @@ pub(super) struct Prepared {
 pub(in crate::cli) fn arm_failure(fault: &arm::ArmFault) -> Failure {
     match fault {
         arm::ArmFault::Desk(_) | arm::ArmFault::Net(_) => Failure::Venue(fault.to_string()),
-        arm::ArmFault::Template { .. } | arm::ArmFault::Unfit(_) => {
+        arm::ArmFault::Template { .. } | arm::ArmFault::Unfit(_) | arm::ArmFault::Unknown(_) => {
             Failure::Usage(fault.to_string())
         }
         arm::ArmFault::Prices(_) => Failure::Input(fault.to_string()),
@@ -73,6 +73,7 @@ pub(super) fn prepare(
     let (market, now) = market_time(config, &mut desk)?;
     let day = now.day();
     let instruments = arm::resolve(&mut desk, config, day).map_err(fail)?;
+    let doubts = trading_day::check(&config.market, &instruments, day).map_err(fail)?;
     let mut assembly = arm::assemble(config, &instruments, day).map_err(fail)?;
     let history =
         arm::warm(&mut desk, config, &instruments, &mut assembly.units, now).map_err(fail)?;
@@ -83,7 +84,7 @@ pub(super) fn prepare(
         .zip(&assembly.units)
         .filter_map(|(_, unit)| {
             let row = instruments.get(unit.instrument)?;
-            config.market.session(row.exchange, day)
+            config.market.session_of(row.exchange, &row.underlying, day)
         });
     let sessions: Vec<_> = sessions.collect();
     let journal = config.engine.data_dir.join("journal");
@@ -106,8 +107,9 @@ pub(super) fn prepare(
         carried,
         next_intent,
         tail,
-        news,
+        mut news,
     } = resume(&mut desk, &before)?;
+    news.splice(0..0, doubts);
     let header = TapeHeader {
         config: std::fs::read_to_string(&args.config)?,
         instruments: instruments.clone(),
