@@ -6,6 +6,7 @@ pub mod desk;
 pub mod dial;
 pub mod guard;
 pub mod inquire;
+pub mod masters;
 pub mod recover;
 pub mod renumber;
 pub mod resume;

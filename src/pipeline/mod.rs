@@ -18,8 +18,10 @@ pub mod arm;
 pub mod batch;
 pub mod day;
 pub mod header;
+pub mod history;
 pub mod inquiry;
 pub mod replay;
+pub mod resolve;
 
 pub use header::{parse_tape_header, tape_header_text};
 

@@ -55,6 +55,7 @@ fn rig_of(room: usize, entry: &str) -> Rig {
             short: ShortBar::Keep,
             bank,
             sessions: vec![session],
+            warm_bars_min: 0,
         }));
         plans.push(StrategyPlan {
             strategy,
