@@ -164,6 +164,7 @@ pub(super) fn prepare(
             now,
             sync: sync_of(config),
             records: args.record.is_some(),
+            frames: args.record.is_some() && !args.no_frames,
             rehearse_ns: config.engine.rehearse_ns,
             realtime: realtime.ok().flatten(),
         },
