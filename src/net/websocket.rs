@@ -84,8 +84,14 @@ impl<S: Read + Write> Messages<S> {
     fn receive(&mut self) -> Result<Received, Error> {
         self.assembled = None;
         if self.owes {
-            self.owes = false;
             let said = self.ask()?;
+            // Asked again as long as the answer finds no room to leave.
+            let is_more = matches!(said, Received::Control);
+            self.owes = match self.socket.flush() {
+                Ok(()) => is_more,
+                Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => true,
+                Err(error) => return Err(error),
+            };
             if !matches!(said, Received::Nothing) {
                 return Ok(said);
             }
@@ -229,6 +235,29 @@ impl FeedSocket {
     #[inline]
     pub fn receive(&mut self) -> Result<Received, NetFault> {
         self.messages.receive().map_err(|error| self.broken(&error))
+    }
+
+    /// As [`FeedSocket::receive`], but waits up to `wait` for something to read. For what is said before the stream
+    /// is handed to a hot stage.
+    ///
+    /// # Errors
+    ///
+    /// As [`FeedSocket::receive`].
+    pub fn receive_within(&mut self, wait: Duration) -> Result<Received, NetFault> {
+        let socket = self.messages.socket.get_ref().stream.socket();
+        let block = |on: bool| socket.set_nonblocking(!on);
+        if let Err(error) = socket
+            .set_read_timeout(Some(wait))
+            .and_then(|()| block(true))
+        {
+            return Err(self.broken(&Error::Io(error)));
+        }
+        let found = self.receive();
+        let socket = self.messages.socket.get_ref().stream.socket();
+        if let Err(error) = socket.set_nonblocking(true) {
+            return Err(self.broken(&Error::Io(error)));
+        }
+        found
     }
 
     /// The binary message last received; empty when it was none.

@@ -69,9 +69,11 @@ pub(super) fn prepare(
 ) -> Result<Prepared, Failure> {
     let fail = |fault: arm::ArmFault| arm_failure(&fault);
     let placement = place(config, args)?;
-    placement.leave_hot_cores(&topology::cores());
+    let usable = topology::cores();
+    let spare = placement.spare(&usable);
+    placement.leave_hot_cores(&usable);
     let locked = lock(config);
-    let realtime = class(config, placement.idle);
+    let realtime = class(config, placement.idle, spare);
     let (mut desk, tls) = arm::open_desk(config).map_err(fail)?;
     let (market, now) = market_time(config, &mut desk)?;
     let day = now.day();
@@ -227,11 +229,11 @@ fn memory(locked: &Result<(), String>) -> String {
 }
 
 /// The real-time class the hot threads get; why not, when it is wanted and cannot be had.
-fn class(config: &Config, idle: IdleMode) -> Result<Option<RealTime>, String> {
+fn class(config: &Config, idle: IdleMode, spare: usize) -> Result<Option<RealTime>, String> {
     let Some(class) = RealTime::new(config.engine.realtime) else {
         return Ok(None);
     };
-    realtime::settle(&Root::default(), class, idle).map(|()| Some(class))
+    realtime::settle(&Root::default(), class, idle, spare).map(|()| Some(class))
 }
 
 /// What became of it, in one line; none when nobody asked.
