@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -181,6 +182,59 @@ fn masters_are_fetched_kept_and_looked_up_without_the_venue() {
     assert!(
         errors.contains("no instrument master under nowhere/masters"),
         "{errors}"
+    );
+}
+
+#[test]
+fn a_run_with_too_little_history_says_so_and_waits() {
+    let world = World::new();
+    let config = std::fs::read_to_string(world.path("run.toml")).expect("config");
+    let config = config.replace("source = \"venue\"", "source = \"file\"");
+    std::fs::write(world.path("run.toml"), config).expect("written");
+    std::fs::create_dir_all(world.path("data/historical")).expect("folder");
+    let mut rows = "time,open,high,low,close\n".to_owned();
+    for minute in 0..60 {
+        rows.push_str(&format!(
+            "2026-11-20 10:{minute:02},52000,52010,51990,52005\n"
+        ));
+    }
+    std::fs::write(world.path("data/historical/BANKNIFTY-FUT.csv"), rows).expect("written");
+    let mut child = tezi()
+        .args([
+            "run",
+            "--config",
+            "run.toml",
+            "--venue-ready",
+            "venue.json",
+            "--no-bars",
+        ])
+        .current_dir(world.folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a run");
+    let said = BufReader::new(child.stdout.take().expect("stdout"));
+    let lines: Vec<String> = said
+        .lines()
+        .map_while(Result::ok)
+        .take_while(|line| !line.starts_with("feed is live"))
+        .collect();
+    child.kill().ok();
+    child.wait().ok();
+    let cold = lines
+        .iter()
+        .find(|line| line.starts_with("NOT WARM BANKNIFTY26NOVFUT 1m"));
+    let cold = cold.unwrap_or_else(|| panic!("{lines:#?}"));
+    assert!(
+        cold.contains("60 bars of history, 1000 are needed: no entries"),
+        "{cold}"
+    );
+    let gap = lines
+        .iter()
+        .find(|line| line.starts_with("history of BANKNIFTY26NOVFUT: "));
+    assert!(
+        gap.is_some_and(|line| line.contains("1 filled from a file")),
+        "{lines:#?}"
     );
 }
 
