@@ -236,6 +236,7 @@ fn armed(day: Day, endpoint: &Endpoint, auth: &Auth) -> Armed {
             entry_cutoff_ns: 0,
         },
         is_allowed: true,
+        named: tezi::venue::Named::of(&contract, tezi::venue::Product::Nrml),
         templates: Some(Box::new([template(Side::Buy), template(Side::Sell)])),
     }
 }

@@ -308,6 +308,7 @@ impl Engine {
                     entry_cutoff_ns: 0,
                 },
                 is_allowed: true,
+                named: tezi::venue::Named::of(&row, tezi::venue::Product::Nrml),
                 templates: Some(Box::new([template(Side::Buy), template(Side::Sell)])),
             }
         };

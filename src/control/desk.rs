@@ -9,7 +9,7 @@ use crate::net::{HttpConnection, NetFault, Response, Url};
 use crate::venue::books::{OrderRow, Positions, TradeRow};
 use crate::venue::master::{ContractKey, MasterFault};
 use crate::venue::quotes::{QuoteKind, QuoteRow};
-use crate::venue::session::{Answer, Ask, Credentials, Profile, Session, Step};
+use crate::venue::session::{Answer, Ask, Credentials, Opening, Profile, Session, Step};
 use crate::venue::{ApiFault, Auth, Broker, Endpoint, Interval, JsonScratch, Request};
 use rustls::ClientConfig;
 use std::sync::Arc;
@@ -201,18 +201,18 @@ impl Desk {
         Endpoint::new(&self.url.host, self.url.port)
     }
 
-    /// The address of the feed with its credentials, and the headers of its handshake.
+    /// The address of the feed with its credentials, and how it is opened.
     ///
     /// # Errors
     ///
     /// [`NetFault::Url`] when the configured address is not one.
-    pub fn feed(&self, ticker: &str) -> Result<(Url, Vec<(String, String)>), NetFault> {
+    pub fn feed(&self, ticker: &str) -> Result<(Url, Opening), NetFault> {
         let opening = self.broker.opening(&self.session.auth);
         let mut url = Url::parse(ticker)?.busy_polling(self.url.busy_poll_us);
         if let Some(path) = &opening.path {
             path.expose().clone_into(&mut url.path);
         }
-        Ok((url, opening.headers))
+        Ok((url, opening))
     }
 
     /// The bytes of a cheap request that keeps an order connection warm.

@@ -3,6 +3,7 @@
 //! A stage like any other, on a parked thread of its own, because connecting blocks.
 
 use super::desk::{Desk, DeskFault, TIMEOUT};
+use super::greet::greet;
 use crate::model::{Instrument, MonoNanos};
 use crate::net::{Backoff, FeedSocket, HttpConnection};
 use crate::ring::Lossless;
@@ -122,8 +123,9 @@ impl Dialler {
     ///
     /// [`DeskFault`]; nothing was handed on.
     pub fn dial_feed(&mut self) -> Result<FeedSocket, DeskFault> {
-        let (url, headers) = self.desk.feed(&self.ticker)?;
-        let mut socket = FeedSocket::connect(&url, &self.tls, &headers, TIMEOUT)?;
+        let (url, opening) = self.desk.feed(&self.ticker)?;
+        let mut socket = FeedSocket::connect(&url, &self.tls, &opening.headers, TIMEOUT)?;
+        greet(&mut socket, self.desk.broker(), &opening)?;
         for message in self
             .desk
             .broker()

@@ -4,6 +4,7 @@ pub mod accepted;
 pub mod batch;
 pub mod desk;
 pub mod dial;
+pub mod greet;
 pub mod guard;
 pub mod inquire;
 pub mod recover;

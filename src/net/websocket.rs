@@ -231,6 +231,29 @@ impl FeedSocket {
         self.messages.receive().map_err(|error| self.broken(&error))
     }
 
+    /// As [`FeedSocket::receive`], but waits up to `wait` for something to read. For what is said before the stream
+    /// is handed to a hot stage.
+    ///
+    /// # Errors
+    ///
+    /// As [`FeedSocket::receive`].
+    pub fn receive_within(&mut self, wait: Duration) -> Result<Received, NetFault> {
+        let socket = self.messages.socket.get_ref().stream.socket();
+        let block = |on: bool| socket.set_nonblocking(!on);
+        if let Err(error) = socket
+            .set_read_timeout(Some(wait))
+            .and_then(|()| block(true))
+        {
+            return Err(self.broken(&Error::Io(error)));
+        }
+        let found = self.receive();
+        let socket = self.messages.socket.get_ref().stream.socket();
+        if let Err(error) = socket.set_nonblocking(true) {
+            return Err(self.broken(&Error::Io(error)));
+        }
+        found
+    }
+
     /// The binary message last received; empty when it was none.
     #[inline]
     pub fn message(&self) -> Arrived<'_> {

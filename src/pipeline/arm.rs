@@ -635,6 +635,7 @@ pub fn armoury(
                 entry_cutoff_ns: config.limits.entry_cutoff_ns,
             },
             is_allowed: config.limits.allows(&row.underlying),
+            named: crate::venue::Named::of(row, config.venue.product),
             templates,
         });
     }

@@ -5,12 +5,10 @@ use super::port::{Desk, Feed, Orders};
 use super::session::{Answer, Credentials, Opening, Profile, Session, Step};
 use super::{
     ApiFault, Auth, Change, Cursor, Endpoint, Facts, Frame, Interval, JsonScratch, Mode, Next,
-    Product, Reply, Request, Template, TemplateFault, TextMessage,
+    Product, Reply, Request, Template, TemplateFault, TextMessage, Working,
 };
 use super::{books, master, quotes};
-use crate::model::{
-    Bar, Exchange, FeedFault, Instrument, OrderId, Qty, Quote, Side, Token, WallNanos,
-};
+use crate::model::{Bar, Exchange, FeedFault, Instrument, Qty, Quote, Side, Token, WallNanos};
 
 /// The brokers; every call is a match on the variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +50,11 @@ impl Broker {
     /// See [`Feed::opening`].
     pub fn opening(self, auth: &Auth) -> Opening {
         at!(self, Feed::opening(auth))
+    }
+
+    /// See [`Feed::updates_opening`].
+    pub fn updates_opening(self, auth: &Auth) -> Option<Opening> {
+        at!(self, Feed::updates_opening(auth))
     }
 
     /// See [`Feed::subscribe_messages`].
@@ -135,7 +138,7 @@ impl Broker {
         self,
         endpoint: &Endpoint,
         auth: &Auth,
-        order: OrderId,
+        order: &Working<'_>,
         out: &mut Vec<u8>,
     ) {
         at!(self, Orders::cancel_request(endpoint, auth, order, out));
@@ -146,7 +149,7 @@ impl Broker {
         self,
         endpoint: &Endpoint,
         auth: &Auth,
-        order: OrderId,
+        order: &Working<'_>,
         change: Change,
         out: &mut Vec<u8>,
     ) {

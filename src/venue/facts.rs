@@ -11,13 +11,15 @@ pub struct Facts {
     pub rest: &'static str,
     /// Address of the feed of the real broker.
     pub ticker: &'static str,
+    /// Address of its stream of order updates; `None` where the feed carries them, or nothing does.
+    pub updates: Option<&'static str>,
     /// What the `api_key` of the configuration is, for people.
     pub api_key: &'static str,
     /// Ways to log in; each is the list of what it needs.
     pub logins: &'static [&'static [LoginField]],
     /// True when the order book returns our tag; without it no order can ever be proved absent.
     pub echoes_tags: bool,
-    /// True when the feed tells of order updates; otherwise the order book is read more often.
+    /// True when a stream tells of order updates; otherwise the order book is read more often.
     pub feeds_updates: bool,
     /// Instruments one feed connection may watch.
     pub watched_max: usize,

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!   feed bytes ──► Feed::open_frame ──► Feed::next_quote (one packet a call) ──► model::Quote
-//!   feed text  ──► Feed::text_message ──► OrderUpdate | Error | Notice
+//!   feed text  ──► Feed::text_message ──► Welcome | Quote | OrderUpdate | Error | Notice
 //!   Instrument ──► Orders::place_template ──► Template::fill(tag, qty, limit) ──► bytes of one HTTP request
 //!   HTTP reply ──► Orders::read_reply ──► Acknowledged | Sliced | Rejected | Unknown
 //!   question   ──► Desk::…_request ──► (somebody sends it) ──► Desk::parse_… ──► rows | ApiFault
@@ -52,7 +52,7 @@ pub use request::{Auth, Endpoint, Request};
 pub use template::{Template, TemplateFault};
 pub use tokens::TokenTable;
 
-use crate::model::{FeedFault, Price, Qty, Quote};
+use crate::model::{Exchange, FeedFault, Instrument, OrderId, Price, Qty, Quote, Side};
 
 /// Largest frame any decoder looks at (reliability, D4).
 pub const FRAME_MAX: usize = 1 << 20;
@@ -168,6 +168,39 @@ impl Product {
             _ => return None,
         })
     }
+}
+
+/// What an order is about, as brokers want it said with every change: the contract by name, and the product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Where it trades.
+    pub exchange: Exchange,
+    /// The broker's trading symbol.
+    pub symbol: Box<str>,
+    /// How positions are carried.
+    pub product: Product,
+}
+
+impl Named {
+    /// Names a contract.
+    pub fn of(contract: &Instrument, product: Product) -> Self {
+        Self {
+            exchange: contract.exchange,
+            symbol: contract.symbol.as_str().into(),
+            product,
+        }
+    }
+}
+
+/// A working order that is to be changed or cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Working<'a> {
+    /// The broker's number.
+    pub order: OrderId,
+    /// What it is about.
+    pub named: &'a Named,
+    /// Bought or sold.
+    pub side: Side,
 }
 
 /// What a modification changes. A broker that takes single fields is sent only those that are given.

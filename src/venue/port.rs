@@ -3,17 +3,19 @@
 use super::session::{Answer, Credentials, Opening, Profile, Session, Step};
 use super::{
     ApiFault, Auth, Change, Cursor, Endpoint, Facts, Frame, Interval, JsonScratch, Mode, Next,
-    Product, Reply, Request, Template, TemplateFault, TextMessage,
+    Product, Reply, Request, Template, TemplateFault, TextMessage, Working,
 };
 use super::{books, master, quotes};
-use crate::model::{
-    Bar, Exchange, FeedFault, Instrument, OrderId, Qty, Quote, Side, Token, WallNanos,
-};
+use crate::model::{Bar, Exchange, FeedFault, Instrument, Qty, Quote, Side, Token, WallNanos};
 
 /// The feed port: what the engine needs from a broker's stream.
 pub trait Feed {
     /// How the feed is opened for a session.
     fn opening(auth: &Auth) -> Opening;
+
+    /// How the stream of order updates is opened, where it is one of its own ([`Facts::updates`]); its texts are read
+    /// with [`Feed::text_message`] too.
+    fn updates_opening(auth: &Auth) -> Option<Opening>;
 
     /// The text messages that subscribe `instruments` in `mode`, in the order they must be sent.
     fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String>;
@@ -71,13 +73,13 @@ pub trait Orders {
     ) -> Result<Template, TemplateFault>;
 
     /// Writes the request that cancels an order into `out`, which is cleared first.
-    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>);
+    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: &Working<'_>, out: &mut Vec<u8>);
 
     /// Writes the request that changes an order into `out`, which is cleared first.
     fn modify_request(
         endpoint: &Endpoint,
         auth: &Auth,
-        order: OrderId,
+        order: &Working<'_>,
         change: Change,
         out: &mut Vec<u8>,
     );

@@ -1,6 +1,8 @@
 //! What a broker tells us about an order, in our words.
 
-use crate::model::{OrderId, OrderState, Price, Qty, RejectClass, Side, Tag, Token, WallNanos};
+use crate::model::{
+    OrderId, OrderState, Price, Qty, Quote, RejectClass, Side, Tag, Token, WallNanos,
+};
 
 /// One statement about one order: a feed update or a row of an order book. Quantities are cumulative,
 /// so a statement may be repeated or late.
@@ -57,6 +59,12 @@ pub struct Slices {
 /// A text message of a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextMessage<'a> {
+    /// The greeting was accepted.
+    Welcome,
+    /// The session is refused: not to be tried again with the same token.
+    Refused(&'a str),
+    /// A tick, where the broker sends them as text.
+    Quote(Quote),
     /// An order of the account changed.
     OrderUpdate(OrderUpdate),
     /// The broker complains, for example about too many tokens.

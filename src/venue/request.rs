@@ -41,6 +41,8 @@ pub struct Auth {
     pub api_key: Secret,
     /// The day's token.
     pub access_token: Secret,
+    /// What some brokers give beside it, such as the id of the session; empty elsewhere.
+    pub session_id: Secret,
 }
 
 impl Auth {
@@ -49,6 +51,7 @@ impl Auth {
         Self {
             api_key: Secret::new(api_key.trim().to_owned()),
             access_token: Secret::new(access_token.trim().to_owned()),
+            session_id: Secret::new(String::new()),
         }
     }
 }

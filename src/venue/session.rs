@@ -134,12 +134,16 @@ pub struct Profile {
 }
 
 /// How a stream is opened at a configured address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Opening {
     /// Path and query that replace those of the address; a secret, because a token may be part of it.
     pub path: Option<Secret>,
     /// Headers of the handshake.
     pub headers: Vec<(String, String)>,
+    /// The first text message, where the broker wants to be greeted; a secret, because a token is part of it.
+    pub greeting: Option<Secret>,
+    /// True when nothing may be subscribed before [`super::TextMessage::Welcome`].
+    pub awaits_welcome: bool,
 }
 
 #[cfg(test)]

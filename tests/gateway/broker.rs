@@ -135,6 +135,7 @@ fn armed(ix: u16, endpoint: &Endpoint, auth: &Auth, is_armed: bool) -> Armed {
             entry_cutoff_ns: 0,
         },
         is_allowed: true,
+        named: tezi::venue::Named::of(&contract, Product::Nrml),
         templates: is_armed.then(|| Box::new([template(Side::Buy), template(Side::Sell)])),
     }
 }

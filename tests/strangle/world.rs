@@ -171,6 +171,7 @@ fn armed(ix: u16, right: Right, endpoint: &Endpoint, auth: &Auth) -> Armed {
             entry_cutoff_ns: 0,
         },
         is_allowed: true,
+        named: tezi::venue::Named::of(&contract, Product::Nrml),
         templates: Some(Box::new([template(Side::Buy), template(Side::Sell)])),
     }
 }

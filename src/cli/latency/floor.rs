@@ -67,9 +67,9 @@ impl Floor {
             });
         }
         let qty = self.legs.first().map_or(Qty(1), |contract| contract.lot);
-        let (url, headers) = self.desk.feed(&self.ticker).map_err(|e| venue(&e))?;
-        let mut feed =
-            FeedSocket::connect(&url, &self.tls, &headers, TIMEOUT).map_err(|e| venue(&e))?;
+        let (url, opening) = self.desk.feed(&self.ticker).map_err(|e| venue(&e))?;
+        let mut feed = FeedSocket::connect(&url, &self.tls, &opening.headers, TIMEOUT)
+            .map_err(|e| venue(&e))?;
         let mut watched = vec![self.trigger.clone()];
         watched.extend(self.others.iter().cloned());
         for message in broker.subscribe_messages(&watched, Mode::Full) {

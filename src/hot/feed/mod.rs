@@ -252,7 +252,7 @@ impl Feed {
             }
             Ok(Received::Text(text)) => {
                 self.heard = now;
-                self.text(&text, clock);
+                self.text(&text, self.stood_still.unwrap_or(now), clock);
             }
             Ok(Received::Control) => self.heard = now,
             Err(why) => self.lose(why),
@@ -432,7 +432,7 @@ impl Feed {
         if step <= u32::MAX / 2 { step } else { 0 }
     }
 
-    fn text(&mut self, text: &Bytes, clock: &Clock) {
+    fn text(&mut self, text: &Bytes, received: MonoNanos, clock: &Clock) {
         self.totals.texts = self.totals.texts.wrapping_add(1);
         if text.len() > FRAME_MAX {
             self.totals.faults.add(FeedFault::Oversized);
@@ -452,11 +452,14 @@ impl Feed {
                 self.totals.updates = self.totals.updates.wrapping_add(1);
                 self.held = self.parts.updates.push(update).err();
             }
-            TextMessage::Error(why) => {
+            TextMessage::Quote(quote) => {
+                self.hand_on(&quote, received, clock);
+            }
+            TextMessage::Refused(why) | TextMessage::Error(why) => {
                 let why = String::from(why);
                 self.parts.events.push(FeedEvent::VenueError(why));
             }
-            TextMessage::Notice(_) | TextMessage::Unknown => {}
+            TextMessage::Welcome | TextMessage::Notice(_) | TextMessage::Unknown => {}
             TextMessage::Malformed => self.totals.faults.add(FeedFault::Text),
         }
     }

@@ -9,7 +9,7 @@ use crate::net::HttpConnection;
 use crate::ring::{Counted, Lossless, QuoteBoard, Receiver, StateLatch};
 use crate::rules::{BudgetLimits, ContractRules, Ladder, LegsPolicy, Limits, RunawayLimits};
 use crate::runtime::Meter;
-use crate::venue::{Auth, Broker, Endpoint, OrderUpdate, Template};
+use crate::venue::{Auth, Broker, Endpoint, Named, OrderUpdate, Template};
 use std::io::ErrorKind;
 
 /// What the gateway tells control.
@@ -124,6 +124,8 @@ pub struct Armed {
     pub hours: TradingHours,
     /// True when the configuration lets it be opened.
     pub is_allowed: bool,
+    /// How the broker knows it, for requests that change an order.
+    pub named: Named,
     /// Request to buy and request to sell; `None` for what is only watched.
     pub templates: Option<Box<[Template; 2]>>,
 }

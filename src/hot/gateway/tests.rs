@@ -310,6 +310,7 @@ fn a_mirror_that_breaks_is_told_once_and_ends_the_rehearsals() {
             entry_cutoff_ns: 0,
         },
         is_allowed: true,
+        named: crate::venue::Named::of(&contract, crate::venue::Product::Nrml),
         templates: Some(Box::new([template(Side::Buy), template(Side::Sell)])),
     }];
     let mirror = Mirror::open(false).expect("sockets");

@@ -14,7 +14,7 @@ use crate::model::{
 use crate::net::Connection;
 use crate::rules::{Ladder, Urgency, protected_limit};
 use crate::runtime::Clock;
-use crate::venue::Change;
+use crate::venue::{Change, Working};
 
 /// Steps taken for tickets in one call.
 const STEPS: usize = 16;
@@ -460,6 +460,10 @@ impl<C: Connection> Gateway<C> {
         clock: &Clock,
     ) {
         let now = clock.now();
+        // An order is only known by its record, and a record by its contract.
+        let Some(of) = self.orders.record(tag).map(|record| record.order) else {
+            return;
+        };
         let Some(line) = self.lines.take_idle() else {
             return;
         };
@@ -474,18 +478,27 @@ impl<C: Connection> Gateway<C> {
             broker,
             endpoint,
             auth,
+            armed,
             ..
         } = &self.parts;
+        let Some(named) = armed.get(of.instrument.at()).map(|armed| &armed.named) else {
+            return;
+        };
+        let working = Working {
+            order: order_id,
+            named,
+            side: of.side,
+        };
         if let Some(limit) = limit {
             let change = Change {
                 quantity: None,
                 limit: Some(limit),
-                placed: self.orders.record(tag).map_or(Qty(0), |of| of.order.qty),
+                placed: of.qty,
             };
-            broker.modify_request(endpoint, auth, order_id, change, &mut self.cancel);
+            broker.modify_request(endpoint, auth, &working, change, &mut self.cancel);
             self.totals.amends = self.totals.amends.wrapping_add(1);
         } else {
-            broker.cancel_request(endpoint, auth, order_id, &mut self.cancel);
+            broker.cancel_request(endpoint, auth, &working, &mut self.cancel);
             self.totals.cancels = self.totals.cancels.wrapping_add(1);
         }
         self.budget.spend(Urgency::Cancel, now.mono);

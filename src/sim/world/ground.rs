@@ -79,6 +79,7 @@ impl Ground {
                     session: self.session,
                     entry_cutoff_ns: 0,
                 },
+                named: crate::venue::Named::of(row, Product::Nrml),
                 templates: templates.ok().map(Box::new),
             }
         };

@@ -32,10 +32,9 @@ use super::stamp::parse_time;
 use super::{
     ApiFault, Auth, Change, Cursor, Desk, Endpoint, Facts, Feed, Frame, Interval, JsonScratch,
     Mode, Next, OrderLimits, Orders, Product, Reply, Request, Template, TemplateFault, TextMessage,
+    Working,
 };
-use crate::model::{
-    Bar, Exchange, FeedFault, Instrument, OrderId, Qty, Quote, Side, Token, WallNanos,
-};
+use crate::model::{Bar, Exchange, FeedFault, Instrument, Qty, Quote, Side, Token, WallNanos};
 
 /// Sent with every request.
 pub const VERSION_HEADER: (&str, &str) = ("X-Kite-Version", "3");
@@ -52,7 +51,12 @@ impl Feed for Kite {
         Opening {
             path: Some(session::ticker_path(auth)),
             headers: vec![(version.to_owned(), number.to_owned())],
+            ..Opening::default()
         }
+    }
+
+    fn updates_opening(_: &Auth) -> Option<Opening> {
+        None
     }
 
     fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
@@ -108,18 +112,18 @@ impl Orders for Kite {
         orders::place_template(endpoint, auth, contract, side, product)
     }
 
-    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>) {
-        orders::cancel_request(endpoint, auth, order, out);
+    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: &Working<'_>, out: &mut Vec<u8>) {
+        orders::cancel_request(endpoint, auth, order.order, out);
     }
 
     fn modify_request(
         endpoint: &Endpoint,
         auth: &Auth,
-        order: OrderId,
+        order: &Working<'_>,
         change: Change,
         out: &mut Vec<u8>,
     ) {
-        orders::modify_request(endpoint, auth, order, change, out);
+        orders::modify_request(endpoint, auth, order.order, change, out);
     }
 
     #[inline]
@@ -133,6 +137,7 @@ impl Desk for Kite {
         name: "kite",
         rest: "https://api.kite.trade",
         ticker: "wss://ws.kite.trade",
+        updates: None,
         api_key: "the key of your Kite Connect application",
         logins: &[
             &[LoginField {

@@ -6,7 +6,7 @@ use crate::model::{
     Amend, Exchange, Instrument, InstrumentIx, Kind, Order, Price, Qty, Secret, Tag, Token,
 };
 use crate::store::decisions::RunNames;
-use crate::venue::{Auth, Broker, Change, Endpoint, Product};
+use crate::venue::{Auth, Broker, Change, Endpoint, Named, Product, Working};
 use serde_json::json;
 
 /// Every request that left for the intent, or would have.
@@ -53,8 +53,8 @@ pub(super) fn requests(subject: &Subject<'_>) -> Part {
             let label = format!("{what} {} {}", subject.label(amend.tag), amend.tag);
             let known = format!("order {}", amend.order_id.0);
             let of = subject.orders.iter().find(|(_, of)| of.tag == amend.tag);
-            let placed = of.map_or(Qty(0), |(_, of)| of.qty);
-            tell(label, names.and_then(|n| amended(n, amend, placed)), known);
+            let request = names.zip(of).and_then(|(n, (_, of))| amended(n, amend, of));
+            tell(label, request, known);
         }
     }
     if subject.orders.is_empty() && subject.denial().is_some() {
@@ -72,6 +72,7 @@ fn masked() -> Auth {
     Auth {
         api_key: mask(),
         access_token: mask(),
+        session_id: mask(),
     }
 }
 
@@ -101,19 +102,30 @@ fn placed(names: &RunNames, order: &Order) -> Option<String> {
 }
 
 /// The request that modified or cancelled an order; `None` without the run's names.
-fn amended(names: &RunNames, amend: &Amend, placed: Qty) -> Option<String> {
+fn amended(names: &RunNames, amend: &Amend, of: &Order) -> Option<String> {
     let broker = Broker::parse(&names.broker)?;
+    let row = names.instruments.get(of.instrument.at())?;
+    let named = Named {
+        exchange: Exchange::parse(&row.exchange)?,
+        symbol: row.symbol.as_str().into(),
+        product: Product::parse(&names.product)?,
+    };
+    let working = Working {
+        order: amend.order_id,
+        named: &named,
+        side: of.side,
+    };
     let endpoint = Endpoint::new(&names.host, names.port);
     let mut bytes = Vec::new();
     if amend.limit.is_some() {
         let change = Change {
             quantity: None,
             limit: amend.limit,
-            placed,
+            placed: of.qty,
         };
-        broker.modify_request(&endpoint, &masked(), amend.order_id, change, &mut bytes);
+        broker.modify_request(&endpoint, &masked(), &working, change, &mut bytes);
     } else {
-        broker.cancel_request(&endpoint, &masked(), amend.order_id, &mut bytes);
+        broker.cancel_request(&endpoint, &masked(), &working, &mut bytes);
     }
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
