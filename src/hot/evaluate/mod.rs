@@ -62,6 +62,12 @@ pub enum Skip {
     TooLate,
     /// Nothing is held that an exit could close.
     Flat,
+    /// The watched instrument was not heard lately.
+    Stale,
+    /// Two sources differ on a price the entry would be based on.
+    Diverges,
+    /// A price the entry would be based on is old by the exchange's own stamp.
+    Late,
 }
 
 impl Skip {
@@ -73,6 +79,9 @@ impl Skip {
             Self::PyramidsDone => "additions used up",
             Self::TooLate => "too close to the close",
             Self::Flat => "nothing to close",
+            Self::Stale => "no fresh price of what is watched",
+            Self::Diverges => "the sources differ on the price",
+            Self::Late => "the price is old by the exchange's time",
         }
     }
 }
@@ -468,6 +477,14 @@ impl Evaluate {
         if !is_exit && occasion.tick.exchange_time >= occasion.close.offset(-plan.entry_cutoff_ns) {
             return Err(Skip::TooLate);
         }
+        if !is_exit {
+            let watched = latest(occasion.tick.instrument);
+            let age = occasion.tick.received.since(watched.received);
+            if watched.merged != 0 && age > plan.quote_age_ns_max {
+                return Err(Skip::Stale);
+            }
+            doubt(occasion.tick)?;
+        }
         if action == Action::Pyramid && run.pyramids >= plan.pyramids_max {
             return Err(Skip::PyramidsDone);
         }
@@ -506,6 +523,9 @@ impl Evaluate {
             let age = occasion.tick.received.since(quote.received);
             if !is_exit && (quote.merged == 0 || age > plan.quote_age_ns_max) {
                 return Err(Skip::NoQuote);
+            }
+            if !is_exit {
+                doubt(&quote)?;
             }
             let step = plan
                 .leg_ticks
@@ -669,6 +689,19 @@ impl Evaluate {
             }
         }
     }
+}
+
+/// Refuses an entry on a price that is in doubt.
+#[inline]
+fn doubt(tick: &Tick) -> Result<(), Skip> {
+    if !tick.source.is_doubtful() {
+        return Ok(());
+    }
+    Err(if tick.source.is_late() {
+        Skip::Late
+    } else {
+        Skip::Diverges
+    })
 }
 
 impl Run {
