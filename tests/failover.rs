@@ -9,14 +9,13 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::panic,
     reason = "helpers of tests, outside the test functions clippy recognises"
 )]
 
 #[path = "failover/line.rs"]
 mod line;
 
-use line::{BACKUP, INSTRUMENTS, Line, MS, POLICY, PRIMARY, SECOND, Source};
+use line::{BACKUP, FIRST_VOLUME, INSTRUMENTS, Line, MS, POLICY, PRIMARY, SECOND, Source};
 use tezi::hot::feed::FeedEvent;
 use tezi::model::{InstrumentIx, LinkIx, Origin, Price};
 use tezi::ring::LinkState;
@@ -339,7 +338,7 @@ fn volumes_are_those_of_the_exchange_whoever_tells_them() {
         .filter(|pair| pair[0].source != pair[1].source);
     assert_eq!(changes.count(), 2, "there and back");
     // The first tick of the day tells where counting begins.
-    assert_eq!(of(&ticks), u64::from(line.volume() - line.first_volume()));
+    assert_eq!(of(&ticks), u64::from(line.volume() - FIRST_VOLUME));
 }
 
 /// Worlds of random troubles: whatever happens, who serves is alive, and somebody serves soon.

@@ -33,6 +33,8 @@ pub(crate) const POLICY: FailoverPolicy = FailoverPolicy {
 };
 /// Both brokers tell every price this often.
 const PACE: u64 = 100 * MS;
+/// Units traded when the first tick comes.
+pub(crate) const FIRST_VOLUME: u32 = 1_010;
 const OPEN_SECS: i64 = 1_763_955_900;
 
 /// Numbers from a seed.
@@ -227,9 +229,6 @@ impl Line {
         1_000 + self.step * 10
     }
 
-    pub(crate) fn first_volume(&self) -> u32 {
-        1_010
-    }
 
     fn paise(&self, instrument: InstrumentIx) -> i64 {
         5_000_000 + i64::from(instrument.0) * 100_000 + i64::from(self.step % 7) * 100

@@ -264,14 +264,7 @@ impl Guard {
             self.began.get_or_insert(now);
         }
         let is_late = self.began.is_some_and(|at| now.since(at) >= START_NS);
-        self.has_started = is_late || self.lives(links, 0);
-    }
-
-    /// True when every link of a source lives.
-    fn lives(&self, links: &[Link], source: u8) -> bool {
-        let own = |link: &&Link| link.has_prices() && link.source() == source;
-        let mut own = links.iter().filter(own).peekable();
-        own.peek().is_some() && own.all(|link| link.live().is_some())
+        self.has_started = is_late || lives(links, 0);
     }
 
     /// Quotes are asked for while no broker's socket carries everything, and until a socket serves what was asked for.
@@ -279,7 +272,7 @@ impl Guard {
         if !self.can_poll || !self.has_started {
             return;
         }
-        let is_carried = (0..self.sockets).any(|source| self.lives(links, source));
+        let is_carried = (0..self.sockets).any(|source| lives(links, source));
         let wants = !is_carried || self.polled_rows[0] > 0;
         if wants != self.wants_polls {
             self.wants_polls = wants;
@@ -372,6 +365,13 @@ impl Guard {
             }
         }
     }
+}
+
+/// True when every link of a source lives.
+fn lives(links: &[Link], source: u8) -> bool {
+    let own = |link: &&Link| link.has_prices() && link.source() == source;
+    let mut own = links.iter().filter(own).peekable();
+    own.peek().is_some() && own.all(|link| link.live().is_some())
 }
 
 const fn told(instrument: InstrumentIx, change: Change) -> FeedEvent {
