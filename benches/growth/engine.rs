@@ -513,7 +513,7 @@ impl Engine {
                 volume: 1,
                 instrument,
                 merged: 1,
-                source: 0,
+                source: tezi::model::Origin::of(0),
             };
             self.ticks.push(tick).ok();
         }

@@ -24,6 +24,7 @@ pub mod replay;
 mod resume;
 pub mod run;
 pub mod show;
+pub mod status;
 pub mod strangle;
 pub mod venue;
 
@@ -100,6 +101,7 @@ enum Verb {
     Audit(audit::Args),
     Kill(kill::Args),
     Flatten(flatten::Args),
+    Status(status::Args),
     /// Tells the orders of the day and how they ended.
     Orders(show::orders::Args),
     /// Tells what the engine holds, from its own fills.
@@ -128,6 +130,7 @@ pub fn main() -> ExitCode {
         Verb::Audit(args) => audit::run(&args),
         Verb::Kill(args) => kill::run(&args),
         Verb::Flatten(args) => flatten::run(&args),
+        Verb::Status(args) => status::run(&args),
         Verb::Orders(args) => show::orders::run(&args, What::Orders),
         Verb::Positions(args) => show::orders::run(&args, What::Positions),
         Verb::Trades(args) => show::orders::run(&args, What::Trades),

@@ -207,8 +207,22 @@ impl Desk {
     ///
     /// [`NetFault::Url`] when the configured address is not one.
     pub fn feed(&self, ticker: &str) -> Result<(Url, Opening), NetFault> {
-        let opening = self.broker.opening(&self.session.auth);
-        let mut url = Url::parse(ticker)?.busy_polling(self.url.busy_poll_us);
+        self.stream(ticker, self.broker.opening(&self.session.auth))
+    }
+
+    /// The same of the stream of order updates; of the feed where the broker has no other.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::feed`].
+    pub fn updates(&self, address: &str) -> Result<(Url, Opening), NetFault> {
+        let auth = &self.session.auth;
+        let own = self.broker.updates_opening(auth);
+        self.stream(address, own.unwrap_or_else(|| self.broker.opening(auth)))
+    }
+
+    fn stream(&self, address: &str, opening: Opening) -> Result<(Url, Opening), NetFault> {
+        let mut url = Url::parse(address)?.busy_polling(self.url.busy_poll_us);
         if let Some(path) = &opening.path {
             path.expose().clone_into(&mut url.path);
         }

@@ -8,6 +8,7 @@ pub mod greet;
 pub mod guard;
 pub mod inquire;
 pub mod masters;
+pub mod poll;
 pub mod recover;
 pub mod renumber;
 pub mod resume;

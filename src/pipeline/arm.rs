@@ -8,9 +8,11 @@
 //! `assemble` is pure, so a recording that carries the configuration and the instruments builds the same
 //! pipeline again.
 
+use super::backup::Backup;
 use super::history::first_day;
 use crate::config::{
-    Config, InstrumentRef, LegsConfig, NearCutoff, StrategyConfig, UnknownDay, WARMUP_MIN,
+    Config, InstrumentRef, LegsConfig, NearCutoff, StrategyConfig, UnknownDay, VenueConfig,
+    WARMUP_MIN,
 };
 use crate::control::desk::{Desk, DeskFault};
 use crate::control::masters::MastersFault;
@@ -24,16 +26,15 @@ use crate::model::{
     WallNanos,
 };
 use crate::net::{NetFault, Url, tls};
-use crate::rules::{BudgetLimits, ContractRules, Ladder, LegsPolicy, Limits, RunawayLimits};
+use crate::rules::{
+    BudgetLimits, ContractRules, FailoverPolicy, Ladder, LegsPolicy, Limits, RunawayLimits,
+};
 use crate::venue::session::Credentials;
 use crate::venue::{Broker, Mode, TemplateFault};
 use rustls::ClientConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Longest silence of an open feed socket before it is replaced: brokers send a sign of life every couple
-/// of seconds.
-const SILENCE_NS: u64 = 5_000_000_000;
 /// Idle time after which an order connection is used once to keep it warm.
 const WARM_AFTER_NS: u64 = 15_000_000_000;
 /// Time without a reply after which an outcome is unknown.
@@ -92,6 +93,12 @@ pub struct Settings {
     pub connections: usize,
     /// Longest silence of the feed, in nanoseconds.
     pub silence_ns_max: u64,
+    /// When a source of prices is given up and taken back.
+    pub failover: FailoverPolicy,
+    /// True to ask for quotes while no socket brings prices.
+    pub polls: bool,
+    /// Longest time from the exchange's stamp of a tick to an entry based on it, nanoseconds.
+    pub exchange_age_ns_max: i64,
     /// How long after its end the clock closes a bar, in nanoseconds.
     pub close_grace_ns: u64,
     /// Idle time after which a connection is warmed, in nanoseconds.
@@ -122,10 +129,18 @@ pub struct Assembly {
 pub struct Armoury {
     /// The wire.
     pub broker: Broker,
+    /// The broker's name in the configuration.
+    pub name: String,
+    /// A second broker for prices alone.
+    pub backup: Option<Backup>,
+    /// False to live on quotes that are asked for.
+    pub uses_sockets: bool,
     /// The desk, logged in.
     pub desk: Desk,
     /// Address of the feed.
     pub ticker: String,
+    /// Address of the stream of order updates, where the broker has one of its own.
+    pub updates: Option<String>,
     /// Certificate checking.
     pub tls: Arc<ClientConfig>,
     /// How much of each instrument the feed sends.
@@ -163,9 +178,16 @@ pub struct TapeHeader {
 ///
 /// [`ArmFault`] with the venue's or the network's reason.
 pub fn open_desk(config: &Config) -> Result<(Desk, Arc<ClientConfig>), ArmFault> {
-    let venue = &config.venue;
+    log_in(&config.venue, config.engine.busy_poll_us)
+}
+
+/// Logs in at one venue, and makes sure whose session that is.
+pub(super) fn log_in(
+    venue: &VenueConfig,
+    busy_poll_us: u32,
+) -> Result<(Desk, Arc<ClientConfig>), ArmFault> {
     let tls = tls::client_config(venue.ca_file.as_deref())?;
-    let url = Url::parse(&venue.rest)?.busy_polling(config.engine.busy_poll_us);
+    let url = Url::parse(&venue.rest)?.busy_polling(busy_poll_us);
     let mut desk = Desk::visitor(venue.broker, url, Arc::clone(&tls));
     if venue.simulated {
         let login = fresh(&mut desk, &venue.login);
@@ -177,7 +199,8 @@ pub fn open_desk(config: &Config) -> Result<(Desk, Arc<ClientConfig>), ArmFault>
         && account != desk.account()
     {
         return Err(ArmFault::Unfit(format!(
-            "venue.account is {account:?}, but the session is {:?}'s; nothing was sent",
+            "the account of {} is {account:?}, but the session is {:?}'s; nothing was sent",
+            venue.name,
             desk.account()
         )));
     }
@@ -439,14 +462,6 @@ pub fn armoury(
                 .to_owned(),
         ));
     }
-    let most = desk.broker().facts().watched_max;
-    if instruments.len() > most {
-        return Err(ArmFault::Unfit(format!(
-            "{} instruments are needed, but one feed connection of {} takes {most}",
-            instruments.len(),
-            desk.broker().name()
-        )));
-    }
     let mut armed = Vec::with_capacity(instruments.len());
     let endpoint = desk.endpoint();
     for row in &instruments {
@@ -483,7 +498,11 @@ pub fn armoury(
     }
     Ok(Armoury {
         broker: config.venue.broker,
+        name: config.venue.name.clone(),
+        backup: None,
+        uses_sockets: true,
         ticker: config.venue.ticker.clone(),
+        updates: config.venue.updates.clone(),
         tls,
         mode: config.feed.mode,
         instruments,
@@ -498,7 +517,10 @@ pub fn armoury(
             intent_base: header.intent_base,
             mode_matches: mode_matches(config, &desk),
             connections: config.venue.connections,
-            silence_ns_max: SILENCE_NS,
+            silence_ns_max: config.feed.silence_ns_max,
+            failover: config.feed.failover,
+            polls: config.feed.polls,
+            exchange_age_ns_max: config.feed.exchange_age_ns_max,
             close_grace_ns: u64::try_from(config.bars.close_grace_ns).unwrap_or(0),
             warm_after_ns: WARM_AFTER_NS,
             reply_timeout_ns: REPLY_TIMEOUT_NS,

@@ -41,6 +41,7 @@ mod report;
 mod server;
 mod socket;
 mod state;
+mod stream;
 mod truth;
 mod wire;
 

@@ -20,7 +20,7 @@ pub use writer::TapeWriter;
 
 use crate::journal::Entry;
 use crate::journal::record::{body, entry_of};
-use crate::model::{Bar, InstrumentIx, MonoNanos, Price, Stamp, Tick, WallNanos};
+use crate::model::{Bar, InstrumentIx, MonoNanos, Origin, Price, Stamp, Tick, WallNanos};
 use std::io;
 
 /// What every recording begins with, before the number of its format and a line break.
@@ -89,7 +89,7 @@ pub fn tick_record(tick: &Tick) -> [u8; 5 + TICK_BYTES] {
     put(&tick.received.0.to_le_bytes());
     put(&tick.volume.to_le_bytes());
     put(&tick.instrument.0.to_le_bytes());
-    put(&[tick.merged, tick.source]);
+    put(&[tick.merged, tick.source.byte()]);
     bytes
 }
 
@@ -209,7 +209,7 @@ fn decode(kind: u8, payload: &[u8]) -> Option<TapeRecord> {
             volume: u32::from_le_bytes(input.take()?),
             instrument: InstrumentIx(u16::from_le_bytes(input.take()?)),
             merged: input.take::<1>()?[0],
-            source: input.take::<1>()?[0],
+            source: Origin::from_byte(input.take::<1>()?[0]),
         }),
         CLOCK => TapeRecord::Clock(input.stamp()?),
         OUTCOME => TapeRecord::Outcome(entry_of(payload.try_into().ok()?)?),

@@ -13,6 +13,7 @@ use crate::control::Desk;
 use crate::model::WallNanos;
 use crate::net::try_busy_poll;
 use crate::pipeline::arm::{self, TapeHeader};
+use crate::pipeline::backup::{cross_check, open_backup};
 use crate::pipeline::history::{self, Warmed};
 use crate::pipeline::{Start, day as trading_day, describe, resolve};
 use crate::runtime::lock::lock_memory;
@@ -86,6 +87,12 @@ pub(super) fn prepare(
         given: history,
         news: told,
     } = history::warm(&mut desk, config, &instruments, units, (now, pause)).map_err(fail)?;
+    let mut backup = open_backup(config, &instruments).map_err(fail)?;
+    let checked = backup.as_mut().map(|backup| {
+        let watched: Vec<_> = assembly.units.iter().map(|unit| unit.instrument).collect();
+        let most = config.feed.failover.divergence_basis_points;
+        cross_check(&mut desk, backup, (&instruments, &watched), most)
+    });
     let names = Names::of(&instruments, &assembly);
     let sessions = assembly
         .strategies
@@ -130,6 +137,15 @@ pub(super) fn prepare(
     let twin = desk.twin();
     let mut armoury =
         arm::armoury(config, (desk, tls), instruments, assembly, &header).map_err(fail)?;
+    armoury.backup = backup;
+    armoury.uses_sockets = !args.no_websocket;
+    if !matches!(
+        market,
+        MarketTime::Real | MarketTime::Feed { speed_milli: 1_000 }
+    ) {
+        // The exchange's stamps are of another time than ours.
+        armoury.settings.exchange_age_ns_max = i64::MAX;
+    }
     if let MarketTime::Feed { speed_milli } = market
         && speed_milli > 1_000
     {
@@ -178,7 +194,10 @@ pub(super) fn prepare(
         trouble,
         twin,
         hand,
-        news,
+        news: news
+            .into_iter()
+            .chain(checked.into_iter().flatten())
+            .collect(),
         is_simulated: config.venue.simulated,
         day_end: sessions.iter().map(crate::model::Session::close).max(),
         day_open: sessions.iter().map(crate::model::Session::open).min(),

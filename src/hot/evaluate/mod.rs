@@ -64,6 +64,12 @@ pub enum Skip {
     Flat,
     /// Too few bars of history for an entry.
     NotWarm,
+    /// The watched instrument was not heard lately.
+    Stale,
+    /// Two sources differ on a price the entry would be based on.
+    Diverges,
+    /// A price the entry would be based on is old by the exchange's own stamp.
+    Late,
 }
 
 impl Skip {
@@ -76,6 +82,9 @@ impl Skip {
             Self::TooLate => "too close to the close",
             Self::Flat => "nothing to close",
             Self::NotWarm => "not warm: too few bars of history",
+            Self::Stale => "no fresh price of what is watched",
+            Self::Diverges => "the sources differ on the price",
+            Self::Late => "the price is old by the exchange's time",
         }
     }
 }
@@ -484,6 +493,14 @@ impl Evaluate {
         if !is_exit && occasion.tick.exchange_time >= occasion.close.offset(-plan.entry_cutoff_ns) {
             return Err(Skip::TooLate);
         }
+        if !is_exit {
+            let watched = latest(occasion.tick.instrument);
+            let age = occasion.tick.received.since(watched.received);
+            if watched.merged != 0 && age > plan.quote_age_ns_max {
+                return Err(Skip::Stale);
+            }
+            doubt(occasion.tick)?;
+        }
         if action == Action::Pyramid && run.pyramids >= plan.pyramids_max {
             return Err(Skip::PyramidsDone);
         }
@@ -522,6 +539,9 @@ impl Evaluate {
             let age = occasion.tick.received.since(quote.received);
             if !is_exit && (quote.merged == 0 || age > plan.quote_age_ns_max) {
                 return Err(Skip::NoQuote);
+            }
+            if !is_exit {
+                doubt(&quote)?;
             }
             let step = plan
                 .leg_ticks
@@ -685,6 +705,19 @@ impl Evaluate {
             }
         }
     }
+}
+
+/// Refuses an entry on a price that is in doubt.
+#[inline]
+fn doubt(tick: &Tick) -> Result<(), Skip> {
+    if !tick.source.is_doubtful() {
+        return Ok(());
+    }
+    Err(if tick.source.is_late() {
+        Skip::Late
+    } else {
+        Skip::Diverges
+    })
 }
 
 impl Run {

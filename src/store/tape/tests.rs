@@ -216,7 +216,7 @@ fn tick() -> impl Strategy<Value = Vec<u8>> {
                 volume,
                 instrument: InstrumentIx(ix),
                 merged,
-                source,
+                source: crate::model::Origin::from_byte(source),
             };
             tick_record(&tick).to_vec()
         },
