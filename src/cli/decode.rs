@@ -90,10 +90,10 @@ pub struct Summary {
 ///
 /// [`Failure::Input`] when the file cannot be read or holds nothing that can be decoded.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    // One broker so far; the match keeps the second from being forgotten here.
+    // One broker so far.
     match Broker::parse(&args.broker) {
         Some(Broker::Kite) => {}
-        None => {
+        Some(Broker::Dhan) | None => {
             return Err(Failure::Usage(format!(
                 "no broker `{}`; known: kite",
                 args.broker

@@ -262,6 +262,11 @@ impl Console<'_> {
                     &json!({ "state": "lost", "why": why }),
                 );
             }
+            FeedEvent::SessionDead => self.line(
+                "feed",
+                "the broker ended the session: the feed is not dialled again with it",
+                &json!({ "state": "session_dead" }),
+            ),
             FeedEvent::VenueError(why) => {
                 self.line(
                     "feed",

@@ -218,8 +218,12 @@ impl Control {
             end = Some(End::VenueGone);
         }
         while let Some(event) = self.engine.outlets.feed.pop() {
-            if matches!(event, FeedEvent::Lost(_)) {
-                self.engine.wants.send(Want::Feed).ok();
+            match event {
+                FeedEvent::SessionDead => end = Some(End::SessionDead),
+                FeedEvent::Lost(_) if end != Some(End::SessionDead) => {
+                    self.engine.wants.send(Want::Feed).ok();
+                }
+                _ => {}
             }
             speak(console, &mut |console| console.feed(&event));
         }

@@ -38,6 +38,8 @@ pub enum FeedEvent {
     Lost(NetFault),
     /// The broker sent an error text.
     VenueError(String),
+    /// The broker says that the session is dead: the feed is not to be dialled again with it.
+    SessionDead,
 }
 
 /// Lanes and tables of a feed.
@@ -99,6 +101,8 @@ pub struct Feed {
     stuck: Option<Tick>,
     /// Why the socket was lost, until control was told.
     untold: Option<NetFault>,
+    /// The broker has said that it ends the connection.
+    goodbye: Option<FeedFault>,
     merge: Merge,
     volumes: Vec<u32>,
     heard: MonoNanos,
@@ -138,6 +142,7 @@ impl Feed {
             held: None,
             stuck: None,
             untold: None,
+            goodbye: None,
             merge: Merge::new(instruments),
             volumes: vec![NO_VOLUME; instruments],
             heard: MonoNanos(0),
@@ -315,7 +320,30 @@ impl Feed {
             self.own = own;
         }
         self.socket = socket;
+        if let Some(fault) = self.goodbye.take() {
+            self.part(fault);
+        }
         done
+    }
+
+    #[inline]
+    fn note(&mut self, fault: FeedFault) {
+        self.totals.faults.add(fault);
+        if matches!(fault, FeedFault::Disconnected | FeedFault::SessionDead) {
+            self.goodbye = Some(fault);
+        }
+    }
+
+    /// Leaves a connection the broker has ended, without waiting for its socket to say so.
+    #[cold]
+    fn part(&mut self, fault: FeedFault) {
+        if fault == FeedFault::SessionDead {
+            self.parts.events.push(FeedEvent::SessionDead);
+        }
+        self.lose(NetFault::Broken {
+            host: "feed".to_owned(),
+            why: format!("the broker ended the connection ({fault})"),
+        });
     }
 
     /// Walks up to a batch; says how many packets that were, and whether the message is over.
@@ -325,7 +353,7 @@ impl Feed {
         while done < BATCH && self.stuck.is_none() {
             match walk.step(self.parts.broker, message) {
                 Step::Quote(quote) => self.hand_on(&quote, walk.received, clock),
-                Step::Fault(fault) => self.totals.faults.add(fault),
+                Step::Fault(fault) => self.note(fault),
                 Step::Starved => return (done, false),
                 Step::Done => return (done, true),
             }
