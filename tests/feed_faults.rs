@@ -421,7 +421,10 @@ fn a_broker_that_ends_the_connection_is_left_at_once_and_a_dead_session_is_told(
         let [low, high] = reason.to_le_bytes();
         send(&mut venue, vec![50, 10, 0, 0, 0, 0, 0, 0, low, high]);
         line.until("the loss", |line| !line.losses().is_empty());
-        let dead = line.news.iter().filter(|news| matches!(news, FeedEvent::SessionDead));
+        let dead = line
+            .news
+            .iter()
+            .filter(|news| matches!(news, FeedEvent::SessionDead));
         assert_eq!(dead.count(), usize::from(is_dead), "{reason}");
         assert_eq!((line.losses().len(), line.count(fault)), (1, 1));
         // The venue has closed nothing: another socket takes over all the same.
