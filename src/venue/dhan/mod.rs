@@ -284,6 +284,10 @@ impl Desk for Dhan {
         market::candle_days(interval)
     }
 
+    fn candles_per_second() -> u32 {
+        5
+    }
+
     fn candles_request(
         auth: &Auth,
         instrument: &Instrument,
