@@ -290,6 +290,11 @@ impl Broker {
         at!(self, Desk::candle_days(interval))
     }
 
+    /// See [`Desk::candles_per_second`].
+    pub fn candles_per_second(self) -> u32 {
+        at!(self, Desk::candles_per_second())
+    }
+
     /// See [`Desk::candles_request`].
     pub fn candles_request(
         self,

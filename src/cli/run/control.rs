@@ -122,7 +122,12 @@ impl Control {
         let filled_before = earlier.iter().filter(is_filled).count();
         let open = Open::of(earlier);
         let tape = match &args.record {
-            Some(path) => Some(Recording::begin(path, &prepared.header, &prepared.history)?),
+            Some(path) => Some(Recording::begin(
+                path,
+                prepared.armoury.broker,
+                &prepared.header,
+                &prepared.history,
+            )?),
             None => None,
         };
         let progress = progress(args, prepared.day_open, prepared.day_end);
@@ -320,10 +325,11 @@ impl Control {
 
     /// Writes what the engine handed to the recorder.
     fn record(&mut self) -> Result<(), Failure> {
+        let now = self.engine.clock.mono();
         let recorders = &mut self.engine.outlets.recorders;
         self.tape
             .as_mut()
-            .map_or(Ok(()), |tape| tape.drain(recorders))
+            .map_or(Ok(()), |tape| tape.drain(recorders, now))
     }
 
     /// True when the day is over: by the clock, or because the simulated venue says so.
