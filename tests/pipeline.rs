@@ -464,7 +464,7 @@ fn a_wrong_secret_ends_the_run_before_anything_is_ordered() {
     let world = World::new(unchanged);
     let venue = Venue::start(&world, "venue", &[]);
     let mut ready = venue.ready.clone();
-    ready["api_secret"] = Value::from("another");
+    ready["login"]["api_secret"] = Value::from("another");
     let file = world.path("wrong.json");
     fs::write(&file, ready.to_string()).expect("written");
     let run = refused(&world, Some(&file), &[]);
