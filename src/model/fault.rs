@@ -23,11 +23,17 @@ pub enum FeedFault {
     Oversized,
     /// The broker says that it ends the connection.
     Disconnected,
+    /// The best bid is above the best ask.
+    Crossed,
+    /// The exchange's stamp is before that of an earlier tick.
+    Backwards,
+    /// A price far from the ones before and behind it.
+    Outlier,
 }
 
 impl FeedFault {
     /// Every fault, in the order of its counter.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Truncated,
         Self::Trailing,
         Self::Length,
@@ -37,6 +43,9 @@ impl FeedFault {
         Self::Text,
         Self::Oversized,
         Self::Disconnected,
+        Self::Crossed,
+        Self::Backwards,
+        Self::Outlier,
     ];
 
     /// The word shown to people.
@@ -51,6 +60,9 @@ impl FeedFault {
             Self::Text => "text",
             Self::Oversized => "oversized",
             Self::Disconnected => "disconnected",
+            Self::Crossed => "crossed",
+            Self::Backwards => "backwards",
+            Self::Outlier => "outlier",
         }
     }
 }
