@@ -52,13 +52,17 @@ type Venue = WebSocket<TcpStream>;
 
 impl Line {
     fn open() -> Self {
+        Self::to(Broker::Kite)
+    }
+
+    fn to(broker: Broker) -> Self {
         let (sockets, sockets_rx, _) = lossless("s", 2, Policy::Stall);
         let (ticks_tx, ticks, _) = lossless("t", 4_096, Policy::Merge);
         let (updates_tx, updates, _) = lossless("u", 4, Policy::Stall);
         let (events_tx, events, _) = counted("e", 256);
         let feed = Feed::new(FeedParts {
             links: vec![LinkParts {
-                broker: Broker::Kite,
+                broker,
                 source: 0,
                 kind: LinkKind::Prices,
                 tokens: TokenTable::new([(KNOWN, InstrumentIx(0)), (OTHER, InstrumentIx(1))]),
@@ -416,6 +420,28 @@ fn a_venue_that_says_goodbye_is_lost_too() {
     line.until("the loss", |line| !line.losses().is_empty());
     assert_eq!(line.seen.len(), 1);
     assert_eq!(line.losses().len(), 1);
+}
+
+#[test]
+fn a_broker_that_ends_the_connection_is_left_at_once_and_a_dead_session_is_told() {
+    for (reason, is_dead, fault) in [
+        (805_u16, false, FeedFault::Disconnected),
+        (807, true, FeedFault::SessionDead),
+    ] {
+        let mut line = Line::to(Broker::Dhan);
+        let mut venue = line.connect();
+        let [low, high] = reason.to_le_bytes();
+        send(&mut venue, vec![50, 10, 0, 0, 0, 0, 0, 0, low, high]);
+        line.until("the loss", |line| !line.losses().is_empty());
+        let dead = line
+            .news
+            .iter()
+            .filter(|news| matches!(news, FeedEvent::SessionDead(_)));
+        assert_eq!(dead.count(), usize::from(is_dead), "{reason}");
+        assert_eq!((line.losses().len(), line.count(fault)), (1, 1));
+        // The venue has closed nothing: another socket takes over all the same.
+        drop(line.connect());
+    }
 }
 
 #[test]

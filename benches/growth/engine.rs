@@ -197,6 +197,7 @@ fn units(shape: &Shape, clock: &Clock) -> (Vec<Unit>, Vec<StrategyPlan>) {
             short: ShortBar::Keep,
             bank: bank.clone(),
             sessions: vec![session],
+            warm_bars_min: 0,
         });
         for bar in &history {
             assert!(unit.commit(bar));

@@ -113,6 +113,9 @@ fn values(config: &Config) -> Value {
             "source": match &config.warmup.source {
                 WarmupSource::Venue => "venue".to_owned(),
                 WarmupSource::File(file) => file.display().to_string(),
+                WarmupSource::Folder => {
+                    config.engine.data_dir.join("historical").display().to_string()
+                }
             },
         },
         "bars": {

@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod flatten;
 mod hand;
 mod inquiry;
+pub mod instruments;
 pub mod kill;
 pub mod latency;
 pub mod readings;
@@ -91,6 +92,7 @@ enum Verb {
     Replay(replay::Args),
     Backtest(backtest::Args),
     Calendar(calendar::Args),
+    Instruments(Box<instruments::Args>),
     Readings(readings::Args),
     Decode(decode::Args),
     Latency(latency::Args),
@@ -119,6 +121,7 @@ pub fn main() -> ExitCode {
         Verb::Replay(args) => replay::run(&args),
         Verb::Backtest(args) => backtest::run(&args),
         Verb::Calendar(args) => calendar::run(&args),
+        Verb::Instruments(args) => instruments::run(&args),
         Verb::Readings(args) => readings::run(&args),
         Verb::Decode(args) => decode::run(&args),
         Verb::Latency(args) => latency::run(&args),

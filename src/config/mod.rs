@@ -21,7 +21,7 @@ pub use market::{
 };
 pub use run::{
     BarsConfig, Config, ConfigErrors, EngineConfig, FeedConfig, IdleChoice, JournalSync,
-    LimitsConfig, NearCutoff, OutlierConfig, TopologyChoice, VenueConfig, WarmupConfig,
+    LimitsConfig, NearCutoff, OutlierConfig, TopologyChoice, VenueConfig, WARMUP_MIN, WarmupConfig,
     WarmupSource,
 };
 pub use strategy::{

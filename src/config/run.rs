@@ -246,6 +246,8 @@ pub enum WarmupSource {
     Venue,
     /// Read from a price file.
     File(PathBuf),
+    /// Read from `historical/NAME.csv` of the data folder, a file an instrument.
+    Folder,
 }
 
 /// History before the first decision.
@@ -821,10 +823,7 @@ fn warmup(section: Section<'_>, folder: &Path) -> WarmupConfig {
     let file = section.text("file");
     let source = match (from_file, file) {
         (true, Some(found)) => WarmupSource::File(folder.join(found.value)),
-        (true, None) => {
-            section.missing("file", "source = \"file\" needs the price file to read");
-            WarmupSource::Venue
-        }
+        (true, None) => WarmupSource::Folder,
         (false, Some(found)) => {
             section.wrong(
                 "file",

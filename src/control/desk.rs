@@ -7,7 +7,7 @@
 use crate::model::{Bar, Exchange, Instrument, Qty, WallNanos};
 use crate::net::{HttpConnection, NetFault, Response, Url};
 use crate::venue::books::{OrderRow, Positions, TradeRow};
-use crate::venue::master::{ContractKey, MasterFault};
+use crate::venue::master::{ContractKey, Master, MasterFault, check_end};
 use crate::venue::quotes::{QuoteKind, QuoteRow};
 use crate::venue::session::{Answer, Ask, Credentials, Opening, Profile, Session, Step};
 use crate::venue::{ApiFault, Auth, Broker, Endpoint, Interval, JsonScratch, Request};
@@ -284,21 +284,39 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// [`DeskFault`], also when more than 1 % of the master cannot be read.
+    /// As [`Self::master`].
     pub fn instruments(
         &mut self,
         exchange: Exchange,
         keep: impl Fn(&Instrument) -> bool,
         qty_max: impl Fn(&ContractKey<'_>) -> Qty,
     ) -> Result<Vec<Instrument>, DeskFault> {
+        Ok(self.master(exchange, keep, qty_max)?.instruments)
+    }
+
+    /// The instrument master of one exchange: the rows that `keep` wants, and how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskFault`], also when the master is truncated or more than 1 % of it cannot be read.
+    pub fn master(
+        &mut self,
+        exchange: Exchange,
+        keep: impl Fn(&Instrument) -> bool,
+        qty_max: impl Fn(&ContractKey<'_>) -> Qty,
+    ) -> Result<Master, DeskFault> {
         let (broker, auth) = (self.broker, self.session.auth.clone());
         let file = self.converse("instruments", |answer, json| {
             broker.master(&auth, exchange, answer, json)
         })?;
-        let found = broker
-            .parse_master(&file.body, exchange, &keep, &qty_max)
-            .map_err(|source| DeskFault::Master { exchange, source })?;
-        Ok(found.instruments)
+        check_end(&file.body)
+            .and_then(|()| broker.parse_master(&file.body, exchange, &keep, &qty_max))
+            .map_err(|source| DeskFault::Master { exchange, source })
+    }
+
+    /// Host and port of the order interface: what names the venue a file came from.
+    pub fn origin(&self) -> String {
+        format!("{}:{}", self.url.host, self.url.port)
     }
 
     /// Bars of an instrument from `from` up to and including the bar that starts at `to`.

@@ -23,6 +23,8 @@ pub enum FeedFault {
     Oversized,
     /// The broker says that it ends the connection.
     Disconnected,
+    /// The broker says that the session is dead: another connection with the same token is refused too.
+    SessionDead,
     /// The best bid is above the best ask.
     Crossed,
     /// The exchange's stamp is before that of an earlier tick.
@@ -33,7 +35,7 @@ pub enum FeedFault {
 
 impl FeedFault {
     /// Every fault, in the order of its counter.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Truncated,
         Self::Trailing,
         Self::Length,
@@ -43,6 +45,7 @@ impl FeedFault {
         Self::Text,
         Self::Oversized,
         Self::Disconnected,
+        Self::SessionDead,
         Self::Crossed,
         Self::Backwards,
         Self::Outlier,
@@ -60,6 +63,7 @@ impl FeedFault {
             Self::Text => "text",
             Self::Oversized => "oversized",
             Self::Disconnected => "disconnected",
+            Self::SessionDead => "session_dead",
             Self::Crossed => "crossed",
             Self::Backwards => "backwards",
             Self::Outlier => "outlier",

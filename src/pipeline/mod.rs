@@ -19,9 +19,11 @@ pub mod backup;
 pub mod batch;
 pub mod day;
 pub mod header;
+pub mod history;
 pub mod inquiry;
 pub mod links;
 pub mod replay;
+pub mod resolve;
 
 pub use header::{parse_tape_header, tape_header_text};
 
@@ -177,8 +179,10 @@ pub struct Start {
     pub now: WallNanos,
     /// When records must be on the disk.
     pub sync: Sync,
-    /// True to hand every input to a recorder.
+    /// True to hand every input of the deciding stage to a recorder.
     pub records: bool,
+    /// True to hand every frame of the feed to another.
+    pub frames: bool,
     /// Time without an order after which a spinning gateway rehearses one, nanoseconds; zero never.
     pub rehearse_ns: u64,
     /// Real-time class of the hot threads, where it was settled that they may have it.
@@ -211,14 +215,14 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     let (reply, reply_reader) = meter(Hop::Reply);
 
     let mut recorders = Vec::new();
-    let mut recorder = || {
-        start.records.then(|| {
+    let mut recorder = |is_wanted: bool| {
+        is_wanted.then(|| {
             let (sender, receiver) = bytes(RECORDER_BYTES);
             recorders.push(receiver);
             sender
         })
     };
-    let (input_recorder, frame_recorder) = (recorder(), recorder());
+    let (input_recorder, frame_recorder) = (recorder(start.records), recorder(start.frames));
 
     let plan = links::plan(&armoury)?;
     let has_sockets = armoury.uses_sockets;

@@ -29,6 +29,7 @@ pub mod world;
 
 mod account;
 mod desk;
+mod dhan;
 mod dice;
 mod http;
 mod intake;

@@ -1,5 +1,6 @@
 //! The brokers, by name: every call is a match on the variant.
 
+use super::dhan::Dhan;
 use super::kite::Kite;
 use super::port::{Desk, Feed, Orders};
 use super::session::{Answer, Credentials, Opening, Profile, Session, Step};
@@ -15,6 +16,8 @@ use crate::model::{Bar, Exchange, FeedFault, Instrument, Qty, Quote, Side, Token
 pub enum Broker {
     /// Zerodha Kite Connect v3.
     Kite,
+    /// DhanHQ v2.
+    Dhan,
 }
 
 /// The match of every call: one line a broker.
@@ -22,18 +25,20 @@ macro_rules! at {
     ($broker:expr, $port:ident :: $call:ident ($($argument:expr),*)) => {
         match $broker {
             Broker::Kite => <Kite as $port>::$call($($argument),*),
+            Broker::Dhan => <Dhan as $port>::$call($($argument),*),
         }
     };
 }
 
 impl Broker {
     /// Every broker.
-    pub const ALL: [Self; 1] = [Self::Kite];
+    pub const ALL: [Self; 2] = [Self::Kite, Self::Dhan];
 
     /// What is constant about the broker.
     pub const fn facts(self) -> &'static Facts {
         match self {
             Self::Kite => &Kite::FACTS,
+            Self::Dhan => &Dhan::FACTS,
         }
     }
 
@@ -283,6 +288,11 @@ impl Broker {
     /// See [`Desk::candle_days`].
     pub fn candle_days(self, interval: Interval) -> Option<i32> {
         at!(self, Desk::candle_days(interval))
+    }
+
+    /// See [`Desk::candles_per_second`].
+    pub fn candles_per_second(self) -> u32 {
+        at!(self, Desk::candles_per_second())
     }
 
     /// See [`Desk::candles_request`].

@@ -94,7 +94,7 @@ impl Request {
 }
 
 /// Headers, query keys and form fields whose values are never shown.
-const HIDDEN: [&str; 12] = [
+const HIDDEN: [&str; 14] = [
     "authorization",
     "cookie",
     "api_key",
@@ -107,6 +107,8 @@ const HIDDEN: [&str; 12] = [
     "api_secret",
     "checksum",
     "password",
+    "pin",
+    "totp",
 ];
 
 impl fmt::Debug for Request {

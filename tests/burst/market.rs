@@ -165,6 +165,7 @@ impl Line {
                 short: ShortBar::Keep,
                 bank: BankPlan::new(),
                 sessions: vec![session()],
+                warm_bars_min: 0,
             })
         });
         let at = Stamp {

@@ -74,6 +74,8 @@ pub(super) struct Control {
     /// When histograms were last taken.
     collected: MonoNanos,
     feeds: Feeds,
+    /// Links of a backup whose session is dead: not dialled again.
+    dead_links: Vec<LinkIx>,
     shown: MonoNanos,
     progress: Option<ProgressBar>,
     strategies: Vec<String>,
@@ -127,7 +129,12 @@ impl Control {
         let filled_before = earlier.iter().filter(is_filled).count();
         let open = Open::of(earlier);
         let tape = match &args.record {
-            Some(path) => Some(Recording::begin(path, &prepared.header, &prepared.history)?),
+            Some(path) => Some(Recording::begin(
+                path,
+                prepared.armoury.broker,
+                &prepared.header,
+                &prepared.history,
+            )?),
             None => None,
         };
         let progress = progress(args, prepared.day_open, prepared.day_end);
@@ -155,6 +162,7 @@ impl Control {
             asked_sim: MonoNanos(0),
             collected: MonoNanos(0),
             feeds,
+            dead_links: Vec::new(),
             shown: MonoNanos(0),
             progress,
             strategies: prepared.names.strategies,
@@ -219,8 +227,17 @@ impl Control {
             end = Some(End::VenueGone);
         }
         while let Some(event) = self.engine.outlets.feed.pop() {
-            if let FeedEvent::Lost(link, _) = event {
-                self.engine.wants.ask(Want::Feed(link));
+            match &event {
+                FeedEvent::SessionDead(link) if self.feeds.is_primary(*link) => {
+                    end = Some(End::SessionDead);
+                }
+                FeedEvent::SessionDead(link) => self.dead_links.push(*link),
+                FeedEvent::Lost(link, _)
+                    if end != Some(End::SessionDead) && !self.dead_links.contains(link) =>
+                {
+                    self.engine.wants.ask(Want::Feed(*link));
+                }
+                _ => {}
             }
             speak(console, &mut |console| self.feeds.tell(&event, console));
         }
@@ -342,10 +359,11 @@ impl Control {
 
     /// Writes what the engine handed to the recorder.
     fn record(&mut self) -> Result<(), Failure> {
+        let now = self.engine.clock.mono();
         let recorders = &mut self.engine.outlets.recorders;
         self.tape
             .as_mut()
-            .map_or(Ok(()), |tape| tape.drain(recorders))
+            .map_or(Ok(()), |tape| tape.drain(recorders, now))
     }
 
     /// True when the day is over: by the clock, or because the simulated venue says so.

@@ -32,6 +32,11 @@ impl Feeds {
         self.sources.len().saturating_sub(1)
     }
 
+    /// True for a link of the broker that also takes the orders.
+    pub(super) fn is_primary(&self, link: LinkIx) -> bool {
+        self.links.get(link.at()).is_none_or(|own| own.source == 0)
+    }
+
     fn link(&self, link: LinkIx) -> &str {
         let own = self.links.get(link.at());
         own.map_or("feed", |own| own.name.as_str())
@@ -74,6 +79,13 @@ impl Feeds {
             FeedEvent::Lost(link, why) => (
                 format!("{} lost: {why}", self.of_link(*link)),
                 json!({ "state": "lost", "why": why.to_string(), "link": self.link(*link) }),
+            ),
+            FeedEvent::SessionDead(link) => (
+                format!(
+                    "{}: the broker ended the session; it is not dialled again with it",
+                    self.of_link(*link)
+                ),
+                json!({ "state": "session_dead", "link": self.link(*link) }),
             ),
             FeedEvent::VenueError(link, why) => (
                 format!("the broker says: {why}"),

@@ -62,6 +62,8 @@ pub enum Skip {
     TooLate,
     /// Nothing is held that an exit could close.
     Flat,
+    /// Too few bars of history for an entry.
+    NotWarm,
     /// The watched instrument was not heard lately.
     Stale,
     /// Two sources differ on a price the entry would be based on.
@@ -79,6 +81,7 @@ impl Skip {
             Self::PyramidsDone => "additions used up",
             Self::TooLate => "too close to the close",
             Self::Flat => "nothing to close",
+            Self::NotWarm => "not warm: too few bars of history",
             Self::Stale => "no fresh price of what is watched",
             Self::Diverges => "the sources differ on the price",
             Self::Late => "the price is old by the exchange's time",
@@ -115,6 +118,8 @@ struct Run {
     exit: Option<Exiting>,
     /// What was skipped last in this bar: it is told once.
     skipped: Option<(Action, Skip)>,
+    /// False while there are too few bars for an entry.
+    is_warm: bool,
 }
 
 /// An exit that stands: when it may be tried again, and how often it was refused.
@@ -208,6 +213,7 @@ impl Evaluate {
             rests: false,
             exit: None,
             skipped: None,
+            is_warm: true,
         };
         Self {
             runs: plans.into_iter().map(run).collect(),
@@ -402,6 +408,13 @@ impl Evaluate {
         }
     }
 
+    /// Says whether a strategy has seen enough bars for entries; it has until told otherwise.
+    pub fn set_warm(&mut self, strategy: StrategyIx, is_warm: bool) {
+        if let Some(run) = self.runs.get_mut(strategy.at()) {
+            run.is_warm = is_warm;
+        }
+    }
+
     /// How many strategies it decides for.
     pub fn strategies(&self) -> usize {
         self.runs.len()
@@ -474,6 +487,9 @@ impl Evaluate {
         };
         let plan = &run.plan;
         let is_exit = action == Action::Exit;
+        if !is_exit && !run.is_warm {
+            return Err(Skip::NotWarm);
+        }
         if !is_exit && occasion.tick.exchange_time >= occasion.close.offset(-plan.entry_cutoff_ns) {
             return Err(Skip::TooLate);
         }

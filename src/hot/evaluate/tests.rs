@@ -532,3 +532,21 @@ fn an_exit_that_a_restart_cut_short_stands_and_one_that_was_done_does_not() {
         assert_eq!(is_exit, legs_done == 1, "{verdict:?}");
     }
 }
+
+#[test]
+fn a_strategy_that_is_not_warm_opens_nothing_and_still_closes() {
+    let strategy = StrategyIx(0);
+    let mut bench = Bench::new(Policy::EveryTick);
+    bench.evaluate.set_warm(strategy, false);
+    let waits = Verdict::Skipped(Action::Entry, Skip::NotWarm);
+    assert_eq!(bench.see(tick(101)), waits);
+    assert_eq!(bench.see(tick(101)), Verdict::Nothing, "told once");
+    bench.evaluate.set_warm(strategy, true);
+    assert_eq!(bench.wanted(tick(101)).signal.action, Action::Entry);
+
+    let mut bench = Bench::enter(Policy::EveryTick);
+    bench.evaluate.set_warm(strategy, false);
+    let waits = Verdict::Skipped(Action::Pyramid, Skip::NotWarm);
+    assert_eq!(bench.see(tick(102)), waits);
+    assert_eq!(bench.wanted(tick(89)).signal.action, Action::Exit);
+}

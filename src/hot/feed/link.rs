@@ -4,7 +4,7 @@ use super::hub::{Arrival, Hub};
 use super::rehearsal::Rehearsal;
 use super::walk::{Step, Walk};
 use super::{BATCH, FeedEvent, LinkKind, LinkParts};
-use crate::model::{InstrumentIx, LinkIx, MonoNanos, Quote, Token};
+use crate::model::{FeedFault, InstrumentIx, LinkIx, MonoNanos, Quote, Token};
 use crate::net::websocket::{Arrived, Received};
 use crate::net::{FeedSocket, NetFault};
 use crate::ring::{LinkState, LinkView};
@@ -34,6 +34,8 @@ pub(super) struct Link {
     own: Option<Bytes>,
     /// Why the socket was lost, until control was told.
     untold: Option<NetFault>,
+    /// The broker has said that it ends the connection.
+    goodbye: Option<FeedFault>,
     heard: MonoNanos,
     ticked: MonoNanos,
     /// When the socket was last looked at.
@@ -63,6 +65,7 @@ impl Link {
             walk: None,
             own: None,
             untold: None,
+            goodbye: None,
             heard: MonoNanos(0),
             ticked: MonoNanos(0),
             polled: MonoNanos(0),
@@ -224,7 +227,32 @@ impl Link {
         if self.walk.as_ref().is_none_or(Walk::is_starved) {
             done += self.read(hub, registry, clock);
         }
-        done + self.advance(hub, clock)
+        done += self.advance(hub, clock);
+        if let Some(fault) = self.goodbye.take() {
+            self.part(fault, registry, hub);
+        }
+        done
+    }
+
+    /// Leaves a connection the broker has ended, without waiting for its socket to say so.
+    #[cold]
+    fn part(&mut self, fault: FeedFault, registry: Option<&mio::Registry>, hub: &mut Hub) {
+        if fault == FeedFault::SessionDead {
+            hub.events.push(FeedEvent::SessionDead(self.ix));
+        }
+        let why = NetFault::Broken {
+            host: "feed".to_owned(),
+            why: format!("the broker ended the connection ({fault})"),
+        };
+        self.lose(why, registry, hub);
+    }
+
+    #[inline]
+    fn note(&mut self, fault: FeedFault, hub: &mut Hub) {
+        hub.totals.faults.add(fault);
+        if matches!(fault, FeedFault::Disconnected | FeedFault::SessionDead) {
+            self.goodbye = Some(fault);
+        }
     }
 
     /// Reads one message, if there is one.
@@ -343,7 +371,7 @@ impl Link {
         while done < BATCH && !hub.is_stuck() {
             match walk.step(self.parts.broker, message) {
                 Step::Quote(quote) => self.take(&quote, walk.received, hub, clock),
-                Step::Fault(fault) => hub.totals.faults.add(fault),
+                Step::Fault(fault) => self.note(fault, hub),
                 Step::Starved => return (done, false),
                 Step::Done => return (done, true),
             }

@@ -47,6 +47,8 @@ pub enum FeedEvent {
     Lost(LinkIx, NetFault),
     /// The broker sent an error text.
     VenueError(LinkIx, String),
+    /// The broker says that the session is dead: the link is not to be dialled again with it.
+    SessionDead(LinkIx),
     /// Every subscription of a new connection was proved by a tick.
     Restored {
         /// The link.
