@@ -91,6 +91,8 @@ fn decode(c: &mut Criterion) {
         sockets: vec![sockets],
         polls: None,
         policy: FailoverPolicy::default(),
+        bands: Vec::new(),
+        suspect_ns: 0,
         exchange_age_ns_max: i64::MAX,
         board: FeedParts::board_for(1, packets.len()),
         ticks,

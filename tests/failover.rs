@@ -17,9 +17,10 @@ mod line;
 
 use line::{BACKUP, FIRST_VOLUME, INSTRUMENTS, Line, MS, POLICY, PRIMARY, SECOND, Source};
 use tezi::hot::feed::FeedEvent;
-use tezi::model::{InstrumentIx, LinkIx, Origin, Price};
+use tezi::model::{FeedFault, InstrumentIx, LinkIx, Origin, Price, Token};
 use tezi::ring::LinkState;
 use tezi::rules::failover::Why;
+use tezi::venue::kite::packet::Level;
 
 const FIRST: InstrumentIx = InstrumentIx(0);
 const OTHER: InstrumentIx = InstrumentIx(1);
@@ -307,7 +308,12 @@ fn a_tick_that_is_old_by_the_exchange_is_marked_and_a_prompt_one_is_not() {
     line.run(SECOND, |_, _| true);
     assert!(line.take().iter().all(|tick| !tick.source.is_late()));
     line.kill(BACKUP);
+    // What comes five seconds late does not come for five seconds.
     line.delay(PRIMARY, 5);
+    for _ in 0..50 {
+        line.heartbeat(PRIMARY);
+        line.run(100 * MS, |_, _| false);
+    }
     line.run(SECOND, |_, _| true);
     let late = line.take();
     assert!(!late.is_empty() && late.iter().all(|tick| tick.source.is_late()));
@@ -339,6 +345,94 @@ fn volumes_are_those_of_the_exchange_whoever_tells_them() {
     assert_eq!(changes.count(), 2, "there and back");
     // The first tick of the day tells where counting begins.
     assert_eq!(of(&ticks), u64::from(line.volume() - FIRST_VOLUME));
+}
+
+/// Prices handed on since the last call, in paise.
+fn paise(line: &mut Line) -> Vec<i64> {
+    line.take().iter().map(|tick| tick.last.0 / 100).collect()
+}
+
+#[test]
+fn a_price_far_off_waits_for_a_second_one_and_is_dropped_when_it_was_wrong() {
+    let mut line = Line::open();
+    line.run(SECOND, |_, _| true);
+    line.take();
+    line.tell(PRIMARY, |packet| packet.last = 5_400_000);
+    assert_eq!(paise(&mut line), [0_i64; 0], "nobody acts on it alone");
+    line.tell(PRIMARY, |packet| packet.last = 5_001_000);
+    assert_eq!(paise(&mut line), [5_001_000]);
+    assert_eq!(line.feed.totals().faults.of(FeedFault::Outlier), 1);
+    let told = line.news.iter().any(|event| {
+        matches!(event, FeedEvent::BadTick { fault: FeedFault::Outlier, last, .. }
+            if *last == Price::from_paise(5_400_000))
+    });
+    assert!(told, "one of them is told: {:?}", line.news);
+    // A second tick confirms, and nothing is lost.
+    line.tell(PRIMARY, |packet| packet.last = 5_400_000);
+    line.tell(PRIMARY, |packet| packet.last = 5_401_000);
+    assert_eq!(paise(&mut line), [5_400_000, 5_401_000]);
+    // So does another source.
+    line.tell(PRIMARY, |packet| packet.last = 4_900_000);
+    assert_eq!(paise(&mut line), [0_i64; 0]);
+    line.tell(BACKUP, |packet| packet.last = 4_900_500);
+    assert_eq!(paise(&mut line), [4_900_000]);
+    assert_eq!(line.feed.totals().faults.of(FeedFault::Outlier), 1);
+}
+
+#[test]
+fn a_price_far_off_that_nobody_contradicts_counts_after_its_time() {
+    let mut line = Line::open();
+    line.run(SECOND, |_, _| true);
+    line.take();
+    line.tell(PRIMARY, |packet| packet.last = 5_400_000);
+    line.run(900 * MS, |_, _| false);
+    assert_eq!(paise(&mut line), [0_i64; 0]);
+    line.run(100 * MS, |_, _| false);
+    assert_eq!(paise(&mut line), [5_400_000]);
+    assert_eq!(line.feed.totals().faults.total(), 0);
+}
+
+#[test]
+fn crossed_zero_and_old_ticks_are_dropped_and_counted_by_their_kind() {
+    let mut line = Line::open();
+    line.run(2 * SECOND, |_, _| true);
+    line.take();
+    let level = |price| Level {
+        price,
+        ..Level::default()
+    };
+    line.tell(PRIMARY, |packet| {
+        packet.bids[0] = level(5_000_100);
+        packet.asks[0] = level(5_000_000);
+    });
+    line.tell(PRIMARY, |packet| packet.last = 0);
+    line.tell(PRIMARY, |packet| packet.exchange_secs -= 2);
+    line.tell(PRIMARY, |packet| packet.token = Token(9 << 8 | 2));
+    assert_eq!(paise(&mut line), [0_i64; 0]);
+    let faults = line.feed.totals().faults;
+    for fault in [
+        FeedFault::Crossed,
+        FeedFault::Price,
+        FeedFault::Backwards,
+        FeedFault::UnknownToken,
+    ] {
+        assert_eq!(faults.of(fault), 1, "{fault}");
+    }
+    line.tell(PRIMARY, |packet| packet.last = 5_000_300);
+    assert_eq!(paise(&mut line), [5_000_300]);
+}
+
+#[test]
+fn a_stamp_from_the_future_does_not_make_later_ticks_old() {
+    let mut line = Line::open();
+    line.run(SECOND, |_, _| true);
+    line.take();
+    line.tell(PRIMARY, |packet| packet.exchange_secs += 3_600);
+    line.run(50 * MS, |_, _| false);
+    line.tell(PRIMARY, |packet| packet.last = 5_000_300);
+    let ticks = line.take();
+    assert_eq!(ticks.len(), 2);
+    assert!(ticks[0].source.is_late() && !ticks[1].source.is_late());
 }
 
 /// Worlds of random troubles: whatever happens, who serves is alive, and somebody serves soon.

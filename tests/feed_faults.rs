@@ -73,6 +73,8 @@ impl Line {
             sockets: vec![sockets_rx],
             polls: None,
             policy: FailoverPolicy::default(),
+            bands: Vec::new(),
+            suspect_ns: 0,
             exchange_age_ns_max: i64::MAX,
             board: FeedParts::board_for(1, 2),
             ticks: ticks_tx,

@@ -128,6 +128,17 @@ pub struct VenueConfig {
     pub simulated: bool,
 }
 
+/// What is a price far off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutlierConfig {
+    /// Widest step of an index, share or future that needs no confirmation, in 1/100 of one percent.
+    pub basis_points: i64,
+    /// The same of an option.
+    pub option_basis_points: i64,
+    /// How long a price beyond waits for a second tick or source, nanoseconds.
+    pub suspect_ns: u64,
+}
+
 /// Market data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedConfig {
@@ -145,6 +156,8 @@ pub struct FeedConfig {
     pub failover: FailoverPolicy,
     /// True to ask for quotes while no socket brings prices.
     pub polls: bool,
+    /// What is a price far off.
+    pub outliers: OutlierConfig,
 }
 
 /// What becomes of an exit that is still unknown when the session ends soon (reliability, section 2.6).
@@ -702,6 +715,15 @@ fn feed(section: Section<'_>) -> FeedConfig {
             slow_ns: slow_ms.saturating_mul(1_000_000),
         },
         polls: section.truth("poll", true),
+        outliers: OutlierConfig {
+            basis_points: section.basis_points("outlier_percent", 10..=10_000, 300),
+            option_basis_points: section.basis_points(
+                "option_outlier_percent",
+                10..=100_000,
+                5_000,
+            ),
+            suspect_ns: millis("suspect_ms", 0..=60_000, 1_000),
+        },
     };
     section.finish();
     feed

@@ -25,11 +25,17 @@ pub enum FeedFault {
     Disconnected,
     /// The broker says that the session is dead: another connection with the same token is refused too.
     SessionDead,
+    /// The best bid is above the best ask.
+    Crossed,
+    /// The exchange's stamp is before that of an earlier tick.
+    Backwards,
+    /// A price far from the ones before and behind it.
+    Outlier,
 }
 
 impl FeedFault {
     /// Every fault, in the order of its counter.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Truncated,
         Self::Trailing,
         Self::Length,
@@ -40,6 +46,9 @@ impl FeedFault {
         Self::Oversized,
         Self::Disconnected,
         Self::SessionDead,
+        Self::Crossed,
+        Self::Backwards,
+        Self::Outlier,
     ];
 
     /// The word shown to people.
@@ -55,6 +64,9 @@ impl FeedFault {
             Self::Oversized => "oversized",
             Self::Disconnected => "disconnected",
             Self::SessionDead => "session_dead",
+            Self::Crossed => "crossed",
+            Self::Backwards => "backwards",
+            Self::Outlier => "outlier",
         }
     }
 }

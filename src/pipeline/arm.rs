@@ -11,8 +11,8 @@
 use super::backup::Backup;
 use super::history::first_day;
 use crate::config::{
-    Config, InstrumentRef, LegsConfig, NearCutoff, StrategyConfig, UnknownDay, VenueConfig,
-    WARMUP_MIN,
+    Config, InstrumentRef, LegsConfig, NearCutoff, OutlierConfig, StrategyConfig, UnknownDay,
+    VenueConfig, WARMUP_MIN,
 };
 use crate::control::desk::{Desk, DeskFault};
 use crate::control::masters::MastersFault;
@@ -99,6 +99,8 @@ pub struct Settings {
     pub polls: bool,
     /// Longest time from the exchange's stamp of a tick to an entry based on it, nanoseconds.
     pub exchange_age_ns_max: i64,
+    /// What is a price far off, and how long it waits.
+    pub outliers: OutlierConfig,
     /// How long after its end the clock closes a bar, in nanoseconds.
     pub close_grace_ns: u64,
     /// Idle time after which a connection is warmed, in nanoseconds.
@@ -521,6 +523,7 @@ pub fn armoury(
             failover: config.feed.failover,
             polls: config.feed.polls,
             exchange_age_ns_max: config.feed.exchange_age_ns_max,
+            outliers: config.feed.outliers,
             close_grace_ns: u64::try_from(config.bars.close_grace_ns).unwrap_or(0),
             warm_after_ns: WARM_AFTER_NS,
             reply_timeout_ns: REPLY_TIMEOUT_NS,
@@ -533,6 +536,15 @@ pub fn armoury(
         },
         desk,
     })
+}
+
+/// The widest step of each instrument's price that needs no confirmation: options move by their own price.
+pub(super) fn bands(instruments: &InstrumentTable, outliers: OutlierConfig) -> Vec<i64> {
+    let of = |row: &Instrument| match row.kind {
+        Kind::Option { .. } => outliers.option_basis_points,
+        Kind::Index | Kind::Equity | Kind::Future => outliers.basis_points,
+    };
+    instruments.iter().map(of).collect()
 }
 
 /// Real money needs the account it is meant for; everything else is a simulation and says so itself.

@@ -328,3 +328,59 @@ impl Hands {
         Ok(first)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Exchange, InstrumentIx, Kind, Price, Qty, Token};
+
+    fn rows(count: u16) -> Vec<Instrument> {
+        let row = |number: u16| Instrument {
+            ix: InstrumentIx(number),
+            token: Token(u32::from(number) << 8 | 2),
+            exchange: Exchange::Nfo,
+            symbol: format!("S{number}"),
+            underlying: "S".to_owned(),
+            kind: Kind::Future,
+            expiry: None,
+            tick: Price(500),
+            lot: Qty(1),
+            qty_max: Qty(1),
+        };
+        (0..count).map(row).collect()
+    }
+
+    #[test]
+    fn a_connection_carries_what_its_broker_allows_and_then_another_opens() {
+        let most = u16::try_from(Broker::Kite.facts().watched_max).expect("3 000");
+        for (count, sizes) in [
+            (most, vec![most]),
+            (most + 1, vec![most, 1]),
+            (2 * most + 7, vec![most, most, 7]),
+        ] {
+            let mut plan = Plan {
+                parts: Vec::new(),
+                dial: [Vec::new(), Vec::new()],
+                names: Vec::new(),
+                sources: Vec::new(),
+            };
+            plan.add((0, Broker::Kite, "first"), &rows(count), 1);
+            plan.add((1, Broker::Kite, "second"), &rows(1), 1);
+            let sizes: Vec<usize> = sizes.into_iter().map(usize::from).collect();
+            let found: Vec<usize> = plan.dial[0].iter().map(|own| own.watched.len()).collect();
+            assert_eq!(found, sizes);
+            let mut all: Vec<u16> = Vec::new();
+            for (part, own) in plan.parts.iter().zip(&plan.dial[0]) {
+                assert_eq!(part.instruments.len(), own.watched.len());
+                for row in &own.watched {
+                    assert_eq!(part.tokens.get(row.token), Some(row.ix));
+                }
+                all.extend(part.instruments.iter().map(|ix| ix.0));
+            }
+            assert_eq!(all, (0..count).collect::<Vec<_>>(), "each once");
+            let last = plan.dial[1].first().map(|own| own.link.at());
+            assert_eq!(last, Some(sizes.len()), "links are numbered through");
+            assert_eq!(plan.sources, ["first", "second"]);
+        }
+    }
+}

@@ -253,6 +253,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         recorder: frame_recorder,
         meter: Some(decode),
         policy: armoury.settings.failover,
+        bands: arm::bands(&armoury.instruments, armoury.settings.outliers),
+        suspect_ns: armoury.settings.outliers.suspect_ns,
         exchange_age_ns_max: armoury.settings.exchange_age_ns_max,
         board: around.board.clone(),
     })

@@ -133,6 +133,8 @@ impl Line {
             recorder: None,
             meter: None,
             policy: POLICY,
+            bands: vec![500; INSTRUMENTS as usize],
+            suspect_ns: SECOND,
             exchange_age_ns_max: 3_000_000_000,
             board: board.clone(),
         });
@@ -256,6 +258,26 @@ impl Line {
             feed::encode(&packets, &mut bytes);
         }
         bytes
+    }
+
+    /// One packet of the primary for one instrument, made otherwise by `change`.
+    pub(crate) fn tell(&mut self, source: Source, change: impl Fn(&mut Packet)) {
+        self.step += 1;
+        let mut packet = Packet {
+            token: token(source, InstrumentIx(0)),
+            layout: Layout::Full,
+            last: 5_000_000,
+            volume: self.volume(),
+            exchange_secs: u32::try_from(self.at.wall.secs()).expect("a time"),
+            ..Packet::default()
+        };
+        change(&mut packet);
+        let mut bytes = Vec::new();
+        feed::encode(&[packet], &mut bytes);
+        let socket = self.brokers[usize::from(source)].socket.as_mut();
+        let socket = socket.expect("connected");
+        socket.send(Message::binary(bytes)).expect("sent");
+        self.settle();
     }
 
     /// An answer to a question for quotes: every instrument, now.

@@ -155,6 +155,18 @@ impl Feeds {
                     json!({ "state": "agrees", "instrument": symbol }),
                 )
             }
+            FeedEvent::BadTick {
+                instrument,
+                fault,
+                last,
+            } => {
+                let symbol = self.names.symbol(*instrument);
+                (
+                    format!("{symbol}: a tick at {last} was dropped ({fault})"),
+                    json!({ "state": "dropped", "instrument": symbol, "last": last.rupees(),
+                        "fault": fault.name() }),
+                )
+            }
             FeedEvent::Slow { source, behind_ms } => {
                 let source = self.source(*source);
                 (

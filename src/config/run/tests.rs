@@ -460,6 +460,36 @@ fn a_simulated_venue_is_here_and_a_real_one_names_its_account() {
 
 #[cfg(unix)]
 #[test]
+fn a_backup_is_a_second_venue_of_the_same_kind_of_market() {
+    let stanza = "[backup]\nname = \"second\"\nrest = \"https://127.0.0.1:8901\"\n\
+                  ticker = \"wss://127.0.0.1:8901\"\naccess_token = \"simulated\"\n";
+    let with = |stanza: &str| RUN.replacen("[limits]\n", &format!("{stanza}\n[limits]\n"), 1);
+    let config = parsed(&with(stanza)).expect("two venues");
+    let backup = config.backup.expect("a backup");
+    let (name, rest) = (backup.name.as_str(), backup.rest.as_str());
+    assert_eq!((name, rest), ("second", "https://127.0.0.1:8901"));
+    assert!(parsed(RUN).expect("one venue").backup.is_none());
+    for (change, by, word) in [
+        ("\"second\"", "\"kite-simulated\"", "[backup] name"),
+        (
+            "access_token",
+            "connections = 4\naccess_token",
+            "connections",
+        ),
+        (
+            "name =",
+            "simulated = false\naccess_token_file = \"t\"\nname =",
+            "[backup] simulated",
+        ),
+        ("rest =", "rust =", "[backup] rest"),
+    ] {
+        let text = with(&stanza.replacen(change, by, 1));
+        let errors = refused(&text, by).to_string();
+        assert!(errors.contains(word), "{word}: {errors}");
+    }
+}
+
+#[test]
 fn a_secret_file_is_for_its_owner_only_and_never_shown() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().expect("folder");

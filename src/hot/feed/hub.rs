@@ -3,9 +3,11 @@
 use super::guard::Guard;
 use super::link::Link;
 use super::merge::{Added, Merge};
+use super::sieve::{Passing, Sieve, Sifted};
 use super::{FeedEvent, FeedParts, FeedTotals};
 use crate::model::{
-    FeedFault, InstrumentIx, LinkIx, MonoNanos, Origin, Polled, Quote, Stamp, Tick, WallNanos,
+    FeedFault, InstrumentIx, LinkIx, MonoNanos, Origin, Polled, Price, Quote, Stamp, Tick,
+    WallNanos,
 };
 use crate::net::FeedSocket;
 use crate::net::websocket::Arrived;
@@ -20,6 +22,8 @@ use tungstenite::Bytes;
 const NO_VOLUME: u32 = u32::MAX;
 /// How far an exchange's stamp may be ahead of our clock where its age is limited, nanoseconds.
 const AHEAD_NS: i64 = 2_000_000_000;
+/// Time between two bad ticks that are told.
+const TELL_NS: u64 = 1_000_000_000;
 /// Sources that have connections.
 const SOCKETS: usize = 2;
 
@@ -64,6 +68,9 @@ pub(super) struct Hub {
     /// First and last exchange time that are believed, as of the message being walked.
     in_time: (WallNanos, WallNanos),
     exchange_age_ns_max: i64,
+    sieve: Sieve,
+    /// When a bad tick was told last.
+    told_bad: MonoNanos,
     guard: Guard,
 }
 
@@ -103,6 +110,8 @@ impl Hub {
             wants_lag: false,
             in_time: (WallNanos(i64::MIN), WallNanos(i64::MAX)),
             exchange_age_ns_max: parts.exchange_age_ns_max,
+            sieve: Sieve::new(parts.bands, parts.suspect_ns),
+            told_bad: MonoNanos(0),
             guard,
         };
         ((links, parts.sockets), hub)
@@ -250,14 +259,61 @@ impl Hub {
             let origin = self.guard.note(instrument, quote, from, &mut self.events);
             let Some(origin) = origin else {
                 self.totals.spare = self.totals.spare.wrapping_add(1);
+                self.confirm(instrument, quote.last, clock);
                 return;
             };
             origin
         } else {
             Origin::of(from.source)
         };
-        let origin = origin.late(is_late);
-        self.hand_on(instrument, quote, (origin, from), clock);
+        let passing = (*quote, origin.late(is_late), from);
+        self.sift(instrument, passing, clock);
+    }
+
+    /// Hands a tick on unless it is one that nobody should act on.
+    #[inline]
+    fn sift(&mut self, instrument: InstrumentIx, passing: Passing, clock: &Clock) {
+        let (quote, origin, from) = passing;
+        match self.sieve.sift(instrument, passing, clock) {
+            Sifted::Good => self.hand_on(instrument, &quote, (origin, from), clock),
+            Sifted::Held => {}
+            Sifted::Confirms(held) => {
+                self.hand_on(instrument, &held.0, (held.1, held.2), clock);
+                self.hand_on(instrument, &quote, (origin, from), clock);
+            }
+            Sifted::Refutes(last) => {
+                self.tell_bad(instrument, FeedFault::Outlier, last, from.seen);
+                self.hand_on(instrument, &quote, (origin, from), clock);
+            }
+            Sifted::Bad(fault) => self.tell_bad(instrument, fault, quote.last, from.seen),
+        }
+    }
+
+    /// Counts a tick that was dropped, and tells one of them now and then.
+    #[cold]
+    fn tell_bad(
+        &mut self,
+        instrument: InstrumentIx,
+        fault: FeedFault,
+        last: Price,
+        now: MonoNanos,
+    ) {
+        self.totals.faults.add(fault);
+        if now.since(self.told_bad) >= TELL_NS || self.told_bad == MonoNanos(0) {
+            self.told_bad = now;
+            self.events.push(FeedEvent::BadTick {
+                instrument,
+                fault,
+                last,
+            });
+        }
+    }
+
+    /// A source that does not serve may confirm a price that waits.
+    fn confirm(&mut self, instrument: InstrumentIx, last: Price, clock: &Clock) {
+        if let Some((quote, origin, from)) = self.sieve.second(instrument, last) {
+            self.hand_on(instrument, &quote, (origin, from), clock);
+        }
     }
 
     #[inline]
@@ -380,6 +436,13 @@ impl Hub {
     pub(super) fn guard(&mut self, links: &mut [Link], clock: &Clock) -> usize {
         let mut done = self.take_polled(clock);
         let now = links.first().map_or_else(|| clock.mono(), Link::polled);
+        while self.sieve.is_holding()
+            && self.stuck.is_none()
+            && let Some((instrument, (quote, origin, from))) = self.sieve.overdue(now)
+        {
+            self.hand_on(instrument, &quote, (origin, from), clock);
+            done += 1;
+        }
         if self.guard.is_due(now) {
             for link in links.iter_mut() {
                 link.check_proof(now, self);
@@ -423,7 +486,7 @@ impl Hub {
             if let Some((origin, kept)) = moved {
                 self.totals.switched = self.totals.switched.wrapping_add(1);
                 if let Some((quote, from)) = kept {
-                    self.hand_on(instrument, &quote, (origin, from), clock);
+                    self.sift(instrument, (quote, origin, from), clock);
                 }
             }
         }

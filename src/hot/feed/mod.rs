@@ -21,9 +21,10 @@ mod hub;
 mod link;
 mod merge;
 mod rehearsal;
+mod sieve;
 mod walk;
 
-use crate::model::{Count, InstrumentIx, LinkIx, Polled, Price, Tick};
+use crate::model::{Count, FeedFault, InstrumentIx, LinkIx, Polled, Price, Tick};
 use crate::net::{FeedSocket, NetFault};
 use crate::ring::{ByteSender, Counted, LinkBoard, Lossless, Receiver};
 use crate::rules::FailoverPolicy;
@@ -95,6 +96,15 @@ pub enum FeedEvent {
     },
     /// It is not any more.
     Prompt(u8),
+    /// A tick was dropped; at most one a second is told, all are counted.
+    BadTick {
+        /// The instrument.
+        instrument: InstrumentIx,
+        /// What was wrong.
+        fault: FeedFault,
+        /// Its price.
+        last: Price,
+    },
     /// No socket serves: quotes are asked for. False when a socket serves again.
     Polling(bool),
 }
@@ -148,6 +158,11 @@ pub struct FeedParts {
     pub meter: Option<Meter>,
     /// When a source is given up and taken back.
     pub policy: FailoverPolicy,
+    /// Widest step from one price of an instrument to the next that needs no confirmation, in 1/100 of one percent; no
+    /// tick is looked at that closely when there is none.
+    pub bands: Vec<i64>,
+    /// How long a price beyond it waits for a second tick or source, nanoseconds.
+    pub suspect_ns: u64,
     /// Longest time from the exchange's stamp of a tick to its arrival before it is marked late, nanoseconds;
     /// `i64::MAX` where market time is not real time.
     pub exchange_age_ns_max: i64,

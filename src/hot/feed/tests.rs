@@ -35,6 +35,8 @@ fn rig(room: usize) -> Rig {
         recorder: None,
         meter: None,
         policy: FailoverPolicy::default(),
+        bands: Vec::new(),
+        suspect_ns: 0,
         exchange_age_ns_max: i64::MAX,
         board: FeedParts::board_for(1, 1),
     });
