@@ -70,8 +70,8 @@ pub const LANES: [(&str, usize, Policy); 12] = [
     ("decide → control (events)", 16_384, Policy::Drop),
     ("gateway → control (records)", 16_384, Policy::Drop),
 ];
-/// Room of each recording lane.
-const RECORDER_BYTES: usize = 4 << 20;
+/// Room of each recording lane: most of a second at 2 000 times the speed of a market, live far more.
+const RECORDER_BYTES: usize = 16 << 20;
 /// Time between two reads of the order book while orders work: it finds what the feed lost.
 const INQUIRY_CYCLE_NS: u64 = 5 * 1_000_000_000;
 /// The same where no feed tells of them.

@@ -1,4 +1,7 @@
 //! The recording of a run: every frame and every input of the deciding stage, for `tezi replay`.
+//!
+//! Control takes what the hot threads handed over; a thread of its own tells it apart, compresses and writes it, because
+//! a block takes milliseconds that the journal must not wait for.
 
 use super::console::Console;
 use crate::cli::Failure;
@@ -8,21 +11,36 @@ use crate::pipeline::tape_header_text;
 use crate::ring::ByteReceiver;
 use crate::store::tape::TapeWriter;
 use crate::venue::Broker;
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use serde_json::Value;
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread::JoinHandle;
+
+/// Longest time a record waits for its block to fill: what a killed process loses of its recording.
+const FLUSH_NS: u64 = 10_000_000_000;
+/// Most bytes that wait for the disk. Beyond them the recorders are left full, and count what they drop.
+const WAITING_MAX: usize = 256 << 20;
+
+/// What the writing thread is given.
+enum Work {
+    Records(Vec<u8>),
+    Flush,
+    End(String),
+}
 
 /// A recording that is being written.
 #[derive(Debug)]
 pub(super) struct Recording {
-    /// Gone once the disk refused it.
-    tape: Option<TapeWriter>,
-    scratch: Vec<u8>,
-    /// When a block was last written, whether it was full or not.
+    work: Sender<Work>,
+    /// Gone once the disk refused the recording.
+    writer: Option<JoinHandle<io::Result<()>>>,
+    waiting: Arc<AtomicUsize>,
+    /// When a block was last wanted, whether it was full or not.
     flushed: MonoNanos,
 }
-
-/// Longest time a record waits for its block to fill: what a killed process loses of its recording.
-const FLUSH_NS: u64 = 10_000_000_000;
 
 impl Recording {
     /// Begins a recording with what a replay starts from.
@@ -36,7 +54,7 @@ impl Recording {
         header: &TapeHeader,
         history: &[(u16, Vec<Bar>)],
     ) -> Result<Self, Failure> {
-        let failed = |e: std::io::Error| Failure::Failed(format!("{}: {e}", path.display()));
+        let failed = |e: io::Error| Failure::Failed(format!("{}: {e}", path.display()));
         let tape = TapeWriter::create(path, &tape_header_text(header)).map_err(failed)?;
         let mut tape = tape.of(broker);
         for (unit, bars) in history {
@@ -45,14 +63,22 @@ impl Recording {
             }
         }
         tape.flush().map_err(failed)?;
+        let (work, given) = unbounded();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let left = Arc::clone(&waiting);
+        let writer = std::thread::Builder::new()
+            .name("recording".to_owned())
+            .spawn(move || write(tape, &given, &left))
+            .map_err(failed)?;
         Ok(Self {
-            tape: Some(tape),
-            scratch: Vec::new(),
+            work,
+            writer: Some(writer),
+            waiting,
             flushed: MonoNanos::default(),
         })
     }
 
-    /// Writes what waits in the recorders.
+    /// Takes what waits in the recorders.
     ///
     /// # Errors
     ///
@@ -62,29 +88,43 @@ impl Recording {
         recorders: &mut [ByteReceiver],
         now: MonoNanos,
     ) -> Result<(), Failure> {
-        let Some(tape) = &mut self.tape else {
+        if self.writer.is_none() || self.waiting.load(Relaxed) > WAITING_MAX {
             return Ok(());
-        };
-        let is_late = now.since(self.flushed) > FLUSH_NS;
-        let write = || {
-            for recorder in recorders {
-                recorder.drain(&mut self.scratch);
-                let pushed = tape.push(&self.scratch);
-                self.scratch.clear();
-                pushed?;
-            }
-            if is_late {
-                self.flushed = now;
-                tape.flush()?;
-            }
-            Ok(())
-        };
-        write().map_err(|e: std::io::Error| {
-            self.tape = None;
-            Failure::Failed(format!(
+        }
+        let mut is_taken = self.take(recorders);
+        if now.since(self.flushed) > FLUSH_NS {
+            self.flushed = now;
+            is_taken &= self.work.send(Work::Flush).is_ok();
+        }
+        if is_taken {
+            return Ok(());
+        }
+        // The thread has ended, which it does early only when the disk refused it.
+        match self.join() {
+            Ok(()) => Ok(()),
+            Err(e) => Err(Failure::Failed(format!(
                 "the recording cannot be written and ends here: {e}"
-            ))
-        })
+            ))),
+        }
+    }
+
+    /// Hands on what waits in the recorders; false when nobody takes it any more.
+    fn take(&self, recorders: &mut [ByteReceiver]) -> bool {
+        let mut records = Vec::new();
+        for recorder in recorders {
+            recorder.drain(&mut records);
+        }
+        self.waiting.fetch_add(records.len(), Relaxed);
+        records.is_empty() || self.work.send(Work::Records(records)).is_ok()
+    }
+
+    fn join(&mut self) -> io::Result<()> {
+        let writer = self.writer.take().map(JoinHandle::join);
+        match writer {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_)) => Err(io::Error::other("its thread ended")),
+            None => Ok(()),
+        }
     }
 
     /// Writes what still waits, and the digests of an orderly end.
@@ -93,20 +133,15 @@ impl Recording {
     ///
     /// The operating system's.
     pub(super) fn end(
-        self,
+        mut self,
         recorders: &mut [ByteReceiver],
         digests: &Value,
         console: &mut Console<'_>,
-    ) -> std::io::Result<()> {
-        let Some(mut tape) = self.tape else {
+    ) -> io::Result<()> {
+        if self.writer.is_none() {
             return Ok(());
-        };
-        let mut rest = Vec::new();
-        for recorder in recorders.iter_mut() {
-            recorder.drain(&mut rest);
-            tape.push(&rest)?;
-            rest.clear();
         }
+        self.take(recorders);
         let dropped: u64 = recorders.iter().map(ByteReceiver::dropped).sum();
         if dropped > 0 {
             console.say(&format!(
@@ -117,6 +152,23 @@ impl Recording {
         if let Some(fields) = end.as_object_mut() {
             fields.insert("lost".to_owned(), dropped.into());
         }
-        tape.finish(&end.to_string())
+        // A thread that ended early has its own reason, which joining it tells.
+        drop(self.work.send(Work::End(end.to_string())));
+        self.join()
     }
+}
+
+/// The writing thread: until the end, or nobody gives it work any more.
+fn write(mut tape: TapeWriter, given: &Receiver<Work>, waiting: &AtomicUsize) -> io::Result<()> {
+    for work in given {
+        match work {
+            Work::Records(records) => {
+                tape.push(&records)?;
+                waiting.fetch_sub(records.len(), Relaxed);
+            }
+            Work::Flush => tape.flush()?,
+            Work::End(digests) => return tape.finish(&digests),
+        }
+    }
+    tape.flush()
 }
