@@ -80,12 +80,12 @@ pub struct Summary {
 ///
 /// [`Failure::Input`] when the file cannot be read or holds nothing that can be decoded.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    // One broker so far; the match keeps the second from being forgotten here.
+    // One broker so far; the match keeps the others from being forgotten here.
     match Broker::parse(&args.broker) {
         Some(Broker::Kite) => {}
-        None => {
+        Some(Broker::Kotak) | None => {
             return Err(Failure::Usage(format!(
-                "no broker `{}`; known: kite",
+                "packets of `{}` are not shown; known: kite",
                 args.broker
             )));
         }
