@@ -33,6 +33,7 @@ mod dice;
 mod http;
 mod intake;
 mod kite;
+mod kotak;
 mod market;
 mod order;
 mod positions;

@@ -21,7 +21,7 @@ pub(crate) struct Position {
 }
 
 /// All positions of the account.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Positions {
     rows: Vec<Position>,
 }
@@ -38,6 +38,22 @@ impl Position {
     /// Units held, negative when short.
     pub(crate) fn net(&self) -> i64 {
         i64::try_from(self.bought).unwrap_or(0) - i64::try_from(self.sold).unwrap_or(0)
+    }
+
+    /// Units bought or sold.
+    pub(crate) const fn units(&self, side: Side) -> u64 {
+        match side {
+            Side::Buy => self.bought,
+            Side::Sell => self.sold,
+        }
+    }
+
+    /// Sum of price times quantity of what was bought or sold, in 1/10 000 rupee.
+    pub(crate) const fn value(&self, side: Side) -> i128 {
+        match side {
+            Side::Buy => self.paid,
+            Side::Sell => self.received,
+        }
     }
 
     /// Average price of the open side; zero when flat.

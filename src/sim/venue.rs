@@ -127,6 +127,8 @@ impl Venue {
             view: View::Now,
             faults: Vec::new(),
             market_seconds: settings.lean,
+            is_plain: settings.plain,
+            port: settings.port,
         };
         if matches!(settings.origin, Origin::Still(_)) {
             world.market.step(&mut Vec::new());

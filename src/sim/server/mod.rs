@@ -159,6 +159,7 @@ impl Server {
         // Without one a long pause measures the venue's cold path too; nothing else depends on it.
         let talks = settings.spin && settings.trigger.is_some();
         let mirror = talks.then(|| Mirror::open(!settings.plain).ok()).flatten();
+        venue.world.port = address.port();
         let server = Self {
             venue,
             pending: Vec::new(),
@@ -196,6 +197,7 @@ impl Server {
         let session = self.venue.world.market.session();
         json!({
             "wire": self.settings.wire.name(),
+            "login": self.settings.wire.login(&self.settings.credentials),
             "port": port,
             "pid": std::process::id(),
             "rest": format!("{http}://127.0.0.1:{port}"),
