@@ -153,6 +153,8 @@ pub struct Opening {
     pub headers: Vec<(String, String)>,
     /// The first text message, where the broker wants to be greeted; a secret, because a token is part of it.
     pub greeting: Option<Secret>,
+    /// The same in another shape, where both are in use: said when the first was not understood, or not answered.
+    pub other_greeting: Option<Secret>,
     /// True when nothing may be subscribed before [`super::TextMessage::Welcome`].
     pub awaits_welcome: bool,
 }

@@ -275,7 +275,7 @@ fn greetings_carry_the_session_and_never_print() {
     let expected = "{type:cn,Authorization:trade.jwt,Sid:sid-1,src:WEB}";
     assert_eq!(greeting.expose(), expected);
     assert_eq!(format!("{greeting:?}"), "***");
-    let other = kotak::updates_greeting_json(&auth);
+    let other = orders.other_greeting.expect("two shapes");
     let said: serde_json::Value = serde_json::from_str(other.expose()).expect("JSON");
     let expected =
         json!({"type": "cn", "Authorization": "trade.jwt", "Sid": "sid-1", "src": "WEB"});

@@ -13,6 +13,7 @@
 
 mod books;
 mod feed;
+mod greeting;
 mod hsm;
 mod login;
 mod master;

@@ -677,7 +677,9 @@ fn uncommon(bytes: &[u8]) -> Option<Result<Quote, FeedFault>> {
         .header()
         .and_then(Header::shape);
     let needed = match shape {
-        Some(Shape::Bell | Shape::Status | Shape::Auction) => return None,
+        Some(Shape::Bell) => HEADER,
+        Some(Shape::Status) => STATUS,
+        Some(Shape::Auction) => AUCTION,
         Some(Shape::Index) => INDEX,
         Some(Shape::Mini) => MINI,
         Some(Shape::Picture(_)) => ROWS,
@@ -687,6 +689,7 @@ fn uncommon(bytes: &[u8]) -> Option<Result<Quote, FeedFault>> {
         return Some(Err(FeedFault::Length));
     }
     Some(match shape {
+        Some(Shape::Bell | Shape::Status | Shape::Auction) => return None,
         Some(Shape::Index) => index_quote(bytes),
         Some(Shape::Picture(Level::Touch)) => pictured(bytes, Some(ROWS), Some(ROWS + ROW)),
         Some(Shape::Picture(_)) => {

@@ -323,29 +323,26 @@ pub fn feed_opening(auth: &Auth) -> Opening {
     }
 }
 
-/// How the order stream is opened, in the shape the broker's own library uses: not JSON.
+/// How the order stream is opened: in the shape the broker's own library uses, which is no JSON, and in the one some
+/// servers wanted instead.
 pub fn updates_opening(auth: &Auth) -> Opening {
     let token = auth.access_token.expose();
+    let json = json!({
+        "type": "cn",
+        "Authorization": token,
+        "Sid": sid(auth),
+        "src": "WEB",
+    });
     let greeting = format!(
         "{{type:cn,Authorization:{token},Sid:{},src:WEB}}",
         sid(auth)
     );
     Opening {
         greeting: Some(Secret::new(greeting)),
+        other_greeting: Some(Secret::new(json.to_string())),
         awaits_welcome: true,
         ..Opening::default()
     }
-}
-
-/// The greeting of the order stream as JSON, which some servers wanted.
-pub fn updates_greeting_json(auth: &Auth) -> Secret {
-    let greeting = json!({
-        "type": "cn",
-        "Authorization": auth.access_token.expose(),
-        "Sid": sid(auth),
-        "src": "WEB",
-    });
-    Secret::new(greeting.to_string())
 }
 
 /// The cheapest call that proves a session is alive: the funds. There is no profile.
