@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tezi::model::Tag;
 
 /// The demo's configuration at another broker; what it logs in with comes from the venue.
-fn at_kotak(config: String) -> String {
+fn at_kotak(config: &str) -> String {
     let changed = config
         .replace("kind      = \"kite\"", "kind      = \"kotak\"")
         .replace("access_token = \"simulated\"\n", "");
@@ -51,7 +51,7 @@ fn held(rows: &Value, contract: &str, net: &str) -> BTreeMap<String, i64> {
 
 #[test]
 fn a_run_at_kotak_trades_both_legs_and_agrees_with_the_venue() {
-    let world = World::new(at_kotak);
+    let world = World::new(|config| at_kotak(&config));
     let venue = Venue::start(&world, "venue", &["--wire", "kotak", "--speed", "60"]);
     assert_eq!(venue.ready["wire"], "kotak");
     let mut engine = Engine::start(
