@@ -56,6 +56,11 @@ impl Position {
         }
     }
 
+    /// Average price of what was bought or sold; zero when nothing was.
+    pub(crate) fn average(&self, side: Side) -> Price {
+        average(self.value(side), self.units(side))
+    }
+
     /// Average price of the open side; zero when flat.
     pub(crate) fn price(&self) -> Price {
         match self.net() {

@@ -94,7 +94,7 @@ impl Request {
 }
 
 /// Headers, query keys and form fields whose values are never shown.
-const HIDDEN: [&str; 14] = [
+const HIDDEN: [&str; 16] = [
     "authorization",
     "auth",
     "sid",
@@ -109,6 +109,8 @@ const HIDDEN: [&str; 14] = [
     "api_secret",
     "checksum",
     "password",
+    "pin",
+    "totp",
 ];
 
 impl fmt::Debug for Request {

@@ -11,6 +11,7 @@ home=${CARGO_TARGET_DIR:-target}/clients
 client_of() {
     case $1 in
     kite) echo "kiteconnect==5.2.2 kiteconnect" ;;
+    dhan) echo "dhanhq==2.3.0 dhanhq" ;;
     kotak) echo "kotakneoapi==3.0.9 neo_api_client" ;;
     *) echo "no client of $1 is known" >&2 && return 1 ;;
     esac
@@ -60,7 +61,7 @@ trade() {
     stop
 }
 
-[ $# -gt 0 ] || set -- kite kotak
+[ $# -gt 0 ] || set -- kite dhan kotak
 for wire; do
     trade "$wire"
 done

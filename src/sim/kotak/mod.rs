@@ -8,8 +8,9 @@
 //! | `master` | the list of files and the scrip master |
 //! | `packet` | binary packets of the SFeed |
 //!
-//! Both streams come on one port: `/apifeed` (or no path) is the market's, `/realtime` the orders'. The data centre has a
-//! name nobody else's has, and every address in an answer is the venue's own.
+//! Both streams come on one port: `/apifeed` is the market's, `/realtime` the orders'; without a
+//! path the greeting decides. The data centre has a name nobody else's has, and every address in an answer is the venue's
+//! own.
 
 mod form;
 mod master;
@@ -170,10 +171,13 @@ impl Speech for Kotak {
             Message::Text(text) => text.as_str(),
             _ => "",
         };
+        let said: Value = serde_json::from_str(text).unwrap_or(Value::Null);
+        // Where no path said it, the greeting says which stream is wanted.
+        let wants_orders = text.starts_with("{type:cn,") || said["type"] == "cn";
+        channel.orders |= !channel.known && wants_orders;
         if channel.orders {
             return vec![greeted(world, channel, text)];
         }
-        let said: Value = serde_json::from_str(text).unwrap_or(Value::Null);
         if !channel.known {
             return vec![introduced(world, channel, &said)];
         }
