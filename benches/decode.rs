@@ -16,6 +16,8 @@ use tezi::model::{FeedFault, InstrumentIx, Price, Qty};
 use tezi::venue::kite::feed::{self, next_packet};
 use tezi::venue::kite::orders;
 use tezi::venue::kite::packet::{Packet, quote};
+use tezi::venue::kotak;
+use tezi::venue::kotak::packet::{Body, Header, Picture, Row, code};
 use tezi::venue::{Broker, Frame, JsonScratch, TokenTable};
 
 fn feed_benches(c: &mut Criterion) {
@@ -91,6 +93,53 @@ fn feed_benches(c: &mut Criterion) {
     group.finish();
 }
 
+/// A batch of 500 touch lines of different instruments.
+fn kotak_benches(c: &mut Criterion) {
+    let packet = |number: u32| {
+        let mut picture = Picture {
+            token: number,
+            last: 10_105,
+            volume: 1_234_500,
+            updated_at: 1_795_424_401,
+            ..Picture::default()
+        };
+        let row = |price| Row {
+            quantity: 65,
+            price,
+            orders: 1,
+        };
+        (picture.buys[0], picture.sells[0]) = (row(10_100), row(10_110));
+        kotak::packet::Packet {
+            header: Header {
+                code: code::PICTURE,
+                exchange: 2,
+                level: 4,
+                ..Header::default()
+            },
+            body: Body::Picture(picture),
+        }
+    };
+    let packets: Vec<_> = (0..PACKETS).map(packet).collect();
+    let mut batch = Vec::new();
+    kotak::feed::encode(&packets, &mut batch);
+    let mut group = c.benchmark_group("kotak");
+    group.bench_function("read quote of a touch line", |b| {
+        b.iter(|| kotak::packet::quote(black_box(&batch[..kotak::packet::TOUCH])));
+    });
+    group.throughput(Throughput::Elements(u64::from(PACKETS)));
+    group.bench_function("open and next_quote, 500 touch lines", |b| {
+        b.iter(|| {
+            let Ok(Frame::Packets(mut cursor)) = kotak::feed::open_frame(black_box(&batch)) else {
+                return;
+            };
+            while let Some(quote) = Broker::Kotak.next_quote(&batch, &mut cursor) {
+                black_box(&quote).as_ref().unwrap();
+            }
+        });
+    });
+    group.finish();
+}
+
 fn order_benches(c: &mut Criterion) {
     let contract = option();
     let mut group = c.benchmark_group("orders");
@@ -124,5 +173,5 @@ fn order_benches(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, feed_benches, order_benches);
+criterion_group!(benches, feed_benches, kotak_benches, order_benches);
 criterion_main!(benches);

@@ -93,9 +93,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     // One broker so far.
     match Broker::parse(&args.broker) {
         Some(Broker::Kite) => {}
-        Some(Broker::Dhan) | None => {
+        Some(Broker::Dhan | Broker::Kotak) | None => {
             return Err(Failure::Usage(format!(
-                "no broker `{}`; known: kite",
+                "packets of `{}` are not shown; known: kite",
                 args.broker
             )));
         }

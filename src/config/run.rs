@@ -602,13 +602,20 @@ fn addresses(section: &Section<'_>, facts: &Facts, simulated: bool) -> (String, 
 fn api_key(section: &Section<'_>, facts: &Facts, simulated: bool) -> String {
     match section.text("api_key") {
         Some(found)
-            if found.value.chars().all(|c| c.is_ascii_alphanumeric())
-                && !found.value.is_empty() =>
+            if !found.value.is_empty()
+                && found
+                    .value
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || c == '-') =>
         {
             found.value
         }
         Some(found) => {
-            section.wrong("api_key", &found.span, "letters and digits are expected");
+            section.wrong(
+                "api_key",
+                &found.span,
+                "letters, digits and hyphens are expected",
+            );
             String::new()
         }
         None if simulated => "simulated".to_owned(),
@@ -639,8 +646,11 @@ fn login(
     if facts.logins.iter().any(is_way) {
         return Some(credentials);
     }
-    if let ([], true, Some([field])) = (given.as_slice(), simulated, facts.logins.first()) {
-        credentials.give(field.key, Secret::new("simulated".to_owned()));
+    // A simulated venue says in its ready file what it wants to hear.
+    if let ([], true, Some(way)) = (given.as_slice(), simulated, facts.logins.first()) {
+        for field in *way {
+            credentials.give(field.key, Secret::new("simulated".to_owned()));
+        }
         return Some(credentials);
     }
     let way = |way: &&[LoginField]| {

@@ -6,6 +6,7 @@
 
 use crate::model::{Bar, Exchange, Instrument, Qty, WallNanos};
 use crate::net::{HttpConnection, NetFault, Response, Url};
+use crate::runtime::clock::real_time;
 use crate::venue::books::{OrderRow, Positions, TradeRow};
 use crate::venue::master::{ContractKey, Master, MasterFault, check_end};
 use crate::venue::quotes::{QuoteKind, QuoteRow};
@@ -65,6 +66,8 @@ impl DeskFault {
 pub struct Desk {
     broker: Broker,
     url: Url,
+    /// True when the address is the broker's own, so that its other hosts are asked too.
+    is_real: bool,
     tls: Arc<ClientConfig>,
     session: Session,
     connection: Option<HttpConnection>,
@@ -96,8 +99,10 @@ impl Desk {
     pub fn log_in(&mut self, credentials: &Credentials) -> Result<(), DeskFault> {
         let broker = self.broker;
         let mut session = Session::none();
+        let mut credentials = credentials.clone();
+        credentials.now = real_time();
         self.converse("login", |answer, json| {
-            broker.log_in(credentials, &mut session, answer, json)
+            broker.log_in(&credentials, &mut session, answer, json)
         })?;
         if let Some(rest) = &session.rest {
             self.url = Url::parse(rest)?.busy_polling(self.url.busy_poll_us);
@@ -118,10 +123,15 @@ impl Desk {
         let mut step = next(None, &mut json).map_err(told)?;
         let mut last = None;
         for number in 1..=STEPS_MAX {
-            let Step::Ask(ask) = step else {
-                break;
+            let mut reply = match &step {
+                Step::Ask(ask) => self.ask(ask)?,
+                Step::Try(ask) => self.ask(ask).unwrap_or(Response {
+                    status: 0,
+                    body: Vec::new(),
+                    closes: true,
+                }),
+                Step::Done => break,
             };
-            let mut reply = self.ask(&ask)?;
             let answer = Answer {
                 number,
                 status: reply.status,
@@ -132,19 +142,20 @@ impl Desk {
         }
         match (step, last) {
             (Step::Done, Some(last)) => Ok(last),
-            (Step::Ask(_), _) | (Step::Done, None) => Err(told(ApiFault::Unreadable {
-                status: 0,
-                what: format!("no end after {STEPS_MAX} requests"),
-            })),
+            (Step::Ask(_) | Step::Try(_), _) | (Step::Done, None) => {
+                Err(told(ApiFault::Unreadable {
+                    status: 0,
+                    what: format!("no end after {STEPS_MAX} requests"),
+                }))
+            }
         }
     }
 
     /// Asks the order interface, or another host of the broker while no other address is configured: whoever gives
     /// an address gives it for everything.
     fn ask(&mut self, ask: &Ask) -> Result<Response, NetFault> {
-        let real = Url::parse(self.broker.facts().rest)?;
         match &ask.at {
-            Some(at) if real.host == self.url.host => {
+            Some(at) if self.is_real => {
                 let elsewhere = Url::parse(at)?;
                 let mut connection = HttpConnection::connect_large(&elsewhere, &self.tls, TIMEOUT)?;
                 let mut bytes = Vec::new();
@@ -158,8 +169,10 @@ impl Desk {
 
     /// A desk that is not logged in: good for the pages of a simulated venue and nothing else.
     pub fn visitor(broker: Broker, url: Url, tls: Arc<ClientConfig>) -> Self {
+        let real = Url::parse(broker.facts().rest);
         Self {
             broker,
+            is_real: real.is_ok_and(|real| real.host == url.host),
             url,
             tls,
             session: Session::none(),
@@ -174,6 +187,7 @@ impl Desk {
         Self {
             broker: self.broker,
             url: self.url.clone(),
+            is_real: self.is_real,
             tls: Arc::clone(&self.tls),
             session: self.session.clone(),
             connection: None,
@@ -207,7 +221,10 @@ impl Desk {
     ///
     /// [`NetFault::Url`] when the configured address is not one.
     pub fn feed(&self, ticker: &str) -> Result<(Url, Opening), NetFault> {
-        self.stream(ticker, self.broker.opening(&self.session.auth))
+        let facts = self.broker.facts();
+        let told = self.session.ticker.as_deref();
+        let address = told.filter(|_| ticker == facts.ticker).unwrap_or(ticker);
+        self.stream(address, self.broker.opening(&self.session.auth))
     }
 
     /// The same of the stream of order updates; of the feed where the broker has no other.
@@ -218,6 +235,9 @@ impl Desk {
     pub fn updates(&self, address: &str) -> Result<(Url, Opening), NetFault> {
         let auth = &self.session.auth;
         let own = self.broker.updates_opening(auth);
+        let told = self.session.updates.as_deref();
+        let usual = self.broker.facts().updates == Some(address);
+        let address = told.filter(|_| usual).unwrap_or(address);
         self.stream(address, own.unwrap_or_else(|| self.broker.opening(auth)))
     }
 
@@ -333,9 +353,12 @@ impl Desk {
     ) -> Result<Vec<Bar>, DeskFault> {
         let broker = self.broker;
         let request = broker.candles_request(&self.session.auth, instrument, interval, (from, to));
-        self.read("history", &request, |status, body, json| {
+        let mut bars = self.read("history", &request, |status, body, json| {
             broker.parse_candles(status, body, json, interval)
-        })
+        })?;
+        // Some brokers know whole days only, and the minute that is still forming is one of theirs.
+        bars.retain(|bar| bar.start >= from && bar.start <= to);
+        Ok(bars)
     }
 
     /// Full quotes; an instrument without data is missing from the answer.

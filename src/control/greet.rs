@@ -27,7 +27,13 @@ pub fn greet(socket: &mut FeedSocket, broker: Broker, opening: &Opening) -> Resu
         return Ok(());
     }
     let mut json = JsonScratch::new();
-    for _ in 0..LOOKS {
+    let mut other = opening.other_greeting.as_ref();
+    for look in 0..LOOKS {
+        if look == LOOKS / 2
+            && let Some(greeting) = other.take()
+        {
+            socket.send_text(greeting.expose())?;
+        }
         let Received::Text(text) = socket.receive_within(LOOK)? else {
             continue;
         };
@@ -42,6 +48,10 @@ pub fn greet(socket: &mut FeedSocket, broker: Broker, opening: &Opening) -> Resu
                 return Err(told(ApiFault::Session { message }));
             }
             TextMessage::Error(why) => {
+                if let Some(greeting) = other.take() {
+                    socket.send_text(greeting.expose())?;
+                    continue;
+                }
                 return Err(told(ApiFault::Refused {
                     status: 101,
                     kind: "error".to_owned(),

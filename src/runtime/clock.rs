@@ -41,6 +41,17 @@ struct Inner {
     offset: AtomicI64,
 }
 
+/// Real time, whatever time the market has: for what a clock outside is compared with, such as one-time codes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the machine's wall clock"
+)]
+pub fn real_time() -> WallNanos {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let nanos = since.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
+    WallNanos(nanos)
+}
+
 /// A cheap handle to the engine's clock.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Inner>);
@@ -53,22 +64,11 @@ impl Clock {
 
     /// Starts the clock of a running engine. One that follows a feed stands still at `first` until a tick moves it:
     /// running on before would leave the venue behind by as long as connecting takes, at its speed.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the machine's wall clock"
-    )]
     pub fn start_at(market: &MarketTime, first: WallNanos) -> Self {
         let clock = quanta::Clock::new();
         let origin = clock.raw();
         let (wall, speed_milli, follows_feed) = match market {
-            MarketTime::Real => {
-                let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-                (
-                    since.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)),
-                    1_000,
-                    false,
-                )
-            }
+            MarketTime::Real => (real_time().0, 1_000, false),
             MarketTime::Feed { speed_milli } => (0, *speed_milli, true),
         };
         Self(Arc::new(Inner {

@@ -92,6 +92,11 @@ impl Account {
         self.access_token = None;
     }
 
+    /// The token of the live session.
+    pub(crate) fn live(&self) -> Option<&str> {
+        self.access_token.as_deref()
+    }
+
     /// True for the live session.
     pub(crate) fn knows(&self, api_key: &str, access_token: &str) -> bool {
         api_key == self.credentials.api_key && self.access_token.as_deref() == Some(access_token)

@@ -34,6 +34,7 @@ mod dice;
 mod http;
 mod intake;
 mod kite;
+mod kotak;
 mod market;
 mod order;
 mod positions;

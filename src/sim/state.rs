@@ -32,6 +32,10 @@ pub(crate) struct World {
     pub(crate) stream: Stream,
     /// Limits count seconds of the market instead of the machine.
     pub(crate) market_seconds: bool,
+    /// Served without TLS.
+    pub(crate) is_plain: bool,
+    /// Port it listens on; zero where nobody listens.
+    pub(crate) port: u16,
 }
 
 /// What a request came to: the answer, and what the record keeps of it.

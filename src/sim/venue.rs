@@ -129,6 +129,8 @@ impl Venue {
             faults: Vec::new(),
             stream: Stream::default(),
             market_seconds: settings.lean,
+            is_plain: settings.plain,
+            port: settings.port,
         };
         if matches!(settings.origin, Origin::Still(_)) {
             world.market.step(&mut Vec::new());

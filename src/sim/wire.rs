@@ -16,6 +16,7 @@ use super::faults::On;
 use super::http::{Answer, Request};
 use super::intake::Refusal;
 use super::kite::Kite;
+use super::kotak::Kotak;
 use super::market::Market;
 use super::settings::Credentials;
 use super::state::{Outcome, World};
@@ -126,6 +127,8 @@ pub enum Wire {
     Kite,
     /// DhanHQ v2.
     Dhan,
+    /// Kotak Neo Trade API, third generation.
+    Kotak,
 }
 
 /// The match of every call: one line a broker.
@@ -134,6 +137,7 @@ macro_rules! at {
         match $wire {
             Wire::Kite => Kite::$call($($argument),*),
             Wire::Dhan => Dhan::$call($($argument),*),
+            Wire::Kotak => Kotak::$call($($argument),*),
         }
     };
 }
@@ -144,13 +148,14 @@ macro_rules! of {
         match $wire {
             Wire::Kite => Kite::$what,
             Wire::Dhan => Dhan::$what,
+            Wire::Kotak => Kotak::$what,
         }
     };
 }
 
 impl Wire {
     /// Every wire.
-    pub const ALL: [Self; 2] = [Self::Kite, Self::Dhan];
+    pub const ALL: [Self; 3] = [Self::Kite, Self::Dhan, Self::Kotak];
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {

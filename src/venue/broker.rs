@@ -2,6 +2,7 @@
 
 use super::dhan::Dhan;
 use super::kite::Kite;
+use super::kotak::Kotak;
 use super::port::{Desk, Feed, Orders};
 use super::session::{Answer, Credentials, Opening, Profile, Session, Step};
 use super::{
@@ -18,6 +19,8 @@ pub enum Broker {
     Kite,
     /// DhanHQ v2.
     Dhan,
+    /// Kotak Neo Trade API, third generation.
+    Kotak,
 }
 
 /// The match of every call: one line a broker.
@@ -26,19 +29,21 @@ macro_rules! at {
         match $broker {
             Broker::Kite => <Kite as $port>::$call($($argument),*),
             Broker::Dhan => <Dhan as $port>::$call($($argument),*),
+            Broker::Kotak => <Kotak as $port>::$call($($argument),*),
         }
     };
 }
 
 impl Broker {
     /// Every broker.
-    pub const ALL: [Self; 2] = [Self::Kite, Self::Dhan];
+    pub const ALL: [Self; 3] = [Self::Kite, Self::Dhan, Self::Kotak];
 
     /// What is constant about the broker.
     pub const fn facts(self) -> &'static Facts {
         match self {
             Self::Kite => &Kite::FACTS,
             Self::Dhan => &Dhan::FACTS,
+            Self::Kotak => &Kotak::FACTS,
         }
     }
 

@@ -31,6 +31,7 @@ pub mod fault;
 mod interval;
 pub mod json;
 pub mod kite;
+pub mod kotak;
 pub mod master;
 pub mod port;
 pub mod quotes;
@@ -40,6 +41,7 @@ pub mod session;
 pub mod stamp;
 pub mod template;
 pub mod tokens;
+pub mod totp;
 
 pub use broker::Broker;
 pub use facts::{Facts, OrderLimits};

@@ -94,8 +94,10 @@ impl Request {
 }
 
 /// Headers, query keys and form fields whose values are never shown.
-const HIDDEN: [&str; 14] = [
+const HIDDEN: [&str; 16] = [
     "authorization",
+    "auth",
+    "sid",
     "cookie",
     "api_key",
     "access_token",

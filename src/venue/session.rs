@@ -7,7 +7,7 @@
 //! Promise: secrets leave only inside a [`Request`] or a [`Secret`], both of which print without them.
 
 use super::request::{Auth, Request};
-use crate::model::Secret;
+use crate::model::{Secret, WallNanos};
 
 /// One thing a login may need, as the `[venue]` table names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ impl LoginField {
 pub struct Credentials {
     /// What [`super::Facts::api_key`] describes.
     pub api_key: String,
+    /// Real time at which the login begins, for codes that change with it.
+    pub now: WallNanos,
     given: Vec<(&'static str, Secret)>,
 }
 
@@ -39,6 +41,7 @@ impl Credentials {
     pub const fn new(api_key: String) -> Self {
         Self {
             api_key,
+            now: WallNanos(0),
             given: Vec::new(),
         }
     }
@@ -94,6 +97,8 @@ pub struct Answer<'a> {
 pub enum Step {
     /// This has to be asked next.
     Ask(Ask),
+    /// This too, but the conversation goes on without an answer: then it has status 0 and no body.
+    Try(Ask),
     /// Everything is known.
     Done,
 }
@@ -107,6 +112,10 @@ pub struct Session {
     pub account: String,
     /// Where orders go from now on, when the broker says so in its answer.
     pub rest: Option<String>,
+    /// Where the feed is, when the broker says so; a configured address replaces it.
+    pub ticker: Option<String>,
+    /// Where the stream of order updates is, when the broker says so; a configured address replaces it.
+    pub updates: Option<String>,
 }
 
 impl Session {
@@ -116,6 +125,8 @@ impl Session {
             auth: Auth::new("", ""),
             account: String::new(),
             rest: None,
+            ticker: None,
+            updates: None,
         }
     }
 }
@@ -142,6 +153,8 @@ pub struct Opening {
     pub headers: Vec<(String, String)>,
     /// The first text message, where the broker wants to be greeted; a secret, because a token is part of it.
     pub greeting: Option<Secret>,
+    /// The same in another shape, where both are in use: said when the first was not understood, or not answered.
+    pub other_greeting: Option<Secret>,
     /// True when nothing may be subscribed before [`super::TextMessage::Welcome`].
     pub awaits_welcome: bool,
 }

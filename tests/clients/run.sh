@@ -12,6 +12,7 @@ client_of() {
     case $1 in
     kite) echo "kiteconnect==5.2.2 kiteconnect" ;;
     dhan) echo "dhanhq==2.3.0 dhanhq" ;;
+    kotak) echo "kotakneoapi==3.0.9 neo_api_client" ;;
     *) echo "no client of $1 is known" >&2 && return 1 ;;
     esac
 }
@@ -60,7 +61,7 @@ trade() {
     stop
 }
 
-[ $# -gt 0 ] || set -- kite dhan
+[ $# -gt 0 ] || set -- kite dhan kotak
 for wire; do
     trade "$wire"
 done

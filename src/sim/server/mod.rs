@@ -161,6 +161,7 @@ impl Server {
         // Without one a long pause measures the venue's cold path too; nothing else depends on it.
         let talks = settings.spin && settings.trigger.is_some();
         let mirror = talks.then(|| Mirror::open(!settings.plain).ok()).flatten();
+        venue.world.port = address.port();
         let server = Self {
             venue,
             pending: Vec::new(),

@@ -1,0 +1,169 @@
+//! Quotes and candles over REST (protocols/kotak-neo.md, section 3).
+//!
+//! Both need the application's key alone. Every number of a quote is a text; candles are rows of time, four prices and
+//! volume.
+
+use super::fields::{price, qty, time, whole, word};
+use super::segment::{Segment, index_token, neo_symbol};
+use super::{data_get, faults};
+use crate::model::{Bar, Instrument, WallNanos};
+use crate::venue::json::{Value, text};
+use crate::venue::quotes::{DepthRow, QuoteKind, QuoteRow};
+use crate::venue::request::push_form_value;
+use crate::venue::stamp::parse_time;
+use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Request};
+
+/// Instruments one call may name. The documentation says 50; requests for 50 have been refused.
+pub const QUOTES_MAX: usize = 25;
+
+/// The name of an interval, and the most days one call may span.
+pub const fn facts(interval: Interval) -> (&'static str, i32) {
+    match interval {
+        Interval::Minute => ("1min", 30),
+        Interval::Minute3 => ("3min", 30),
+        Interval::Minute5 => ("5min", 30),
+        Interval::Minute10 => ("10min", 60),
+        Interval::Minute15 => ("15min", 60),
+        Interval::Minute30 => ("30min", 90),
+        Interval::Minute60 => ("60min", 90),
+        Interval::Day => ("D", 180),
+    }
+}
+
+/// Asks for quotes: `nse_fo|44498,nse_cm|Nifty 50`.
+pub fn quotes_request(auth: &Auth, kind: QuoteKind, instruments: &[&Instrument]) -> Request {
+    let mut path = "/script-details/1.0/quotes/neosymbol/".to_owned();
+    for (at, row) in instruments.iter().enumerate() {
+        if at > 0 {
+            path.push(',');
+        }
+        push_form_value(&mut path, &neo_symbol(row));
+    }
+    path.push_str(match kind {
+        QuoteKind::Ltp => "/ltp",
+        QuoteKind::Ohlc => "/ohlc",
+        QuoteKind::Full => "/all",
+    });
+    data_get(auth, path)
+}
+
+/// Reads a quote reply of any kind.
+///
+/// # Errors
+///
+/// [`ApiFault`], also when it is no list, or a row has no instrument or last price.
+pub fn parse_quotes(
+    status: u16,
+    body: &mut [u8],
+    json: &mut JsonScratch,
+) -> Result<Vec<QuoteRow>, ApiFault> {
+    faults::whole_answer(status, body, json, |root| {
+        let rows = root.as_array().ok_or("not a list")?;
+        rows.iter().map(quote_row).collect()
+    })
+}
+
+fn quote_row(row: Value<'_, '_>) -> Result<QuoteRow, String> {
+    let key = word(row, "exchange_token").ok_or("exchange_token")?;
+    let missing = |name: &str| format!("{key}: {name}");
+    let segment = word(row, "exchange").and_then(Segment::parse);
+    let segment = segment.ok_or_else(|| missing("exchange"))?;
+    // An index is asked for by name and answers with it.
+    let token = match key.parse() {
+        Ok(number) => segment.token(number),
+        Err(_) => Some(index_token(key.as_bytes())),
+    };
+    let field = |name: &str| row.get(name).and_then(price);
+    let ohlc = |name: &str| row.get("ohlc")?.get(name).and_then(price);
+    let depth = |side: &str| {
+        let mut levels = [DepthRow::default(); 5];
+        let rows = row.get("depth").and_then(|d| d.get(side)?.as_array());
+        if let Some(rows) = rows {
+            for (level, row) in levels.iter_mut().zip(rows.iter()) {
+                *level = depth_row(row);
+            }
+        }
+        levels
+    };
+    let volume = row.get("last_volume").and_then(whole).unwrap_or_default();
+    Ok(QuoteRow {
+        key: word(row, "display_symbol").unwrap_or(key).to_owned(),
+        token: token.ok_or_else(|| missing("exchange_token"))?,
+        last: field("ltp").ok_or_else(|| missing("ltp"))?,
+        open: ohlc("open").unwrap_or_default(),
+        high: ohlc("high").unwrap_or_default(),
+        low: ohlc("low").unwrap_or_default(),
+        close: ohlc("close").unwrap_or_default(),
+        volume: u64::try_from(volume).unwrap_or(0),
+        lower_circuit: field("low_price_range").unwrap_or_default(),
+        upper_circuit: field("high_price_range").unwrap_or_default(),
+        bids: depth("buy"),
+        asks: depth("sell"),
+        at: row.get("lstup_time").and_then(time).unwrap_or_default(),
+    })
+}
+
+fn depth_row(row: Value<'_, '_>) -> DepthRow {
+    DepthRow {
+        price: row.get("price").and_then(price).unwrap_or_default(),
+        quantity: row.get("quantity").and_then(qty).unwrap_or_default(),
+        orders: row.get("orders").and_then(qty).unwrap_or_default().0,
+    }
+}
+
+/// Asks for candles of every day from the first to the last, both included: the broker knows no times of day here.
+pub fn candles_request(
+    auth: &Auth,
+    instrument: &Instrument,
+    interval: Interval,
+    (from, to): (WallNanos, WallNanos),
+) -> Request {
+    let mut path = "/market-data/1.0/historical/details?neosymbol=".to_owned();
+    push_form_value(&mut path, &neo_symbol(instrument));
+    let (from, to) = (from.day().date(), to.day().date());
+    let width = facts(interval).0;
+    let span = format!("&fromdate={from}&todate={to}&interval={width}");
+    path.push_str(&span);
+    data_get(auth, path)
+}
+
+/// Reads candles as bars of `interval`; open interest is ignored.
+///
+/// # Errors
+///
+/// [`ApiFault`], also when a candle is not a time and five numbers, or not a sound bar.
+pub fn parse_candles(
+    status: u16,
+    body: &mut [u8],
+    json: &mut JsonScratch,
+    interval: Interval,
+) -> Result<Vec<Bar>, ApiFault> {
+    faults::whole_answer(status, body, json, |root| {
+        let candles = root
+            .get("data")
+            .and_then(|data| data.get("candles")?.as_array());
+        let numbered = candles.ok_or("no `candles`")?.iter().enumerate();
+        numbered
+            .map(|(at, candle)| bar(candle, interval).ok_or_else(|| format!("candle {at}")))
+            .collect()
+    })
+}
+
+fn bar(candle: Value<'_, '_>, interval: Interval) -> Option<Bar> {
+    let mut fields = candle.as_array()?.iter();
+    let start = parse_time(text(fields.next()?)?)?;
+    let mut next = || fields.next().and_then(price);
+    let (open, high, low, close) = (next()?, next()?, next()?, next()?);
+    let volume = u64::try_from(whole(fields.next()?)?).ok()?;
+    let bar = Bar {
+        start,
+        end: start.offset(interval.width_ns()),
+        open,
+        high,
+        low,
+        close,
+        volume,
+        ticks: 0,
+    };
+    bar.is_sound().then_some(bar)
+}
