@@ -80,12 +80,12 @@ pub struct Summary {
 ///
 /// [`Failure::Input`] when the file cannot be read or holds nothing that can be decoded.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    // One broker so far; the match keeps the second from being forgotten here.
+    // The match keeps a broker with packets from being forgotten here; some send text alone.
     match Broker::parse(&args.broker) {
         Some(Broker::Kite) => {}
-        None => {
+        Some(Broker::OpenAlgo) | None => {
             return Err(Failure::Usage(format!(
-                "no broker `{}`; known: kite",
+                "no packets of `{}`; known: kite",
                 args.broker
             )));
         }

@@ -6,7 +6,7 @@
 
 use crate::model::{Bar, Exchange, Instrument, Qty, WallNanos};
 use crate::net::{HttpConnection, NetFault, Response, Url};
-use crate::venue::books::{OrderRow, Positions, TradeRow};
+use crate::venue::books::{OrderRow, Positions, TradeRow, fill_from_trades};
 use crate::venue::master::{ContractKey, MasterFault};
 use crate::venue::quotes::{QuoteKind, QuoteRow};
 use crate::venue::session::{Answer, Ask, Credentials, Opening, Profile, Session, Step};
@@ -301,9 +301,12 @@ impl Desk {
     ) -> Result<Vec<Bar>, DeskFault> {
         let broker = self.broker;
         let request = broker.candles_request(&self.session.auth, instrument, interval, (from, to));
-        self.read("history", &request, |status, body, json| {
+        let mut bars = self.read("history", &request, |status, body, json| {
             broker.parse_candles(status, body, json, interval)
-        })
+        })?;
+        // A broker that knows days only sends the bar that is not over yet, too.
+        bars.retain(|bar| (from..=to).contains(&bar.start));
+        Ok(bars)
     }
 
     /// Full quotes; an instrument without data is missing from the answer.
@@ -323,7 +326,7 @@ impl Desk {
         Ok(rows)
     }
 
-    /// The order book of the day.
+    /// The order book of the day; where its rows do not say how much is filled, the trades after it.
     ///
     /// # Errors
     ///
@@ -331,9 +334,13 @@ impl Desk {
     pub fn orders(&mut self) -> Result<Vec<OrderRow>, DeskFault> {
         let broker = self.broker;
         let request = broker.orders_request(&self.session.auth);
-        self.read("order book", &request, |status, body, json| {
+        let mut rows = self.read("order book", &request, |status, body, json| {
             broker.parse_orders(status, body, json)
-        })
+        })?;
+        if !broker.facts().rows_say_filled && !rows.is_empty() {
+            fill_from_trades(&mut rows, &self.trades()?);
+        }
+        Ok(rows)
     }
 
     /// The trades of the day.

@@ -17,7 +17,7 @@ use crate::hot::gateway::{Armed, OrderRules, TradingHours};
 use crate::model::time::MINUTE;
 use crate::model::{
     Bar, Day, Exchange, Instrument, InstrumentIx, InstrumentTable, Kind, Price, Right, Session,
-    Side, StrategyIx, WallNanos,
+    Side, StrategyIx, Token, WallNanos,
 };
 use crate::net::{NetFault, Url, tls};
 use crate::rules::{BudgetLimits, ContractRules, Ladder, LegsPolicy, Limits, RunawayLimits};
@@ -216,7 +216,7 @@ pub fn resolve(desk: &mut Desk, config: &Config, day: Day) -> Result<InstrumentT
                     } else {
                         Exchange::Nse
                     };
-                    want(cash, Want::Symbol(name.clone()));
+                    want(cash, Want::Index(name.clone(), underlying.clone()));
                 }
                 InstrumentRef::Symbol(symbol) => {
                     want(Exchange::Nfo, Want::Symbol(symbol.clone()));
@@ -242,6 +242,7 @@ pub fn resolve(desk: &mut Desk, config: &Config, day: Day) -> Result<InstrumentT
                 && wants.iter().any(|want| match want {
                     Want::Underlying(name) => row.underlying == *name && row.is_tradable(),
                     Want::Symbol(symbol) => row.symbol == *symbol,
+                    Want::Index(name, underlying) => is_index(row, name, underlying),
                 })
         };
         let found = desk.instruments(exchange, keep, |contract| {
@@ -251,13 +252,37 @@ pub fn resolve(desk: &mut Desk, config: &Config, day: Day) -> Result<InstrumentT
         })?;
         rows.extend(found);
     }
-    Ok(InstrumentTable::new(nearest(rows)))
+    let rows = nearest(rows);
+    distinct(&rows)?;
+    Ok(InstrumentTable::new(rows))
 }
 
 #[derive(Debug)]
 enum Want {
     Underlying(String),
     Symbol(String),
+    Index(String, String),
+}
+
+/// True for the index of this name; some brokers call it by the name its contracts have.
+fn is_index(row: &Instrument, name: &str, underlying: &str) -> bool {
+    row.symbol == name || row.kind == Kind::Index && row.symbol == underlying
+}
+
+/// Refuses two instruments with one token: where a broker has no numbers, tokens are hashes of names.
+fn distinct(rows: &[Instrument]) -> Result<(), ArmFault> {
+    let mut seen: BTreeMap<Token, &Instrument> = BTreeMap::new();
+    for row in rows {
+        if let Some(other) = seen.insert(row.token, row)
+            && (other.exchange, &other.symbol) != (row.exchange, &row.symbol)
+        {
+            return Err(ArmFault::Unfit(format!(
+                "{}:{} and {}:{} have one token, {}; their ticks could not be told apart",
+                other.exchange, other.symbol, row.exchange, row.symbol, row.token.0
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn exchange_of(config: &Config, underlying: &str, day: Day) -> Result<Exchange, ArmFault> {
@@ -376,7 +401,9 @@ fn find<'a>(table: &'a InstrumentTable, reference: &InstrumentRef) -> Option<&'a
         InstrumentRef::NearestFuture(underlying) => table
             .iter()
             .find(|row| row.underlying == *underlying && matches!(row.kind, Kind::Future)),
-        InstrumentRef::Index { name, .. } => table.by_symbol(name),
+        InstrumentRef::Index { name, underlying } => {
+            table.iter().find(|row| is_index(row, name, underlying))
+        }
         InstrumentRef::Symbol(symbol) => table.by_symbol(symbol),
     }
 }

@@ -143,6 +143,31 @@ pub struct OrderMargin {
     pub charges: Money,
 }
 
+/// Gives rows that do not say how much of them is filled what their trades come to; `trades` were read after the rows.
+///
+/// The sum of a list that lags is too small and never too large, so it only raises what a row says: further trades count
+/// when they are seen. The average is that of the trades where they are all there.
+pub fn fill_from_trades(rows: &mut [OrderRow], trades: &[TradeRow]) {
+    for row in rows {
+        let update = &mut row.update;
+        let (mut filled, mut value) = (0_u32, 0_i128);
+        for trade in trades.iter().filter(|t| t.order_id == update.order_id) {
+            filled = filled.saturating_add(trade.quantity.0);
+            let units = i128::from(trade.quantity.0);
+            value = value.saturating_add(i128::from(trade.price.0).saturating_mul(units));
+        }
+        if filled == 0 || filled < update.filled.0 {
+            continue;
+        }
+        update.filled = Qty(filled);
+        let average = value.checked_div(i128::from(filled)).unwrap_or(0);
+        update.average = Price(Money::from_wide(average).0);
+        let left = Qty(update.quantity.0.saturating_sub(filled));
+        row.pending = row.pending.min(left);
+        row.cancelled = row.cancelled.min(left);
+    }
+}
+
 impl OrderRow {
     /// The exchange as one of ours, or `None` when it is none of them.
     pub fn exchange(&self) -> Option<Exchange> {

@@ -1,6 +1,7 @@
 //! The brokers, by name: every call is a match on the variant.
 
 use super::kite::Kite;
+use super::openalgo::OpenAlgo;
 use super::port::{Desk, Feed, Orders};
 use super::session::{Answer, Credentials, Opening, Profile, Session, Step};
 use super::{
@@ -15,6 +16,8 @@ use crate::model::{Bar, Exchange, FeedFault, Instrument, Qty, Quote, Side, Token
 pub enum Broker {
     /// Zerodha Kite Connect v3.
     Kite,
+    /// OpenAlgo, in front of many brokers.
+    OpenAlgo,
 }
 
 /// The match of every call: one line a broker.
@@ -22,18 +25,20 @@ macro_rules! at {
     ($broker:expr, $port:ident :: $call:ident ($($argument:expr),*)) => {
         match $broker {
             Broker::Kite => <Kite as $port>::$call($($argument),*),
+            Broker::OpenAlgo => <OpenAlgo as $port>::$call($($argument),*),
         }
     };
 }
 
 impl Broker {
     /// Every broker.
-    pub const ALL: [Self; 1] = [Self::Kite];
+    pub const ALL: [Self; 2] = [Self::Kite, Self::OpenAlgo];
 
     /// What is constant about the broker.
     pub const fn facts(self) -> &'static Facts {
         match self {
             Self::Kite => &Kite::FACTS,
+            Self::OpenAlgo => &OpenAlgo::FACTS,
         }
     }
 

@@ -32,6 +32,7 @@ mod interval;
 pub mod json;
 pub mod kite;
 pub mod master;
+pub mod openalgo;
 pub mod port;
 pub mod quotes;
 pub mod report;

@@ -94,10 +94,11 @@ impl Request {
 }
 
 /// Headers, query keys and form fields whose values are never shown.
-const HIDDEN: [&str; 12] = [
+const HIDDEN: [&str; 13] = [
     "authorization",
     "cookie",
     "api_key",
+    "apikey",
     "access_token",
     "access-token",
     "refresh_token",
