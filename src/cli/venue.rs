@@ -5,7 +5,7 @@ use crate::config::MarketRules;
 use crate::model::Day;
 use crate::model::Price;
 use crate::sim::settings::{Credentials, Limits, Origin, Trigger};
-use crate::sim::{Faults, Pace, Server, Settings, SimError, recorded};
+use crate::sim::{Faults, Pace, Server, Settings, SimError, Wire, recorded};
 use crate::store::read_prices;
 use crate::store::tape::TapeReader;
 use serde_json::Value;
@@ -31,10 +31,13 @@ With TLS, give clients the file of --ca-out as one more root.
 Beside the broker's routes: GET /sim/truth (what happened), GET /sim/clock (market time),
 GET /sim/request-token (a fresh one), POST /sim/start, POST /sim/stop.";
 
-/// Serves a simulated broker (Kite's ticker and REST) on loopback.
+/// Serves a simulated broker (prices and REST on its own wire) on loopback.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
+    /// The broker whose wire is spoken.
+    #[arg(long, default_value = "kite", value_parser = wire)]
+    wire: Wire,
     /// Port on 127.0.0.1; 0 picks a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -120,7 +123,7 @@ pub struct Args {
     /// No new fault this many milliseconds after the first request.
     #[arg(long, value_name = "MS")]
     faults_stop_after: Option<u64>,
-    /// Request limits: `orders` (10 a second, 400 a minute, 5000 a day), `all` of the broker's, or `off`.
+    /// Request limits: those of `orders`, `all` of the broker's, or `off`.
     #[arg(long, default_value = "orders", value_parser = limits)]
     rate_limit: Limits,
     /// Cash of the account in rupees.
@@ -178,6 +181,11 @@ pub struct Args {
 
 fn day(text: &str) -> Result<Day, String> {
     Day::parse(text).ok_or_else(|| format!("{text:?} is not a date such as 2026-11-23"))
+}
+
+fn wire(text: &str) -> Result<Wire, String> {
+    let names = Wire::ALL.map(Wire::name).join(", ");
+    Wire::parse(text).ok_or_else(|| format!("{text:?} is none of {names}"))
 }
 
 fn price(text: &str) -> Result<Price, String> {
@@ -273,6 +281,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
         }
     };
     Ok(Settings {
+        wire: args.wire,
         rules,
         port: args.port,
         plain: args.plain,

@@ -68,9 +68,14 @@ impl Account {
             return None;
         }
         self.request_tokens.swap_remove(at);
+        Some(self.open_session())
+    }
+
+    /// Begins a session and ends the older one.
+    pub(crate) fn open_session(&mut self) -> String {
         let token = self.mint("access");
         self.access_token = Some(token.clone());
-        Some(token)
+        token
     }
 
     /// Ends the session of a token; false when there is none.
@@ -105,9 +110,21 @@ pub(crate) enum Budget {
     Other,
 }
 
+/// The most requests of each kind that a broker takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rates {
+    pub(crate) orders_per_second: u32,
+    pub(crate) orders_per_minute: u32,
+    pub(crate) orders_per_day: u32,
+    pub(crate) quotes_per_second: u32,
+    pub(crate) history_per_second: u32,
+    pub(crate) others_per_second: u32,
+}
+
 /// Counts requests per calendar second, as the broker does.
 pub(crate) struct Meter {
     limits: Limits,
+    rates: Rates,
     second: i64,
     orders: u32,
     quotes: u32,
@@ -119,9 +136,10 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) const fn new(limits: Limits) -> Self {
+    pub(crate) const fn new(limits: Limits, rates: Rates) -> Self {
         Self {
             limits,
+            rates,
             second: 0,
             orders: 0,
             quotes: 0,
@@ -144,7 +162,7 @@ impl Meter {
             *self = Self {
                 second,
                 minute: self.minute,
-                ..Self::new(self.limits)
+                ..Self::new(self.limits, self.rates)
             };
             (self.orders_in_minute, self.orders_in_day) = (minute, day);
         }
@@ -152,30 +170,32 @@ impl Meter {
             self.minute = second.div_euclid(60);
             self.orders_in_minute = 0;
         }
-        let all = self.limits == Limits::All;
+        let (all, rates) = (self.limits == Limits::All, self.rates);
         match budget {
             _ if self.limits == Limits::Off => true,
             Budget::Place => {
                 self.orders += 1;
                 self.orders_in_minute += 1;
                 self.orders_in_day += 1;
-                self.orders <= 10 && self.orders_in_minute <= 400 && self.orders_in_day <= 5_000
+                self.orders <= rates.orders_per_second
+                    && self.orders_in_minute <= rates.orders_per_minute
+                    && self.orders_in_day <= rates.orders_per_day
             }
             Budget::Amend => {
                 self.orders += 1;
-                self.orders <= 10
+                self.orders <= rates.orders_per_second
             }
             Budget::Quote => {
                 self.quotes += 1;
-                !all || self.quotes <= 1
+                !all || self.quotes <= rates.quotes_per_second
             }
             Budget::History => {
                 self.history += 1;
-                !all || self.history <= 3
+                !all || self.history <= rates.history_per_second
             }
             Budget::Other => {
                 self.other += 1;
-                !all || self.other <= 10
+                !all || self.other <= rates.others_per_second
             }
         }
     }
@@ -184,6 +204,15 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const RATES: Rates = Rates {
+        orders_per_second: 10,
+        orders_per_minute: 400,
+        orders_per_day: 5_000,
+        quotes_per_second: 1,
+        history_per_second: 3,
+        others_per_second: 10,
+    };
 
     fn account() -> Account {
         let credentials = Credentials {
@@ -219,18 +248,18 @@ mod tests {
 
     #[test]
     fn the_eleventh_order_of_a_second_is_refused_and_the_next_second_starts_anew() {
-        let mut meter = Meter::new(Limits::Orders);
+        let mut meter = Meter::new(Limits::Orders, RATES);
         assert!((0..10).all(|_| meter.admits_at(Budget::Place, 100)));
         assert!(!meter.admits_at(Budget::Amend, 100));
         assert!(meter.admits_at(Budget::Quote, 100) && meter.admits_at(Budget::Quote, 100));
         assert!(meter.admits_at(Budget::Place, 101));
-        let mut minute = Meter::new(Limits::Orders);
+        let mut minute = Meter::new(Limits::Orders, RATES);
         let taken = (0..600)
             .filter(|i| minute.admits_at(Budget::Place, 6_000 + i / 10))
             .count();
         assert_eq!(taken, 400);
         assert!(minute.admits_at(Budget::Place, 6_060));
-        let mut off = Meter::new(Limits::Off);
+        let mut off = Meter::new(Limits::Off, RATES);
         assert!((0..10_000).all(|_| off.admits_at(Budget::Place, 1)));
     }
 }

@@ -73,12 +73,26 @@ pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: Form,
-    pub(crate) form: Form,
-    pub(crate) authorization: Option<String>,
+    /// Names in lower case.
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     pub(crate) upgrade_key: Option<String>,
     pub(crate) keep_alive: bool,
     /// Bytes it took.
     pub(crate) length: usize,
+}
+
+impl Request {
+    /// First value of a header; `name` in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let named = self.headers.iter().find(|(key, _)| key == name);
+        named.map(|(_, value)| value.as_str())
+    }
+
+    /// The body as a form.
+    pub(crate) fn form(&self) -> Form {
+        Form::parse(&String::from_utf8_lossy(&self.body))
+    }
 }
 
 /// What the bytes so far amount to.
@@ -108,22 +122,22 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
         let Ok(value) = std::str::from_utf8(header.value) else {
             continue;
         };
-        match header.name.to_ascii_lowercase().as_str() {
+        let name = header.name.to_ascii_lowercase();
+        match name.as_str() {
             "content-length" => match value.trim().parse() {
                 Ok(length) => body = length,
                 Err(_) => return Parsed::Bad(400, "content-length is not a number"),
             },
             "transfer-encoding" => return Parsed::Bad(501, "chunked bodies are not read here"),
-            "authorization" => request.authorization = Some(value.to_owned()),
             "connection" if value.eq_ignore_ascii_case("close") => request.keep_alive = false,
             "sec-websocket-key" => request.upgrade_key = Some(value.to_owned()),
-            _ => {}
+            _ => request.headers.push((name, value.to_owned())),
         }
     }
     if body > BODY_MAX {
         return Parsed::Bad(413, "request body too large");
     }
-    let Some(form) = bytes.get(length..length + body) else {
+    let Some(body) = bytes.get(length..length + body) else {
         return Parsed::Partial;
     };
     let target = head.path.unwrap_or("/");
@@ -131,8 +145,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
     head.method.unwrap_or("").clone_into(&mut request.method);
     request.path = unescape(path);
     request.query = Form::parse(query);
-    request.form = Form::parse(&String::from_utf8_lossy(form));
-    request.length = length + body;
+    request.length = length + body.len();
+    body.clone_into(&mut request.body);
     Parsed::Request(Box::new(request))
 }
 
@@ -214,8 +228,9 @@ mod tests {
             (request.method.as_str(), request.path.as_str()),
             ("POST", "/orders/regular")
         );
-        assert_eq!(request.form.get("tradingsymbol"), Some("NIFTY 50"));
-        assert_eq!(request.form.get("tag"), Some("AB"));
+        assert_eq!(request.form().get("tradingsymbol"), Some("NIFTY 50"));
+        assert_eq!(request.form().get("tag"), Some("AB"));
+        assert_eq!(request.header("authorization"), Some("token a:b"));
         assert!(request.keep_alive && request.length == ORDER.len());
     }
 

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!   seeded walk ─┐                       ┌─► ticker: binary packets, order messages
-//!                ├─► market ─► desk ─► server
-//!   price tape ──┘   books     orders    └─► REST: Kite's routes, and /sim/* for tests
+//!                ├─► market ─► desk ─► server ◄── wire: one folder a broker
+//!   price tape ──┘   books     orders    └─► REST: the broker's routes, and /sim/* for tests
 //!                                └─────────► truth: every request, order, fill, fault
 //! ```
 //!
 //! Promises
-//! - Speaks Kite Connect v3 as documented (protocol notes), well enough for the broker's own official
+//! - Speaks a broker's wire as documented (protocol notes), well enough for the broker's own official
 //!   client to trade against it unmodified.
 //! - The market is a pure function of seed, day and tape: what clients do never moves a price, and the same
 //!   arguments give the same packets.
@@ -32,13 +32,14 @@ mod desk;
 mod dice;
 mod http;
 mod intake;
+mod kite;
 mod market;
 mod order;
-mod packet;
 mod positions;
 mod report;
-mod rest;
 mod server;
+mod socket;
+mod state;
 mod truth;
 mod wire;
 
@@ -49,3 +50,4 @@ pub use order::{Status, Step};
 pub use server::{Server, SimError};
 pub use settings::Settings;
 pub use venue::Venue;
+pub use wire::Wire;

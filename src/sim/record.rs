@@ -5,7 +5,7 @@
 
 use super::faults::{Kind, On};
 use super::order::{Status, Step};
-use super::rest::World;
+use super::state::World;
 use crate::model::{Price, Side, WallNanos};
 use serde_json::{Value, json};
 
@@ -168,27 +168,12 @@ impl FaultTruth {
     }
 }
 
-/// What a request is about.
-pub(crate) fn subject(method: &str, path: &str) -> On {
-    let mut parts = path.split('/').filter(|part| !part.is_empty());
-    match (method, parts.next(), parts.next(), parts.next()) {
-        ("POST", Some("orders"), ..) => On::Place,
-        ("PUT", Some("orders"), ..) => On::Modify,
-        ("DELETE", Some("orders"), ..) => On::Cancel,
-        (_, Some("trades"), ..) | (_, Some("orders"), _, Some("trades")) => On::Trades,
-        (_, Some("orders"), ..) => On::Orders,
-        (_, Some("portfolio"), Some("positions"), _) => On::Positions,
-        ("POST", Some("session"), ..) => On::Login,
-        _ => On::Other,
-    }
-}
-
 impl World {
     /// The record so far.
     pub(crate) fn record(&self) -> Record {
         let symbol = |ix: usize| self.market.rows[ix].symbol.clone();
         let requests = self.truth.arrivals.iter().map(|row| RequestTruth {
-            on: subject(&row.method, &row.path),
+            on: self.wire.subject(&row.method, &row.path),
             connection: row.connection,
             status: row.status,
             tag: row.tag.clone(),

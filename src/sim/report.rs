@@ -2,7 +2,7 @@
 
 use super::clock::Pace;
 use super::desk::Moment;
-use super::rest::World;
+use super::state::World;
 use crate::runtime::{Clock, MarketTime};
 use serde_json::{Value, json};
 use std::sync::OnceLock;

@@ -1,6 +1,7 @@
 //! Everything one run of the simulated venue can be told.
 
 use super::clock::Pace;
+use super::wire::Wire;
 use crate::config::MarketRules;
 use crate::model::{Day, Price};
 use crate::store::PriceFile;
@@ -22,9 +23,9 @@ pub enum Origin {
 pub enum Limits {
     /// None.
     Off,
-    /// Orders: 10 a second, 400 a minute, 5000 a day.
+    /// Those of orders, by the second, minute and day.
     Orders,
-    /// Orders as above; quotes 1 a second, history 3 a second, the rest 10 a second.
+    /// Orders as above; quotes, history and the rest by the second.
     All,
 }
 
@@ -69,6 +70,8 @@ pub struct Trigger {
 /// Everything one run can be told.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The broker whose wire is spoken.
+    pub wire: Wire,
     /// Port on 127.0.0.1; 0 picks a free one.
     pub port: u16,
     /// True for plain sockets, false for TLS.
@@ -135,6 +138,7 @@ impl Settings {
     /// The smallest venue there is: BANKNIFTY at 52 000, a few strikes, nothing moves by itself, no files.
     pub fn small(rules: MarketRules, seed: u64, day: Day) -> Self {
         Self {
+            wire: Wire::default(),
             port: 0,
             plain: true,
             spin: false,

@@ -17,11 +17,12 @@ use super::clock::Clock;
 use super::desk::{Desk, Moment, View};
 use super::faults::{Fault, Faults, Kind, Occasion, On};
 use super::http::{self, Answer, Parsed, Request};
+use super::intake::{Class, Refusal};
 use super::market::Market;
 use super::order::Fate;
-use super::record::{FaultTruth, Record, subject};
-use super::rest::World;
+use super::record::{FaultTruth, Record};
 use super::settings::{Limits, Origin, Settings};
+use super::state::World;
 use super::truth::{Arrival, Truth};
 use crate::model::Price;
 use serde_json::{Value, json};
@@ -110,10 +111,14 @@ impl Venue {
         let mut world = World {
             desk,
             account: Account::new(settings.credentials.clone(), settings.seed),
-            meter: Meter::new(match settings.trigger {
-                Some(_) => Limits::Off,
-                None => settings.limits,
-            }),
+            wire: settings.wire,
+            meter: Meter::new(
+                match settings.trigger {
+                    Some(_) => Limits::Off,
+                    None => settings.limits,
+                },
+                settings.wire.rates(),
+            ),
             clock: Clock::new(settings.pace, market.now()),
             market,
             truth,
@@ -220,12 +225,13 @@ impl Venue {
         first_ns: u64,
         now: Moment,
     ) -> Vec<Delivery> {
-        if request.path.starts_with("/sim/") || request.path == "/connect/login" {
+        let wire = self.world.wire;
+        if request.path.starts_with("/sim/") || wire.is_aside(&request.path) {
             let answer = self.world.answer(request, now, connection).answer;
             let bytes = answer.bytes(request.keep_alive);
             return vec![self.due(connection, now.real, What::Bytes(bytes))];
         }
-        let on = subject(&request.method, &request.path);
+        let on = wire.subject(&request.method, &request.path);
         let (tag, symbol) = self.concerned(on, request);
         let heard = Heard {
             connection,
@@ -258,16 +264,16 @@ impl Venue {
 
     /// Tag and symbol of the order a request is about.
     fn concerned(&self, on: On, request: &Request) -> (Option<String>, Option<String>) {
-        let own = |name| request.form.get(name).map(str::to_owned);
+        let wire = self.world.wire;
         match on {
-            On::Place => (own("tag"), own("tradingsymbol")),
+            On::Place => wire.placed(&self.world, request),
             On::Modify | On::Cancel => {
-                let id = request.path.rsplit('/').next().unwrap_or("");
-                let named = self.world.desk.named(id, &self.world.market);
+                let id = wire.named(request);
+                let named = self.world.desk.named(&id, &self.world.market);
                 let (tag, symbol) = named.unzip();
                 (tag.flatten().map(str::to_owned), symbol.map(str::to_owned))
             }
-            _ => (own("tag"), None),
+            _ => (None, None),
         }
     }
 
@@ -428,12 +434,7 @@ impl Venue {
         let now = heard.now;
         let broken = plan.broken;
         let (answer, order_id, error) = if plan.throttled {
-            let words = "Too many requests";
-            (
-                refusal(429, "NetworkException", words),
-                None,
-                Some(words.to_owned()),
-            )
+            self.refuse(429, Class::Rate, "Too many requests")
         } else if let Some(wait) = plan.late.filter(|_| !plan.refused) {
             self.late.push(Late {
                 due: now.real + wait,
@@ -441,11 +442,10 @@ impl Venue {
                 request: request.clone(),
                 fate: plan.fate,
             });
-            let words = "Something went wrong. Please try again.";
-            (
-                refusal(400, "GeneralException", words),
-                None,
-                Some(words.to_owned()),
+            self.refuse(
+                400,
+                Class::General,
+                "Something went wrong. Please try again.",
             )
         } else if plan.refused || broken.is_some_and(|fault| !fault.accepted) {
             (gateway(broken), None, Some("not done".to_owned()))
@@ -471,6 +471,20 @@ impl Venue {
         )
     }
 
+    fn refuse(
+        &self,
+        status: u16,
+        class: Class,
+        words: &str,
+    ) -> (Answer, Option<String>, Option<String>) {
+        let answer = self.world.wire.refused(&Refusal {
+            status,
+            class,
+            message: words.to_owned(),
+        });
+        (answer, None, Some(words.to_owned()))
+    }
+
     fn do_now(
         &mut self,
         heard: &Heard,
@@ -479,8 +493,7 @@ impl Venue {
     ) -> (Answer, Option<String>, Option<String>) {
         let world = &mut self.world;
         if heard.on == On::Cancel {
-            let id = request.path.rsplit('/').next().unwrap_or("");
-            world.desk.bend(id, plan.fate);
+            world.desk.bend(&world.wire.named(request), plan.fate);
         } else {
             world.desk.fate = plan.fate;
         }
@@ -540,7 +553,8 @@ impl Venue {
         while let Some(at) = self.late.iter().position(|late| late.due <= now.real) {
             let late = self.late.swap_remove(at);
             self.world.desk.fate = late.fate;
-            self.world.accept_late(&late.request, now, late.connection);
+            let wire = self.world.wire;
+            wire.accept_late(&mut self.world, &late.request, (now, late.connection));
             self.world.desk.fate = Fate::default();
         }
         self.world.desk.advance(&mut self.world.market, now);
@@ -552,11 +566,16 @@ impl Venue {
         if let Some((until, text)) = self.held.take_if(|(until, _)| *until <= now.real) {
             out.push(Update { at: until, text });
         }
-        for row in std::mem::take(&mut self.world.desk.outbox) {
-            let message = json!({ "type": "order", "data": row });
-            let text_of = |key: &str| message["data"][key].as_str();
-            let faults = self.strike(On::Update, text_of("tag"), text_of("tradingsymbol"), now);
-            self.world.truth.line("message", &message["data"]);
+        for notice in std::mem::take(&mut self.world.desk.outbox) {
+            let Some(message) = self.world.wire.order_message(&self.world, &notice) else {
+                continue;
+            };
+            let terms = &notice.order.terms;
+            let symbol = self.world.market.rows[terms.instrument].symbol.clone();
+            let faults = self.strike(On::Update, terms.tag.as_deref(), Some(&symbol), now);
+            self.world
+                .truth
+                .line("message", message.get("data").unwrap_or(&message));
             self.tell(message.to_string(), &faults, now, &mut out);
         }
         out
@@ -650,11 +669,6 @@ struct Plan {
     wait: u64,
     view: View,
     fate: Fate,
-}
-
-fn refusal(status: u16, class: &str, words: &str) -> Answer {
-    let body = json!({ "status": "error", "message": words, "error_type": class, "data": null });
-    Answer::json(status, &body)
 }
 
 /// What a gateway in front of the broker says; no JSON, as in life.

@@ -1,164 +1,253 @@
-//! One client's bytes: a plain or TLS socket that never blocks and accepts every write.
+//! The seam between the market and a broker's wire: what a folder beside `kite/` has to say.
 //!
-//! What the kernel does not take at once waits in `pending`; the owner looks at its length before it adds
-//! ticks (which can be conflated) and never before it adds anything else.
+//! ```text
+//!   market, desk, faults, sockets ── World, Notice, Mode ──► Wire ──► one folder a broker: routes, frames, messages
+//! ```
+//!
+//! Promises
+//! - A wire owns nothing: it is pure functions over the [`World`]. Market, books, faults, limits and sockets are the
+//!   same for all of them.
+//! - Orders are known by the venue's own numbers everywhere; their rows, words and places are the wire's.
 
-use super::clock::mono_ns;
-use mio::net::TcpStream;
-use rustls::{ServerConfig, ServerConnection};
-use std::io::{self, ErrorKind, Read, Write};
-use std::sync::Arc;
+use super::account::Rates;
+use super::desk::{Moment, Notice};
+use super::faults::On;
+use super::http::{Answer, Request};
+use super::intake::Refusal;
+use super::kite::Kite;
+use super::market::Market;
+use super::state::{Outcome, World};
+use serde_json::Value;
+use tungstenite::Message;
 
-pub(crate) struct Wire {
-    socket: TcpStream,
-    tls: Option<Box<ServerConnection>>,
-    pending: Vec<u8>,
-    sent: usize,
-    /// When the last bytes came, stamped right after the read that returned them.
-    received_ns: u64,
+/// How much of an instrument a client wants to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The last price.
+    Ltp,
+    /// The day's figures besides.
+    Quote,
+    /// The depth besides.
+    Full,
+}
+
+/// What one WebSocket connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Channel {
+    /// True where order messages go out.
+    pub(crate) orders: bool,
+    /// True once the client has proved who it is.
+    pub(crate) known: bool,
+    /// True when the connection ends after what is being said.
+    pub(crate) ends: bool,
+}
+
+/// What a client's message asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Act {
+    /// Wants prices of these instruments; without a mode the one they had, or quotes.
+    Watch(Vec<usize>, Option<Mode>),
+    /// Wants no more of these.
+    Leave(Vec<usize>),
+    /// Is told this.
+    Tell {
+        /// What is said.
+        message: Message,
+        /// True when the client said something wrong; counted.
+        is_complaint: bool,
+    },
+}
+
+/// What a broker's folder has to say.
+pub(crate) trait Speech {
+    /// The name on the command line, and the broker's in the engine.
+    const NAME: &'static str;
+    /// Requests the broker takes.
+    const RATES: Rates;
+    /// Instruments of one connection.
+    const WATCHED_MAX: usize;
+    /// How a placement begins on the wire: the latency measurement looks for it before anything is parsed.
+    const PLACEMENT: &'static [u8];
+
+    /// True for pages that no fault concerns and no record keeps, such as the one a person signs in on.
+    fn is_aside(path: &str) -> bool;
+
+    /// What a request is about.
+    fn subject(method: &str, path: &str) -> On;
+
+    /// Tag and symbol of a placement, as far as they can be read.
+    fn placed(world: &World, request: &Request) -> (Option<String>, Option<String>);
+
+    /// Number of the order a modification or cancellation names.
+    fn named(request: &Request) -> String;
+
+    /// Answers one request.
+    fn answer(world: &mut World, request: &Request, place: (Moment, u64)) -> Outcome;
+
+    /// Does a placement that was answered with a refusal; what the broker would refuse anyway stays refused.
+    fn accept_late(world: &mut World, request: &Request, place: (Moment, u64));
+
+    /// The answer to a request that is refused.
+    fn refused(refusal: &Refusal) -> Answer;
+
+    /// The message that tells of a change of an order; its `data` is what the log keeps.
+    fn order_message(world: &World, notice: &Notice) -> Option<Value>;
+
+    /// Lets a WebSocket connection in, or answers why not.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, as HTTP.
+    fn admit(world: &World, request: &Request) -> Result<Channel, Answer>;
+
+    /// Reads what a client says on a WebSocket connection: text or binary.
+    fn hear(world: &World, channel: &mut Channel, message: &Message) -> Vec<Act>;
+
+    /// What is said to a client that wants more than [`Speech::WATCHED_MAX`] instruments.
+    fn too_many() -> Message;
+
+    /// Writes the messages that show instruments as they are, and says how many packets are in them.
+    fn prices(market: &Market, wanted: &[(usize, Mode)], out: &mut Vec<Message>) -> u64;
+
+    /// What is said on a connection that was silent for a second.
+    fn heartbeat() -> Option<Message>;
+}
+
+/// The brokers whose wire the venue speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wire {
+    /// Zerodha Kite Connect v3.
+    #[default]
+    Kite,
+}
+
+/// The match of every call: one line a broker.
+macro_rules! at {
+    ($wire:expr, $call:ident ($($argument:expr),*)) => {
+        match $wire {
+            Wire::Kite => Kite::$call($($argument),*),
+        }
+    };
+}
+
+/// As `at!`, for constants.
+macro_rules! of {
+    ($wire:expr, $what:ident) => {
+        match $wire {
+            Wire::Kite => Kite::$what,
+        }
+    };
 }
 
 impl Wire {
-    /// Wraps an accepted socket.
+    /// Every wire.
+    pub const ALL: [Self; 1] = [Self::Kite];
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        of!(self, NAME)
+    }
+
+    /// Reads the name used on the command line.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|wire| wire.name() == text)
+    }
+
+    /// See [`Speech::RATES`].
+    pub(crate) const fn rates(self) -> Rates {
+        of!(self, RATES)
+    }
+
+    /// See [`Speech::WATCHED_MAX`].
+    pub(crate) const fn watched_max(self) -> usize {
+        of!(self, WATCHED_MAX)
+    }
+
+    /// See [`Speech::PLACEMENT`].
+    pub(crate) const fn placement(self) -> &'static [u8] {
+        of!(self, PLACEMENT)
+    }
+
+    /// See [`Speech::is_aside`].
+    pub(crate) fn is_aside(self, path: &str) -> bool {
+        at!(self, is_aside(path))
+    }
+
+    /// See [`Speech::subject`].
+    pub(crate) fn subject(self, method: &str, path: &str) -> On {
+        at!(self, subject(method, path))
+    }
+
+    /// See [`Speech::placed`].
+    pub(crate) fn placed(
+        self,
+        world: &World,
+        request: &Request,
+    ) -> (Option<String>, Option<String>) {
+        at!(self, placed(world, request))
+    }
+
+    /// See [`Speech::named`].
+    pub(crate) fn named(self, request: &Request) -> String {
+        at!(self, named(request))
+    }
+
+    /// See [`Speech::answer`].
+    pub(crate) fn answer(
+        self,
+        world: &mut World,
+        request: &Request,
+        place: (Moment, u64),
+    ) -> Outcome {
+        at!(self, answer(world, request, place))
+    }
+
+    /// See [`Speech::accept_late`].
+    pub(crate) fn accept_late(self, world: &mut World, request: &Request, place: (Moment, u64)) {
+        at!(self, accept_late(world, request, place));
+    }
+
+    /// See [`Speech::refused`].
+    pub(crate) fn refused(self, refusal: &Refusal) -> Answer {
+        at!(self, refused(refusal))
+    }
+
+    /// See [`Speech::order_message`].
+    pub(crate) fn order_message(self, world: &World, notice: &Notice) -> Option<Value> {
+        at!(self, order_message(world, notice))
+    }
+
+    /// See [`Speech::admit`].
     ///
     /// # Errors
     ///
-    /// When the TLS state cannot be made.
-    pub(crate) fn new(socket: TcpStream, tls: Option<&Arc<ServerConfig>>) -> io::Result<Self> {
-        socket.set_nodelay(true)?;
-        let tls = match tls {
-            None => None,
-            Some(config) => {
-                let mut state =
-                    ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
-                // A frame of 500 full packets is 93 KB; the default limit of 64 KiB would cut it.
-                state.set_buffer_limit(None);
-                Some(Box::new(state))
-            }
-        };
-        Ok(Self {
-            socket,
-            tls,
-            pending: Vec::new(),
-            sent: 0,
-            received_ns: 0,
-        })
+    /// As [`Speech::admit`].
+    pub(crate) fn admit(self, world: &World, request: &Request) -> Result<Channel, Answer> {
+        at!(self, admit(world, request))
     }
 
-    pub(crate) fn socket_mut(&mut self) -> &mut TcpStream {
-        &mut self.socket
+    /// See [`Speech::hear`].
+    pub(crate) fn hear(self, world: &World, channel: &mut Channel, message: &Message) -> Vec<Act> {
+        at!(self, hear(world, channel, message))
     }
 
-    /// Bytes the kernel has not taken yet.
-    pub(crate) fn backlog(&self) -> usize {
-        self.pending.len() - self.sent
+    /// See [`Speech::too_many`].
+    pub(crate) fn too_many(self) -> Message {
+        at!(self, too_many())
     }
 
-    /// When the last bytes came.
-    pub(crate) const fn received_ns(&self) -> u64 {
-        self.received_ns
+    /// See [`Speech::prices`].
+    pub(crate) fn prices(
+        self,
+        market: &Market,
+        wanted: &[(usize, Mode)],
+        out: &mut Vec<Message>,
+    ) -> u64 {
+        at!(self, prices(market, wanted, out))
     }
 
-    /// Turns what was written into the bytes that will be sent, without sending them.
-    ///
-    /// # Errors
-    ///
-    /// When TLS refuses.
-    pub(crate) fn seal(&mut self) -> io::Result<()> {
-        if let Some(tls) = &mut self.tls {
-            while tls.wants_write() {
-                tls.write_tls(&mut self.pending)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Hands over as much as the kernel takes.
-    ///
-    /// # Errors
-    ///
-    /// When the peer is gone.
-    pub(crate) fn push(&mut self) -> io::Result<()> {
-        self.seal()?;
-        while self.sent < self.pending.len() {
-            match self.socket.write(&self.pending[self.sent..]) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(n) => self.sent += n,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if self.sent == self.pending.len() {
-            self.pending.clear();
-            self.sent = 0;
-        } else if self.sent > 1 << 20 {
-            self.pending.drain(..self.sent);
-            self.sent = 0;
-        }
-        Ok(())
-    }
-
-    /// Makes the close to come a reset: what is not sent is thrown away.
-    pub(crate) fn abort(&mut self) {
-        drop(self.push());
-        // Without the option the peer sees an ordinary end, which is a fault too.
-        let forced =
-            rustix::net::sockopt::set_socket_linger(&self.socket, Some(std::time::Duration::ZERO));
-        debug_assert!(forced.is_ok(), "a socket of ours takes the option");
-    }
-
-    /// Says goodbye on TLS and hands over what is left.
-    pub(crate) fn close(&mut self) {
-        if let Some(tls) = &mut self.tls {
-            tls.send_close_notify();
-        }
-        // The peer may be gone already; closing goes on either way.
-        drop(self.push());
-        drop(self.socket.shutdown(std::net::Shutdown::Write));
-    }
-}
-
-impl Read for Wire {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else {
-            let n = self.socket.read(into)?;
-            self.received_ns = mono_ns();
-            return Ok(n);
-        };
-        loop {
-            match tls.reader().read(into) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
-                done => return done,
-            }
-            match tls.read_tls(&mut self.socket) {
-                Ok(0) => return Ok(0),
-                Ok(_) => {
-                    self.received_ns = mono_ns();
-                    let state = tls.process_new_packets();
-                    while tls.wants_write() {
-                        tls.write_tls(&mut self.pending)?;
-                    }
-                    state.map_err(io::Error::other)?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-impl Write for Wire {
-    /// Takes everything; [`Wire::push`] sends it.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.tls {
-            None => self.pending.extend_from_slice(bytes),
-            Some(tls) => tls.writer().write_all(bytes)?,
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    /// See [`Speech::heartbeat`].
+    pub(crate) fn heartbeat(self) -> Option<Message> {
+        at!(self, heartbeat())
     }
 }

@@ -17,7 +17,6 @@ mod view;
 pub(crate) use view::View;
 
 use crate::model::{Price, WallNanos};
-use crate::sim::account::sha256_hex;
 use crate::sim::dice::Dice;
 use crate::sim::intake::{self, Refusal};
 use crate::sim::market::Market;
@@ -53,6 +52,14 @@ pub struct Moment {
     pub market: WallNanos,
     /// Nanoseconds of the venue's own clock: what deliveries and deadlines are due by.
     pub real: u64,
+}
+
+/// A change of an order that clients are told of.
+pub(crate) struct Notice {
+    /// The order as it was then.
+    pub(crate) order: Box<SimOrder>,
+    /// Stands for the status where the wire has a word for the kind of change.
+    pub(crate) word: Option<&'static str>,
 }
 
 enum Work {
@@ -97,15 +104,13 @@ pub(crate) struct Desk {
     pub(crate) noted: Vec<Value>,
     logs: bool,
     /// Order messages to send, oldest first.
-    pub(crate) outbox: Vec<Value>,
+    pub(crate) outbox: Vec<Notice>,
     dice: Dice,
     latency_ns: u64,
     partial_percent: f64,
     reject_percent: f64,
     cash: i128,
     user: String,
-    app: String,
-    secret: String,
     numbers: u64,
     /// Fills everything at once at its own price and keeps no rows: the latency measurement.
     eager: bool,
@@ -139,8 +144,6 @@ impl Desk {
             reject_percent: settings.reject_percent,
             cash: i128::from(settings.cash) * 10_000,
             user: settings.credentials.user_id.clone(),
-            app: settings.credentials.api_key.clone(),
-            secret: settings.credentials.api_secret.clone(),
             numbers: 0,
             eager: settings.trigger.is_some(),
             lean: settings.lean,
@@ -317,27 +320,17 @@ impl Desk {
     }
 
     /// As `note`, and tells the ticker connections; `word` replaces the status in the message.
-    fn announce(&mut self, at: usize, status: Status, word: Option<&str>, market: &Market) {
+    fn announce(&mut self, at: usize, status: Status, word: Option<&'static str>, market: &Market) {
         self.mark(at, status);
-        let mut row = self.orders[at].row(market, &self.user);
         if !self.lean {
-            self.keep(at, row.clone());
+            let row = self.orders[at].row(market, &self.user);
+            self.keep(at, row);
         }
         if !self.is_shown(at) {
             return;
         }
-        let order = &self.orders[at];
-        let checksum = sha256_hex(&[&order.id.to_string(), &stamp(order.placed_at), &self.secret]);
-        if let Some(fields) = row.as_object_mut() {
-            if let Some(word) = word {
-                fields.insert("status".to_owned(), json!(word));
-            }
-            fields.insert("user_id".to_owned(), json!(self.user));
-            fields.insert("app_id".to_owned(), json!(self.app));
-            fields.insert("checksum".to_owned(), json!(checksum));
-            fields.insert("unfilled_quantity".to_owned(), json!(order.open_qty()));
-        }
-        self.outbox.push(row);
+        let order = Box::new(self.orders[at].snapshot());
+        self.outbox.push(Notice { order, word });
     }
 
     /// Does what is due.

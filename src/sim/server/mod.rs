@@ -15,10 +15,10 @@ use super::certificate;
 use super::clock::{self, Clock, Pace};
 use super::desk::Moment;
 use super::faults::Faults;
-use super::packet::{Container, Mode};
 use super::settings::Settings;
+use super::socket::Socket;
 use super::venue::{Delivery, Update, Venue};
-use super::wire::Wire;
+use super::wire::{Channel, Mode};
 use crate::model::WallNanos;
 use crate::net::Mirror;
 use mio::net::TcpListener;
@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use trigger::Rounds;
+use tungstenite::Message;
 use tungstenite::protocol::WebSocket;
 
 /// A backlog above which a client is given up.
@@ -41,7 +42,6 @@ const BACKLOG_MAX: usize = 64 * 1024 * 1024;
 const PING_PATIENCE_NS: u64 = 2_000_000_000;
 /// Steps made before the sockets are looked at again.
 const STEPS_PER_CYCLE: usize = 64;
-const TOKENS_MAX: usize = 3_000;
 /// The market starts this long after the last subscription of a client that may have more to say.
 const START_AFTER_NS: u64 = 100_000_000;
 const LISTENER: Token = Token(0);
@@ -71,7 +71,7 @@ fn system(what: &str) -> impl FnOnce(std::io::Error) -> SimError + '_ {
 
 enum Talk {
     Http {
-        wire: Wire,
+        wire: Socket,
         input: Vec<u8>,
         first_ns: u64,
     },
@@ -80,7 +80,9 @@ enum Talk {
 }
 
 struct Ticker {
-    socket: WebSocket<Wire>,
+    socket: WebSocket<Socket>,
+    /// What it is for.
+    channel: Channel,
     /// Mode by instrument.
     modes: HashMap<usize, Mode>,
     /// Instruments whose latest prices wait for room.
@@ -115,7 +117,8 @@ pub struct Server {
     clients: Vec<Option<Client>>,
     accepted: u64,
     moved: Vec<usize>,
-    frame: Container,
+    /// Messages about to be sent.
+    frames: Vec<Message>,
     /// When the market starts, once somebody has subscribed.
     start_ns: Option<u64>,
     ended_ns: Option<u64>,
@@ -167,7 +170,7 @@ impl Server {
             clients: Vec::new(),
             accepted: 0,
             moved: Vec::new(),
-            frame: Container::default(),
+            frames: Vec::new(),
             start_ns: None,
             ended_ns: None,
             rounds: Rounds::new(settings.trigger.as_ref(), mirror)?,
@@ -192,6 +195,7 @@ impl Server {
         let credentials = &self.settings.credentials;
         let session = self.venue.world.market.session();
         json!({
+            "wire": self.settings.wire.name(),
             "port": port,
             "pid": std::process::id(),
             "rest": format!("{http}://127.0.0.1:{port}"),
@@ -327,7 +331,7 @@ impl Server {
             let Ok((socket, _)) = self.listener.accept() else {
                 return;
             };
-            let Ok(wire) = Wire::new(socket, self.tls.as_ref()) else {
+            let Ok(wire) = Socket::new(socket, self.tls.as_ref()) else {
                 continue;
             };
             let at = self

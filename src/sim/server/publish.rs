@@ -3,11 +3,9 @@
 use super::{Server, Talk, Ticker};
 use crate::model::WallNanos;
 use crate::sim::clock;
-use crate::sim::packet::Container;
-use crate::sim::packet::Packet;
-use crate::sim::rest::World;
+use crate::sim::state::World;
 use crate::sim::venue::Update;
-use serde_json::Value;
+use crate::sim::wire::Mode;
 use tungstenite::{Bytes, Message};
 
 /// A backlog above which a connection gets the latest prices later instead of every price now.
@@ -19,7 +17,7 @@ const HEARTBEAT_NS: u64 = 1_000_000_000;
 impl Server {
     /// One frame of what moved to everyone who wants it.
     pub(super) fn publish(&mut self, moved: &[usize]) {
-        let mut frame = std::mem::take(&mut self.frame);
+        let mut frames = std::mem::take(&mut self.frames);
         for client in self.clients.iter_mut().flatten() {
             let Talk::Ticker(ticker) = &mut client.talk else {
                 continue;
@@ -42,9 +40,9 @@ impl Server {
                 }
                 continue;
             }
-            send_prices(&mut self.venue.world, &mut frame, ticker, &wanted);
+            send_prices(&mut self.venue.world, &mut frames, ticker, &wanted);
         }
-        self.frame = frame;
+        self.frames = frames;
     }
 
     /// Pings clients once per half the lead, so that the market stays within it.
@@ -76,7 +74,8 @@ impl Server {
             .collect();
         for update in due {
             let message = Message::text(update.text);
-            for ticker in self.tickers() {
+            let listens = |ticker: &&mut Ticker| ticker.channel.orders && ticker.channel.known;
+            for ticker in self.tickers().filter(listens) {
                 drop(ticker.socket.write(message.clone()));
                 ticker.sent_ns = now.real;
             }
@@ -87,7 +86,7 @@ impl Server {
     /// A byte now and then where nothing else was sent, and late prices where there is room again.
     pub(super) fn beat(&mut self) {
         let real = clock::mono_ns();
-        let mut frame = std::mem::take(&mut self.frame);
+        let mut frames = std::mem::take(&mut self.frames);
         for client in self.clients.iter_mut().flatten() {
             let Talk::Ticker(ticker) = &mut client.talk else {
                 continue;
@@ -95,50 +94,39 @@ impl Server {
             let backlog = ticker.socket.get_ref().backlog();
             if !ticker.late.is_empty() && backlog < CONFLATE_ABOVE / 2 {
                 let late = std::mem::take(&mut ticker.late);
-                send_prices(&mut self.venue.world, &mut frame, ticker, &late);
+                send_prices(&mut self.venue.world, &mut frames, ticker, &late);
             }
-            if real.saturating_sub(ticker.sent_ns) > HEARTBEAT_NS {
-                drop(
-                    ticker
-                        .socket
-                        .write(Message::Binary(Bytes::from_static(&[0]))),
-                );
+            if real.saturating_sub(ticker.sent_ns) > HEARTBEAT_NS
+                && let Some(message) = self.venue.world.wire.heartbeat()
+            {
+                drop(ticker.socket.write(message));
                 ticker.sent_ns = real;
                 self.venue.world.truth.tally.heartbeats += 1;
             }
         }
-        self.frame = frame;
+        self.frames = frames;
     }
 }
 
-/// Sends the latest prices of some instruments as one frame.
+/// Sends the latest prices of some instruments.
 pub(super) fn send_prices(
     world: &mut World,
-    frame: &mut Container,
+    frames: &mut Vec<Message>,
     ticker: &mut Ticker,
     wanted: &[usize],
 ) {
-    frame.clear();
-    for ix in wanted {
-        let Some(mode) = ticker.modes.get(ix) else {
-            continue;
-        };
-        let packet = Packet::of(&world.market.rows[*ix], &world.market.books[*ix]);
-        frame.add(packet.bytes(*mode));
-    }
-    if frame.count() == 0 {
+    let wanted: Vec<(usize, Mode)> = wanted
+        .iter()
+        .filter_map(|ix| ticker.modes.get(ix).map(|mode| (*ix, *mode)))
+        .collect();
+    let packets = world.wire.prices(&world.market, &wanted, frames);
+    if frames.is_empty() {
         return;
     }
-    world.truth.tally.frames += 1;
-    world.truth.tally.packets += u64::from(frame.count());
-    drop(
-        ticker
-            .socket
-            .write(Message::Binary(Bytes::copy_from_slice(frame.bytes()))),
-    );
+    world.truth.tally.frames += u64::try_from(frames.len()).unwrap_or(0);
+    world.truth.tally.packets += packets;
+    for message in frames.drain(..) {
+        drop(ticker.socket.write(message));
+    }
     ticker.sent_ns = clock::mono_ns();
-}
-
-pub(super) fn say(ticker: &mut Ticker, message: &Value) {
-    drop(ticker.socket.write(Message::text(message.to_string())));
 }

@@ -1,16 +1,16 @@
 //! What clients say: HTTP requests, the WebSocket upgrade, subscriptions.
 
-use super::publish::{say, send_prices};
+use super::publish::send_prices;
 use super::trigger::orders_in;
-use super::{Client, START_AFTER_NS, Server, TOKENS_MAX, Talk, Ticker};
+use super::{Client, START_AFTER_NS, Server, Talk, Ticker};
 use crate::model::WallNanos;
 use crate::sim::clock;
 use crate::sim::desk::Moment;
 use crate::sim::http::{self, Answer, Parsed};
-use crate::sim::packet::Mode;
 use crate::sim::truth::Arrival;
 use crate::sim::venue::What;
-use serde_json::{Value, json};
+use crate::sim::wire::{Act, Mode};
+use serde_json::json;
 use std::collections::{HashMap, VecDeque};
 use std::io::{ErrorKind, Read as _, Write as _};
 use tungstenite::Message;
@@ -45,7 +45,8 @@ impl Server {
             return false;
         };
         let mut open = true;
-        let seen = orders_in(input);
+        let placement = self.settings.wire.placement();
+        let seen = orders_in(input, placement);
         let mut chunk = [0_u8; 16 * 1024];
         loop {
             match wire.read(&mut chunk) {
@@ -71,7 +72,7 @@ impl Server {
         let read_ns = wire.received_ns();
         if self.settings.trigger.is_some() {
             self.rounds
-                .noted(seen..orders_in(input), *first_ns, read_ns);
+                .noted(seen..orders_in(input, placement), *first_ns, read_ns);
         }
         while !client.closing {
             let request = match http::parse(input) {
@@ -120,8 +121,6 @@ impl Server {
 
     /// Turns a connection into a ticker connection.
     fn upgrade(&mut self, client: &mut Client, request: &http::Request, read_ns: u64) -> bool {
-        let key = request.query.get("api_key").unwrap_or("");
-        let token = request.query.get("access_token").unwrap_or("");
         let away = self.venue.is_away(Moment {
             real: clock::mono_ns(),
             ..Moment::default()
@@ -131,18 +130,19 @@ impl Server {
             client.talk = Talk::Gone;
             return false;
         }
-        let known = self.venue.world.account.knows(key, token);
+        let admitted = self.venue.world.wire.admit(&self.venue.world, request);
+        let refused = admitted.as_ref().err().map(|answer| answer.status);
         self.venue.world.truth.arrive(Arrival {
             connection: client.number,
             method: "GET".to_owned(),
             path: "ticker".to_owned(),
-            status: if known { 101 } else { 403 },
+            status: refused.unwrap_or(101),
             first_ns: read_ns,
             mono_ns: read_ns,
             market: self.venue.world.market.now(),
             tag: None,
             order_id: None,
-            error: (!known).then(|| "wrong api_key or access_token".to_owned()),
+            error: refused.map(|_| "wrong key or token".to_owned()),
         });
         let Talk::Http {
             mut wire, input, ..
@@ -150,16 +150,14 @@ impl Server {
         else {
             return false;
         };
-        if !known {
-            let body = json!({
-                "status": "error",
-                "message": "Incorrect `api_key` or `access_token`.",
-                "error_type": "TokenException",
-            });
-            drop(wire.write_all(&Answer::json(403, &body).bytes(false)));
-            wire.close();
-            return false;
-        }
+        let channel = match admitted {
+            Ok(channel) => channel,
+            Err(answer) => {
+                drop(wire.write_all(&answer.bytes(false)));
+                wire.close();
+                return false;
+            }
+        };
         let accept = derive_accept_key(request.upgrade_key.as_deref().unwrap_or("").as_bytes());
         let head = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -179,6 +177,7 @@ impl Server {
         let real = clock::mono_ns();
         client.talk = Talk::Ticker(Box::new(Ticker {
             socket,
+            channel,
             modes: HashMap::new(),
             late: Vec::new(),
             sent_ns: real,
@@ -195,11 +194,15 @@ impl Server {
     fn listen(&mut self, ticker: &mut Ticker) -> bool {
         loop {
             match ticker.socket.read() {
-                Ok(Message::Text(text)) => self.control(ticker, text.as_str()),
-                Ok(Message::Binary(bytes)) => {
-                    // The official Python client sends its control messages as text, some others do not.
-                    let text = String::from_utf8_lossy(&bytes).into_owned();
-                    self.control(ticker, &text);
+                Ok(message @ (Message::Text(_) | Message::Binary(_))) => {
+                    let world = &self.venue.world;
+                    let acts = world.wire.hear(world, &mut ticker.channel, &message);
+                    self.act(ticker, acts);
+                    if ticker.channel.ends {
+                        drop(ticker.socket.close(None));
+                        drop(ticker.socket.get_mut().push());
+                        return false;
+                    }
                 }
                 Ok(Message::Pong(bytes)) => {
                     if let Ok(number) = <[u8; 8]>::try_from(bytes.as_ref()) {
@@ -225,56 +228,50 @@ impl Server {
         ticker.socket.get_mut().push().is_ok()
     }
 
-    fn control(&mut self, ticker: &mut Ticker, text: &str) {
-        let message: Value = serde_json::from_str(text).unwrap_or(Value::Null);
-        let tokens = |value: &Value| -> Vec<u32> {
-            let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
-            list.iter()
-                .filter_map(Value::as_u64)
-                .filter_map(|t| u32::try_from(t).ok())
-                .collect()
-        };
-        let (mode, list) = match (message["a"].as_str(), &message["v"]) {
-            (Some("subscribe"), list) => (Some(None), tokens(list)),
-            (Some("unsubscribe"), list) => (None, tokens(list)),
-            (Some("mode"), pair) => match pair[0].as_str().and_then(Mode::parse) {
-                Some(mode) => (Some(Some(mode)), tokens(&pair[1])),
-                None => return self.complain(ticker, "Invalid mode"),
-            },
-            _ => return self.complain(ticker, "Invalid message"),
-        };
-        let mut fresh = Vec::new();
-        let mut surplus = false;
-        for token in list {
-            let Some(ix) = self.venue.world.market.by_token(token) else {
-                continue;
-            };
-            match mode {
-                None => drop(ticker.modes.remove(&ix)),
-                Some(_) if ticker.modes.len() >= TOKENS_MAX && !ticker.modes.contains_key(&ix) => {
-                    surplus = true;
+    /// Does what a client's message asks for.
+    fn act(&mut self, ticker: &mut Ticker, acts: Vec<Act>) {
+        for act in acts {
+            match act {
+                Act::Watch(places, mode) => self.watch(ticker, &places, mode),
+                Act::Leave(places) => {
+                    for ix in places {
+                        ticker.modes.remove(&ix);
+                    }
                 }
-                Some(mode) => {
-                    let old = ticker.modes.get(&ix).copied();
-                    ticker.modes.insert(ix, mode.or(old).unwrap_or(Mode::Quote));
-                    self.venue.world.market.watch(ix);
-                    self.venue.world.market.settle(ix);
-                    fresh.push(ix);
+                Act::Tell {
+                    message,
+                    is_complaint,
+                } => {
+                    drop(ticker.socket.write(message));
+                    self.venue.world.truth.tally.bad_requests += u64::from(is_complaint);
                 }
             }
         }
-        if surplus {
-            self.complain(ticker, "Subscription limit of 3000 instruments exceeded");
-        }
-        fresh.retain(|ix| self.venue.world.market.books[*ix].updates > 0);
-        send_prices(&mut self.venue.world, &mut self.frame, ticker, &fresh);
         if !ticker.modes.is_empty() && self.settings.start_on_connect {
             self.start_ns = Some(clock::mono_ns() + START_AFTER_NS);
         }
     }
 
-    fn complain(&mut self, ticker: &mut Ticker, words: &str) {
-        say(ticker, &json!({ "type": "error", "data": words }));
-        self.venue.world.truth.tally.bad_requests += 1;
+    fn watch(&mut self, ticker: &mut Ticker, places: &[usize], mode: Option<Mode>) {
+        let world = &mut self.venue.world;
+        let mut fresh = Vec::new();
+        let mut surplus = false;
+        for ix in places.iter().copied() {
+            let old = ticker.modes.get(&ix).copied();
+            if old.is_none() && ticker.modes.len() >= world.wire.watched_max() {
+                surplus = true;
+                continue;
+            }
+            ticker.modes.insert(ix, mode.or(old).unwrap_or(Mode::Quote));
+            world.market.watch(ix);
+            world.market.settle(ix);
+            fresh.push(ix);
+        }
+        if surplus {
+            drop(ticker.socket.write(world.wire.too_many()));
+            world.truth.tally.bad_requests += 1;
+        }
+        fresh.retain(|ix| world.market.books[*ix].updates > 0);
+        send_prices(world, &mut self.frames, ticker, &fresh);
     }
 }

@@ -21,8 +21,8 @@ use crate::model::time::MINUTE;
 use crate::model::{Price, WallNanos};
 use crate::net::Mirror;
 use crate::sim::clock::mono_ns;
-use crate::sim::packet::{Container, Mode, Packet};
 use crate::sim::settings::Trigger;
+use crate::sim::wire::Mode;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
@@ -32,6 +32,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tungstenite::Message;
 
 /// A round without all its legs after this long is lost.
 const LOST_NS: u64 = 1_000_000_000;
@@ -309,7 +310,7 @@ impl Server {
             let book = &mut self.venue.world.market.books[*ix];
             (book.at, book.last_trade) = (market_time, market_time);
         }
-        send_prices(&mut self.venue.world, &mut self.frame, ticker, &others);
+        send_prices(&mut self.venue.world, &mut self.frames, ticker, &others);
         // A peer that is gone is noticed when its socket is read.
         drop(ticker.socket.get_mut().push());
     }
@@ -337,48 +338,24 @@ impl Server {
             .filter(|ix| *ix != future)
             .collect();
         others.sort_unstable();
-        let mut frame = Container::default();
-        frame.clear();
-        let market = &self.venue.world.market;
-        let packet = |ix: usize| {
-            let mode = ticker.modes.get(&ix).copied().unwrap_or(Mode::Full);
-            (Packet::of(&market.rows[ix], &market.books[ix]), mode)
-        };
-        let mut add = |ix: usize| {
-            let (packet, mode) = packet(ix);
-            frame.add(packet.bytes(mode));
-        };
-        if !trigger.future_last {
-            add(future);
-        }
-        let fillers = others
-            .iter()
-            .copied()
-            .cycle()
-            .take(usize::from(trigger.packets) - 1);
-        fillers.for_each(&mut add);
+        let shown = |ix: usize| (ix, ticker.modes.get(&ix).copied().unwrap_or(Mode::Full));
+        let fillers = others.iter().copied().cycle();
+        let mut wanted: Vec<(usize, Mode)> = fillers
+            .take(usize::from(trigger.packets) - 1)
+            .map(shown)
+            .collect();
         if trigger.future_last {
-            add(future);
+            wanted.push(shown(future));
+        } else {
+            wanted.insert(0, shown(future));
         }
-        let payload = frame.bytes();
-        let out = &mut self.rounds.frame;
-        out.clear();
-        // FIN and binary; a server's frames are not masked (RFC 6455, section 5.2).
-        out.push(0x82);
-        match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
-            (Ok(short @ 0..=125), _) => out.push(short),
-            (_, Ok(medium)) => {
-                out.push(126);
-                out.extend_from_slice(&medium.to_be_bytes());
-            }
-            _ => {
-                out.push(127);
-                let long = u64::try_from(payload.len()).unwrap_or(u64::MAX);
-                out.extend_from_slice(&long.to_be_bytes());
-            }
+        let world = &mut self.venue.world;
+        let packets = world.wire.prices(&world.market, &wanted, &mut self.frames);
+        self.rounds.frame.clear();
+        for message in self.frames.drain(..) {
+            push_frame(&mut self.rounds.frame, &message);
         }
-        out.extend_from_slice(payload);
-        self.venue.world.truth.tally.packets += u64::from(frame.count());
+        world.truth.tally.packets += packets;
     }
 
     /// Puts the future at a price, its depth around it.
@@ -465,6 +442,7 @@ impl Server {
 
     /// Reads every order connection once and notes the orders that became complete.
     fn read_orders(&mut self, legs: &mut Vec<Leg>, touched: &mut Vec<usize>) {
+        let placement = self.settings.wire.placement();
         let mut chunk = [0_u8; 4 * 1024];
         for (at, client) in self.clients.iter_mut().enumerate() {
             let Some(client) = client else { continue };
@@ -476,7 +454,7 @@ impl Server {
             else {
                 continue;
             };
-            let before = orders_in(input);
+            let before = orders_in(input, placement);
             let Ok(n @ 1..) = wire.read(&mut chunk) else {
                 continue;
             };
@@ -488,7 +466,7 @@ impl Server {
                 first_ns: *first_ns,
                 last_ns: wire.received_ns(),
             };
-            for _ in before..orders_in(input) {
+            for _ in before..orders_in(input, placement) {
                 legs.push(leg);
             }
             if !touched.contains(&at) {
@@ -520,10 +498,33 @@ impl Server {
     }
 }
 
+/// Appends a message as a server's frame: one piece, not masked (RFC 6455, section 5.2).
+fn push_frame(out: &mut Vec<u8>, message: &Message) {
+    let (head, payload) = match message {
+        Message::Text(text) => (0x81, text.as_bytes()),
+        Message::Binary(bytes) => (0x82, bytes.as_ref()),
+        _ => return,
+    };
+    out.push(head);
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(short @ 0..=125), _) => out.push(short),
+        (_, Ok(medium)) => {
+            out.push(126);
+            out.extend_from_slice(&medium.to_be_bytes());
+        }
+        _ => {
+            out.push(127);
+            let long = u64::try_from(payload.len()).unwrap_or(u64::MAX);
+            out.extend_from_slice(&long.to_be_bytes());
+        }
+    }
+    out.extend_from_slice(payload);
+}
+
 /// Number of complete order requests at the front of a buffer.
-pub(super) fn orders_in(mut bytes: &[u8]) -> usize {
+pub(super) fn orders_in(mut bytes: &[u8], placement: &[u8]) -> usize {
     let mut count = 0;
-    while bytes.starts_with(b"POST /orders/") {
+    while bytes.starts_with(placement) {
         let mut headers = [httparse::EMPTY_HEADER; 32];
         let mut head = httparse::Request::new(&mut headers);
         let Ok(httparse::Status::Complete(length)) = head.parse(bytes) else {
@@ -551,13 +552,21 @@ pub(super) const START_AFTER_OPEN: i64 = 30 * MINUTE;
 mod tests {
     use super::*;
 
+    const PLACEMENT: &[u8] = b"POST /orders/";
+
     #[test]
     fn an_order_counts_when_its_last_byte_is_there() {
         let one = b"POST /orders/regular HTTP/1.1\r\nContent-Length: 3\r\n\r\na=b";
-        assert_eq!(orders_in(&one[..one.len() - 1]), 0);
-        assert_eq!(orders_in(one), 1);
+        assert_eq!(orders_in(&one[..one.len() - 1], PLACEMENT), 0);
+        assert_eq!(orders_in(one, PLACEMENT), 1);
         let two = [&one[..], &one[..]].concat();
-        assert_eq!((orders_in(&two), orders_in(&two[..two.len() - 1])), (2, 1));
-        assert_eq!(orders_in(b"GET /orders HTTP/1.1\r\n\r\n"), 0);
+        assert_eq!(
+            (
+                orders_in(&two, PLACEMENT),
+                orders_in(&two[..two.len() - 1], PLACEMENT)
+            ),
+            (2, 1)
+        );
+        assert_eq!(orders_in(b"GET /orders HTTP/1.1\r\n\r\n", PLACEMENT), 0);
     }
 }

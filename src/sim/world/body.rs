@@ -17,7 +17,6 @@ use crate::journal::reader::Tail;
 use crate::journal::recover::Carried;
 use crate::journal::{Entry, Record};
 use crate::model::{Command, OrderState, WallNanos};
-use crate::sim::account::sha256_hex;
 use crate::venue::Auth;
 
 const SECOND: u64 = 1_000_000_000;
@@ -353,15 +352,8 @@ impl Run {
     /// A new session.
     fn log_in(&mut self) {
         let account = &mut self.venue.world.account;
-        let token = account.new_request_token();
-        let (key, secret) = (
-            account.credentials.api_key.clone(),
-            account.credentials.api_secret.clone(),
-        );
-        let checksum = sha256_hex(&[&key, &token, &secret]);
-        if let Some(access) = account.log_in(&key, &token, &checksum) {
-            self.auth = Auth::new(&key, &access);
-        }
+        let access = account.open_session();
+        self.auth = Auth::new(&account.credentials.api_key, &access);
     }
 
     /// Hears what the gateway told; true when the session is dead.

@@ -1,43 +1,16 @@
-//! Kite's REST routes, and `/sim/*` for tests.
+//! Kite's REST routes.
 
-use super::account::{Account, Budget, Meter};
-use super::clock;
-use super::clock::Clock;
-use super::desk::{Change, Desk, Moment, View};
-use super::http::{Answer, Form, Request};
-use super::intake::{self, Refusal};
-use super::market::Market;
-use super::order::{OrderType, number, stamp};
-use super::record::FaultTruth;
-use super::truth::Truth;
+use super::form;
 use crate::model::time::MINUTE;
 use crate::model::{Day, Instrument, Kind, Price, Side, WallNanos};
+use crate::sim::account::Budget;
+use crate::sim::desk::{Change, Moment};
+use crate::sim::http::{Answer, Form, Request};
+use crate::sim::intake::{Class, Refusal};
+use crate::sim::market::Market;
+use crate::sim::order::{OrderType, number, stamp};
+use crate::sim::state::{Outcome, World};
 use serde_json::{Map, Value, json};
-
-/// Everything a request can see or change.
-pub(crate) struct World {
-    pub(crate) market: Market,
-    pub(crate) desk: Desk,
-    pub(crate) account: Account,
-    pub(crate) meter: Meter,
-    pub(crate) truth: Truth,
-    pub(crate) clock: Clock,
-    pub(crate) seed: u64,
-    pub(crate) stop: bool,
-    /// How reads of the books are answered.
-    pub(crate) view: View,
-    /// Faults so far.
-    pub(crate) faults: Vec<FaultTruth>,
-    /// Limits count seconds of the market instead of the machine.
-    pub(crate) market_seconds: bool,
-}
-
-/// What a request came to: the answer, and what the record keeps of it.
-pub(crate) struct Outcome {
-    pub(crate) answer: Answer,
-    pub(crate) order_id: Option<String>,
-    pub(crate) error: Option<String>,
-}
 
 type Reply = Result<Value, Refusal>;
 
@@ -45,20 +18,31 @@ fn ok(data: &Value) -> Answer {
     Answer::json(200, &json!({ "status": "success", "data": data }))
 }
 
-fn refused(refusal: &Refusal) -> Answer {
+pub(super) fn refused(refusal: &Refusal) -> Answer {
     let body = json!({
         "status": "error",
         "message": refusal.message,
-        "error_type": refusal.class,
+        "error_type": class_name(refusal.class),
         "data": null,
     });
     Answer::json(refusal.status, &body)
 }
 
-fn token_fault() -> Refusal {
+/// The broker's name of a class of errors.
+const fn class_name(class: Class) -> &'static str {
+    match class {
+        Class::Input => "InputException",
+        Class::Order => "OrderException",
+        Class::Session => "TokenException",
+        Class::Rate => "NetworkException",
+        Class::Route | Class::General => "GeneralException",
+    }
+}
+
+pub(super) fn token_fault() -> Refusal {
     Refusal {
         status: 403,
-        class: "TokenException",
+        class: Class::Session,
         message: "Incorrect `api_key` or `access_token`.".to_owned(),
     }
 }
@@ -66,45 +50,30 @@ fn token_fault() -> Refusal {
 fn no_route(status: u16, message: &str) -> Refusal {
     Refusal {
         status,
-        class: "GeneralException",
+        class: Class::Route,
         message: message.to_owned(),
     }
 }
 
 impl World {
     /// Answers one request.
-    pub(crate) fn answer(&mut self, request: &Request, now: Moment, connection: u64) -> Outcome {
+    pub(super) fn kite_answer(&mut self, request: &Request, place: (Moment, u64)) -> Outcome {
         let path = request.path.clone();
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-        if parts.first() == Some(&"sim") {
-            return Outcome {
-                answer: self.sim(request, &parts, now),
-                order_id: None,
-                error: None,
-            };
-        }
         if parts.as_slice() == ["connect", "login"] {
-            return Outcome {
-                answer: self.login_page(request),
-                order_id: None,
-                error: None,
-            };
+            return Outcome::plain(self.login_page(request));
         }
-        let admitted = self.admit(request, &parts, now);
+        let admitted = self.admit(request, &parts, place.0);
         if admitted.is_ok() && request.method == "GET" && parts == ["orders"] {
             let rows = self.desk.book(&self.market, self.view);
-            return Outcome {
-                answer: Answer {
-                    status: 200,
-                    content_type: "application/json",
-                    location: None,
-                    body: format!("{{\"data\":{rows},\"status\":\"success\"}}").into_bytes(),
-                },
-                order_id: None,
-                error: None,
-            };
+            return Outcome::plain(Answer {
+                status: 200,
+                content_type: "application/json",
+                location: None,
+                body: format!("{{\"data\":{rows},\"status\":\"success\"}}").into_bytes(),
+            });
         }
-        let reply = admitted.and_then(|()| self.route(request, &parts, (now, connection)));
+        let reply = admitted.and_then(|()| self.route(request, &parts, place));
         let order_id = match (&reply, parts.first(), request.method.as_str()) {
             (Ok(data), Some(&"orders"), "POST" | "PUT" | "DELETE") => data
                 .get("order_id")
@@ -136,7 +105,7 @@ impl World {
         if parts == ["session", "token"] && method == "POST" {
             return Ok(());
         }
-        if !self.authorized(request.authorization.as_deref()) {
+        if !self.authorized(request.header("authorization")) {
             return Err(token_fault());
         }
         let budget = match (method, parts.first().copied()) {
@@ -146,26 +115,14 @@ impl World {
             (_, Some("instruments")) if parts.len() > 2 => Budget::History,
             _ => Budget::Other,
         };
-        let wall = if self.market_seconds {
-            now.market
-        } else {
-            clock::real_wall()
-        };
-        if !self.meter.admits(budget, wall) {
-            let message = "Too many requests".to_owned();
-            return Err(Refusal {
-                status: 429,
-                class: "NetworkException",
-                message,
-            });
-        }
+        self.count(budget, now)?;
         Ok(())
     }
 
     fn route(&mut self, request: &Request, parts: &[&str], place: (Moment, u64)) -> Reply {
         let method = request.method.as_str();
         if parts == ["session", "token"] && method == "POST" {
-            return self.log_in(&request.form, place.0);
+            return self.log_in(&request.form(), place.0);
         }
         match (method, parts) {
             ("DELETE", ["session", "token"]) => self.log_out(&request.query),
@@ -182,9 +139,9 @@ impl World {
             ("GET", ["quote"]) => Ok(self.quotes(&request.query, Self::full_quote)),
             ("GET", ["quote", "ohlc"]) => Ok(self.quotes(&request.query, Self::ohlc_quote)),
             ("GET", ["quote", "ltp"]) => Ok(self.quotes(&request.query, Self::ltp_quote)),
-            ("POST", ["orders", variety]) => self.place(variety, &request.form, place),
+            ("POST", ["orders", variety]) => self.place(variety, &request.form(), place),
             ("PUT", ["orders", "regular", id]) => {
-                let change = read_change(&request.form)?;
+                let change = read_change(&request.form())?;
                 let id = self.desk.modify(id, &change, &self.market, place.0)?;
                 Ok(json!({ "order_id": id.to_string() }))
             }
@@ -229,7 +186,7 @@ impl World {
             self.truth.logins_refused += 1;
             return Err(Refusal {
                 status: 403,
-                class: "TokenException",
+                class: Class::Session,
                 message: "Token is invalid or has expired.".to_owned(),
             });
         };
@@ -470,8 +427,8 @@ impl World {
         Ok(json!({ "candles": candles.collect::<Value>() }))
     }
 
-    fn place(&mut self, variety: &str, form: &Form, place: (Moment, u64)) -> Reply {
-        let terms = intake::read(variety, form, &self.market)?;
+    pub(super) fn place(&mut self, variety: &str, form: &Form, place: (Moment, u64)) -> Reply {
+        let terms = form::read(variety, form, &self.market)?;
         self.market.watch(terms.instrument);
         let autoslice = form.get("autoslice") == Some("true");
         let (id, children) = self.desk.place(terms, autoslice, &self.market, place)?;
@@ -483,12 +440,6 @@ impl World {
             .map(|id| json!({ "order_id": id.to_string() }))
             .collect();
         Ok(json!({ "order_id": id.to_string(), "children": children }))
-    }
-
-    /// Does a placement that was answered with a refusal.
-    pub(crate) fn accept_late(&mut self, request: &Request, now: Moment, connection: u64) {
-        // What the broker would refuse anyway stays refused.
-        drop(self.place("regular", &request.form, (now, connection)));
     }
 
     /// What the sign-in page does once a person has signed in: back to the app with a request token.
@@ -503,26 +454,6 @@ impl World {
             ..Answer::json(302, &Value::Null)
         }
     }
-
-    fn sim(&mut self, request: &Request, parts: &[&str], now: Moment) -> Answer {
-        match (request.method.as_str(), parts) {
-            ("GET", ["sim", "clock"]) => Answer::json(200, &self.clock_json(now)),
-            ("GET", ["sim", "truth"]) => Answer::json(200, &self.truth_json(now)),
-            ("GET", ["sim", "request-token"]) => {
-                let token = self.account.new_request_token();
-                Answer::json(200, &json!({ "request_token": token }))
-            }
-            ("POST", ["sim", "start"]) => {
-                self.clock.start(now.real);
-                Answer::json(200, &self.clock_json(now))
-            }
-            ("POST", ["sim", "stop"]) => {
-                self.stop = true;
-                Answer::json(200, &json!({ "stopping": true }))
-            }
-            _ => refused(&no_route(404, "Route not found")),
-        }
-    }
 }
 
 fn read_change(form: &Form) -> Result<Change, Refusal> {
@@ -533,15 +464,15 @@ fn read_change(form: &Form) -> Result<Change, Refusal> {
         }
     };
     Ok(Change {
-        qty: intake::whole(form, "quantity")?,
-        price: intake::price(form, "price")?,
-        trigger: intake::price(form, "trigger_price")?,
+        qty: form::whole(form, "quantity")?,
+        price: form::price(form, "price")?,
+        trigger: form::price(form, "trigger_price")?,
         kind,
-        validity: intake::validity(form)?,
-        disclosed: intake::whole(form, "disclosed_quantity")?,
+        validity: form::validity(form)?,
+        disclosed: form::whole(form, "disclosed_quantity")?,
         protection: form
             .get("market_protection")
-            .map(|_| intake::protection(form))
+            .map(|_| form::protection(form))
             .transpose()?,
     })
 }

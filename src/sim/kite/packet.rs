@@ -4,25 +4,8 @@
 
 use crate::model::{Instrument, Price, WallNanos};
 use crate::sim::market::{Book, Level};
-
-/// How much of an instrument a client wants to see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Ltp,
-    Quote,
-    Full,
-}
-
-impl Mode {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "ltp" => Self::Ltp,
-            "quote" => Self::Quote,
-            "full" => Self::Full,
-            _ => return None,
-        })
-    }
-}
+use crate::sim::wire::Mode;
+use tungstenite::Bytes;
 
 /// One packet, longest form.
 pub(crate) struct Packet {
@@ -121,17 +104,17 @@ impl Packet {
 }
 
 /// A container under construction: count, then length and body of each packet.
-#[derive(Default)]
 pub(crate) struct Container {
     bytes: Vec<u8>,
     count: u16,
 }
 
 impl Container {
-    pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.bytes.extend_from_slice(&[0, 0]);
-        self.count = 0;
+    pub(crate) fn new() -> Self {
+        Self {
+            bytes: vec![0, 0],
+            count: 0,
+        }
     }
 
     pub(crate) fn add(&mut self, packet: &[u8]) {
@@ -146,7 +129,7 @@ impl Container {
         self.count
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.bytes.into()
     }
 }
