@@ -4,14 +4,15 @@
 //! - One login; the session is shared by the feed, the order connections and this desk.
 //! - Only reads are repeated after a broken connection, once. Nothing here places an order.
 
-use crate::model::{Bar, Exchange, Instrument, Qty, WallNanos};
+use crate::model::{Bar, Exchange, Instrument, OrderId, Qty, WallNanos};
 use crate::net::{HttpConnection, NetFault, Response, Url};
-use crate::venue::books::{OrderRow, Positions, TradeRow, fill_from_trades};
+use crate::venue::books::{OrderRow, Positions, TradeRow, confirm_cancelled, fill_from_trades};
 use crate::venue::master::{ContractKey, MasterFault};
 use crate::venue::quotes::{QuoteKind, QuoteRow};
 use crate::venue::session::{Answer, Ask, Credentials, Opening, Profile, Session, Step};
 use crate::venue::{ApiFault, Auth, Broker, Endpoint, Interval, JsonScratch, Request};
 use rustls::ClientConfig;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ pub struct Desk {
     session: Session,
     connection: Option<HttpConnection>,
     json: JsonScratch,
+    /// Cancelled orders and what of them was filled, as reads showed them; see [`confirm_cancelled`].
+    cancelled: BTreeMap<OrderId, Qty>,
 }
 
 impl Desk {
@@ -165,6 +168,7 @@ impl Desk {
             session: Session::none(),
             connection: None,
             json: JsonScratch::new(),
+            cancelled: BTreeMap::new(),
         }
     }
 
@@ -178,6 +182,7 @@ impl Desk {
             session: self.session.clone(),
             connection: None,
             json: JsonScratch::new(),
+            cancelled: BTreeMap::new(),
         }
     }
 
@@ -339,6 +344,7 @@ impl Desk {
         })?;
         if !broker.facts().rows_say_filled && !rows.is_empty() {
             fill_from_trades(&mut rows, &self.trades()?);
+            confirm_cancelled(&mut rows, &mut self.cancelled);
         }
         Ok(rows)
     }

@@ -60,7 +60,10 @@ fn fields(order: &Wanted<'_>) -> Map<String, Json> {
         ("trigger_price", text("0")),
         ("disclosed_quantity", text("0")),
     ];
-    fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+    fields
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect()
 }
 
 fn with(order: &Wanted<'_>, name: &str, value: String) -> Json {
@@ -71,18 +74,29 @@ fn with(order: &Wanted<'_>, name: &str, value: String) -> Json {
 
 /// Places what is missing to a signed target position.
 pub fn smart_request(auth: &Auth, order: &Wanted<'_>, position: i64) -> Request {
-    post(auth, "placesmartorder", with(order, "position_size", position.to_string()))
+    post(
+        auth,
+        "placesmartorder",
+        with(order, "position_size", position.to_string()),
+    )
 }
 
 /// Places several orders at once: purchases before sales, in groups of ten, one second apart.
 pub fn basket_request(auth: &Auth, orders: &[Wanted<'_>]) -> Request {
-    let rows: Vec<Json> = orders.iter().map(|order| Json::Object(fields(order))).collect();
+    let rows: Vec<Json> = orders
+        .iter()
+        .map(|order| Json::Object(fields(order)))
+        .collect();
     post(auth, "basketorder", json!({ "orders": rows }))
 }
 
 /// Places one order in children of `split` units, at most [`CHILDREN_MAX`]; the last holds the remainder.
 pub fn split_request(auth: &Auth, order: &Wanted<'_>, split: Qty) -> Request {
-    post(auth, "splitorder", with(order, "splitsize", split.to_string()))
+    post(
+        auth,
+        "splitorder",
+        with(order, "splitsize", split.to_string()),
+    )
 }
 
 /// Reads the reply to a smart order: its number, or `None` when the position is what was wanted.
@@ -100,7 +114,9 @@ pub fn parse_smart(
             return Err("the order waits for approval in OpenAlgo".to_owned());
         }
         match root.get("orderid") {
-            Some(number) => order_id(number).map(Some).ok_or_else(|| "orderid".to_owned()),
+            Some(number) => order_id(number)
+                .map(Some)
+                .ok_or_else(|| "orderid".to_owned()),
             None if root.get("message").is_some() => Ok(None),
             None => Err("neither an order number nor a message".to_owned()),
         }
@@ -163,26 +179,50 @@ mod tests {
         let (path, basket) = body(&basket_request(&auth, &[order, order]));
         assert_eq!(path, "/api/v1/basketorder");
         assert_eq!(basket["orders"], json!([expected, expected]));
-        assert_eq!((&basket["apikey"], &basket["strategy"]), (&json!("k3y"), &json!("tezi")));
+        assert_eq!(
+            (&basket["apikey"], &basket["strategy"]),
+            (&json!("k3y"), &json!("tezi"))
+        );
         expected["apikey"] = json!("k3y");
         expected["strategy"] = json!("tezi");
         let (path, smart) = body(&smart_request(&auth, &order, -75));
-        assert_eq!((path.as_str(), &smart["position_size"]), ("/api/v1/placesmartorder", &json!("-75")));
+        assert_eq!(
+            (path.as_str(), &smart["position_size"]),
+            ("/api/v1/placesmartorder", &json!("-75"))
+        );
         expected["splitsize"] = json!("75");
-        assert_eq!(body(&split_request(&auth, &order, Qty(75))), ("/api/v1/splitorder".to_owned(), expected));
+        assert_eq!(
+            body(&split_request(&auth, &order, Qty(75))),
+            ("/api/v1/splitorder".to_owned(), expected)
+        );
     }
 
     #[test]
     fn a_smart_order_has_a_number_or_nothing_to_do() {
-        let read = |text: &str| parse_smart(200, &mut text.to_owned().into_bytes(), &mut JsonScratch::new());
-        assert_eq!(read(r#"{"status":"success","orderid":"42"}"#), Ok(Some(OrderId(42))));
-        assert_eq!(read(r#"{"status":"success","message":"No action needed"}"#), Ok(None));
+        let read = |text: &str| {
+            parse_smart(
+                200,
+                &mut text.to_owned().into_bytes(),
+                &mut JsonScratch::new(),
+            )
+        };
+        assert_eq!(
+            read(r#"{"status":"success","orderid":"42"}"#),
+            Ok(Some(OrderId(42)))
+        );
+        assert_eq!(
+            read(r#"{"status":"success","message":"No action needed"}"#),
+            Ok(None)
+        );
         for unclear in [
             r#"{"status":"success","mode":"semi_auto","message":"queued","pending_order_id":1}"#,
             r#"{"status":"success","orderid":"no number"}"#,
             r#"{"status":"success"}"#,
         ] {
-            assert!(matches!(read(unclear), Err(ApiFault::Unreadable { .. })), "{unclear}");
+            assert!(
+                matches!(read(unclear), Err(ApiFault::Unreadable { .. })),
+                "{unclear}"
+            );
         }
     }
 
@@ -192,12 +232,21 @@ mod tests {
             {"symbol":"A","status":"success","orderid":"11"},
             {"symbol":"B","status":"error","message":"m"},
             {"order_num":3,"quantity":"75","status":"success","orderid":"GMK39038RDT490CCVRO"}]}"#;
-        let legs = parse_legs(200, &mut text.to_owned().into_bytes(), &mut JsonScratch::new()).expect("legs");
+        let legs = parse_legs(
+            200,
+            &mut text.to_owned().into_bytes(),
+            &mut JsonScratch::new(),
+        )
+        .expect("legs");
         let orders: Vec<_> = legs.iter().map(|leg| leg.order).collect();
         assert_eq!(orders, [Some(OrderId(11)), None, None]);
         assert_eq!(legs[1].message.as_deref(), Some("m"));
         assert_eq!(legs[2].quantity, Some(Qty(75)));
-        let none = parse_legs(200, &mut br#"{"status":"success"}"#.to_vec(), &mut JsonScratch::new());
+        let none = parse_legs(
+            200,
+            &mut br#"{"status":"success"}"#.to_vec(),
+            &mut JsonScratch::new(),
+        );
         assert!(matches!(none, Err(ApiFault::Unreadable { .. })));
     }
 }

@@ -10,9 +10,9 @@
 
 use super::faults::data;
 use super::number::{money, order_id, price, qty, whole};
+use super::post;
 use super::symbol::token_of;
 use super::updates::{order_update, parse_time, side_of};
-use super::post;
 use crate::model::{Money, NetQty, OrderId, OrderState, Price, Qty, Token};
 use crate::venue::books::{Margins, OrderRow, PositionRow, Positions, TradeRow};
 use crate::venue::json::{Value, text};
@@ -151,8 +151,8 @@ fn instrument(row: Value<'_, '_>) -> Result<(String, String, Token), String> {
 }
 
 fn order_row(row: Value<'_, '_>) -> Result<OrderRow, String> {
-    let update = order_update(row)
-        .ok_or("orderid, order_status, action, quantity, exchange or symbol")?;
+    let update =
+        order_update(row).ok_or("orderid, order_status, action, quantity, exchange or symbol")?;
     let (exchange, symbol, _) = instrument(row)?;
     let optional = |name: &str| word(row, name).unwrap_or_default();
     let left = Qty(update.quantity.0.saturating_sub(update.filled.0));
@@ -197,21 +197,32 @@ fn trade_row(row: Value<'_, '_>) -> Result<TradeRow, String> {
         side: need(row, "action", |v| text(v).and_then(side_of))?,
         quantity,
         price: at_price,
-        at: row.get("timestamp").and_then(text).and_then(parse_time).unwrap_or_default(),
+        at: row
+            .get("timestamp")
+            .and_then(text)
+            .and_then(parse_time)
+            .unwrap_or_default(),
     })
 }
 
 /// The units that make up a value at a price, if they are whole.
 fn units_of(value: Money, price: Price) -> Option<Qty> {
     let whole = value.0.checked_rem(price.0)? == 0;
-    let units = value.0.checked_div(price.0).filter(|units| whole && *units > 0)?;
+    let units = value
+        .0
+        .checked_div(price.0)
+        .filter(|units| whole && *units > 0)?;
     u32::try_from(units).ok().map(Qty)
 }
 
 fn position_row(row: Value<'_, '_>) -> Result<PositionRow, String> {
     let (exchange, symbol, token) = instrument(row)?;
     let net = need(row, "quantity", whole)?;
-    let units = |net: i64| u32::try_from(net.max(0)).map(Qty).map_err(|_| "quantity".to_owned());
+    let units = |net: i64| {
+        u32::try_from(net.max(0))
+            .map(Qty)
+            .map_err(|_| "quantity".to_owned())
+    };
     let optional = |name: &str| row.get(name).and_then(price).unwrap_or_default();
     let average = optional("average_price");
     Ok(PositionRow {
@@ -257,11 +268,16 @@ mod tests {
 
     #[test]
     fn trades_without_a_number_are_numbered_within_their_order() {
-        let other = TRADE.replace("\"42\"", "\"43\"").replace("\"action\"", "\"tradeid\":\"T9\",\"action\"");
+        let other = TRADE
+            .replace("\"42\"", "\"43\"")
+            .replace("\"action\"", "\"tradeid\":\"T9\",\"action\"");
         let rows = read(parse_trades, &format!("[{TRADE},{other},{TRADE}]")).expect("trades");
         let ids: Vec<&str> = rows.iter().map(|row| row.trade_id.as_str()).collect();
         assert_eq!(ids, ["42-1", "T9", "42-2"]);
-        assert_eq!((rows[0].side, rows[0].quantity, rows[0].price), (Side::Buy, Qty(75), Price(1_010_500)));
+        assert_eq!(
+            (rows[0].side, rows[0].quantity, rows[0].price),
+            (Side::Buy, Qty(75), Price(1_010_500))
+        );
         let clock_only = TRADE.replace("28-Aug-2025 ", "");
         let rows = read(parse_trades, &format!("[{clock_only}]")).expect("trades");
         assert_eq!(rows[0].at, crate::model::WallNanos(0));
@@ -278,7 +294,9 @@ mod tests {
             zero.replace("101.05", "0"),
             zero.replace("trade_value", "other"),
         ] {
-            assert!(why(read(parse_trades, &format!("[{TRADE},{wrong}]"))).starts_with("trade row 1: "));
+            assert!(
+                why(read(parse_trades, &format!("[{TRADE},{wrong}]"))).starts_with("trade row 1: ")
+            );
         }
     }
 
@@ -289,16 +307,28 @@ mod tests {
             "average_price":"0.00"}]"#;
         let positions = read(parse_positions, rows).expect("positions");
         let row = &positions.net[0];
-        assert_eq!((row.net, row.bought, row.sold), (NetQty(-75), Qty(0), Qty(75)));
+        assert_eq!(
+            (row.net, row.bought, row.sold),
+            (NetQty(-75), Qty(0), Qty(75))
+        );
         assert_eq!((row.last, row.pnl), (Price(995_000), Money(1_162_500)));
         assert_eq!(positions.net.len(), 2);
         assert_eq!(positions.day, positions.net);
-        assert_eq!(why(read(parse_positions, r#"[{"symbol":"X","exchange":"NFO","product":"MIS"}]"#)), "position row 0: quantity");
+        assert_eq!(
+            why(read(
+                parse_positions,
+                r#"[{"symbol":"X","exchange":"NFO","product":"MIS"}]"#
+            )),
+            "position row 0: quantity"
+        );
 
         let funds = r#"{"availablecash":"1000.50","collateral":"200","m2mrealized":"0.00","m2munrealized":"0.00",
             "utiliseddebits":"5.25"}"#;
         let funds = read(parse_funds, funds).expect("funds");
-        assert_eq!((funds.net, funds.debits), (Money(12_005_000), Money(52_500)));
+        assert_eq!(
+            (funds.net, funds.debits),
+            (Money(12_005_000), Money(52_500))
+        );
         assert_eq!(why(read(parse_funds, "{}")), "availablecash");
     }
 
@@ -306,13 +336,20 @@ mod tests {
     fn a_row_that_cannot_be_read_fails_the_book_by_number() {
         let order = r#"{"action":"BUY","symbol":"X","exchange":"NFO","orderid":"42","quantity":75,
             "order_status":"cancelled","rejection_reason":""}"#;
-        let rows = read(parse_orders, &format!(r#"{{"orders":[{order}],"statistics":{{}}}}"#)).expect("orders");
+        let rows = read(
+            parse_orders,
+            &format!(r#"{{"orders":[{order}],"statistics":{{}}}}"#),
+        )
+        .expect("orders");
         assert_eq!((rows[0].pending, rows[0].cancelled), (Qty(0), Qty(75)));
         assert_eq!((rows[0].tags.len(), rows[0].message.clone()), (0, None));
         let broken = order.replace("\"42\"", "\"\"");
         let book = format!(r#"{{"orders":[{order},{broken}]}}"#);
         assert!(why(read(parse_orders, &book)).starts_with("order row 1: orderid"));
         assert_eq!(why(read(parse_orders, "[]")), "no `orders`");
-        assert_eq!(why(read(parse_orders, r#"{"orders":null}"#)), "order list is not a list");
+        assert_eq!(
+            why(read(parse_orders, r#"{"orders":null}"#)),
+            "order list is not a list"
+        );
     }
 }

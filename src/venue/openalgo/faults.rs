@@ -94,7 +94,9 @@ fn failure(status: u16, root: Value<'_, '_>) -> ApiFault {
         None => String::new(),
     };
     if is_wrong_key(status, root) {
-        let message = format!("{message}: is the key right, and is the day's login at the broker done in OpenAlgo?");
+        let message = format!(
+            "{message}: is the key right, and is the day's login at the broker done in OpenAlgo?"
+        );
         return ApiFault::Session { message };
     }
     ApiFault::Refused {
@@ -127,16 +129,31 @@ mod tests {
 
     #[test]
     fn failed_reads_say_why() {
-        let session = |status, body: &str| matches!(fault(status, body), Some(ApiFault::Session { .. }));
+        let session =
+            |status, body: &str| matches!(fault(status, body), Some(ApiFault::Session { .. }));
         let wrong = r#"{"status":"error","message":"Invalid openalgo apikey"}"#;
         assert!(session(403, wrong));
         assert!(!session(400, wrong) && !session(500, wrong));
-        assert!(!session(403, r#"{"status":"error","message":"Operation not allowed"}"#));
+        assert!(!session(
+            403,
+            r#"{"status":"error","message":"Operation not allowed"}"#
+        ));
         assert_eq!(fault(429, "{}"), Some(ApiFault::RateLimited));
-        assert_eq!(fault(502, "<html>"), Some(ApiFault::Unavailable { status: 502 }));
-        assert_eq!(fault(500, "{}"), Some(ApiFault::Unavailable { status: 500 }));
+        assert_eq!(
+            fault(502, "<html>"),
+            Some(ApiFault::Unavailable { status: 502 })
+        );
+        assert_eq!(
+            fault(500, "{}"),
+            Some(ApiFault::Unavailable { status: 500 })
+        );
         let schema = r#"{"status":"error","message":{"symbol":["Missing data."],"exchange":[1]}}"#;
-        let Some(ApiFault::Refused { status: 400, message, .. }) = fault(400, schema) else {
+        let Some(ApiFault::Refused {
+            status: 400,
+            message,
+            ..
+        }) = fault(400, schema)
+        else {
             panic!("refused");
         };
         assert!(message.contains("symbol: Missing data."), "{message}");
@@ -148,7 +165,10 @@ mod tests {
             (200, "{}"),
         ] {
             let fault = fault(status, body);
-            assert!(matches!(fault, Some(ApiFault::Unreadable { .. })), "{body}: {fault:?}");
+            assert!(
+                matches!(fault, Some(ApiFault::Unreadable { .. })),
+                "{body}: {fault:?}"
+            );
         }
         assert_eq!(fault(200, r#"{"status":"success","data":[]}"#), None);
     }
@@ -164,6 +184,9 @@ mod tests {
             };
             assert_eq!(message, ANALYZER);
         }
-        assert_eq!(fault(200, r#"{"status":"success","mode":"live","data":1}"#), None);
+        assert_eq!(
+            fault(200, r#"{"status":"success","mode":"live","data":1}"#),
+            None
+        );
     }
 }

@@ -186,7 +186,10 @@ mod tests {
         };
         assert_eq!(quote.token, token_of("NFO", "NIFTY25AUG26FUT"));
         assert_eq!(quote.last, Price(245_000_500));
-        assert_eq!((quote.bid, quote.ask), (Price(244_999_500), Price(245_001_000)));
+        assert_eq!(
+            (quote.bid, quote.ask),
+            (Price(244_999_500), Price(245_001_000))
+        );
         assert_eq!(quote.volume_day, 1_200);
         assert_eq!(quote.exchange_time, WallNanos(1_787_629_500_250_000_000));
         let bare = r#"{"type":"market_data","symbol":"X","exchange":"NSE","mode":3,
@@ -194,7 +197,10 @@ mod tests {
         let TextMessage::Quote(quote) = read(bare) else {
             panic!("a tick");
         };
-        assert_eq!((quote.last, quote.bid, quote.ask), (Price(70_000), Price(0), Price(0)));
+        assert_eq!(
+            (quote.last, quote.bid, quote.ask),
+            (Price(70_000), Price(0), Price(0))
+        );
         // Seconds are no stamp of this wire.
         assert_eq!(quote.exchange_time, WallNanos(0));
         for broken in [

@@ -231,17 +231,33 @@ mod tests {
             {"symbol":"X","exchange":"NFO","error":"no data"},
             {"symbol":"Y","exchange":"NFO","data":{"ltp":"101.05","bid":101,"ask":101.1,"open":99,"high":102,
              "low":98,"prev_close":97.5,"volume":1200,"oi":7}}]}"#;
-        let rows = parse_quotes(200, &mut answer.to_owned().into_bytes(), &mut JsonScratch::new()).expect("quotes");
+        let rows = parse_quotes(
+            200,
+            &mut answer.to_owned().into_bytes(),
+            &mut JsonScratch::new(),
+        )
+        .expect("quotes");
         assert_eq!(rows.len(), 1);
         let row = &rows[0];
-        assert_eq!((row.token, row.last, row.volume), (token_of("NFO", "Y"), Price(1_010_500), 1_200));
-        assert_eq!((row.bids[0].price, row.asks[0].price), (Price(1_010_000), Price(1_011_000)));
+        assert_eq!(
+            (row.token, row.last, row.volume),
+            (token_of("NFO", "Y"), Price(1_010_500), 1_200)
+        );
+        assert_eq!(
+            (row.bids[0].price, row.asks[0].price),
+            (Price(1_010_000), Price(1_011_000))
+        );
         assert_eq!((row.close, row.at), (Price(975_000), WallNanos(0)));
         let nameless = answer.replace("\"symbol\":\"Y\",", "");
         let fault = parse_quotes(200, &mut nameless.into_bytes(), &mut JsonScratch::new());
         assert!(matches!(fault, Err(ApiFault::Unreadable { .. })));
         let single = r#"{"status":"success","data":{"ltp":5}}"#;
-        let row = parse_quote(200, &mut single.to_owned().into_bytes(), &mut JsonScratch::new(), &contract());
+        let row = parse_quote(
+            200,
+            &mut single.to_owned().into_bytes(),
+            &mut JsonScratch::new(),
+            &contract(),
+        );
         assert_eq!(row.expect("a quote").token, contract().token);
     }
 
@@ -249,22 +265,43 @@ mod tests {
     fn candles_are_stamped_in_seconds_or_as_text() {
         let read = |candle: &str, interval| {
             let body = format!(r#"{{"status":"success","data":[{candle}]}}"#);
-            parse_candles(200, &mut body.into_bytes(), &mut JsonScratch::new(), interval)
+            parse_candles(
+                200,
+                &mut body.into_bytes(),
+                &mut JsonScratch::new(),
+                interval,
+            )
         };
         let start = parse_time("2026-08-03 09:15:00").expect("time");
         let prices = r#""open":10,"high":"12.5","low":9,"close":11,"volume":75,"oi":0"#;
-        for stamp in [format!("{}", start.secs()), "\"2026-08-03 09:15:00+05:30\"".to_owned()] {
-            let bars = read(&format!(r#"{{"timestamp":{stamp},{prices}}}"#), Interval::Minute15).expect(&stamp);
-            assert_eq!((bars[0].start, bars[0].high), (start, Price(125_000)), "{stamp}");
+        for stamp in [
+            format!("{}", start.secs()),
+            "\"2026-08-03 09:15:00+05:30\"".to_owned(),
+        ] {
+            let bars = read(
+                &format!(r#"{{"timestamp":{stamp},{prices}}}"#),
+                Interval::Minute15,
+            )
+            .expect(&stamp);
+            assert_eq!(
+                (bars[0].start, bars[0].high),
+                (start, Price(125_000)),
+                "{stamp}"
+            );
             assert_eq!(bars[0].end, start.offset(Interval::Minute15.width_ns()));
         }
         let day = start.day();
         for midnight in [i64::from(day.0) * 86_400, day.at(0).secs()] {
-            let bars = read(&format!(r#"{{"timestamp":{midnight},{prices}}}"#), Interval::Day).expect("bars");
+            let bars = read(
+                &format!(r#"{{"timestamp":{midnight},{prices}}}"#),
+                Interval::Day,
+            )
+            .expect("bars");
             assert_eq!(bars[0].start, day.at(0), "{midnight}");
         }
         for broken in [
-            r#"{"timestamp":1785735900,"open":10,"high":9,"low":8,"close":10,"volume":1}"#.to_owned(),
+            r#"{"timestamp":1785735900,"open":10,"high":9,"low":8,"close":10,"volume":1}"#
+                .to_owned(),
             format!(r#"{{"timestamp":"yesterday",{prices}}}"#),
             r#"{"timestamp":1785735900,"open":10,"high":11,"low":8,"close":10}"#.to_owned(),
         ] {

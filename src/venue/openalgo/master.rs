@@ -29,7 +29,11 @@ pub fn instruments_request(auth: &Auth, exchange: Exchange) -> Request {
 
 /// Asks for one instrument.
 pub fn symbol_request(auth: &Auth, exchange: &str, symbol: &str) -> Request {
-    post(auth, "symbol", json!({ "symbol": symbol, "exchange": exchange }))
+    post(
+        auth,
+        "symbol",
+        json!({ "symbol": symbol, "exchange": exchange }),
+    )
 }
 
 /// Columns the list must have, in our order; `freeze_qty` is read where it is.
@@ -51,7 +55,11 @@ struct Columns {
 
 impl Columns {
     fn find(header: &csv::ByteRecord) -> Result<Self, MasterFault> {
-        let place = |name: &str| header.iter().position(|h| h.trim_ascii() == name.as_bytes());
+        let place = |name: &str| {
+            header
+                .iter()
+                .position(|h| h.trim_ascii() == name.as_bytes())
+        };
         let mut needed = [0; COLUMNS.len()];
         for (at, name) in needed.iter_mut().zip(COLUMNS) {
             *at = place(name).ok_or(MasterFault::Column(name))?;
@@ -151,8 +159,10 @@ fn each(
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(list);
     let columns = Columns::find(&reader.byte_headers().cloned().unwrap_or_default())?;
     let mut record = csv::ByteRecord::new();
+    // The reader counts a line that ends in CR LF too late.
+    let mut line = 1_u64;
     loop {
-        let line = reader.position().line();
+        line = line.saturating_add(1);
         match reader.read_byte_record(&mut record) {
             Ok(false) => return Ok(()),
             Ok(true) => take(line, Ok(columns.row(&record))),
@@ -203,9 +213,15 @@ fn instrument(
     let tick = tick(row.tick, per_unit).ok_or_else(|| bad("tick_size", row.tick))?;
     let lot = units(row.lot).ok_or_else(|| bad("lotsize", row.lot))?;
     if kind != Kind::Index && (tick <= Price::ZERO || lot == Qty::ZERO) {
-        return Err(Reason::Bad(format!("tick_size is {tick}, lotsize is {lot}")));
+        return Err(Reason::Bad(format!(
+            "tick_size is {tick}, lotsize is {lot}"
+        )));
     }
-    let underlying = if expiry.is_some() { row.name } else { row.symbol };
+    let underlying = if expiry.is_some() {
+        row.name
+    } else {
+        row.symbol
+    };
     let key = ContractKey {
         exchange,
         underlying,
@@ -231,11 +247,7 @@ fn instrument(
 }
 
 /// Kind and expiry. The word for the kind differs from broker to broker; the end of the symbol does not.
-fn kind(
-    row: &Row<'_>,
-    exchange: Exchange,
-    is_index: bool,
-) -> Result<(Kind, Option<Day>), Reason> {
+fn kind(row: &Row<'_>, exchange: Exchange, is_index: bool) -> Result<(Kind, Option<Day>), Reason> {
     if is_index {
         return Ok((Kind::Index, None));
     }
@@ -248,7 +260,10 @@ fn kind(
     }
     let day = parse_day(row.expiry).ok_or_else(|| bad("expiry", row.expiry))?;
     let start = format!("{}{}", row.name, day_first(day));
-    let rest = row.symbol.strip_prefix(&start).filter(|_| !row.name.is_empty());
+    let rest = row
+        .symbol
+        .strip_prefix(&start)
+        .filter(|_| !row.name.is_empty());
     let Some(rest) = rest else {
         return Err(Reason::Bad(format!(
             "symbol `{}` does not begin with name and expiry, `{start}`",
@@ -278,14 +293,17 @@ fn tick(text: &str, per_unit: i64) -> Option<Price> {
         return Some(Price::ZERO);
     }
     let Price(units) = Price::parse(text.as_bytes()).ok()?;
-    (units.checked_rem(per_unit)? == 0).then(|| Price(units / per_unit))
+    (units.checked_rem(per_unit)? == 0).then_some(Price(units.checked_div(per_unit)?))
 }
 
 /// Units, also when written as a decimal.
 fn units(text: &str) -> Option<Qty> {
     let Price(units) = Price::parse(text.as_bytes()).ok()?;
     let whole = units.checked_rem(PER_RUPEE)? == 0;
-    u32::try_from(units / PER_RUPEE).ok().filter(|_| whole).map(Qty)
+    u32::try_from(units / PER_RUPEE)
+        .ok()
+        .filter(|_| whole)
+        .map(Qty)
 }
 
 /// The largest order: whole lots below the freeze quantity, where the list has one that says something.
@@ -303,11 +321,15 @@ mod tests {
     use super::*;
     use crate::venue::master::ten_lots;
 
-    const HEAD: &str =
-        "symbol,brsymbol,name,exchange,brexchange,token,expiry,strike,lotsize,instrumenttype,tick_size,freeze_qty\r\n";
+    const HEAD: &str = "symbol,brsymbol,name,exchange,brexchange,token,expiry,strike,lotsize,instrumenttype,tick_size,freeze_qty\r\n";
 
     fn read(exchange: Exchange, rows: &str) -> Result<Master, MasterFault> {
-        parse_instruments(format!("{HEAD}{rows}").as_bytes(), exchange, &|_| true, &ten_lots)
+        parse_instruments(
+            format!("{HEAD}{rows}").as_bytes(),
+            exchange,
+            &|_| true,
+            &ten_lots,
+        )
     }
 
     const FUTURE: &str =
@@ -326,13 +348,22 @@ mod tests {
         let [future, call, put] = master.instruments.as_slice() else {
             panic!("three rows: {:?}", master.instruments);
         };
-        assert_eq!((future.kind, future.lot, future.tick), (Kind::Future, Qty(75), Price(500)));
+        assert_eq!(
+            (future.kind, future.lot, future.tick),
+            (Kind::Future, Qty(75), Price(500))
+        );
         assert_eq!(future.expiry, Day::from_ymd(2026, 8, 25));
         assert_eq!(future.token, token_of("NFO", "NIFTY25AUG26FUT"));
         // Below the freeze quantity; ten lots where there is none.
         assert_eq!((future.qty_max, call.qty_max), (Qty(750), Qty(750)));
         let strike = Price::from_rupees(25_000);
-        assert_eq!(call.kind, Kind::Option { right: Right::Call, strike });
+        assert_eq!(
+            call.kind,
+            Kind::Option {
+                right: Right::Call,
+                strike
+            }
+        );
         assert_eq!((put.underlying.as_str(), put.lot), ("VEDL", Qty(1_150)));
         let index = read(Exchange::Nse, &rows).expect("a list");
         assert_eq!(index.instruments.len(), 1);
@@ -359,7 +390,11 @@ mod tests {
                 .map(|tick| format!("X25AUG26FUT,x,X,{word},x,1,25-AUG-26,0,1,FUT,{tick},1\r\n"))
                 .concat();
             let master = read(exchange, &rows).expect("a list");
-            master.instruments.iter().map(|row| row.tick.to_string()).collect::<Vec<_>>()
+            master
+                .instruments
+                .iter()
+                .map(|row| row.tick.to_string())
+                .collect::<Vec<_>>()
         };
         // The same two contracts, with the unit of one broker and of another.
         assert_eq!(ticks(Exchange::Nfo, ["0.05", "5"]), ["0.05", "5.00"]);
@@ -373,23 +408,34 @@ mod tests {
     #[test]
     fn a_symbol_that_contradicts_its_expiry_is_bad() {
         for (row, why) in [
-            (FUTURE.replace("NIFTY25AUG26FUT,", "NIFTY26AUGFUT,"), "NIFTY25AUG26"),
+            (
+                FUTURE.replace("NIFTY25AUG26FUT,", "NIFTY26AUGFUT,"),
+                "NIFTY25AUG26",
+            ),
             (FUTURE.replace("25-AUG-26", "26-AUG-25"), "NIFTY26AUG25"),
             (FUTURE.replace("25-AUG-26", "soon"), "expiry is `soon`"),
             (FUTURE.replace(",75,", ",0,"), "lotsize is 0"),
             (FUTURE.replace(",0.05,", ",x,"), "tick_size is `x`"),
             (
-                FUTURE.replace("26FUT,", "2625000CE,").replace(",0.0,", ",24000,"),
+                FUTURE
+                    .replace("26FUT,", "2625000CE,")
+                    .replace(",0.0,", ",24000,"),
                 "strike is `24000`",
             ),
         ] {
-            let Err(MasterFault::TooManyBad { why: said, line: 2, .. }) = read(Exchange::Nfo, &row) else {
+            let Err(MasterFault::TooManyBad {
+                why: said, line: 2, ..
+            }) = read(Exchange::Nfo, &row)
+            else {
                 panic!("{row}");
             };
             assert!(said.contains(why), "{said}");
         }
         let good = FUTURE.repeat(99);
-        let master = read(Exchange::Nfo, &format!("{good}{}", FUTURE.replace("25-AUG-26", "soon")));
+        let master = read(
+            Exchange::Nfo,
+            &format!("{good}{}", FUTURE.replace("25-AUG-26", "soon")),
+        );
         let master = master.expect("one in a hundred");
         assert_eq!((master.bad, master.instruments.len()), (1, 99));
     }
@@ -409,12 +455,18 @@ mod tests {
     fn requests_name_the_exchange_and_hide_the_key() {
         let auth = Auth::new("k3y", "");
         let request = instruments_request(&auth, Exchange::Nfo);
-        assert_eq!(request.path, "/api/v1/instruments?apikey=k3y&format=csv&exchange=NFO");
+        assert_eq!(
+            request.path,
+            "/api/v1/instruments?apikey=k3y&format=csv&exchange=NFO"
+        );
         assert!(!format!("{request:?}").contains("k3y"), "{request:?}");
         let all = instruments_request(&auth, Exchange::Nse);
         assert_eq!(all.path, "/api/v1/instruments?apikey=k3y&format=csv");
         let one = symbol_request(&auth, "NFO", "NIFTY25AUG26FUT");
         let body: serde_json::Value = serde_json::from_slice(&one.body).expect("JSON");
-        assert_eq!(body, json!({ "apikey": "k3y", "symbol": "NIFTY25AUG26FUT", "exchange": "NFO" }));
+        assert_eq!(
+            body,
+            json!({ "apikey": "k3y", "symbol": "NIFTY25AUG26FUT", "exchange": "NFO" })
+        );
     }
 }

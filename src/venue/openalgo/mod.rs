@@ -363,7 +363,10 @@ mod tests {
             assert_eq!(OpenAlgo::open_frame(bytes), Err(FeedFault::Length));
         }
         assert_eq!(OpenAlgo::open_arriving(&[0; 4], 188), None);
-        assert_eq!(OpenAlgo::next_quote(&[0; 188], &mut Cursor::new(0, 1)), None);
+        assert_eq!(
+            OpenAlgo::next_quote(&[0; 188], &mut Cursor::new(0, 1)),
+            None
+        );
     }
 
     #[test]
@@ -371,14 +374,29 @@ mod tests {
         let mut json = JsonScratch::new();
         let mut answered = |status, body: &str| {
             let mut body = body.to_owned().into_bytes();
-            let answer = Answer { number: 1, status, body: &mut body };
-            OpenAlgo::master(&Auth::new("k3y", ""), Exchange::Nfo, Some(answer), &mut json)
+            let answer = Answer {
+                number: 1,
+                status,
+                body: &mut body,
+            };
+            OpenAlgo::master(
+                &Auth::new("k3y", ""),
+                Exchange::Nfo,
+                Some(answer),
+                &mut json,
+            )
         };
         assert_eq!(answered(200, "symbol,name\r\n"), Ok(Step::Done));
         let wrong = r#"{"status":"error","message":"Invalid openalgo apikey"}"#;
-        assert!(matches!(answered(403, wrong), Err(ApiFault::Session { .. })));
+        assert!(matches!(
+            answered(403, wrong),
+            Err(ApiFault::Session { .. })
+        ));
         let empty = r#"{"status":"success","message":"No instruments found","data":[]}"#;
         assert!(answered(200, empty).is_err());
-        assert!(matches!(answered(500, "An unexpected error occurred"), Err(ApiFault::Unavailable { .. })));
+        assert!(matches!(
+            answered(500, "An unexpected error occurred"),
+            Err(ApiFault::Unavailable { .. })
+        ));
     }
 }

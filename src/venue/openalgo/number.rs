@@ -113,7 +113,7 @@ pub(super) fn whole(value: Value<'_, '_>) -> Option<i64> {
         return json::integer(value);
     }
     let Price(units) = price(value)?;
-    (units.checked_rem(PER_RUPEE)? == 0).then(|| units / PER_RUPEE)
+    (units.checked_rem(PER_RUPEE)? == 0).then_some(units / PER_RUPEE)
 }
 
 /// Units, not negative.

@@ -43,7 +43,10 @@ pub fn place_template(
     }
     let key = auth.api_key.expose();
     let is_plain = |text: &str| is_header_text(text) && !text.contains([' ', '"', '\\']);
-    if ![key, &endpoint.host, &contract.symbol].into_iter().all(is_plain) {
+    if ![key, &endpoint.host, &contract.symbol]
+        .into_iter()
+        .all(is_plain)
+    {
         return Err(TemplateFault::Header);
     }
     let mut head = Vec::new();
@@ -111,7 +114,10 @@ fn request(name: &str, endpoint: &Endpoint, body: std::fmt::Arguments<'_>, out: 
 }
 
 fn request_head(name: &str, endpoint: &Endpoint, out: &mut Vec<u8>) {
-    append(out, format_args!("POST /api/v1/{name} HTTP/1.1\r\nHost: {}", endpoint.host));
+    append(
+        out,
+        format_args!("POST /api/v1/{name} HTTP/1.1\r\nHost: {}", endpoint.host),
+    );
     if endpoint.port != 443 {
         append(out, format_args!(":{}", endpoint.port));
     }
@@ -155,7 +161,11 @@ fn slices<'t, 'a: 't>(items: impl Iterator<Item = Value<'t, 'a>>) -> Reply {
     let (mut accepted, mut refused, mut first) = (0_u16, 0_u16, None);
     for item in items {
         let is_success = item.get("status").and_then(text) == Some("success");
-        match item.get("orderid").and_then(order_id).filter(|_| is_success) {
+        match item
+            .get("orderid")
+            .and_then(order_id)
+            .filter(|_| is_success)
+        {
             Some(order) => {
                 accepted = accepted.saturating_add(1);
                 first = first.or(Some(order));
@@ -192,7 +202,10 @@ mod tests {
         assert_eq!(request.method, Some("POST"));
         let body = &bytes[head..];
         let header = |name: &str| {
-            let found = request.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));
+            let found = request
+                .headers
+                .iter()
+                .find(|h| h.name.eq_ignore_ascii_case(name));
             found.map(|h| String::from_utf8(h.value.to_vec()).expect("ascii"))
         };
         assert_eq!(header("content-length"), Some(body.len().to_string()));
@@ -203,7 +216,11 @@ mod tests {
     }
 
     fn reply(status: u16, body: &str) -> Reply {
-        read_reply(status, &mut body.to_owned().into_bytes(), &mut JsonScratch::new())
+        read_reply(
+            status,
+            &mut body.to_owned().into_bytes(),
+            &mut JsonScratch::new(),
+        )
     }
 
     #[test]
@@ -212,7 +229,9 @@ mod tests {
         let mut template =
             place_template(&endpoint, &auth, &contract(), Side::Buy, Product::Nrml).expect("valid");
         let tag = Tag(*b"TZ00250G180000100000");
-        let bytes = template.fill(&tag, Qty(75), Price::from_paise(10_105)).to_vec();
+        let bytes = template
+            .fill(&tag, Qty(75), Price::from_paise(10_105))
+            .to_vec();
         assert!(!String::from_utf8_lossy(&bytes).contains("TZ00"));
         let (path, body) = parse(&bytes);
         assert_eq!(path, "/api/v1/placeorder");
@@ -243,12 +262,22 @@ mod tests {
                 .err()
         };
         assert_eq!(place(&auth, &contract()), None);
-        let index = Instrument { kind: Kind::Index, ..contract() };
+        let index = Instrument {
+            kind: Kind::Index,
+            ..contract()
+        };
         assert_eq!(place(&auth, &index), Some(TemplateFault::NotTradable));
         for odd in ["1\"", "1\\", "1 2", "1\r\n2", "é"] {
             let key = Auth::new(odd, "");
-            assert_eq!(place(&key, &contract()), Some(TemplateFault::Header), "{odd:?}");
-            let row = Instrument { symbol: odd.to_owned(), ..contract() };
+            assert_eq!(
+                place(&key, &contract()),
+                Some(TemplateFault::Header),
+                "{odd:?}"
+            );
+            let row = Instrument {
+                symbol: odd.to_owned(),
+                ..contract()
+            };
             assert_eq!(place(&auth, &row), Some(TemplateFault::Header), "{odd:?}");
         }
     }
@@ -257,9 +286,16 @@ mod tests {
     fn a_modification_names_the_contract_again_and_a_cancel_only_the_order() {
         let (endpoint, auth) = parts();
         let named = Named::of(&contract(), Product::Nrml);
-        let packed = super::super::number::pack("1500011MOFSL").expect("a number");
-        for (number, spelled) in [(OrderId(250_408_000_989_443), "250408000989443"), (packed, "1500011MOFSL")] {
-            let order = Working { order: number, named: &named, side: Side::Sell };
+        let packed = crate::venue::openalgo::number::pack("1500011MOFSL").expect("a number");
+        for (number, spelled) in [
+            (OrderId(250_408_000_989_443), "250408000989443"),
+            (packed, "1500011MOFSL"),
+        ] {
+            let order = Working {
+                order: number,
+                named: &named,
+                side: Side::Sell,
+            };
             let mut out = b"left over".to_vec();
             cancel_request(&endpoint, &auth, &order, &mut out);
             let (path, body) = parse(&out);
@@ -309,7 +345,11 @@ mod tests {
             ..contract()
         };
         let named = Named::of(&row, Product::Nrml);
-        let order = Working { order: OrderId(u64::MAX), named: &named, side: Side::Sell };
+        let order = Working {
+            order: OrderId(u64::MAX),
+            named: &named,
+            side: Side::Sell,
+        };
         let change = Change {
             quantity: Some(Qty(u32::MAX)),
             limit: Some(Price(i64::MIN)),
@@ -323,8 +363,14 @@ mod tests {
     #[test]
     fn only_a_number_that_comes_back_is_an_acknowledgement() {
         let order = Reply::Acknowledged(OrderId(250_408_000_989_443));
-        assert_eq!(reply(200, r#"{"status":"success","orderid":"250408000989443"}"#), order);
-        assert_eq!(reply(200, r#"{"orderid":250408000989443,"status":"success"}"#), order);
+        assert_eq!(
+            reply(200, r#"{"status":"success","orderid":"250408000989443"}"#),
+            order
+        );
+        assert_eq!(
+            reply(200, r#"{"orderid":250408000989443,"status":"success"}"#),
+            order
+        );
         let waits = r#"{"status":"success","message":"Order queued for approval in Action Center",
             "mode":"semi_auto","pending_order_id":7}"#;
         for unknown in [
@@ -352,7 +398,11 @@ mod tests {
         let error = |message: &str| format!(r#"{{"status":"error","message":"{message}"}}"#);
         let wrong_key = error("Invalid openalgo apikey");
         for status in [200, 400, 401, 403, 404, 429, 500, 501, 502] {
-            let expected = if status == 403 { session } else { Reply::Unknown };
+            let expected = if status == 403 {
+                session
+            } else {
+                Reply::Unknown
+            };
             assert_eq!(reply(status, &wrong_key), expected, "{status}");
             let broker = error("Insufficient funds");
             assert_eq!(reply(status, &broker), Reply::Unknown, "{status}");
@@ -371,11 +421,18 @@ mod tests {
             {"order_num":1,"orderid":"11","quantity":75,"status":"success"},
             {"order_num":2,"quantity":75,"status":"error","message":"m"},
             {"order_num":3,"orderid":"13","quantity":75,"status":"error"}]}"#;
-        let expected = Slices { first: OrderId(11), accepted: 1, refused: 2 };
+        let expected = Slices {
+            first: OrderId(11),
+            accepted: 1,
+            refused: 2,
+        };
         assert_eq!(reply(200, split), Reply::Sliced(expected));
         let none = r#"{"status":"success","results":[{"status":"error","message":"m"}]}"#;
         assert_eq!(reply(200, none), Reply::Unknown);
-        assert_eq!(reply(200, r#"{"status":"success","results":[]}"#), Reply::Unknown);
+        assert_eq!(
+            reply(200, r#"{"status":"success","results":[]}"#),
+            Reply::Unknown
+        );
     }
 
     proptest! {

@@ -75,7 +75,10 @@ pub fn parse_profile(
     json: &mut JsonScratch,
 ) -> Result<Profile, ApiFault> {
     data(status, body, json, |data| {
-        let broker = data.get("broker").and_then(text).filter(|name| !name.is_empty());
+        let broker = data
+            .get("broker")
+            .and_then(text)
+            .filter(|name| !name.is_empty());
         Ok(Profile {
             user_id: broker.ok_or("broker")?.to_owned(),
             ..Profile::default()
@@ -97,14 +100,23 @@ mod tests {
         assert_eq!(ask.request.path, "/api/v1/analyzer");
         assert!(!format!("{:?}", ask.request).contains("k3y"));
         let mut body = body.to_owned().into_bytes();
-        let answer = Answer { number: 1, status, body: &mut body };
-        (log_in(&credentials, &mut session, Some(answer), &mut json), session)
+        let answer = Answer {
+            number: 1,
+            status,
+            body: &mut body,
+        };
+        (
+            log_in(&credentials, &mut session, Some(answer), &mut json),
+            session,
+        )
     }
 
     #[test]
     fn a_run_begins_on_a_server_in_live_mode_and_on_no_other() {
         let mode = |word: &str| {
-            format!(r#"{{"status":"success","data":{{"mode":"{word}","analyze_mode":false,"total_logs":2}}}}"#)
+            format!(
+                r#"{{"status":"success","data":{{"mode":"{word}","analyze_mode":false,"total_logs":2}}}}"#
+            )
         };
         let (step, session) = begin(200, &mode("live"));
         assert_eq!(step, Ok(Step::Done));
@@ -118,7 +130,10 @@ mod tests {
         let wrong = r#"{"status":"error","message":"Invalid openalgo apikey"}"#;
         assert!(matches!(begin(403, wrong).0, Err(ApiFault::Session { .. })));
         let nothing = r#"{"status":"success","data":{}}"#;
-        assert!(matches!(begin(200, nothing).0, Err(ApiFault::Unreadable { .. })));
+        assert!(matches!(
+            begin(200, nothing).0,
+            Err(ApiFault::Unreadable { .. })
+        ));
     }
 
     #[test]
@@ -129,7 +144,13 @@ mod tests {
 
     #[test]
     fn the_broker_behind_is_named() {
-        let read = |body: &str| parse_profile(200, &mut body.to_owned().into_bytes(), &mut JsonScratch::new());
+        let read = |body: &str| {
+            parse_profile(
+                200,
+                &mut body.to_owned().into_bytes(),
+                &mut JsonScratch::new(),
+            )
+        };
         let pong = r#"{"status":"success","data":{"message":"pong","broker":"zerodha"}}"#;
         assert_eq!(read(pong).expect("a broker").user_id, "zerodha");
         let nobody = r#"{"status":"success","data":{"message":"pong","broker":""}}"#;

@@ -84,9 +84,7 @@ mod tests {
         let byte = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(16_777_619);
         assert_eq!(token_of("", ""), Token(byte(2_166_136_261, b':')));
         let name = b"NFO:NIFTY25AUG26FUT";
-        let slow = name
-            .iter()
-            .fold(2_166_136_261, |hash, b| byte(hash, *b));
+        let slow = name.iter().fold(2_166_136_261, |hash, b| byte(hash, *b));
         assert_eq!(token_of("NFO", "NIFTY25AUG26FUT"), Token(slow));
         assert_ne!(token_of("NSE", "X"), token_of("BSE", "X"));
     }

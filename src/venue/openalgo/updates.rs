@@ -9,7 +9,7 @@
 
 use super::number::{order_id, price, qty};
 use super::symbol::{parse_day, token_of};
-use crate::model::time::{SECOND, parse_clock};
+use crate::model::time::parse_clock;
 use crate::model::{OrderId, OrderState, Price, Qty, RejectClass, Side, WallNanos};
 use crate::venue::OrderUpdate;
 use crate::venue::json::{Value, text};
@@ -57,7 +57,11 @@ pub fn order_update(row: Value<'_, '_>) -> Option<OrderUpdate> {
     }
     let quantity = quantity?;
     let state = state_of(word?, filled, quantity);
-    let least = if state == OrderState::Filled { quantity } else { Qty::ZERO };
+    let least = if state == OrderState::Filled {
+        quantity
+    } else {
+        Qty::ZERO
+    };
     Some(OrderUpdate {
         tag: None,
         order_id: order?,
@@ -91,8 +95,7 @@ pub(super) fn parse_time(text: &str) -> Option<WallNanos> {
         return Some(time);
     }
     let (day, clock) = text.trim().split_once(' ')?;
-    let of_day = parse_clock(clock)?;
-    (of_day >= 0 && of_day < 86_400 * SECOND).then_some(parse_day(day)?.at(of_day))
+    Some(parse_day(day)?.at(parse_clock(clock)?))
 }
 
 #[cfg(test)]
@@ -144,7 +147,11 @@ mod tests {
         ] {
             let row = ROW.replace("\"open\"", &format!("\"{word}\""));
             let update = read(&row).expect("a row");
-            assert_eq!((update.state, update.filled), (state, Qty(filled)), "{word}");
+            assert_eq!(
+                (update.state, update.filled),
+                (state, Qty(filled)),
+                "{word}"
+            );
             let is_rejected = state == OrderState::Rejected;
             assert_eq!(update.reject.is_some(), is_rejected, "{word}");
         }
@@ -164,24 +171,42 @@ mod tests {
                 &format!("\"order_status\":\"{word}\",\"filled_quantity\":\"{filled}\""),
             );
             let update = read(&row).expect("a row");
-            assert_eq!((update.state, update.filled), (state, Qty(filled)), "{word}");
+            assert_eq!(
+                (update.state, update.filled),
+                (state, Qty(filled)),
+                "{word}"
+            );
         }
     }
 
     #[test]
     fn a_row_without_what_decides_is_no_row() {
-        for name in ["action", "symbol", "exchange", "orderid", "quantity", "order_status"] {
+        for name in [
+            "action",
+            "symbol",
+            "exchange",
+            "orderid",
+            "quantity",
+            "order_status",
+        ] {
             let row = ROW.replace(&format!("\"{name}\""), "\"other\"");
             assert_eq!(read(&row), None, "{name}");
         }
-        assert_eq!(read(&ROW.replace("250408000989443", "GMK39038RDT490CCVRO")), None);
+        assert_eq!(
+            read(&ROW.replace("250408000989443", "GMK39038RDT490CCVRO")),
+            None
+        );
     }
 
     #[test]
     fn times_of_every_broker_are_read_or_absent() {
         let time = stamp::parse_time("2025-08-28 09:59:10");
         assert!(time.is_some());
-        for text in ["28-Aug-2025 09:59:10", "28-AUG-25 09:59:10", "2025-08-28 09:59:10"] {
+        for text in [
+            "28-Aug-2025 09:59:10",
+            "28-AUG-25 09:59:10",
+            "2025-08-28 09:59:10",
+        ] {
             assert_eq!(parse_time(text), time, "{text}");
         }
         for absent in ["", "09:59:10", "28-Aug-2025", "28-Aug-2025 24:00:00", "x y"] {
