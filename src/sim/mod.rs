@@ -34,6 +34,7 @@ mod http;
 mod intake;
 mod kite;
 mod market;
+mod openalgo;
 mod order;
 mod positions;
 mod report;

@@ -21,7 +21,7 @@ pub(crate) struct Position {
 }
 
 /// All positions of the account.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Positions {
     rows: Vec<Position>,
 }

@@ -16,6 +16,8 @@ use super::http::{Answer, Request};
 use super::intake::Refusal;
 use super::kite::Kite;
 use super::market::Market;
+use super::openalgo::OpenAlgo;
+use super::settings::Credentials;
 use super::state::{Outcome, World};
 use serde_json::Value;
 use tungstenite::Message;
@@ -69,6 +71,9 @@ pub(crate) trait Speech {
     /// How a placement begins on the wire: the latency measurement looks for it before anything is parsed.
     const PLACEMENT: &'static [u8];
 
+    /// What a client logs in with, by the names of the engine's configuration.
+    fn login(credentials: &Credentials) -> Value;
+
     /// True for pages that no fault concerns and no record keeps, such as the one a person signs in on.
     fn is_aside(path: &str) -> bool;
 
@@ -119,6 +124,8 @@ pub enum Wire {
     /// Zerodha Kite Connect v3.
     #[default]
     Kite,
+    /// OpenAlgo, as if a broker were behind it.
+    OpenAlgo,
 }
 
 /// The match of every call: one line a broker.
@@ -126,6 +133,7 @@ macro_rules! at {
     ($wire:expr, $call:ident ($($argument:expr),*)) => {
         match $wire {
             Wire::Kite => Kite::$call($($argument),*),
+            Wire::OpenAlgo => OpenAlgo::$call($($argument),*),
         }
     };
 }
@@ -135,13 +143,14 @@ macro_rules! of {
     ($wire:expr, $what:ident) => {
         match $wire {
             Wire::Kite => Kite::$what,
+            Wire::OpenAlgo => OpenAlgo::$what,
         }
     };
 }
 
 impl Wire {
     /// Every wire.
-    pub const ALL: [Self; 1] = [Self::Kite];
+    pub const ALL: [Self; 2] = [Self::Kite, Self::OpenAlgo];
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
@@ -166,6 +175,11 @@ impl Wire {
     /// See [`Speech::PLACEMENT`].
     pub(crate) const fn placement(self) -> &'static [u8] {
         of!(self, PLACEMENT)
+    }
+
+    /// See [`Speech::login`].
+    pub(crate) fn login(self, credentials: &Credentials) -> Value {
+        at!(self, login(credentials))
     }
 
     /// See [`Speech::is_aside`].

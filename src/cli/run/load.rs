@@ -3,6 +3,7 @@
 use crate::cli::Failure;
 use crate::config::Config;
 use crate::model::Secret;
+use crate::venue::Broker;
 use crate::venue::session::Credentials;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ pub(in crate::cli) fn load(
 /// What a simulated venue wrote when it was ready.
 #[derive(Debug)]
 pub(in crate::cli) struct Ready {
+    pub(in crate::cli) broker: Broker,
     pub(in crate::cli) rest: String,
     pub(in crate::cli) ticker: String,
     pub(in crate::cli) ca_file: Option<PathBuf>,
@@ -54,11 +56,17 @@ pub(in crate::cli) fn take_ready_file(path: &Path) -> Result<Ready, Failure> {
             .ok_or_else(|| Failure::Input(missing()))
     };
     let (rest, ticker) = (field("rest")?, field("ticker")?);
+    let wire = field("wire")?;
+    let broker = Broker::parse(&wire)
+        .ok_or_else(|| Failure::Input(format!("{name}: no broker {wire:?} is known here")))?;
     let mut login = Credentials::new(field("api_key")?);
-    for key in ["request_token", "api_secret"] {
-        login.give(key, Secret::new(field(key)?));
+    for known in broker.facts().logins.iter().copied().flatten() {
+        if let Some(value) = ready["login"][known.key].as_str() {
+            login.give(known.key, Secret::new(value.to_owned()));
+        }
     }
     Ok(Ready {
+        broker,
         rest,
         ticker,
         ca_file: ready
@@ -71,6 +79,14 @@ pub(in crate::cli) fn take_ready_file(path: &Path) -> Result<Ready, Failure> {
 
 fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
     let ready = take_ready_file(path)?;
+    if ready.broker != config.venue.broker {
+        return Err(Failure::Usage(format!(
+            "the venue of {} speaks the wire of {}, and venue.kind is {}",
+            path.display(),
+            ready.broker.name(),
+            config.venue.broker.name()
+        )));
+    }
     config.venue.rest = ready.rest;
     config.venue.ticker = ready.ticker;
     config.venue.login = ready.login;

@@ -366,7 +366,12 @@ impl Desk {
         self.announce(at, Status::Rejected, None, market);
     }
 
-    fn find(&self, id: &str) -> Result<usize, Refusal> {
+    /// The place of an order by its number.
+    ///
+    /// # Errors
+    ///
+    /// When the order is unknown.
+    pub(crate) fn find(&self, id: &str) -> Result<usize, Refusal> {
         let known = id.parse().ok().and_then(|id: u64| self.by_id.get(&id));
         known
             .copied()

@@ -1,8 +1,9 @@
 //! What reads of the books show: as it is, as it was, or nothing.
 
-use super::Desk;
+use super::{Desk, Trade};
 use crate::sim::intake::Refusal;
 use crate::sim::market::Market;
+use crate::sim::order::SimOrder;
 use crate::sim::positions::{Execution, Positions};
 use serde_json::{Value, json};
 
@@ -23,6 +24,23 @@ impl Desk {
     pub(super) fn is_shown(&self, at: usize) -> bool {
         self.forgotten
             .is_none_or(|(before, until)| at >= before || self.now.real >= until)
+    }
+
+    /// The orders of the day as a read of the book shows them, oldest first.
+    pub(crate) fn seen(&self, view: View) -> Vec<SimOrder> {
+        let shown = (0..self.orders.len()).filter(|at| self.is_shown(*at));
+        let orders = shown.filter_map(|at| {
+            let order = &self.orders[at];
+            match view {
+                View::Now => Some(order.snapshot()),
+                View::Empty => None,
+                View::AsOf(then) => {
+                    let known = order.past.iter().rev().find(|(real, _)| *real <= then);
+                    known.map(|(_, past)| past.snapshot())
+                }
+            }
+        });
+        orders.collect()
     }
 
     /// The order book of the day: a JSON list.
@@ -69,12 +87,7 @@ impl Desk {
     /// # Errors
     ///
     /// When the order is unknown.
-    pub(crate) fn trades(
-        &self,
-        of: Option<&str>,
-        market: &Market,
-        view: View,
-    ) -> Result<Value, Refusal> {
+    pub(crate) fn trades_seen(&self, of: Option<&str>, view: View) -> Result<Vec<&Trade>, Refusal> {
         let only = of.map(|id| self.find(id)).transpose()?;
         let rows = self.trades.iter().filter(|trade| {
             only.is_none_or(|at| at == trade.order)
@@ -85,28 +98,47 @@ impl Desk {
                     View::Empty => false,
                 }
         });
+        Ok(rows.collect())
+    }
+
+    /// As [`Desk::trades_seen`], as rows.
+    ///
+    /// # Errors
+    ///
+    /// When the order is unknown.
+    pub(crate) fn trades(
+        &self,
+        of: Option<&str>,
+        market: &Market,
+        view: View,
+    ) -> Result<Value, Refusal> {
+        let rows = self.trades_seen(of, view)?.into_iter();
         Ok(rows.map(|trade| self.trade_row(trade, market)).collect())
     }
 
-    /// The positions.
-    pub(crate) fn positions_json(&self, market: &Market, view: View) -> Value {
-        match view {
-            View::Now => self.positions.json(market),
-            View::Empty => json!({ "net": [], "day": [] }),
-            View::AsOf(then) => {
-                let mut past = Positions::default();
-                for trade in self.trades.iter().filter(|trade| trade.real <= then) {
-                    let terms = &self.orders[trade.order].terms;
-                    past.apply(Execution {
-                        instrument: terms.instrument,
-                        product: terms.product,
-                        side: terms.side,
-                        qty: trade.qty,
-                        price: trade.price,
-                    });
-                }
-                past.json(market)
-            }
+    /// The positions as a read shows them.
+    pub(crate) fn positions_seen(&self, view: View) -> Positions {
+        let then = match view {
+            View::Now => return self.positions.clone(),
+            View::Empty => return Positions::default(),
+            View::AsOf(then) => then,
+        };
+        let mut past = Positions::default();
+        for trade in self.trades.iter().filter(|trade| trade.real <= then) {
+            let terms = &self.orders[trade.order].terms;
+            past.apply(Execution {
+                instrument: terms.instrument,
+                product: terms.product,
+                side: terms.side,
+                qty: trade.qty,
+                price: trade.price,
+            });
         }
+        past
+    }
+
+    /// As [`Desk::positions_seen`], as rows.
+    pub(crate) fn positions_json(&self, market: &Market, view: View) -> Value {
+        self.positions_seen(view).json(market)
     }
 }

@@ -17,6 +17,7 @@ use super::http::{Answer, Request};
 use super::intake::Refusal;
 use super::market::Market;
 use super::order::stamp;
+use super::settings::Credentials;
 use super::state::{Outcome, World};
 use super::wire::{Act, Channel, Mode, Speech};
 use packet::{Container, Packet};
@@ -38,6 +39,13 @@ impl Speech for Kite {
     };
     const WATCHED_MAX: usize = 3_000;
     const PLACEMENT: &'static [u8] = b"POST /orders/";
+
+    fn login(credentials: &Credentials) -> Value {
+        json!({
+            "request_token": credentials.request_token,
+            "api_secret": credentials.api_secret,
+        })
+    }
 
     fn is_aside(path: &str) -> bool {
         path == "/connect/login"

@@ -196,6 +196,7 @@ impl Server {
         let session = self.venue.world.market.session();
         json!({
             "wire": self.settings.wire.name(),
+            "login": self.settings.wire.login(&self.settings.credentials),
             "port": port,
             "pid": std::process::id(),
             "rest": format!("{http}://127.0.0.1:{port}"),
