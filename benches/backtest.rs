@@ -4,7 +4,11 @@
 //! account, equity. `bars_from_1m_rows` reads a CSV file of one-minute bars into 75-minute bars,
 //! and `ticks_from_1s_rows` one of prices a second apart.
 
+#[path = "shared/mod.rs"]
+mod shared;
+
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use shared::deciding::conditions;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -64,17 +68,7 @@ impl Walk {
 }
 
 fn seed_strategy() -> Compiled {
-    let conditions: Vec<(String, String)> = [
-        ("rsi_condition", "rsi(6) > 70"),
-        ("ema_condition", "close > ema(200)"),
-        ("dc_condition", "close > donchian_upper(20)[1]"),
-        ("adx_condition", "adx(30) < 25"),
-        ("er_condition", "er(3) > 0.8"),
-        ("st_condition", "close > supertrend(10, 1.5)"),
-        ("not_doji", "not doji(0.1)"),
-    ]
-    .map(|(name, text)| (name.to_owned(), text.to_owned()))
-    .into();
+    let conditions = conditions();
     let text = StrategyText {
         name: "trend",
         conditions: &conditions,

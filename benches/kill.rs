@@ -19,7 +19,7 @@
 mod shared;
 
 use shared::figures::{head, histogram, row};
-use shared::orders::{CONTRACT, option, template_of};
+use shared::orders::{CONTRACT, option, template_of, unhindered};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, channel};
@@ -28,13 +28,13 @@ use std::time::{Duration, Instant};
 use tezi::hot::gateway::{Armed, Gateway, GatewayParts, OrderRules, TradingHours};
 use tezi::journal::{Segment, Writer};
 use tezi::model::{
-    Action, Cause, Day, Instrument, InstrumentIx, Intent, IntentId, Leg, LegRole, Money, Price,
-    Qty, Session, Side, Signal, StrategyIx, TradingState, WallNanos, Window,
+    Action, Cause, Day, Instrument, InstrumentIx, Intent, IntentId, Leg, LegRole, Price, Qty,
+    Session, Side, Signal, StrategyIx, TradingState, WallNanos, Window,
 };
 use tezi::net::{HttpConnection, Url, tls};
 use tezi::ring::lane::Policy;
 use tezi::ring::{QuoteBoard, StateLatch, StopLatch, counted, lossless};
-use tezi::rules::{BudgetLimits, Limits, RunawayLimits};
+use tezi::rules::RunawayLimits;
 use tezi::runtime::launch::Launch;
 use tezi::runtime::{Clock, Hop, IdleMode, MarketTime, launch, meter};
 use tezi::venue::{Auth, Broker, Endpoint};
@@ -88,27 +88,14 @@ fn kill() -> (u64, usize) {
     let (mut connections, connections_rx, _) = lossless("c", 16, Policy::Stall);
     let (_segments, segments_rx, _) = lossless("s", 1, Policy::Stall);
     let state = StateLatch::default();
+    let (limits, budget) = unhindered();
     let gateway = Gateway::new(GatewayParts {
         broker: Broker::Kite,
         armed: vec![armed(day, &endpoint, &auth)],
         endpoint,
         auth,
-        limits: Limits {
-            open_orders_max: u32::MAX,
-            data_age_ns_max: u64::MAX,
-            order_value_max: Money(i64::MAX),
-            committed_value_max: Money(i64::MAX),
-            net_lots_max: u32::MAX,
-            gross_lots_max: u32::MAX,
-            ..Limits::default()
-        },
-        budget: BudgetLimits {
-            per_second: 1_000_000,
-            per_minute: 1_000_000,
-            per_day: u32::MAX,
-            reserve: 0,
-            modifications_max: 1,
-        },
+        limits,
+        budget,
         runaway: RunawayLimits {
             orders_max: 1_000_000,
             rejects_max: 1_000_000,

@@ -8,7 +8,8 @@
 //! Nothing is faked but the wire: the venue answers each request at once from memory, so that no system call
 //! hides what the engine does itself.
 
-use crate::shared::orders::{CONTRACT, journal, template_of};
+use crate::shared::deciding::conditions;
+use crate::shared::orders::{CONTRACT, journal, template_of, unhindered};
 use crate::shared::walk::Walk;
 use crate::shared::wire::{frame, token};
 use std::io;
@@ -27,16 +28,16 @@ use tezi::journal::{Entry, Segment};
 use tezi::model::time::{DAY, MINUTE};
 use tezi::model::{
     Action, Bar, Exchange, Fill, Instrument, InstrumentIx, Intent, IntentId, Kind, Leg, LegRole,
-    Money, OrderId, OrderState, Price, Qty, Session, Side, Signal, StrategyIx, Tag, Tick,
-    WallNanos, Window,
+    OrderId, OrderState, Price, Qty, Session, Side, Signal, StrategyIx, Tag, Tick, WallNanos,
+    Window,
 };
 use tezi::net::http::Reply;
 use tezi::net::{Connection, Incoming};
 use tezi::ring::lane::Policy;
 use tezi::ring::{Lossless, QuoteBoard, Receiver, StateLatch, StopLatch, counted, lossless};
+use tezi::rules::RunawayLimits;
 use tezi::rules::conditions::LevelPlan;
 use tezi::rules::strategy::{Evaluate, Strategy, StrategyText};
-use tezi::rules::{BudgetLimits, Limits, RunawayLimits};
 use tezi::runtime::{Clock, Hop, MarketTime, Stage as _, meter};
 use tezi::venue::{Auth, Broker, Endpoint, Frame, OrderUpdate, TokenTable};
 
@@ -135,17 +136,7 @@ impl Connection for Memory {
 
 /// Seven conditions as shipped, decided on every tick; the entry contradicts itself, so nothing is ever wanted.
 fn strategy() -> (Strategy, BankPlan, LevelPlan) {
-    let conditions: Vec<(String, String)> = [
-        ("rsi_condition", "rsi(6) > 70"),
-        ("ema_condition", "close > ema(200)"),
-        ("dc_condition", "close > donchian_upper(20)[1]"),
-        ("adx_condition", "adx(30) < 25"),
-        ("er_condition", "er(3) > 0.8"),
-        ("st_condition", "close > supertrend(10, 1.5)"),
-        ("not_doji", "not doji(0.1)"),
-    ]
-    .map(|(name, text)| (name.to_owned(), text.to_owned()))
-    .into();
+    let conditions = conditions();
     let text = StrategyText {
         name: "trend",
         conditions: &conditions,
@@ -319,27 +310,14 @@ impl Engine {
         let (updates, updates_rx, _) = lossless("u", 64, Policy::Stall);
         let (outcomes, known, _) = lossless("o", 256, Policy::Stall);
         let (gateway_events, news, _) = counted("e", 64);
+        let (limits, budget) = unhindered();
         let gateway = Gateway::new(GatewayParts {
             broker: Broker::Kite,
             armed: (0..count).map(armed).collect(),
             endpoint: endpoint.clone(),
             auth: auth.clone(),
-            limits: Limits {
-                open_orders_max: u32::MAX,
-                data_age_ns_max: u64::MAX,
-                order_value_max: Money(i64::MAX),
-                committed_value_max: Money(i64::MAX),
-                net_lots_max: u32::MAX,
-                gross_lots_max: u32::MAX,
-                ..Limits::default()
-            },
-            budget: BudgetLimits {
-                per_second: 1_000_000,
-                per_minute: 1_000_000,
-                per_day: u32::MAX,
-                reserve: 0,
-                modifications_max: 1,
-            },
+            limits,
+            budget,
             runaway: RunawayLimits::default(),
             family: (7, day),
             intent_base: 0,

@@ -13,6 +13,21 @@ use tezi::pipeline::arm::{Assembly, assemble};
 const RUN: &str = include_str!("../../config/run.toml");
 const STRIKES: i64 = 21;
 
+/// The seven conditions of the shipped strategy: name and text.
+pub(crate) fn conditions() -> Vec<(String, String)> {
+    [
+        ("rsi_condition", "rsi(6) > 70"),
+        ("ema_condition", "close > ema(200)"),
+        ("dc_condition", "close > donchian_upper(20)[1]"),
+        ("adx_condition", "adx(30) < 25"),
+        ("er_condition", "er(3) > 0.8"),
+        ("st_condition", "close > supertrend(10, 1.5)"),
+        ("not_doji", "not doji(0.1)"),
+    ]
+    .map(|(name, text)| (name.to_owned(), text.to_owned()))
+    .into()
+}
+
 fn contract(token: u32, kind: Kind) -> Instrument {
     Instrument {
         ix: InstrumentIx(0),

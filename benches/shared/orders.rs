@@ -8,7 +8,7 @@ use tezi::model::{
 };
 use tezi::ring::lane::Policy;
 use tezi::ring::{Lossless, lossless};
-use tezi::rules::{ContractRules, Facts, Limits};
+use tezi::rules::{BudgetLimits, ContractRules, Facts, Limits};
 use tezi::venue::{Auth, Broker, Endpoint, Product, Template};
 
 pub(crate) const LIMITS: Limits = Limits {
@@ -29,6 +29,27 @@ pub(crate) const CONTRACT: ContractRules = ContractRules {
     qty_max: Qty(600),
     is_armed: true,
 };
+
+/// Limits and a budget that nothing reaches.
+pub(crate) fn unhindered() -> (Limits, BudgetLimits) {
+    let limits = Limits {
+        open_orders_max: u32::MAX,
+        data_age_ns_max: u64::MAX,
+        order_value_max: Money(i64::MAX),
+        committed_value_max: Money(i64::MAX),
+        net_lots_max: u32::MAX,
+        gross_lots_max: u32::MAX,
+        ..Limits::default()
+    };
+    let budget = BudgetLimits {
+        per_second: 1_000_000,
+        per_minute: 1_000_000,
+        per_day: u32::MAX,
+        reserve: 0,
+        modifications_max: 1,
+    };
+    (limits, budget)
+}
 
 /// What stands in nobody's way.
 pub(crate) fn facts() -> Facts {

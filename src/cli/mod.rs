@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod backtest;
+pub mod calendar;
 pub mod config;
 pub mod decode;
 pub mod demo;
@@ -88,6 +89,7 @@ enum Verb {
     Strangle(Box<strangle::Args>),
     Replay(replay::Args),
     Backtest(backtest::Args),
+    Calendar(calendar::Args),
     Readings(readings::Args),
     Decode(decode::Args),
     Latency(latency::Args),
@@ -114,6 +116,7 @@ pub fn main() -> ExitCode {
         Verb::Strangle(args) => strangle::run(&args),
         Verb::Replay(args) => replay::run(&args),
         Verb::Backtest(args) => backtest::run(&args),
+        Verb::Calendar(args) => calendar::run(&args),
         Verb::Readings(args) => readings::run(&args),
         Verb::Decode(args) => decode::run(&args),
         Verb::Latency(args) => latency::run(&args),

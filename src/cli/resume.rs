@@ -185,7 +185,7 @@ fn clock(
     Ok(Some(match kept.keep(folder, account) {
         Ok(()) => said,
         Err(error) => format!(
-            "{said}; ALARM that cannot be written down ({error}): the next start is refused"
+            "{said}; ALARM that cannot be written down ({error}): a later start may be refused"
         ),
     }))
 }

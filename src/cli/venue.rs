@@ -10,7 +10,7 @@ use crate::store::read_prices;
 use crate::store::tape::TapeReader;
 use serde_json::Value;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -179,7 +179,23 @@ pub struct Args {
     json: bool,
 }
 
-fn day(text: &str) -> Result<Day, String> {
+/// The market rules of a file, or those that are shipped.
+///
+/// # Errors
+///
+/// [`Failure::Input`] when the file cannot be read, [`Failure::Usage`] when it does not say market rules.
+pub(super) fn rules(file: Option<&Path>) -> Result<MarketRules, Failure> {
+    let Some(path) = file else {
+        return Ok(MarketRules::embedded());
+    };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Input(format!("{name}: {error}")))?;
+    MarketRules::parse(&name, &text).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Reads a day of the command line.
+pub(super) fn day(text: &str) -> Result<Day, String> {
     Day::parse(text).ok_or_else(|| format!("{text:?} is not a date such as 2026-11-23"))
 }
 
@@ -271,18 +287,9 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
         let text = "a tape is the price of one index: name one --underlying".to_owned();
         return Err(Failure::Usage(text));
     }
-    let rules = match &args.market {
-        None => MarketRules::embedded(),
-        Some(path) => {
-            let name = path.display().to_string();
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure::Input(format!("{name}: {error}")))?;
-            MarketRules::parse(&name, &text).map_err(|error| Failure::Usage(error.to_string()))?
-        }
-    };
     Ok(Settings {
         wire: args.wire,
-        rules,
+        rules: rules(args.market.as_deref())?,
         port: args.port,
         plain: args.plain,
         spin: args.spin,

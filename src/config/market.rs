@@ -5,13 +5,18 @@
 //!   no session time, lot or limit is a constant in code.
 //! - Before the first row of something the first row answers; [`MarketRules::notes`] says so.
 //! - A year without a holiday list takes every weekday as a session: enough for a backtest on real prices,
-//!   never enough to trade; [`MarketRules::is_year_known`] tells them apart.
-//!
-//! Deliberately absent: pre-open and closing auction. No bar and no order of ours belongs there.
+//!   never enough to trade; [`MarketRules::known`] tells them apart.
+
+mod calendar;
+mod changes;
+
+pub use calendar::{DayKind, DayPlan, Phase, UnknownDay};
+pub use changes::{Change, Subject};
 
 use super::error::ConfigError;
 use super::texts;
-use crate::model::{Day, Exchange, Price, Qty, Session, Window};
+use crate::model::{Day, Exchange, Price, Qty};
+use calendar::{HolidayRow, PhaseRow, SessionRow, SpecialRow};
 use serde::Deserialize;
 
 /// The embedded rules.
@@ -21,7 +26,12 @@ const EMBEDDED: &str = include_str!("../../config/market.toml");
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MarketRules {
+    /// Where they came from, for the sentence that says what to extend.
+    #[serde(skip)]
+    file: String,
     session: Vec<SessionRow>,
+    #[serde(default)]
+    phase: Vec<PhaseRow>,
     holidays: Vec<HolidayRow>,
     special: Vec<SpecialRow>,
     contract: Vec<ContractRows>,
@@ -84,6 +94,7 @@ impl MarketRules {
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
         let mut rules: Self =
             toml::from_str(text).map_err(|error| ConfigError::toml(file, text, &error))?;
+        file.clone_into(&mut rules.file);
         rules
             .check()
             .map_err(|message| ConfigError::whole(file, message))?;
@@ -97,19 +108,7 @@ impl MarketRules {
     }
 
     fn check(&self) -> Result<(), String> {
-        if let Some(row) = self.session.iter().find(|row| row.close <= row.open) {
-            return Err(format!(
-                "session from {}: close is not after open",
-                row.from
-            ));
-        }
-        let windows = |row: &&SpecialRow| !(1..=2).contains(&row.windows.len());
-        if let Some(row) = self.special.iter().find(windows) {
-            return Err(format!(
-                "special day {}: one or two windows are expected",
-                row.day
-            ));
-        }
+        self.check_calendar()?;
         for rows in &self.contract {
             let name = &rows.underlying;
             if rows.lot.is_empty() || rows.freeze.is_empty() || rows.expiry.is_empty() {
@@ -132,93 +131,6 @@ impl MarketRules {
             }
         }
         Ok(())
-    }
-
-    /// The continuous trading of a segment on a day; `None` on holidays and on weekends without a session.
-    pub fn session(&self, exchange: Exchange, day: Day) -> Option<Session> {
-        if let Some(special) = self.special(exchange, day).filter(|row| !row.unconfirmed) {
-            return special.session();
-        }
-        if day.weekday() > 5 {
-            return None;
-        }
-        let row = in_force(
-            &self.session,
-            |r| r.from,
-            |r| r.exchanges.contains(&exchange),
-            day,
-        )?
-        .0;
-        let open = match self.holiday(exchange, day) {
-            Some(list) if list.closed.contains(&day) => return None,
-            Some(list) if list.evening_only.contains(&day) => list.evening_open?,
-            _ => row.open,
-        };
-        Some(Session::single(
-            day,
-            Window {
-                open: day.at(open),
-                close: day.at(row.close),
-            },
-        ))
-    }
-
-    /// The first session on or after a day, looking a month ahead.
-    pub fn session_from(&self, exchange: Exchange, day: Day) -> Option<Session> {
-        (0..31).find_map(|days| self.session(exchange, day.plus(days)))
-    }
-
-    /// The last session on or before a day, looking a month back.
-    pub fn session_until(&self, exchange: Exchange, day: Day) -> Option<Session> {
-        (0..31).find_map(|days| self.session(exchange, day.plus(-days)))
-    }
-
-    /// True when there is a holiday list for the year of the day.
-    pub fn is_year_known(&self, day: Day) -> bool {
-        self.holidays
-            .iter()
-            .any(|list| list.year == day.date().year())
-    }
-
-    /// What is not certain about a day, in sentences for people; empty when everything is confirmed.
-    pub fn notes(&self, exchange: Exchange, day: Day) -> Vec<String> {
-        let mut notes = Vec::new();
-        if !self.is_year_known(day) {
-            let year = day.date().year();
-            notes.push(format!(
-                "no holiday list for {year}: every weekday counts as a session"
-            ));
-        }
-        if let Some(list) = self.holiday(exchange, day).filter(|list| list.unconfirmed)
-            && (list.closed.contains(&day) || list.evening_only.contains(&day))
-        {
-            notes.push(format!(
-                "{exchange} holiday on {day} is unconfirmed: {}",
-                list.source
-            ));
-        }
-        if let Some(row) = self.special(exchange, day).filter(|row| row.unconfirmed) {
-            notes.push(format!(
-                "special session on {day} is unconfirmed and not used: {}",
-                row.source
-            ));
-        }
-        let sessions = |row: &SessionRow| row.exchanges.contains(&exchange);
-        if let Some((row, dated)) = in_force(&self.session, |r| r.from, sessions, day) {
-            if row.unconfirmed {
-                notes.push(format!(
-                    "{exchange} session times are unconfirmed: {}",
-                    row.source
-                ));
-            }
-            if !dated {
-                notes.push(format!(
-                    "{exchange} session times are known from {} only",
-                    row.from
-                ));
-            }
-        }
-        notes
     }
 
     /// The nearest option contract of an underlying on a trading day; `None` for an unknown underlying.
@@ -307,19 +219,6 @@ impl MarketRules {
             .iter()
             .find(|rows| rows.underlying == underlying)
     }
-
-    fn holiday(&self, exchange: Exchange, day: Day) -> Option<&HolidayRow> {
-        let year = day.date().year();
-        self.holidays
-            .iter()
-            .find(|list| list.year == year && list.exchanges.contains(&exchange))
-    }
-
-    fn special(&self, exchange: Exchange, day: Day) -> Option<&SpecialRow> {
-        self.special
-            .iter()
-            .find(|row| row.day == day && row.exchanges.contains(&exchange))
-    }
 }
 
 /// The last row that is of interest and holds on the day, and true; the first row of interest and false
@@ -341,64 +240,6 @@ pub(super) fn in_force<T>(
             .unwrap_or(first),
         true,
     ))
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SessionRow {
-    exchanges: Vec<Exchange>,
-    #[serde(deserialize_with = "texts::day")]
-    from: Day,
-    #[serde(deserialize_with = "texts::clock")]
-    open: i64,
-    #[serde(deserialize_with = "texts::clock")]
-    close: i64,
-    source: String,
-    #[serde(default)]
-    unconfirmed: bool,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HolidayRow {
-    year: i16,
-    exchanges: Vec<Exchange>,
-    #[serde(deserialize_with = "texts::days")]
-    closed: Vec<Day>,
-    #[serde(default, deserialize_with = "texts::days")]
-    evening_only: Vec<Day>,
-    #[serde(default, deserialize_with = "texts::clock_opt")]
-    evening_open: Option<i64>,
-    source: String,
-    #[serde(default)]
-    unconfirmed: bool,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SpecialRow {
-    #[serde(deserialize_with = "texts::day")]
-    day: Day,
-    exchanges: Vec<Exchange>,
-    #[serde(deserialize_with = "texts::windows")]
-    windows: Vec<(i64, i64)>,
-    source: String,
-    #[serde(default)]
-    unconfirmed: bool,
-}
-
-impl SpecialRow {
-    fn session(&self) -> Option<Session> {
-        let window = |&(open, close): &(i64, i64)| Window {
-            open: self.day.at(open),
-            close: self.day.at(close),
-        };
-        match self.windows.as_slice() {
-            [only] => Some(Session::single(self.day, window(only))),
-            [first, second] => Some(Session::split(self.day, window(first), window(second))),
-            _ => None,
-        }
-    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -426,7 +267,6 @@ struct LotRow {
     #[serde(deserialize_with = "texts::day")]
     expiry_from: Day,
     units: u32,
-    #[expect(dead_code, reason = "read by people; every row names its source")]
     source: String,
     #[serde(default)]
     unconfirmed: bool,
@@ -439,7 +279,6 @@ struct FreezeRow {
     from: Day,
     figure: Option<u32>,
     first_refused: Option<u32>,
-    #[expect(dead_code, reason = "read by people; every row names its source")]
     source: String,
     #[serde(default)]
     unconfirmed: bool,
@@ -464,10 +303,8 @@ struct ExpiryRow {
     from: Day,
     weekday: Weekday,
     weekly: bool,
-    #[expect(dead_code, reason = "read by people; every row names its source")]
     source: String,
     #[serde(default)]
-    #[expect(dead_code, reason = "simulated contracts only")]
     unconfirmed: bool,
 }
 
@@ -484,6 +321,16 @@ enum Weekday {
 impl Weekday {
     const fn number(self) -> i32 {
         self as i32
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Monday => "Monday",
+            Self::Tuesday => "Tuesday",
+            Self::Wednesday => "Wednesday",
+            Self::Thursday => "Thursday",
+            Self::Friday => "Friday",
+        }
     }
 }
 

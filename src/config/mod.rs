@@ -16,7 +16,9 @@ mod texts;
 
 pub use charges::{Charged, Charges, Execution};
 pub use error::ConfigError;
-pub use market::{Contract, MarketRules, Terms};
+pub use market::{
+    Change, Contract, DayKind, DayPlan, MarketRules, Phase, Subject, Terms, UnknownDay,
+};
 pub use run::{
     BarsConfig, Config, ConfigErrors, EngineConfig, FeedConfig, IdleChoice, JournalSync,
     LimitsConfig, NearCutoff, TopologyChoice, VenueConfig, WarmupConfig, WarmupSource,

@@ -20,6 +20,11 @@ pub(super) fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Day, D::
     read(deserializer, "a day such as \"2026-11-23\"", Day::parse)
 }
 
+/// A day, when there is one.
+pub(super) fn day_opt<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Day>, D::Error> {
+    day(d).map(Some)
+}
+
 /// A list of days.
 pub(super) fn days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Day>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;

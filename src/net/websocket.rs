@@ -84,8 +84,14 @@ impl<S: Read + Write> Messages<S> {
     fn receive(&mut self) -> Result<Received, Error> {
         self.assembled = None;
         if self.owes {
-            self.owes = false;
             let said = self.ask()?;
+            // Asked again as long as the answer finds no room to leave.
+            let is_more = matches!(said, Received::Control);
+            self.owes = match self.socket.flush() {
+                Ok(()) => is_more,
+                Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => true,
+                Err(error) => return Err(error),
+            };
             if !matches!(said, Received::Nothing) {
                 return Ok(said);
             }

@@ -8,7 +8,9 @@
 //! `assemble` is pure, so a recording that carries the configuration and the instruments builds the same
 //! pipeline again.
 
-use crate::config::{Config, InstrumentRef, LegsConfig, NearCutoff, StrategyConfig, WarmupSource};
+use crate::config::{
+    Config, InstrumentRef, LegsConfig, NearCutoff, StrategyConfig, UnknownDay, WarmupSource,
+};
 use crate::control::desk::{Desk, DeskFault};
 use crate::hot::compute::{Unit, UnitPlan};
 use crate::hot::evaluate::StrategyPlan;
@@ -58,6 +60,9 @@ pub enum ArmFault {
     /// Something the configuration names does not exist today, or does not fit.
     #[error("{0}")]
     Unfit(String),
+    /// The market rules do not know the day.
+    #[error(transparent)]
+    Unknown(#[from] UnknownDay),
     /// A file of history cannot be used.
     #[error(transparent)]
     Prices(#[from] crate::store::PriceFileError),
@@ -350,7 +355,7 @@ pub fn assemble(
                 timeframe: configured.timeframe,
                 short: config.bars.short,
                 bank: configured.bank.clone(),
-                sessions: sessions(config, watched.exchange, day),
+                sessions: sessions(config, watched, day),
             }));
             let (trade, lot) = trade(config, configured, watched, instruments, day)?;
             let qty = configured.trade.lots.units(lot.lot).unwrap_or_default();
@@ -409,11 +414,13 @@ fn find<'a>(table: &'a InstrumentTable, reference: &InstrumentRef) -> Option<&'a
 }
 
 /// Sessions from before the history a unit may need until a week ahead.
-fn sessions(config: &Config, exchange: Exchange, day: Day) -> Vec<Session> {
+fn sessions(config: &Config, watched: &Instrument, day: Day) -> Vec<Session> {
     let back = history_days(config) + 7;
-    (-back..=7)
-        .filter_map(|days| config.market.session(exchange, day.plus(days)))
-        .collect()
+    let of = |day| {
+        let market = &config.market;
+        market.session_of(watched.exchange, &watched.underlying, day)
+    };
+    (-back..=7).filter_map(|days| of(day.plus(days))).collect()
 }
 
 /// Calendar days of history the longest timeframe needs, with room for holidays.
@@ -658,7 +665,9 @@ pub fn armoury(
                 is_armed: row.is_tradable(),
             },
             hours: TradingHours {
-                session: config.market.session(row.exchange, header.day),
+                session: config
+                    .market
+                    .session_of(row.exchange, &row.underlying, header.day),
                 entry_cutoff_ns: config.limits.entry_cutoff_ns,
             },
             is_allowed: config.limits.allows(&row.underlying),

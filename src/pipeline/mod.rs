@@ -16,6 +16,7 @@
 
 pub mod arm;
 pub mod batch;
+pub mod day;
 pub mod header;
 pub mod inquiry;
 pub mod replay;

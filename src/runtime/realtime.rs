@@ -54,14 +54,20 @@ impl RealTime {
     }
 }
 
-/// Whether hot threads that wait like this may take the class here. A thread takes it for a moment to find out.
+/// Whether hot threads that wait like this, and leave `spare` cores to everything else, may take the class here. A thread takes it for a moment to find out.
 ///
 /// # Errors
 ///
 /// What is in the way and what to do about it; nothing was changed.
-pub fn settle(root: &Root, class: RealTime, idle: IdleMode) -> Result<(), String> {
+pub fn settle(root: &Root, class: RealTime, idle: IdleMode, spare: usize) -> Result<(), String> {
     may_take(root, class)?;
     if !idle.sleeps() {
+        if spare == 0 {
+            return Err(
+                "threads that never sleep would keep everything else off every core this process may use; use                  idle = \"park\", or give it a core more"
+                    .to_owned(),
+            );
+        }
         may_spin(root)?;
     }
     // A thread of its own: what it took ends with it.
@@ -211,11 +217,13 @@ mod tests {
         let root = machine.root();
         assert_eq!(may_spin(&root), Ok(()));
         machine.put("proc/sys/kernel/sched_rt_runtime_us", "950000\n");
-        let why = settle(&root, class(10), IdleMode::Spin).expect_err("throttled");
+        let why = settle(&root, class(10), IdleMode::Spin, 1).expect_err("throttled");
         for part in ["50 ms in every 1000 ms", "sched_rt_runtime_us=-1"] {
             assert!(why.contains(part), "{part}: {why}");
         }
-        assert_eq!(settle(&root, class(10), IdleMode::Yield), Err(why));
+        assert_eq!(settle(&root, class(10), IdleMode::Yield, 1), Err(why));
+        let why = settle(&root, class(10), IdleMode::Yield, 0).expect_err("no core left");
+        assert!(why.contains("a core more"), "{why}");
         machine.put("proc/sys/kernel/sched_rt_runtime_us", "1000000\n");
         assert_eq!(may_spin(&root), Ok(()), "all of the period");
         machine.limits("10", "200000");
@@ -237,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_is_settled_is_what_the_kernel_does() {
-        let settled = settle(&Root::default(), class(3), IdleMode::Park);
+        let settled = settle(&Root::default(), class(3), IdleMode::Park, 0);
         let (taken, found) = std::thread::scope(|scope| {
             let trial = scope.spawn(|| (class(3).take(), own()));
             trial.join().expect("no panic")

@@ -16,6 +16,14 @@ pub enum Topology {
 }
 
 impl Topology {
+    /// Hot threads of the engine.
+    pub const fn threads(self) -> usize {
+        match self {
+            Self::Split => 3,
+            Self::Fused | Self::Stepped => 1,
+        }
+    }
+
     /// The word shown to people.
     pub const fn name(self) -> &'static str {
         match self {
@@ -49,6 +57,11 @@ impl Placement {
         let mut others = available.to_vec();
         others.retain(|core| !self.cores.contains(core));
         others
+    }
+
+    /// How many of the usable cores no hot thread needs.
+    pub const fn spare(&self, usable: &[usize]) -> usize {
+        usable.len().saturating_sub(self.topology.threads())
     }
 
     /// Keeps the calling thread, and every thread it starts from now on, off the cores of the spinning ones: a thread
@@ -95,7 +108,7 @@ pub fn place(
     } else {
         Topology::Fused
     });
-    let threads = if chosen == Topology::Split { 3 } else { 1 };
+    let threads = chosen.threads();
     let owns = available.len() > threads;
     let idle = idle.unwrap_or(if owns { IdleMode::Spin } else { IdleMode::Park });
     if let Some(missing) = wanted.iter().find(|core| !available.contains(core)) {

@@ -149,9 +149,11 @@ fn class(site: &Site, config: Option<&Config>) -> Item {
     let Some(class) = RealTime::new(config.engine.realtime) else {
         return Item::ok(name, "ordinary: engine.realtime is 0", wanted);
     };
-    let idle = site.placement.as_ref().map(|placement| placement.idle);
+    let placement = site.placement.as_ref();
+    let idle = placement.map_or(IdleMode::Spin, |placement| placement.idle);
+    let spare = placement.map_or(0, |placement| placement.spare(&site.usable));
     let priority = class.priority();
-    match realtime::settle(&site.root, class, idle.unwrap_or(IdleMode::Spin)) {
+    match realtime::settle(&site.root, class, idle, spare) {
         Ok(()) => Item::ok(name, format!("SCHED_FIFO {priority}"), wanted),
         Err(why) => Item::better(name, format!("ordinary, {priority} asked for"), wanted)
             .advice(why)

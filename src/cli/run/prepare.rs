@@ -13,7 +13,7 @@ use crate::control::Desk;
 use crate::model::WallNanos;
 use crate::net::try_busy_poll;
 use crate::pipeline::arm::{self, TapeHeader};
-use crate::pipeline::{Start, describe};
+use crate::pipeline::{Start, day as trading_day, describe};
 use crate::runtime::lock::lock_memory;
 use crate::runtime::machine::Root;
 use crate::runtime::{Clock, IdleMode, MarketTime, RealTime, Topology, realtime, topology};
@@ -47,7 +47,7 @@ pub(super) struct Prepared {
 pub(in crate::cli) fn arm_failure(fault: &arm::ArmFault) -> Failure {
     match fault {
         arm::ArmFault::Desk(_) | arm::ArmFault::Net(_) => Failure::Venue(fault.to_string()),
-        arm::ArmFault::Template { .. } | arm::ArmFault::Unfit(_) => {
+        arm::ArmFault::Template { .. } | arm::ArmFault::Unfit(_) | arm::ArmFault::Unknown(_) => {
             Failure::Usage(fault.to_string())
         }
         arm::ArmFault::Prices(_) => Failure::Input(fault.to_string()),
@@ -66,13 +66,16 @@ pub(super) fn prepare(
 ) -> Result<Prepared, Failure> {
     let fail = |fault: arm::ArmFault| arm_failure(&fault);
     let placement = place(config, args)?;
-    placement.leave_hot_cores(&topology::cores());
+    let usable = topology::cores();
+    let spare = placement.spare(&usable);
+    placement.leave_hot_cores(&usable);
     let locked = lock(config);
-    let realtime = class(config, placement.idle);
+    let realtime = class(config, placement.idle, spare);
     let (mut desk, tls) = arm::open_desk(config).map_err(fail)?;
     let (market, now) = market_time(config, &mut desk)?;
     let day = now.day();
     let instruments = arm::resolve(&mut desk, config, day).map_err(fail)?;
+    let doubts = trading_day::check(&config.market, &instruments, day).map_err(fail)?;
     let mut assembly = arm::assemble(config, &instruments, day).map_err(fail)?;
     let history =
         arm::warm(&mut desk, config, &instruments, &mut assembly.units, now).map_err(fail)?;
@@ -83,7 +86,7 @@ pub(super) fn prepare(
         .zip(&assembly.units)
         .filter_map(|(_, unit)| {
             let row = instruments.get(unit.instrument)?;
-            config.market.session(row.exchange, day)
+            config.market.session_of(row.exchange, &row.underlying, day)
         });
     let sessions: Vec<_> = sessions.collect();
     let journal = config.engine.data_dir.join("journal");
@@ -106,8 +109,9 @@ pub(super) fn prepare(
         carried,
         next_intent,
         tail,
-        news,
+        mut news,
     } = resume(&mut desk, &before)?;
+    news.splice(0..0, doubts);
     let header = TapeHeader {
         config: std::fs::read_to_string(&args.config)?,
         instruments: instruments.clone(),
@@ -217,11 +221,11 @@ fn memory(locked: &Result<(), String>) -> String {
 }
 
 /// The real-time class the hot threads get; why not, when it is wanted and cannot be had.
-fn class(config: &Config, idle: IdleMode) -> Result<Option<RealTime>, String> {
+fn class(config: &Config, idle: IdleMode, spare: usize) -> Result<Option<RealTime>, String> {
     let Some(class) = RealTime::new(config.engine.realtime) else {
         return Ok(None);
     };
-    realtime::settle(&Root::default(), class, idle).map(|()| Some(class))
+    realtime::settle(&Root::default(), class, idle, spare).map(|()| Some(class))
 }
 
 /// What became of it, in one line; none when nobody asked.

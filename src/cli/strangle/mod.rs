@@ -168,6 +168,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let day = now.day();
     let table = contracts::find(&mut desk, &config, (&args.call, &args.put), day)?;
+    let doubts = crate::pipeline::day::check(&config.market, &table, day)
+        .map_err(|fault| arm_failure(&fault))?;
+    for doubt in &doubts {
+        teller.say(doubt);
+    }
     let lot = [0, 1].map(|ix| table.get(InstrumentIx(ix)).map_or(Qty(0), |row| row.lot));
     teller.say(&format!(
         "lot size: CALL {}, PUT {} units; {} lots are {} and {} units",

@@ -78,8 +78,217 @@ fn holidays_and_weekends_have_no_session() {
     assert!(hours(Exchange::Nfo, "2026-11-23").is_some());
     let rules = MarketRules::embedded();
     assert!(rules.notes(Exchange::Nfo, day("2026-11-23")).is_empty());
-    assert!(rules.is_year_known(day("2026-01-01")) && rules.is_year_known(day("2026-12-31")));
-    assert!(!rules.is_year_known(day("2025-12-31")) && !rules.is_year_known(day("2027-01-01")));
+}
+
+#[test]
+fn a_day_the_rules_do_not_know_is_refused_with_the_file_to_extend() {
+    let rules = MarketRules::embedded();
+    for text in ["2018-01-01", "2024-03-02", "2026-01-01", "2026-12-31"] {
+        assert_eq!(rules.known(Exchange::Nfo, day(text)), Ok(()), "{text}");
+    }
+    for (exchange, text) in [
+        (Exchange::Nfo, "2017-12-29"),
+        (Exchange::Nfo, "2027-01-01"),
+        (Exchange::Mcx, "2025-06-02"),
+        (Exchange::Cds, "2024-06-03"),
+    ] {
+        let fault = rules
+            .known(exchange, day(text))
+            .expect_err(text)
+            .to_string();
+        let expected = format!(
+            "no holiday list of {exchange} for {} in config/market.toml: refusing to trade",
+            &text[..4]
+        );
+        assert!(fault.starts_with(&expected), "{fault}");
+    }
+    let late = EMBEDDED.replace(
+        "from = \"2010-01-04\"\nopen = \"09:00\"\nclose = \"17:00\"",
+        "from = \"2026-06-01\"\nopen = \"09:00\"\nclose = \"17:00\"",
+    );
+    let rules = MarketRules::parse("mine.toml", &late).expect("rules");
+    assert_eq!(rules.known(Exchange::Cds, day("2026-06-01")), Ok(()));
+    let fault = rules
+        .known(Exchange::Cds, day("2026-05-29"))
+        .expect_err("before its first row");
+    assert!(
+        fault
+            .to_string()
+            .starts_with("no session times of CDS for 2026-05-29 in mine.toml"),
+        "{fault}"
+    );
+}
+
+#[test]
+fn every_kind_of_day_says_what_it_is_and_where_that_comes_from() {
+    let rules = MarketRules::embedded();
+    for (exchange, text, kind, source) in [
+        (
+            Exchange::Nfo,
+            "2026-08-03",
+            DayKind::Ordinary,
+            "NSE FAOP74467",
+        ),
+        (Exchange::Nfo, "2026-08-01", DayKind::Weekend, ""),
+        (
+            Exchange::Nfo,
+            "2026-11-24",
+            DayKind::Holiday,
+            "NSE FAOP71777",
+        ),
+        (
+            Exchange::Mcx,
+            "2026-11-24",
+            DayKind::EveningOnly,
+            "third-party calendar",
+        ),
+        (Exchange::Nfo, "2024-11-01", DayKind::Special, "Muhurat"),
+        (
+            Exchange::Nfo,
+            "2024-05-18",
+            DayKind::Special,
+            "Saturday, disaster",
+        ),
+    ] {
+        let plan = rules.plan(exchange, "", day(text));
+        assert_eq!(plan.kind, kind, "{exchange} {text}");
+        assert!(plan.source.starts_with(source), "{}", plan.source);
+        let trades = !matches!(kind, DayKind::Weekend | DayKind::Holiday);
+        assert_eq!(plan.session.is_some(), trades, "{exchange} {text}");
+    }
+    assert_eq!(
+        hours(Exchange::Nfo, "2024-11-01").as_deref(),
+        Some("18:00-19:00")
+    );
+    assert_eq!(
+        hours(Exchange::Nse, "2023-11-12").as_deref(),
+        Some("18:15-19:15")
+    );
+}
+
+#[test]
+fn agricultural_commodities_close_before_the_others() {
+    let rules = MarketRules::embedded();
+    let close = |underlying: &str, text: &str| {
+        let session = rules.session_of(Exchange::Mcx, underlying, day(text))?;
+        Some(format!(
+            "{}-{}",
+            clock_text(session.open()),
+            clock_text(session.close())
+        ))
+    };
+    assert_eq!(close("GOLD", "2026-11-23").as_deref(), Some("09:00-23:55"));
+    assert_eq!(
+        close("COTTON", "2026-11-23").as_deref(),
+        Some("09:00-21:00")
+    );
+    assert_eq!(
+        close("MENTHAOIL", "2026-11-23").as_deref(),
+        Some("09:00-17:00")
+    );
+    assert_eq!(
+        close("COTTON", "2026-11-24").as_deref(),
+        Some("17:00-21:00")
+    );
+    assert_eq!(
+        close("MENTHAOIL", "2026-11-24"),
+        None,
+        "closed before the evening opens"
+    );
+}
+
+#[test]
+fn the_closing_auction_surrounds_the_cash_session_from_august_2026() {
+    let rules = MarketRules::embedded();
+    let named = |exchange, text: &str| {
+        let phases = rules.phases(exchange, day(text));
+        let line = |phase: &Phase<'_>| {
+            let (open, close) = (
+                clock_text(phase.window.open),
+                clock_text(phase.window.close),
+            );
+            format!("{open}-{close} {}", phase.name)
+        };
+        phases.iter().map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        named(Exchange::Nse, "2026-07-31"),
+        ["09:00-09:08 pre-open", "15:40-16:00 post-close"]
+    );
+    assert_eq!(
+        named(Exchange::Nse, "2026-08-03"),
+        [
+            "09:00-09:08 pre-open",
+            "09:15-15:30 continuous, stocks without derivatives",
+            "15:15-15:20 closing auction: reference price",
+            "15:20-15:25 closing auction: limit and market orders",
+            "15:25-15:30 closing auction: limit orders only",
+            "15:30-15:35 closing auction: matching",
+            "15:50-16:00 post-close",
+        ]
+    );
+    assert_eq!(named(Exchange::Nfo, "2025-12-05"), Vec::<String>::new());
+    assert_eq!(named(Exchange::Nfo, "2025-12-08"), ["09:00-09:08 pre-open"]);
+    assert_eq!(named(Exchange::Nfo, "2026-11-24"), Vec::<String>::new());
+}
+
+#[test]
+fn changes_are_the_dated_rows_from_a_day_on() {
+    let rules = MarketRules::embedded();
+    let changes = rules.changes(day("2026-08-03"));
+    assert!(changes.is_sorted_by_key(|change| change.from));
+    let of = |text: &str, subject| {
+        let found = |change: &&Change| change.from == day(text) && change.subject == subject;
+        changes
+            .iter()
+            .filter(found)
+            .map(|c| format!("{} {}", c.of, c.what))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of("2026-08-03", Subject::Session),
+        ["NFO BFO 09:15-15:40", "NSE BSE 09:15-15:15"]
+    );
+    assert_eq!(of("2026-11-02", Subject::Session), ["MCX 09:00-23:55"]);
+    assert_eq!(of("2026-08-03", Subject::Freeze).len(), 5);
+    assert_eq!(
+        of("2026-11-08", Subject::Special),
+        ["NSE BSE NFO BFO 18:00-19:15"]
+    );
+    assert_eq!(
+        of("2026-11-24", Subject::Holiday),
+        [
+            "CDS BCD closed",
+            "MCX evening only",
+            "NSE BSE NFO BFO closed"
+        ]
+    );
+    assert!(rules.changes(day("2027-01-01")).is_empty());
+}
+
+#[test]
+fn a_calendar_that_contradicts_itself_is_refused() {
+    let wrong = |from: &str, to: &str| {
+        let text = EMBEDDED.replacen(from, to, 1);
+        assert_ne!(text, EMBEDDED, "{from}");
+        MarketRules::parse("m.toml", &text)
+            .expect_err("wrong")
+            .to_string()
+    };
+    let other = wrong("\"2026-01-15\"", "\"2025-01-15\"");
+    assert!(
+        other.contains("holidays of 2026: 2025-01-15 is of another year"),
+        "{other}"
+    );
+    let evening = wrong("evening_open = \"17:00\"\n", "");
+    assert!(
+        evening.contains("evening_only needs evening_open"),
+        "{evening}"
+    );
+    let overlap = wrong("[\"11:30\", \"12:30\"]", "[\"09:30\", \"12:30\"]");
+    assert!(overlap.contains("special day 2024-03-02"), "{overlap}");
+    let phase = wrong("close = \"09:08\"", "close = \"09:00\"");
+    assert!(phase.contains("phase \"pre-open\""), "{phase}");
 }
 
 #[test]

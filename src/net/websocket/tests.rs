@@ -11,6 +11,10 @@ struct Parts {
     parts: VecDeque<Vec<u8>>,
     /// True when the next read finds nothing yet.
     pauses: bool,
+    /// True when it falls silent at its end instead of closing.
+    stays: bool,
+    /// Writes that find no room yet.
+    refusals: usize,
     written: Vec<u8>,
 }
 
@@ -24,6 +28,8 @@ impl Parts {
         Self {
             parts: cuts.windows(2).map(part).collect(),
             pauses: false,
+            stays: false,
+            refusals: 0,
             written: Vec::new(),
         }
     }
@@ -36,7 +42,11 @@ impl Read for Parts {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let Some(part) = self.parts.front_mut() else {
-            return Ok(0);
+            return if self.stays {
+                Err(io::ErrorKind::WouldBlock.into())
+            } else {
+                Ok(0)
+            };
         };
         let count = part.len().min(into.len());
         into[..count].copy_from_slice(&part[..count]);
@@ -50,6 +60,10 @@ impl Read for Parts {
 
 impl Write for Parts {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.refusals > 0 {
+            self.refusals -= 1;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         self.written.extend_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -300,4 +314,20 @@ fn bytes_behind_the_answer_to_the_upgrade_are_frames() {
         }
         assert_eq!(shown, b"first");
     }
+}
+
+#[test]
+fn the_answer_to_a_ping_leaves_when_there_is_room_for_it() {
+    // Behind the ping is silence: nothing but the answer itself asks for another try.
+    let mut stream = Parts::new(&frame(0x89, b"alive", 0), &[]);
+    (stream.stays, stream.refusals) = (true, 3);
+    let mut inlet = Inlet::new(stream);
+    inlet.upgraded();
+    let socket = WebSocket::from_raw_socket(inlet, Role::Client, Some(config()));
+    let mut messages = Messages::new(socket);
+    for _ in 0..20 {
+        messages.receive().expect("alive");
+    }
+    let written = &messages.socket.get_ref().stream.written;
+    assert_eq!(unmasked(written), b"\x8a\x85alive");
 }
