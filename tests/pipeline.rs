@@ -283,6 +283,34 @@ fn a_day_over_a_wire_without_tags_finds_every_order_by_its_number() {
     assert_eq!(summary["feed"]["faults"], serde_json::json!({}));
 }
 
+#[test]
+fn a_killed_run_over_a_wire_without_tags_takes_its_orders_up_again_by_number() {
+    let world = World::new(|config| behind_openalgo(&config));
+    let wire = ["--wire", "openalgo", "--plain", "--speed", "300"];
+    let stuck = ["--latency-ms", "86400000"];
+    let venue = Venue::start(&world, "venue", &[&wire[..], &stuck[..]].concat());
+    let mut engine = Engine::start(&world, Some(&venue.ready_file), &[]);
+    engine.until("both acknowledged", |said| {
+        let acknowledged = |row: &&&Value| row["state"] == "acknowledged";
+        events(said, "order").iter().filter(acknowledged).count() >= 2
+    });
+    // A killed process says nothing more.
+    drop(engine);
+    let orders = venue.truth()["orders"].as_array().expect("orders").len();
+    let mut again = Engine::start(&world, Some(&venue.ready_file), &[]);
+    again.until("recovery", |said| !events(said, "recovery").is_empty());
+    again.interrupt();
+    let run = again.end();
+    let told = run.events("recovery");
+    let told: Vec<&str> = told.iter().map(|row| text(&row["text"])).collect();
+    let found = format!("earlier today: {orders} orders, {orders} working, 0 unknown");
+    assert!(
+        told.iter().any(|line| line.contains(&found)),
+        "{found}: {told:?}"
+    );
+    assert!(!told.iter().any(|line| line.contains("ALARM")), "{told:?}");
+}
+
 /// Two legs on their way, which the exchange does not answer while the test runs.
 const STUCK: [&str; 4] = ["--speed", "900", "--latency-ms", "86400000"];
 
