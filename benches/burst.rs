@@ -25,6 +25,7 @@ use market::{Line, Market};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use tezi::indicators::bars::Timeframe;
+use tezi::model::LinkIx;
 use tezi::model::time::{MINUTE, SECOND};
 use tezi::net::{FeedSocket, Url, tls};
 use tezi::runtime::Stage as _;
@@ -118,7 +119,7 @@ fn over_a_socket() {
     let tls = tls::client_config(None).expect("roots");
     let socket = FeedSocket::connect(&url, &tls, &[], Duration::from_secs(60)).expect("connects");
     let mut line = line();
-    line.sockets.push(socket).expect("room");
+    line.sockets.push((LinkIx(0), socket)).expect("room");
     let (start, mut busy) = (Instant::now(), Duration::ZERO);
     while line.feed.totals().ticks < 3_000_000 || !line.ticks.is_empty() {
         let turn = Instant::now();

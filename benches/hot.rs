@@ -19,12 +19,13 @@ use shared::wire::{PACKETS, packets};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use tezi::hot::decide::{Decide, DecideEvent, DecideParts};
-use tezi::hot::feed::{Feed, FeedParts};
+use tezi::hot::feed::{Feed, FeedParts, LinkKind, LinkParts};
 use tezi::hot::gateway::order_of;
 use tezi::model::time::MINUTE;
 use tezi::model::{InstrumentIx, Intent, MonoNanos, Side, Stamp, Tick};
 use tezi::ring::lane::Policy;
 use tezi::ring::{Receiver, StopLatch, counted, lossless};
+use tezi::rules::FailoverPolicy;
 use tezi::rules::{Budget, BudgetLimits, Urgency, admit};
 use tezi::runtime::{Clock, Hop, MarketTime, Stage, meter};
 use tezi::venue::kite::feed;
@@ -78,16 +79,25 @@ fn decode(c: &mut Criterion) {
     let (_, sockets, _) = lossless("sockets", 1, Policy::Stall);
     let clock = Clock::start(&MarketTime::Real);
     let mut stage = Feed::new(FeedParts {
-        broker: Broker::Kite,
-        tokens: TokenTable::new(tokens),
+        links: vec![LinkParts {
+            broker: Broker::Kite,
+            source: 0,
+            kind: LinkKind::Prices,
+            tokens: TokenTable::new(tokens.iter().copied()),
+            instruments: tokens.iter().map(|(_, ix)| *ix).collect(),
+            silence_ns_max: u64::MAX,
+        }],
         instruments: packets.len(),
-        sockets,
+        sockets: vec![sockets],
+        polls: None,
+        policy: FailoverPolicy::default(),
+        exchange_age_ns_max: i64::MAX,
+        board: FeedParts::board_for(1, packets.len()),
         ticks,
         updates: lossless("updates", 1, Policy::Stall).0,
         events: counted("events", 16).0,
         recorder: None,
         meter: Some(meter(Hop::Decode).0),
-        silence_ns_max: u64::MAX,
     });
     let mut group = c.benchmark_group("frame to ticks in the lane");
     for count in [1, packets.len()] {

@@ -440,7 +440,7 @@ fn tick(quote: &Quote, instrument: InstrumentIx, received: MonoNanos) -> Tick {
         volume: 30,
         instrument,
         merged: 1,
-        source: 0,
+        source: tezi::model::Origin::of(0),
     }
 }
 

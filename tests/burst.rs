@@ -20,7 +20,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 use tezi::indicators::bars::Timeframe;
 use tezi::model::time::{MINUTE, SECOND};
-use tezi::model::{Bar, InstrumentIx};
+use tezi::model::{Bar, InstrumentIx, LinkIx};
 use tezi::net::{FeedSocket, Url, tls};
 use tezi::runtime::Stage as _;
 use tungstenite::{Bytes, Message};
@@ -191,7 +191,7 @@ fn messages_walked_as_they_arrive_make_exact_bars() {
     let tls = tls::client_config(None).expect("roots");
     let socket = FeedSocket::connect(&url, &tls, &[], Duration::from_secs(60)).expect("connects");
     let mut line = Line::new(5_000, LENGTH, SECOND);
-    line.sockets.push(socket).expect("room");
+    line.sockets.push((LinkIx(0), socket)).expect("room");
     let sent = 5_000 * 10 * SECONDS as u64;
     while line.feed.totals().ticks < sent || !line.ticks.is_empty() {
         line.feed.work(&line.clock);

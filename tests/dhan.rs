@@ -18,8 +18,9 @@ use tezi::model::{
 };
 use tezi::venue::dhan::packet::{HEADER, Layout, Level, Packet};
 use tezi::venue::dhan::segment::Segment;
-use tezi::venue::dhan::{books, feed, updates};
-use tezi::venue::{Auth, Cursor, FRAME_MAX, Frame, JsonScratch, Mode, TextMessage};
+use tezi::venue::dhan::{books, feed, market, updates};
+use tezi::venue::quotes::QuoteKind;
+use tezi::venue::{Auth, Cursor, FRAME_MAX, Frame, JsonScratch, Mode, Next, TextMessage};
 
 fn fixture(name: &str, test: &str) -> Option<Vec<u8>> {
     let shared = std::env::var_os("TEZI_SHARED").map_or_else(
@@ -72,6 +73,27 @@ fn packet(layout: Layout, id: u32) -> Packet {
 
 fn token(id: u32) -> Token {
     Segment::NseFno.token(id).expect("28 bits")
+}
+
+fn instrument(segment: Segment, id: u32) -> Instrument {
+    let (exchange, kind) = match segment {
+        Segment::NseEq => (Exchange::Nse, Kind::Equity),
+        Segment::BseEq => (Exchange::Bse, Kind::Equity),
+        Segment::Index => (Exchange::Nse, Kind::Index),
+        _ => (Exchange::Nfo, Kind::Future),
+    };
+    Instrument {
+        ix: InstrumentIx(0),
+        token: segment.token(id).expect("28 bits"),
+        exchange,
+        symbol: String::new(),
+        underlying: String::new(),
+        kind,
+        expiry: None,
+        tick: Price(500),
+        lot: Qty(65),
+        qty_max: Qty(1_755),
+    }
 }
 
 #[test]
@@ -175,7 +197,23 @@ fn every_packet_of_one_message_is_read_and_those_without_a_price_are_passed_over
 fn the_reason_of_a_disconnect_is_told_and_counted() {
     let bytes = frame(&[packet(Layout::Ticker, 1), packet(Layout::Disconnect, 0)]);
     assert_eq!(feed::disconnect_reason(&bytes), Some(807));
-    assert_eq!(quotes(&bytes)[1], Err(FeedFault::Disconnected));
+    for (reason, fault) in [
+        (805, FeedFault::Disconnected),
+        (806, FeedFault::SessionDead),
+        (807, FeedFault::SessionDead),
+        (808, FeedFault::SessionDead),
+        (809, FeedFault::SessionDead),
+        (810, FeedFault::SessionDead),
+        (811, FeedFault::Disconnected),
+    ] {
+        let goodbye = Packet {
+            reason,
+            ..packet(Layout::Disconnect, 0)
+        };
+        let bytes = frame(&[packet(Layout::Ticker, 1), goodbye]);
+        assert_eq!(feed::disconnect_reason(&bytes), Some(reason));
+        assert_eq!(quotes(&bytes)[1], Err(fault), "{reason}");
+    }
     assert_eq!(
         feed::disconnect_reason(&frame(&[packet(Layout::Full, 1)])),
         None
@@ -185,6 +223,69 @@ fn the_reason_of_a_disconnect_is_told_and_counted() {
     let mut short = frame(&[packet(Layout::Disconnect, 0)]);
     short[1] = 2;
     assert_eq!(feed::disconnect_reason(&short), Some(807));
+}
+
+/// What a reader makes of a message that comes in parts of `part` bytes, without waiting for the end where it may.
+fn arriving(bytes: &[u8], part: usize) -> Vec<Result<Quote, FeedFault>> {
+    let mut read = Vec::new();
+    let mut cursor = None;
+    for here in (0..=bytes.len()).step_by(part.max(1)).chain([bytes.len()]) {
+        if cursor.is_none() {
+            cursor = feed::open_arriving(&bytes[..here], bytes.len());
+        }
+        let Some(cursor) = cursor.as_mut() else {
+            continue;
+        };
+        loop {
+            match feed::next_arrived(&bytes[..here], cursor) {
+                Next::Quote(quote) => read.push(Ok(quote)),
+                Next::Fault(fault) => read.push(Err(fault)),
+                Next::NotYet => break,
+                Next::End => return read,
+                Next::Differs => {
+                    // The rest is read when all of it is here.
+                    match feed::check_rest(bytes, *cursor) {
+                        Ok(Frame::Packets(mut rest)) => {
+                            read.extend(std::iter::from_fn(|| feed::next_quote(bytes, &mut rest)));
+                        }
+                        Ok(Frame::Heartbeat) => {}
+                        Err(fault) => read.push(Err(fault)),
+                    }
+                    return read;
+                }
+            }
+        }
+    }
+    quotes(bytes)
+}
+
+#[test]
+fn full_packets_are_read_while_they_arrive_and_mixed_ones_when_all_is_here() {
+    let full: Vec<Packet> = (1..=5).map(|id| packet(Layout::Full, id)).collect();
+    let bytes = frame(&full);
+    let begun = feed::open_arriving(&bytes[..8], bytes.len()).expect("the head is enough");
+    let mut cursor = begun;
+    assert_eq!(feed::next_arrived(&bytes[..161], &mut cursor), Next::NotYet);
+    let read = feed::next_arrived(&bytes[..162], &mut cursor);
+    assert!(matches!(read, Next::Quote(quote) if quote.token == token(1)));
+    assert_eq!(feed::open_arriving(&bytes[..7], bytes.len()), None);
+
+    let mixed = [packet(Layout::Quote, 1), packet(Layout::OpenInterest, 1)];
+    let bytes = frame(&mixed);
+    assert_eq!(feed::open_arriving(&bytes, bytes.len()), None);
+    // 25 pairs are as long as 31 quotes: the second packet says that it is none.
+    let many = frame(&mixed.repeat(25));
+    let mut cursor = feed::open_arriving(&many[..8], many.len()).expect("the length fits");
+    assert!(matches!(
+        feed::next_arrived(&many, &mut cursor),
+        Next::Quote(_)
+    ));
+    assert_eq!(feed::next_arrived(&many, &mut cursor), Next::Differs);
+    assert_eq!(arriving(&many, 60), quotes(&many));
+    assert_eq!(
+        feed::open_arriving(&[8, 162, 0, 2, 0, 0, 0, 0], 2 << 20),
+        None
+    );
 }
 
 #[test]
@@ -239,25 +340,9 @@ fn what_a_packet_cannot_be_about_is_a_fault_of_its_own() {
 
 #[test]
 fn subscriptions_name_segment_and_id_and_split_by_a_hundred() {
-    let row = |id: u32| Instrument {
-        ix: InstrumentIx(0),
-        token: token(id),
-        exchange: Exchange::Nfo,
-        symbol: String::new(),
-        underlying: String::new(),
-        kind: Kind::Future,
-        expiry: None,
-        tick: Price(500),
-        lot: Qty(65),
-        qty_max: Qty(1_755),
-    };
+    let row = |id: u32| instrument(Segment::NseFno, id);
     let mut rows: Vec<Instrument> = (1..=101).map(row).collect();
-    rows[100] = Instrument {
-        token: Segment::Index.token(13).expect("28 bits"),
-        exchange: Exchange::Nse,
-        kind: Kind::Index,
-        ..row(13)
-    };
+    rows[100] = instrument(Segment::Index, 13);
     for (mode, on, off) in [
         (Mode::Ltp, 15, 16),
         (Mode::Quote, 17, 18),
@@ -434,6 +519,87 @@ fn walk(bytes: &[u8]) {
     assert_eq!((cursor.at(), whole.at()), (bytes.len(), bytes.len()));
 }
 
+#[test]
+fn the_published_quotes_are_asked_for_and_read() {
+    let mut json = JsonScratch::new();
+    let Some(mut bytes) = fixture("marketfeed_quote_response.json", "quotes") else {
+        return;
+    };
+    let expected: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+    let rows = market::parse_quotes(200, &mut bytes, &mut json).expect("quotes");
+    let told = &expected["data"]["NSE_FNO"]["49081"];
+    let price =
+        |value: &serde_json::Value| Price::from_rupees_f64(value.as_f64().expect("a price"));
+    let row = &rows[0];
+    assert_eq!((rows.len(), row.token), (1, token(49_081)));
+    assert_eq!(row.last, price(&told["last_price"]));
+    assert_eq!(
+        [row.open, row.high, row.low, row.close],
+        ["open", "high", "low", "close"].map(|name| price(&told["ohlc"][name]))
+    );
+    assert_eq!(Some(row.volume), told["volume"].as_u64());
+    assert_eq!(
+        (row.lower_circuit, row.upper_circuit),
+        (
+            price(&told["lower_circuit_limit"]),
+            price(&told["upper_circuit_limit"])
+        )
+    );
+    for (levels, side) in [(&row.bids, "buy"), (&row.asks, "sell")] {
+        for (at, level) in levels.iter().enumerate() {
+            let told = &told["depth"][side][at];
+            assert_eq!(level.price, price(&told["price"]), "{side} {at}");
+            assert_eq!(
+                u64::from(level.quantity.0),
+                told["quantity"].as_u64().expect("units")
+            );
+            assert_eq!(
+                u64::from(level.orders),
+                told["orders"].as_u64().expect("orders")
+            );
+        }
+    }
+
+    let Some(asked) = fixture("marketfeed_ltp_request.json", "quote request") else {
+        return;
+    };
+    let asked: serde_json::Value = serde_json::from_slice(&asked).expect("JSON");
+    let segments = asked.as_object().expect("segments");
+    let instruments: Vec<Instrument> = segments
+        .iter()
+        .flat_map(|(name, ids)| {
+            let segment = Segment::parse(name).expect("a segment");
+            let ids = ids.as_array().expect("ids").iter();
+            ids.map(move |id| {
+                let id = u32::try_from(id.as_u64().expect("an id")).expect("32 bits");
+                instrument(segment, id)
+            })
+        })
+        .collect();
+    let named: Vec<&Instrument> = instruments.iter().collect();
+    let ours = market::quotes_request(&Auth::new("1000000001", "JWT"), QuoteKind::Ltp, &named);
+    let ours: serde_json::Value = serde_json::from_slice(&ours.body).expect("JSON");
+    assert_eq!(ours, asked);
+
+    let Some(mut bytes) = fixture("marketfeed_ltp_response.json", "last prices") else {
+        return;
+    };
+    let expected: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+    let rows = market::parse_quotes(200, &mut bytes, &mut json).expect("last prices");
+    assert!(!rows.is_empty());
+    for row in rows {
+        let (segment, id) = row.key.split_once(':').expect("a key");
+        assert_eq!(
+            row.last,
+            price(&expected["data"][segment][id]["last_price"])
+        );
+        assert_eq!(
+            Some(row.token),
+            Segment::parse(segment).and_then(|s| s.token(id.parse().ok()?))
+        );
+    }
+}
+
 fn some_packets() -> impl Strategy<Value = Vec<u8>> {
     let one = (
         0..Layout::ALL.len(),
@@ -477,6 +643,8 @@ proptest! {
         walk(&mutated);
         mutated.truncate(cut.index(mutated.len() + 1));
         walk(&mutated);
+        drop(arriving(&mutated, 1 + cut.index(90)));
+        prop_assert_eq!(arriving(&bytes, 1 + cut.index(90)), quotes(&bytes));
         mutated.extend_from_slice(&bytes);
         walk(&mutated);
     }

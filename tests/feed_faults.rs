@@ -14,13 +14,15 @@
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
-use tezi::hot::feed::{Feed, FeedEvent, FeedParts};
+use tezi::hot::feed::{Feed, FeedEvent, FeedParts, LinkKind, LinkParts};
 use tezi::model::{
-    FeedFault, InstrumentIx, MonoNanos, OrderState, Price, Qty, Stamp, Tag, Tick, Token, WallNanos,
+    FeedFault, InstrumentIx, LinkIx, MonoNanos, OrderState, Price, Qty, Stamp, Tag, Tick, Token,
+    WallNanos,
 };
 use tezi::net::{FeedSocket, Url, tls};
 use tezi::ring::lane::Policy;
 use tezi::ring::{Lossless, Receiver, counted, lossless};
+use tezi::rules::FailoverPolicy;
 use tezi::runtime::{Clock, Stage as _};
 use tezi::venue::kite::feed;
 use tezi::venue::kite::packet::{Layout, Packet};
@@ -38,7 +40,7 @@ struct Line {
     clock: Clock,
     at: Stamp,
     listener: TcpListener,
-    sockets: Lossless<FeedSocket>,
+    sockets: Lossless<(LinkIx, FeedSocket)>,
     ticks: Receiver<Tick>,
     updates: Receiver<OrderUpdate>,
     events: Receiver<FeedEvent>,
@@ -50,21 +52,34 @@ type Venue = WebSocket<TcpStream>;
 
 impl Line {
     fn open() -> Self {
+        Self::to(Broker::Kite)
+    }
+
+    fn to(broker: Broker) -> Self {
         let (sockets, sockets_rx, _) = lossless("s", 2, Policy::Stall);
         let (ticks_tx, ticks, _) = lossless("t", 4_096, Policy::Merge);
         let (updates_tx, updates, _) = lossless("u", 4, Policy::Stall);
         let (events_tx, events, _) = counted("e", 256);
         let feed = Feed::new(FeedParts {
-            broker: Broker::Kite,
-            tokens: TokenTable::new([(KNOWN, InstrumentIx(0)), (OTHER, InstrumentIx(1))]),
+            links: vec![LinkParts {
+                broker,
+                source: 0,
+                kind: LinkKind::Prices,
+                tokens: TokenTable::new([(KNOWN, InstrumentIx(0)), (OTHER, InstrumentIx(1))]),
+                instruments: vec![InstrumentIx(0), InstrumentIx(1)],
+                silence_ns_max: SILENCE,
+            }],
             instruments: 2,
-            sockets: sockets_rx,
+            sockets: vec![sockets_rx],
+            polls: None,
+            policy: FailoverPolicy::default(),
+            exchange_age_ns_max: i64::MAX,
+            board: FeedParts::board_for(1, 2),
             ticks: ticks_tx,
             updates: updates_tx,
             events: events_tx,
             recorder: None,
             meter: None,
-            silence_ns_max: SILENCE,
         });
         let at = Stamp {
             mono: MonoNanos(1),
@@ -101,7 +116,7 @@ impl Line {
         let tls = tls::client_config(None).expect("roots");
         let socket =
             FeedSocket::connect(&url, &tls, &[], Duration::from_secs(60)).expect("connects");
-        self.sockets.push(socket).expect("room");
+        self.sockets.push((LinkIx(0), socket)).expect("room");
         venue.join().expect("the venue's end")
     }
 
@@ -138,8 +153,8 @@ impl Line {
 
     fn losses(&self) -> Vec<String> {
         let why = |event: &FeedEvent| match event {
-            FeedEvent::Lost(why) => Some(why.to_string()),
-            FeedEvent::Live | FeedEvent::VenueError(_) => None,
+            FeedEvent::Lost(_, why) => Some(why.to_string()),
+            _ => None,
         };
         self.news.iter().filter_map(why).collect()
     }
@@ -343,8 +358,7 @@ fn order_updates_reach_the_gateway_whatever_texts_stand_around_them() {
     }
     assert_eq!(line.count(FeedFault::Text), 3);
     assert_eq!(line.count(FeedFault::Oversized), 1);
-    let says =
-        |event: &FeedEvent| matches!(event, FeedEvent::VenueError(why) if why == "too many tokens");
+    let says = |event: &FeedEvent| matches!(event, FeedEvent::VenueError(_, why) if why == "too many tokens");
     assert_eq!(line.news.iter().filter(|event| says(event)).count(), 1);
 }
 
@@ -389,7 +403,7 @@ fn a_venue_that_closes_in_the_middle_of_a_frame_is_lost_once_and_another_takes_o
     let live = line
         .news
         .iter()
-        .filter(|event| matches!(event, FeedEvent::Live));
+        .filter(|event| matches!(event, FeedEvent::Live(_)));
     assert_eq!(live.count(), 2, "each connection announces its first tick");
     assert_eq!(line.feed.totals().lost, 1);
 }
@@ -404,6 +418,28 @@ fn a_venue_that_says_goodbye_is_lost_too() {
     line.until("the loss", |line| !line.losses().is_empty());
     assert_eq!(line.seen.len(), 1);
     assert_eq!(line.losses().len(), 1);
+}
+
+#[test]
+fn a_broker_that_ends_the_connection_is_left_at_once_and_a_dead_session_is_told() {
+    for (reason, is_dead, fault) in [
+        (805_u16, false, FeedFault::Disconnected),
+        (807, true, FeedFault::SessionDead),
+    ] {
+        let mut line = Line::to(Broker::Dhan);
+        let mut venue = line.connect();
+        let [low, high] = reason.to_le_bytes();
+        send(&mut venue, vec![50, 10, 0, 0, 0, 0, 0, 0, low, high]);
+        line.until("the loss", |line| !line.losses().is_empty());
+        let dead = line
+            .news
+            .iter()
+            .filter(|news| matches!(news, FeedEvent::SessionDead(_)));
+        assert_eq!(dead.count(), usize::from(is_dead), "{reason}");
+        assert_eq!((line.losses().len(), line.count(fault)), (1, 1));
+        // The venue has closed nothing: another socket takes over all the same.
+        drop(line.connect());
+    }
 }
 
 #[test]

@@ -79,19 +79,75 @@ fn held(rows: &Value, contract: &str, net: &str) -> BTreeMap<String, i64> {
     held.filter(|(_, net)| *net != 0).collect()
 }
 
-fn assert_whole_day(arguments: &[&str]) {
-    let world = World::new(unchanged);
-    let venue = Venue::start(&world, "venue", &FAST);
+/// What differs between brokers in the record of a day.
+struct Wire {
+    name: &'static str,
+    /// Path of the request that logs in.
+    login: &'static str,
+    /// Intents with both legs a day has at least.
+    whole_min: usize,
+}
+
+const KITE: Wire = Wire {
+    name: "kite",
+    login: "/session/token",
+    whole_min: 2,
+};
+const DHAN: Wire = Wire {
+    name: "dhan",
+    login: "/app/generateAccessToken",
+    // What becomes of an order is read from the book here, which takes a good part of a day as fast as this one.
+    whole_min: 1,
+};
+
+impl Wire {
+    fn configured(&self, config: &str) -> String {
+        let kind = |name: &str| format!("kind      = \"{name}\"");
+        config.replace(&kind("kite"), &kind(self.name))
+    }
+
+    /// The broker's own names of what the venue's record names its own way, by the record's token.
+    fn symbols(&self, venue: &Venue) -> BTreeMap<u64, String> {
+        if self.name == "kite" {
+            return BTreeMap::new();
+        }
+        let file = venue.get("/api-data/api-scrip-master-detailed.csv");
+        let file = String::from_utf8(file).expect("a text");
+        let mut rows = file.lines().map(|row| row.split(',').collect::<Vec<_>>());
+        let header = rows.next().expect("a header");
+        let column = |name: &str| header.iter().position(|h| *h == name).expect("a column");
+        let (id, symbol) = (column("SECURITY_ID"), column("SYMBOL_NAME"));
+        rows.map(|row| (row[id].parse().expect("a number"), row[symbol].to_owned()))
+            .collect()
+    }
+}
+
+/// The rows of a record with the broker's own names in them.
+fn renamed(rows: &Value, symbols: &BTreeMap<u64, String>) -> Value {
+    let mut rows = rows.clone();
+    for row in rows.as_array_mut().expect("rows") {
+        let id = row["instrument_token"].as_u64().expect("a token") >> 8;
+        if let Some(symbol) = symbols.get(&id) {
+            row["tradingsymbol"] = symbol.clone().into();
+        }
+    }
+    rows
+}
+
+fn assert_whole_day(wire: &Wire, arguments: &[&str]) {
+    let world = World::new(|config| wire.configured(&config));
+    let speaks = [&FAST[..], &["--wire", wire.name]].concat();
+    let venue = Venue::start(&world, "venue", &speaks);
     let run = Engine::start(&world, Some(&venue.ready_file), arguments).end();
     assert_eq!(run.code, 0, "{}", run.errors);
     let truth = venue.truth();
-    let orders = truth["orders"].as_array().expect("orders");
+    let symbols = wire.symbols(&venue);
+    let orders = renamed(&truth["orders"], &symbols);
+    let orders = orders.as_array().expect("orders");
 
     assert_eq!(truth["logins"], 1);
     let requests = truth["requests"].as_array().expect("requests");
-    let logins = requests
-        .iter()
-        .filter(|row| row["path"] == "/session/token");
+    let logins = requests.iter().filter(|row| row["path"] == wire.login);
     assert_eq!(logins.count(), 1, "one session, one login");
 
     let arrived = legs_by_intent(orders);
@@ -134,7 +190,10 @@ fn assert_whole_day(arguments: &[&str]) {
             whole += 1;
         }
     }
-    assert!(whole >= 2, "a day of {whole} whole intents proves little");
+    assert!(
+        whole >= wire.whole_min,
+        "a day of {whole} whole intents proves little"
+    );
     assert!(
         arrived.len() <= run.events("intent").len(),
         "nothing unasked"
@@ -147,7 +206,11 @@ fn assert_whole_day(arguments: &[&str]) {
     assert_eq!(summary["venue"]["agrees"], true);
     assert_eq!(
         held(&summary["positions"], "instrument", "net"),
-        held(&truth["positions"], "tradingsymbol", "quantity")
+        held(
+            &renamed(&truth["positions"], &symbols),
+            "tradingsymbol",
+            "quantity"
+        )
     );
     let sent = truth["counters"]["packets"].as_u64().expect("a count");
     let taken = summary["feed"]["ticks"].as_u64().expect("a count");
@@ -161,12 +224,17 @@ fn assert_whole_day(arguments: &[&str]) {
 
 #[test]
 fn a_day_on_one_thread_leaves_a_venue_record_without_gap_or_duplicate() {
-    assert_whole_day(&["--topology", "fused", "--idle", "park"]);
+    assert_whole_day(&KITE, &["--topology", "fused", "--idle", "park"]);
 }
 
 #[test]
 fn a_day_on_three_threads_leaves_a_venue_record_without_gap_or_duplicate() {
-    assert_whole_day(&["--topology", "split", "--idle", "park"]);
+    assert_whole_day(&KITE, &["--topology", "split", "--idle", "park"]);
+}
+
+#[test]
+fn a_day_at_dhan_leaves_a_venue_record_without_gap_or_duplicate() {
+    assert_whole_day(&DHAN, &["--topology", "fused", "--idle", "park"]);
 }
 
 /// The demo for a venue behind OpenAlgo: its key is all that is needed.

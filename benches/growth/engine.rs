@@ -197,6 +197,7 @@ fn units(shape: &Shape, clock: &Clock) -> (Vec<Unit>, Vec<StrategyPlan>) {
             short: ShortBar::Keep,
             bank: bank.clone(),
             sessions: vec![session],
+            warm_bars_min: 0,
         });
         for bar in &history {
             assert!(unit.commit(bar));
@@ -512,7 +513,7 @@ impl Engine {
                 volume: 1,
                 instrument,
                 merged: 1,
-                source: 0,
+                source: tezi::model::Origin::of(0),
             };
             self.ticks.push(tick).ok();
         }

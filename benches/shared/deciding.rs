@@ -85,7 +85,7 @@ pub(crate) fn tick(instrument: InstrumentIx, offset: i64, step: u64) -> Tick {
         volume: u32::try_from(step % 7).unwrap_or(0) + 1,
         instrument,
         merged: 1,
-        source: 0,
+        source: tezi::model::Origin::of(0),
     }
 }
 

@@ -94,6 +94,15 @@ fn values(config: &Config) -> Value {
             "mode": config.feed.mode.name(),
             "data_age_ms": config.feed.data_age_ns_max / 1_000_000,
             "quote_age_ms": config.feed.quote_age_ns_max / 1_000_000,
+            "exchange_age_ms": config.feed.exchange_age_ns_max / 1_000_000,
+            "silence_ms": config.feed.silence_ns_max / 1_000_000,
+            "mute_ms": config.feed.failover.mute_ns / 1_000_000,
+            "return_ms": config.feed.failover.return_ns / 1_000_000,
+            "divergence_percent": percent(config.feed.failover.divergence_basis_points),
+            "divergence_ms": config.feed.failover.divergence_ns / 1_000_000,
+            "slow_ms": config.feed.failover.slow_ns / 1_000_000,
+            "poll": config.feed.polls,
+            "backup": config.backup.as_ref().map(|backup| backup.name.as_str()),
         },
         "limits": limits(&config.limits),
         "warmup": {
@@ -101,6 +110,9 @@ fn values(config: &Config) -> Value {
             "source": match &config.warmup.source {
                 WarmupSource::Venue => "venue".to_owned(),
                 WarmupSource::File(file) => file.display().to_string(),
+                WarmupSource::Folder => {
+                    config.engine.data_dir.join("historical").display().to_string()
+                }
             },
         },
         "bars": {

@@ -7,7 +7,10 @@
 //!   counted; the frames after it are read.
 
 use super::Failure;
+use crate::model::time::parse_clock;
 use crate::model::{FeedFault, WallNanos};
+use crate::pipeline::parse_tape_header;
+use crate::store::tape::{TapeReader, TapeRecord};
 use crate::venue::kite::feed::{self, BadFrame};
 use crate::venue::kite::packet::{self, Layout, Level, Packet, Segment};
 use crate::venue::{Broker, Frame};
@@ -34,7 +37,13 @@ pub struct Args {
     /// FILE (or each of its lines) is one bare packet, without count and length in front.
     #[arg(long)]
     packet: bool,
-    /// The file, or `-` for standard input.
+    /// FILE is a recording: from this time of day in India on, HH:MM or HH:MM:SS.
+    #[arg(long, value_parser = clock)]
+    from: Option<i64>,
+    /// FILE is a recording: up to this time of day.
+    #[arg(long, value_parser = clock)]
+    to: Option<i64>,
+    /// The file, or `-` for standard input; a recording of tezi run --record is known by its first bytes.
     file: String,
 }
 
@@ -53,6 +62,7 @@ Example: one last-price packet of instrument 884737 (low byte 1: NSE, prices in 
   $ tezi decode --broker kite frame.bin                    a captured message
   $ tezi decode --broker kite --base64 --packet body.b64   a packet without its container
   $ tezi decode --broker kite frame.bin | jq .last_price
+  $ tezi decode day.tape --from 11:00 --to 11:05           five minutes of a recording
 
 Bad frames are dropped, named on stderr and counted. Exit code 3 when nothing could be decoded.";
 
@@ -80,19 +90,23 @@ pub struct Summary {
 ///
 /// [`Failure::Input`] when the file cannot be read or holds nothing that can be decoded.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    // The match keeps a broker with packets from being forgotten here; some send text alone.
+    // The match keeps a broker whose packets are shown here from being forgotten; OpenAlgo sends text alone.
     match Broker::parse(&args.broker) {
         Some(Broker::Kite) => {}
-        Some(Broker::OpenAlgo) | None => {
+        Some(Broker::Dhan | Broker::OpenAlgo) | None => {
             return Err(Failure::Usage(format!(
                 "no packets of `{}`; known: kite",
                 args.broker
             )));
         }
     }
-    let bytes = read_input(&args.file)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut talk = io::stderr().lock();
+    let path = std::path::Path::new(&args.file);
+    if TapeReader::is_tape(path) {
+        return recording(path, (args.from, args.to), &mut out, &mut talk);
+    }
+    let bytes = read_input(&args.file)?;
     let mut decoder = Decoder::new(&mut out, &mut talk);
     let outcome = if args.base64 || args.hex {
         decoder.lines(&bytes, args.base64, args.packet)
@@ -108,6 +122,61 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+fn clock(text: &str) -> Result<i64, String> {
+    parse_clock(text).ok_or_else(|| format!("{text:?} is not a time of day such as 11:00"))
+}
+
+/// Prints the frames of a recording between two times of its day.
+fn recording(
+    path: &std::path::Path,
+    (from, to): (Option<i64>, Option<i64>),
+    out: &mut dyn Write,
+    talk: &mut dyn Write,
+) -> Result<(), Failure> {
+    let mut tape = TapeReader::open(path).map_err(|fault| Failure::Input(fault.to_string()))?;
+    let Some(TapeRecord::Header(header)) = tape.next() else {
+        let why = tape.torn().unwrap_or("no header").to_owned();
+        return Err(Failure::Input(format!("{}: {why}", path.display())));
+    };
+    let day = parse_tape_header(&header)
+        .map_err(|why| Failure::Input(format!("{}: {why}", path.display())))?
+        .day;
+    let (first, last) = (
+        day.at(from.unwrap_or(0)),
+        to.map_or(WallNanos(i64::MAX), |to| day.at(to)),
+    );
+    if from.is_some() {
+        tape.seek(first)?;
+    }
+    let frames = tape.by_ref().filter_map(|record| match record {
+        TapeRecord::Frame { at, bytes } => Some((at.wall, bytes)),
+        _ => None,
+    });
+    let frames = frames
+        .skip_while(|(at, _)| *at < first)
+        .take_while(|(at, _)| *at <= last)
+        .map(|(at, bytes)| (Some(at), bytes));
+    let outcome = decode_frames(frames, out, talk).and_then(|summary| {
+        out.flush()?;
+        Ok(summary)
+    });
+    let summary = match outcome {
+        Ok(summary) => summary,
+        Err(Failure::Failed(text)) if text.contains("Broken pipe") => return Ok(()),
+        Err(failure) => return Err(failure),
+    };
+    if let Some(torn) = tape.torn() {
+        writeln!(talk, "decode: {torn}")?;
+    }
+    if summary.frames == 0 && summary.heartbeats == 0 {
+        return Err(Failure::Input(format!(
+            "{}: no frame in that time; was it recorded with --no-frames?",
+            path.display()
+        )));
+    }
+    finish(summary, &path.display().to_string(), talk)
 }
 
 /// Decodes frames from anywhere, for example a recording, and prints them like the verb does.

@@ -75,6 +75,11 @@ impl Hand {
         self.door.note()
     }
 
+    /// What the door says of the links of the feed from now on.
+    pub(in crate::cli) fn show(&self, links: serde_json::Value) {
+        self.door.show(links);
+    }
+
     /// Writes down why the engine itself tightened the state; a sentence when the disk does not take it.
     pub(in crate::cli) fn tighten(
         &self,

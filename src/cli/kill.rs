@@ -38,9 +38,19 @@ pub struct Args {
     yes: bool,
 }
 
-/// Whose trading is meant.
+/// Whose trading is meant, and why.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Target {
+    #[command(flatten)]
+    whose: Whose,
+    /// Why, for those who read it later.
+    #[arg(long, default_value = "")]
+    why: String,
+}
+
+/// Whose trading is meant.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Whose {
     /// Data folder of the engine.
     #[arg(
         long,
@@ -55,12 +65,9 @@ pub(in crate::cli) struct Target {
     /// The account; needed when the configuration names none and the data folder knows not exactly one.
     #[arg(long)]
     account: Option<String>,
-    /// Why, for those who read it later.
-    #[arg(long, default_value = "")]
-    why: String,
     /// JSON on stdout.
     #[arg(long)]
-    json: bool,
+    pub(in crate::cli) json: bool,
 }
 
 /// Runs the verb.
@@ -73,7 +80,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 /// Tells the engine, writes the file, says what happened.
 pub(in crate::cli) fn act(target: &Target, wish: Wish) -> Result<(), Failure> {
-    let (place, data_dir) = target.place()?;
+    let (place, data_dir) = target.whose.place()?;
     let heard = tell(&place, &line(wish, &target.why));
     let (guard, _) = Guard::open(&data_dir, place.account()).map_err(failed)?;
     let before = guard.kept();
@@ -127,7 +134,7 @@ pub(in crate::cli) fn act(target: &Target, wish: Wish) -> Result<(), Failure> {
 }
 
 fn resume(args: &Args) -> Result<(), Failure> {
-    let (place, data_dir) = args.target.place()?;
+    let (place, data_dir) = args.target.whose.place()?;
     let (guard, _) = Guard::open(&data_dir, place.account()).map_err(failed)?;
     let kept = guard.kept();
     let old = match &kept.damage {
@@ -177,9 +184,9 @@ fn resume(args: &Args) -> Result<(), Failure> {
     )
 }
 
-impl Target {
+impl Whose {
     /// The account's files, and the data folder they lie in.
-    fn place(&self) -> Result<(Place, PathBuf), Failure> {
+    pub(in crate::cli) fn place(&self) -> Result<(Place, PathBuf), Failure> {
         let (data_dir, named) = match (&self.data_dir, &self.config) {
             (Some(dir), _) if dir.is_dir() => (dir.clone(), None),
             (Some(dir), _) => {
@@ -288,7 +295,7 @@ fn micros(nanos: u64) -> f64 {
 
 fn say(target: &Target, lines: &[String], value: &serde_json::Value) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    if target.json {
+    if target.whose.json {
         writeln!(out, "{value}")?;
         return Ok(());
     }

@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod flatten;
 mod hand;
 mod inquiry;
+pub mod instruments;
 pub mod kill;
 pub mod latency;
 pub mod readings;
@@ -23,6 +24,7 @@ pub mod replay;
 mod resume;
 pub mod run;
 pub mod show;
+pub mod status;
 pub mod strangle;
 pub mod venue;
 
@@ -90,6 +92,7 @@ enum Verb {
     Replay(replay::Args),
     Backtest(backtest::Args),
     Calendar(calendar::Args),
+    Instruments(Box<instruments::Args>),
     Readings(readings::Args),
     Decode(decode::Args),
     Latency(latency::Args),
@@ -98,6 +101,7 @@ enum Verb {
     Audit(audit::Args),
     Kill(kill::Args),
     Flatten(flatten::Args),
+    Status(status::Args),
     /// Tells the orders of the day and how they ended.
     Orders(show::orders::Args),
     /// Tells what the engine holds, from its own fills.
@@ -117,6 +121,7 @@ pub fn main() -> ExitCode {
         Verb::Replay(args) => replay::run(&args),
         Verb::Backtest(args) => backtest::run(&args),
         Verb::Calendar(args) => calendar::run(&args),
+        Verb::Instruments(args) => instruments::run(&args),
         Verb::Readings(args) => readings::run(&args),
         Verb::Decode(args) => decode::run(&args),
         Verb::Latency(args) => latency::run(&args),
@@ -125,6 +130,7 @@ pub fn main() -> ExitCode {
         Verb::Audit(args) => audit::run(&args),
         Verb::Kill(args) => kill::run(&args),
         Verb::Flatten(args) => flatten::run(&args),
+        Verb::Status(args) => status::run(&args),
         Verb::Orders(args) => show::orders::run(&args, What::Orders),
         Verb::Positions(args) => show::orders::run(&args, What::Positions),
         Verb::Trades(args) => show::orders::run(&args, What::Trades),

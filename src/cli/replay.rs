@@ -41,7 +41,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let name = args.file.display();
     let mut tape = TapeReader::open(&args.file).map_err(|fault| match fault {
-        TapeFault::Unreadable { .. } | TapeFault::NotATape { .. } => {
+        TapeFault::Unreadable { .. } | TapeFault::NotATape { .. } | TapeFault::Format { .. } => {
             Failure::Input(fault.to_string())
         }
     })?;

@@ -21,7 +21,7 @@ pub use market::{
 };
 pub use run::{
     BarsConfig, Config, ConfigErrors, EngineConfig, FeedConfig, IdleChoice, JournalSync,
-    LimitsConfig, NearCutoff, TopologyChoice, VenueConfig, WarmupConfig, WarmupSource,
+    LimitsConfig, NearCutoff, TopologyChoice, VenueConfig, WARMUP_MIN, WarmupConfig, WarmupSource,
 };
 pub use strategy::{
     InstrumentRef, LegConfig, LegsConfig, StrategyConfig, TogetherConfig, TradeConfig,

@@ -16,7 +16,7 @@ use super::strategy::{self, StrategyConfig};
 use crate::indicators::ShortBar;
 use crate::model::price::PER_RUPEE;
 use crate::model::{Lots, Money, Secret};
-use crate::rules::{BudgetLimits, Limits, RunawayLimits};
+use crate::rules::{BudgetLimits, FailoverPolicy, Limits, RunawayLimits};
 use crate::venue::session::{Credentials, LoginField};
 use crate::venue::{Broker, Facts, Mode, Product};
 use std::fmt;
@@ -34,6 +34,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// The broker.
     pub venue: VenueConfig,
+    /// A second broker, for prices alone.
+    pub backup: Option<VenueConfig>,
     /// Market data.
     pub feed: FeedConfig,
     /// What stands in front of every order.
@@ -110,6 +112,8 @@ pub struct VenueConfig {
     pub rest: String,
     /// Address of the ticker.
     pub ticker: String,
+    /// Address of the stream of order updates, where the broker has one of its own.
+    pub updates: Option<String>,
     /// One more root certificate, for the simulated venue.
     pub ca_file: Option<PathBuf>,
     /// The application's key, and how a session is obtained.
@@ -133,6 +137,14 @@ pub struct FeedConfig {
     pub data_age_ns_max: u64,
     /// Oldest quote an entry leg may be priced from, nanoseconds.
     pub quote_age_ns_max: u64,
+    /// Longest time from the exchange's stamp of a tick to an entry based on it, nanoseconds.
+    pub exchange_age_ns_max: i64,
+    /// Longest silence of an open socket before it is replaced, nanoseconds.
+    pub silence_ns_max: u64,
+    /// When a source of prices is given up and taken back.
+    pub failover: FailoverPolicy,
+    /// True to ask for quotes while no socket brings prices.
+    pub polls: bool,
 }
 
 /// What becomes of an exit that is still unknown when the session ends soon (reliability, section 2.6).
@@ -221,6 +233,8 @@ pub enum WarmupSource {
     Venue,
     /// Read from a price file.
     File(PathBuf),
+    /// Read from `historical/NAME.csv` of the data folder, a file an instrument.
+    Folder,
 }
 
 /// History before the first decision.
@@ -346,6 +360,7 @@ impl Config {
         );
         let engine = engine(engine_section, folder);
         let venue = venue(root.section("venue"), folder);
+        let backup = backup(root.section("backup"), folder, venue.as_ref());
         let feed = feed(root.section("feed"));
         let kind = venue.as_ref().map_or((Broker::Kite, false), |venue| {
             (venue.broker, venue.simulated)
@@ -371,6 +386,7 @@ impl Config {
             file: file.to_owned(),
             engine,
             venue: venue?,
+            backup,
             feed,
             limits,
             warmup,
@@ -449,37 +465,73 @@ fn venue(section: Section<'_>, folder: &Path) -> Option<VenueConfig> {
         );
         return None;
     }
-    let simulated = section.truth("simulated", true);
-    let kinds = Broker::ALL.map(|broker| (broker.name(), broker));
-    let broker = section.choice("kind", &kinds, Broker::Kite);
-    let facts = broker.facts();
+    let mut venue = broker_of(&section, folder)?;
     let products = [("NRML", Product::Nrml), ("MIS", Product::Mis)];
-    let (rest, ticker) = addresses(&section, facts, simulated);
-    let account = section.text("account").map(|found| found.value);
-    if !simulated && account.is_none() {
+    if !venue.simulated && venue.account.is_none() {
         section.missing(
             "account",
             "a venue with real money needs the account's id, such as \"AB1234\"",
         );
     }
-    let venue = VenueConfig {
+    venue.product = section.choice("product", &products, Product::Nrml);
+    venue.connections = whole(section.integer("connections", 1..=16, 4));
+    section.finish();
+    Some(venue)
+}
+
+/// A second broker; it is of the same kind of market as the first, and takes no orders.
+fn backup(section: Section<'_>, folder: &Path, first: Option<&VenueConfig>) -> Option<VenueConfig> {
+    if !section.is_present() {
+        return None;
+    }
+    let venue = broker_of(&section, folder)?;
+    if let Some(first) = first {
+        if first.simulated != venue.simulated {
+            section.source().fault(
+                &section.span(),
+                "[backup] simulated must be what [venue] simulated is: prices of a simulated market are none of a \
+                 real one",
+            );
+        }
+        if first.name == venue.name {
+            section.missing("name", "a name that differs from that of [venue]");
+        }
+    }
+    section.finish();
+    Some(venue)
+}
+
+/// What every broker needs: its wire, where it is and how to log in.
+fn broker_of(section: &Section<'_>, folder: &Path) -> Option<VenueConfig> {
+    let simulated = section.truth("simulated", true);
+    let kinds = Broker::ALL.map(|broker| (broker.name(), broker));
+    let broker = section.choice("kind", &kinds, Broker::Kite);
+    let facts = broker.facts();
+    let (rest, ticker) = addresses(section, facts, simulated);
+    let given = facts.updates.and_then(|real| {
+        let found = section.text("updates").map(|found| found.value);
+        found.or_else(|| (!simulated).then(|| real.to_owned()))
+    });
+    let updates = facts
+        .updates
+        .map(|_| given.unwrap_or_else(|| ticker.clone()));
+    Some(VenueConfig {
         broker,
         name: section
             .text("name")
             .map_or(facts.name.to_owned(), |found| found.value),
         rest,
         ticker,
+        updates,
         ca_file: section
             .text("ca_file")
             .map(|found| folder.join(found.value)),
-        login: login(&section, facts, simulated, folder)?,
-        account,
-        product: section.choice("product", &products, Product::Nrml),
-        connections: whole(section.integer("connections", 1..=16, 4)),
+        login: login(section, facts, simulated, folder)?,
+        account: section.text("account").map(|found| found.value),
+        product: Product::Nrml,
+        connections: 0,
         simulated,
-    };
-    section.finish();
-    Some(venue)
+    })
 }
 
 /// The broker's own addresses unless others are given; a simulated venue is on this machine.
@@ -591,7 +643,7 @@ fn login(
         keys.join(" and ")
     };
     let ways: Vec<String> = facts.logins.iter().map(way).collect();
-    let message = format!("[venue] needs either {}", ways.join(", or "));
+    let message = format!("{} needs either {}", section.title(), ways.join(", or "));
     section.source().fault(&section.span(), message);
     None
 }
@@ -610,7 +662,8 @@ fn login_value(
     {
         let what = field.key.rsplit('_').next().unwrap_or(field.key);
         let message = format!(
-            "[venue] {}: a real {what} does not belong in this file; use {file_key}",
+            "{} {}: a real {what} does not belong in this file; use {file_key}",
+            section.title(),
             field.key
         );
         section.source().fault(&found.span, message);
@@ -631,12 +684,32 @@ fn feed(section: Section<'_>) -> FeedConfig {
         ("quote", Mode::Quote),
         ("ltp", Mode::Ltp),
     ];
-    let millis =
-        |key: &'static str| whole(section.integer(key, 100..=600_000, 5_000)) as u64 * 1_000_000;
+    let millis = |key: &'static str, range, default| {
+        whole(section.integer(key, range, default)) as u64 * 1_000_000
+    };
+    let usual = FailoverPolicy::default();
+    let in_ms = |nanos: u64| i64::try_from(nanos / 1_000_000).unwrap_or(0);
+    let slow_ms = section.integer("slow_ms", 500..=60_000, usual.slow_ns / 1_000_000);
     let feed = FeedConfig {
         mode: section.choice("mode", &modes, Mode::Full),
-        data_age_ns_max: millis("data_age_ms"),
-        quote_age_ns_max: millis("quote_age_ms"),
+        data_age_ns_max: millis("data_age_ms", 100..=600_000, 5_000),
+        quote_age_ns_max: millis("quote_age_ms", 100..=600_000, 5_000),
+        exchange_age_ns_max: section
+            .integer("exchange_age_ms", 1_500..=600_000, 3_000)
+            .saturating_mul(1_000_000),
+        silence_ns_max: millis("silence_ms", 1_500..=60_000, 2_500),
+        failover: FailoverPolicy {
+            mute_ns: millis("mute_ms", 500..=60_000, in_ms(usual.mute_ns)),
+            return_ns: millis("return_ms", 0..=3_600_000, in_ms(usual.return_ns)),
+            divergence_basis_points: section.basis_points(
+                "divergence_percent",
+                1..=1_000,
+                usual.divergence_basis_points,
+            ),
+            divergence_ns: millis("divergence_ms", 0..=60_000, in_ms(usual.divergence_ns)),
+            slow_ns: slow_ms.saturating_mul(1_000_000),
+        },
+        polls: section.truth("poll", true),
     };
     section.finish();
     feed
@@ -736,10 +809,7 @@ fn warmup(section: Section<'_>, folder: &Path) -> WarmupConfig {
     let file = section.text("file");
     let source = match (from_file, file) {
         (true, Some(found)) => WarmupSource::File(folder.join(found.value)),
-        (true, None) => {
-            section.missing("file", "source = \"file\" needs the price file to read");
-            WarmupSource::Venue
-        }
+        (true, None) => WarmupSource::Folder,
         (false, Some(found)) => {
             section.wrong(
                 "file",

@@ -88,6 +88,11 @@ impl<'a> Section<'a> {
         self.source
     }
 
+    /// What the table is called, such as `[venue]`.
+    pub(super) fn title(&self) -> &str {
+        &self.title
+    }
+
     pub(super) fn span(&self) -> Range<usize> {
         self.span.clone()
     }

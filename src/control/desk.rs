@@ -7,7 +7,7 @@
 use crate::model::{Bar, Exchange, Instrument, OrderId, Qty, WallNanos};
 use crate::net::{HttpConnection, NetFault, Response, Url};
 use crate::venue::books::{OrderRow, Positions, TradeRow, confirm_cancelled, fill_from_trades};
-use crate::venue::master::{ContractKey, MasterFault};
+use crate::venue::master::{ContractKey, Master, MasterFault, check_end};
 use crate::venue::quotes::{QuoteKind, QuoteRow};
 use crate::venue::session::{Answer, Ask, Credentials, Opening, Profile, Session, Step};
 use crate::venue::{ApiFault, Auth, Broker, Endpoint, Interval, JsonScratch, Request};
@@ -212,8 +212,22 @@ impl Desk {
     ///
     /// [`NetFault::Url`] when the configured address is not one.
     pub fn feed(&self, ticker: &str) -> Result<(Url, Opening), NetFault> {
-        let opening = self.broker.opening(&self.session.auth);
-        let mut url = Url::parse(ticker)?.busy_polling(self.url.busy_poll_us);
+        self.stream(ticker, self.broker.opening(&self.session.auth))
+    }
+
+    /// The same of the stream of order updates; of the feed where the broker has no other.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::feed`].
+    pub fn updates(&self, address: &str) -> Result<(Url, Opening), NetFault> {
+        let auth = &self.session.auth;
+        let own = self.broker.updates_opening(auth);
+        self.stream(address, own.unwrap_or_else(|| self.broker.opening(auth)))
+    }
+
+    fn stream(&self, address: &str, opening: Opening) -> Result<(Url, Opening), NetFault> {
+        let mut url = Url::parse(address)?.busy_polling(self.url.busy_poll_us);
         if let Some(path) = &opening.path {
             path.expose().clone_into(&mut url.path);
         }
@@ -275,21 +289,39 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// [`DeskFault`], also when more than 1 % of the master cannot be read.
+    /// As [`Self::master`].
     pub fn instruments(
         &mut self,
         exchange: Exchange,
         keep: impl Fn(&Instrument) -> bool,
         qty_max: impl Fn(&ContractKey<'_>) -> Qty,
     ) -> Result<Vec<Instrument>, DeskFault> {
+        Ok(self.master(exchange, keep, qty_max)?.instruments)
+    }
+
+    /// The instrument master of one exchange: the rows that `keep` wants, and how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskFault`], also when the master is truncated or more than 1 % of it cannot be read.
+    pub fn master(
+        &mut self,
+        exchange: Exchange,
+        keep: impl Fn(&Instrument) -> bool,
+        qty_max: impl Fn(&ContractKey<'_>) -> Qty,
+    ) -> Result<Master, DeskFault> {
         let (broker, auth) = (self.broker, self.session.auth.clone());
         let file = self.converse("instruments", |answer, json| {
             broker.master(&auth, exchange, answer, json)
         })?;
-        let found = broker
-            .parse_master(&file.body, exchange, &keep, &qty_max)
-            .map_err(|source| DeskFault::Master { exchange, source })?;
-        Ok(found.instruments)
+        check_end(&file.body)
+            .and_then(|()| broker.parse_master(&file.body, exchange, &keep, &qty_max))
+            .map_err(|source| DeskFault::Master { exchange, source })
+    }
+
+    /// Host and port of the order interface: what names the venue a file came from.
+    pub fn origin(&self) -> String {
+        format!("{}:{}", self.url.host, self.url.port)
     }
 
     /// Bars of an instrument from `from` up to and including the bar that starts at `to`.

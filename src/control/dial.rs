@@ -1,10 +1,11 @@
 //! Keeps connections alive: dials, logs in, subscribes, and hands finished sockets to the hot stages.
 //!
-//! A stage like any other, on a parked thread of its own, because connecting blocks.
+//! A stage like any other, on a parked thread of its own, because connecting blocks; one per broker, so that a broker
+//! that does not answer keeps nobody waiting for another.
 
 use super::desk::{Desk, DeskFault, TIMEOUT};
 use super::greet::greet;
-use crate::model::{Instrument, MonoNanos};
+use crate::model::{Instrument, LinkIx, MonoNanos};
 use crate::net::{Backoff, FeedSocket, HttpConnection};
 use crate::ring::Lossless;
 use crate::runtime::{Clock, Stage};
@@ -16,11 +17,14 @@ use std::sync::Arc;
 /// Wait when a connection found no taker after all, in nanoseconds.
 const FULL_WAIT_NS: u64 = 1_000_000_000;
 
+/// Chooses the jitter of the waits.
+const SEED: u64 = 0x7465_7a69;
+
 /// What is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
     /// A subscribed feed socket.
-    Feed,
+    Feed(LinkIx),
     /// One order connection.
     OrderConnection,
 }
@@ -34,6 +38,56 @@ pub enum Dialled {
     Failed(Want, String, u128),
     /// The session is dead: no further attempts.
     SessionDead(String),
+    /// The same of a broker that only sends prices.
+    BackupDead(String),
+}
+
+/// A socket a dialler can open.
+#[derive(Debug)]
+pub struct DialLink {
+    /// Which one it is.
+    pub link: LinkIx,
+    /// Address of a stream of order updates; `None` for prices.
+    pub updates: Option<String>,
+    /// Instruments to subscribe.
+    pub watched: Vec<Instrument>,
+}
+
+/// Where wishes for connections go: to the dialler of the broker.
+#[derive(Clone, Debug)]
+pub struct Wants {
+    orders: Sender<Want>,
+    links: Vec<Sender<Want>>,
+}
+
+impl Wants {
+    /// Order connections are asked of one dialler, each link of its own.
+    pub const fn new(orders: Sender<Want>, links: Vec<Sender<Want>>) -> Self {
+        Self { orders, links }
+    }
+
+    /// Asks for one connection; nobody listens any more when the run is ending.
+    pub fn ask(&self, want: Want) {
+        let dialler = match want {
+            Want::Feed(link) => self.links.get(link.at()),
+            Want::OrderConnection => Some(&self.orders),
+        };
+        if let Some(dialler) = dialler {
+            dialler.send(want).ok();
+        }
+    }
+
+    /// Asks for every socket of the feed.
+    pub fn ask_feeds(&self) {
+        for link in (0_u8..).map(LinkIx).take(self.links.len()) {
+            self.ask(Want::Feed(link));
+        }
+    }
+
+    /// Number of sockets the feed may have.
+    pub const fn links(&self) -> usize {
+        self.links.len()
+    }
 }
 
 /// The dialler.
@@ -42,14 +96,17 @@ pub struct Dialler {
     desk: Desk,
     ticker: String,
     tls: Arc<ClientConfig>,
-    watched: Vec<Instrument>,
+    links: Vec<DialLink>,
     mode: Mode,
     wants: Receiver<Want>,
     dialled: Sender<Dialled>,
-    feeds: Lossless<FeedSocket>,
-    connections: Lossless<HttpConnection>,
-    feed: Pending,
+    feeds: Lossless<(LinkIx, FeedSocket)>,
+    connections: Option<Lossless<HttpConnection>>,
+    /// One per link, in their order.
+    feed: Vec<Pending>,
     order: Pending,
+    /// Which of the wishes that are due is next: none waits for all attempts at another.
+    turn: usize,
     is_dead: bool,
 }
 
@@ -79,18 +136,18 @@ pub struct DiallerParts {
     pub ticker: String,
     /// Certificate checking.
     pub tls: Arc<ClientConfig>,
-    /// Instruments to subscribe.
-    pub watched: Vec<Instrument>,
-    /// How much of each.
+    /// The sockets it opens.
+    pub links: Vec<DialLink>,
+    /// How much of each instrument is subscribed.
     pub mode: Mode,
     /// What is wanted.
     pub wants: Receiver<Want>,
     /// What became of it.
     pub dialled: Sender<Dialled>,
     /// Sockets to the feed stage.
-    pub feeds: Lossless<FeedSocket>,
-    /// Connections to the gateway stage.
-    pub connections: Lossless<HttpConnection>,
+    pub feeds: Lossless<(LinkIx, FeedSocket)>,
+    /// Connections to the gateway stage; `None` for a broker that only sends prices.
+    pub connections: Option<Lossless<HttpConnection>>,
 }
 
 impl Dialler {
@@ -100,14 +157,19 @@ impl Dialler {
             desk: parts.desk,
             ticker: parts.ticker,
             tls: parts.tls,
-            watched: parts.watched,
+            feed: parts
+                .links
+                .iter()
+                .map(|own| Pending::new(SEED ^ u64::from(own.link.0)))
+                .collect(),
+            links: parts.links,
             mode: parts.mode,
             wants: parts.wants,
             dialled: parts.dialled,
             feeds: parts.feeds,
             connections: parts.connections,
-            feed: Pending::new(0x7465_7a69),
             order: Pending::new(0x6c65_6773),
+            turn: 0,
             is_dead: false,
         }
     }
@@ -117,21 +179,23 @@ impl Dialler {
         &mut self.desk
     }
 
-    /// Connects the feed and subscribes, each instrument with an explicit mode.
+    /// Connects a link and subscribes, each instrument with an explicit mode.
     ///
     /// # Errors
     ///
     /// [`DeskFault`]; nothing was handed on.
-    pub fn dial_feed(&mut self) -> Result<FeedSocket, DeskFault> {
-        let (url, opening) = self.desk.feed(&self.ticker)?;
+    fn dial_feed(&self, own: &DialLink) -> Result<FeedSocket, DeskFault> {
+        let (url, opening) = match &own.updates {
+            Some(address) => self.desk.updates(address)?,
+            None => self.desk.feed(&self.ticker)?,
+        };
         let mut socket = FeedSocket::connect(&url, &self.tls, &opening.headers, TIMEOUT)?;
         greet(&mut socket, self.desk.broker(), &opening)?;
-        for message in self
-            .desk
-            .broker()
-            .subscribe_messages(&self.watched, self.mode)
-        {
-            socket.send_text(&message)?;
+        if own.updates.is_none() {
+            let broker = self.desk.broker();
+            for message in broker.subscribe_messages(&own.watched, self.mode) {
+                socket.send_text(&message)?;
+            }
         }
         Ok(socket)
     }
@@ -141,30 +205,53 @@ impl Dialler {
         self.dialled.send(news).ok();
     }
 
+    /// The link of a wish for a socket, when it is one of this dialler's.
+    fn place(&self, link: LinkIx) -> Option<usize> {
+        self.links.iter().position(|own| own.link == link)
+    }
+
+    fn pending(&mut self, want: Want) -> Option<&mut Pending> {
+        match want {
+            Want::Feed(link) => self.place(link).and_then(|at| self.feed.get_mut(at)),
+            Want::OrderConnection => Some(&mut self.order),
+        }
+    }
+
     /// True when what would be dialled also has a place to go: a connection is never opened to be dropped.
     fn has_room(&self, want: Want) -> bool {
         match want {
-            Want::Feed => self.feeds.room() > 0,
-            Want::OrderConnection => self.connections.room() > 0,
+            Want::Feed(_) => self.feeds.room() > 0,
+            Want::OrderConnection => self
+                .connections
+                .as_ref()
+                .is_some_and(|lane| lane.room() > 0),
+        }
+    }
+
+    fn open(&mut self, want: Want) -> Result<bool, DeskFault> {
+        match want {
+            Want::Feed(link) => {
+                let Some(own) = self.links.iter().find(|own| own.link == link) else {
+                    return Ok(false);
+                };
+                let socket = self.dial_feed(own)?;
+                Ok(self.feeds.push((link, socket)).is_ok())
+            }
+            Want::OrderConnection => {
+                let opened = self.desk.order_connection()?;
+                let lane = self.connections.as_mut();
+                Ok(lane.is_some_and(|lane| lane.push(opened).is_ok()))
+            }
         }
     }
 
     fn attempt(&mut self, want: Want, clock: &Clock) {
-        let outcome = match want {
-            Want::Feed => self
-                .dial_feed()
-                .map(|socket| self.feeds.push(socket).is_ok()),
-            Want::OrderConnection => {
-                let opened = self.desk.order_connection();
-                opened.map(|connection| self.connections.push(connection).is_ok())
-            }
-        };
-        let pending = match want {
-            Want::Feed => &mut self.feed,
-            Want::OrderConnection => &mut self.order,
-        };
+        let outcome = self.open(want);
         // Not from before the attempt: one that timed out must not be followed by the next at once.
         let now = clock.mono();
+        let Some(pending) = self.pending(want) else {
+            return;
+        };
         match outcome {
             Ok(false) => pending.due = now.plus(FULL_WAIT_NS),
             Ok(true) => {
@@ -177,7 +264,11 @@ impl Dialler {
             // Not dialled again: hammering a broker with an old token gets a key flagged.
             Err(fault) if fault.is_session_dead() => {
                 self.is_dead = true;
-                self.tell(Dialled::SessionDead(fault.to_string()));
+                self.tell(if self.connections.is_some() {
+                    Dialled::SessionDead(fault.to_string())
+                } else {
+                    Dialled::BackupDead(fault.to_string())
+                });
             }
             Err(fault) => {
                 let wait = pending.backoff.next_wait();
@@ -186,35 +277,48 @@ impl Dialler {
             }
         }
     }
+
+    /// One of the wishes that are due, links first.
+    fn next_due(&self, now: MonoNanos, done: usize) -> Option<Want> {
+        let feeds = self.links.iter().zip(&self.feed);
+        let feeds = feeds.map(|(own, pending)| (Want::Feed(own.link), pending));
+        let all = feeds.chain([(Want::OrderConnection, &self.order)]);
+        let is_due = |(want, pending): &(Want, &Pending)| {
+            pending.wanted > 0 && now >= pending.due && self.has_room(*want)
+        };
+        all.filter(is_due).nth(done).map(|(want, _)| want)
+    }
 }
 
 impl Stage for Dialler {
     fn name(&self) -> &'static str {
-        "dialler"
+        if self.connections.is_some() {
+            "dialler"
+        } else {
+            "backup-dialler"
+        }
     }
 
     fn work(&mut self, clock: &Clock) -> usize {
         while let Ok(want) = self.wants.try_recv() {
-            match want {
-                Want::Feed => self.feed.wanted = 1,
-                Want::OrderConnection => self.order.wanted = self.order.wanted.saturating_add(1),
+            if let Some(pending) = self.pending(want) {
+                pending.wanted = match want {
+                    Want::Feed(_) => 1,
+                    Want::OrderConnection => pending.wanted.saturating_add(1),
+                };
             }
         }
         if self.is_dead {
             return 0;
         }
+        // One connection a turn: each may take seconds, and wishes come meanwhile.
         let now = clock.mono();
-        let mut done = 0;
-        for want in [Want::Feed, Want::OrderConnection] {
-            let pending = match want {
-                Want::Feed => &self.feed,
-                Want::OrderConnection => &self.order,
-            };
-            if pending.wanted > 0 && now >= pending.due && self.has_room(want) {
-                self.attempt(want, clock);
-                done += 1;
-            }
-        }
-        done
+        let Some(want) = self.next_due(now, self.turn) else {
+            self.turn = 0;
+            return usize::from(self.next_due(now, 0).is_some());
+        };
+        self.turn += 1;
+        self.attempt(want, clock);
+        1
     }
 }

@@ -7,6 +7,8 @@ pub mod dial;
 pub mod greet;
 pub mod guard;
 pub mod inquire;
+pub mod masters;
+pub mod poll;
 pub mod recover;
 pub mod renumber;
 pub mod resume;

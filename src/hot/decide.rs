@@ -138,6 +138,7 @@ impl Decide {
         let mut evaluate = Evaluate::new(strategies, instruments, intent_base);
         for unit in &units {
             evaluate.refresh(unit.strategy, unit.bank());
+            evaluate.set_warm(unit.strategy, unit.is_warm());
         }
         Self {
             parts,
@@ -325,6 +326,8 @@ impl Decide {
         } = self.compute.units()[unit];
         let conditions = self.decide(unit, strategy, true, bar, tick);
         if self.compute.unit(unit).commit(bar) {
+            self.evaluate
+                .set_warm(strategy, self.compute.units()[unit].is_warm());
             self.evaluate
                 .refresh(strategy, self.compute.units()[unit].bank());
         } else {

@@ -23,11 +23,13 @@ pub enum FeedFault {
     Oversized,
     /// The broker says that it ends the connection.
     Disconnected,
+    /// The broker says that the session is dead: another connection with the same token is refused too.
+    SessionDead,
 }
 
 impl FeedFault {
     /// Every fault, in the order of its counter.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Truncated,
         Self::Trailing,
         Self::Length,
@@ -37,6 +39,7 @@ impl FeedFault {
         Self::Text,
         Self::Oversized,
         Self::Disconnected,
+        Self::SessionDead,
     ];
 
     /// The word shown to people.
@@ -51,6 +54,7 @@ impl FeedFault {
             Self::Text => "text",
             Self::Oversized => "oversized",
             Self::Disconnected => "disconnected",
+            Self::SessionDead => "session_dead",
         }
     }
 }

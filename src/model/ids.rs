@@ -11,6 +11,10 @@ pub struct InstrumentIx(pub u16);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StrategyIx(pub u16);
 
+/// Our dense index of a socket of the feed, valid for one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkIx(pub u8);
+
 /// The broker's number of an instrument, valid for one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u32);
@@ -178,6 +182,13 @@ impl fmt::Display for Tag {
 }
 
 impl InstrumentIx {
+    /// The index as a table position.
+    pub const fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl LinkIx {
     /// The index as a table position.
     pub const fn at(self) -> usize {
         self.0 as usize

@@ -28,6 +28,17 @@ pub enum Exchange {
 }
 
 impl Exchange {
+    /// Every exchange.
+    pub const ALL: [Self; 7] = [
+        Self::Nse,
+        Self::Bse,
+        Self::Nfo,
+        Self::Bfo,
+        Self::Cds,
+        Self::Bcd,
+        Self::Mcx,
+    ];
+
     /// The name brokers use.
     pub const fn name(self) -> &'static str {
         match self {

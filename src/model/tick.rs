@@ -1,6 +1,7 @@
 //! One market update, in one cache line.
 
 use super::ids::{InstrumentIx, Token};
+use super::origin::Origin;
 use super::price::Price;
 use super::time::{MonoNanos, WallNanos};
 
@@ -19,6 +20,17 @@ pub struct Quote {
     pub volume_day: u32,
     /// Exchange time, zero when not sent in this mode.
     pub exchange_time: WallNanos,
+}
+
+/// A quote that was asked for and not streamed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Polled {
+    /// Which instrument.
+    pub instrument: InstrumentIx,
+    /// What the answer said.
+    pub quote: Quote,
+    /// When the answer was read.
+    pub received: MonoNanos,
 }
 
 /// One market update for one instrument: exactly one 64-byte cache line.
@@ -48,8 +60,8 @@ pub struct Tick {
     pub instrument: InstrumentIx,
     /// How many received ticks this one stands for (1 unless merged; saturates).
     pub merged: u8,
-    /// Which feed delivered it, in the order of the configuration.
-    pub source: u8,
+    /// Which source delivered it, and what is known against it.
+    pub source: Origin,
 }
 
 const _: () = assert!(size_of::<Tick>() == 64 && align_of::<Tick>() == 64);

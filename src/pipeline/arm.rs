@@ -8,30 +8,33 @@
 //! `assemble` is pure, so a recording that carries the configuration and the instruments builds the same
 //! pipeline again.
 
+use super::backup::Backup;
+use super::history::first_day;
 use crate::config::{
-    Config, InstrumentRef, LegsConfig, NearCutoff, StrategyConfig, UnknownDay, WarmupSource,
+    Config, InstrumentRef, LegsConfig, NearCutoff, StrategyConfig, UnknownDay, VenueConfig,
+    WARMUP_MIN,
 };
 use crate::control::desk::{Desk, DeskFault};
+use crate::control::masters::MastersFault;
 use crate::hot::compute::{Unit, UnitPlan};
 use crate::hot::evaluate::StrategyPlan;
 use crate::hot::evaluate::legs::{Chain, OptionLeg, Sizing, Trade};
 use crate::hot::gateway::{Armed, OrderRules, TradingHours};
-use crate::model::time::MINUTE;
+use crate::indicators::Timeframe;
 use crate::model::{
-    Bar, Day, Exchange, Instrument, InstrumentIx, InstrumentTable, Kind, Price, Right, Session,
-    Side, StrategyIx, Token, WallNanos,
+    Day, Instrument, InstrumentIx, InstrumentTable, Kind, Price, Right, Session, Side, StrategyIx,
+    WallNanos,
 };
 use crate::net::{NetFault, Url, tls};
-use crate::rules::{BudgetLimits, ContractRules, Ladder, LegsPolicy, Limits, RunawayLimits};
+use crate::rules::{
+    BudgetLimits, ContractRules, FailoverPolicy, Ladder, LegsPolicy, Limits, RunawayLimits,
+};
 use crate::venue::session::Credentials;
-use crate::venue::{Broker, Interval, Mode, TemplateFault};
+use crate::venue::{Broker, Mode, TemplateFault};
 use rustls::ClientConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Longest silence of an open feed socket before it is replaced: brokers send a sign of life every couple
-/// of seconds.
-const SILENCE_NS: u64 = 5_000_000_000;
 /// Idle time after which an order connection is used once to keep it warm.
 const WARM_AFTER_NS: u64 = 15_000_000_000;
 /// Time without a reply after which an outcome is unknown.
@@ -60,6 +63,9 @@ pub enum ArmFault {
     /// Something the configuration names does not exist today, or does not fit.
     #[error("{0}")]
     Unfit(String),
+    /// There is no instrument master to go by.
+    #[error(transparent)]
+    Masters(#[from] MastersFault),
     /// The market rules do not know the day.
     #[error(transparent)]
     Unknown(#[from] UnknownDay),
@@ -87,6 +93,12 @@ pub struct Settings {
     pub connections: usize,
     /// Longest silence of the feed, in nanoseconds.
     pub silence_ns_max: u64,
+    /// When a source of prices is given up and taken back.
+    pub failover: FailoverPolicy,
+    /// True to ask for quotes while no socket brings prices.
+    pub polls: bool,
+    /// Longest time from the exchange's stamp of a tick to an entry based on it, nanoseconds.
+    pub exchange_age_ns_max: i64,
     /// How long after its end the clock closes a bar, in nanoseconds.
     pub close_grace_ns: u64,
     /// Idle time after which a connection is warmed, in nanoseconds.
@@ -117,10 +129,18 @@ pub struct Assembly {
 pub struct Armoury {
     /// The wire.
     pub broker: Broker,
+    /// The broker's name in the configuration.
+    pub name: String,
+    /// A second broker for prices alone.
+    pub backup: Option<Backup>,
+    /// False to live on quotes that are asked for.
+    pub uses_sockets: bool,
     /// The desk, logged in.
     pub desk: Desk,
     /// Address of the feed.
     pub ticker: String,
+    /// Address of the stream of order updates, where the broker has one of its own.
+    pub updates: Option<String>,
     /// Certificate checking.
     pub tls: Arc<ClientConfig>,
     /// How much of each instrument the feed sends.
@@ -158,9 +178,16 @@ pub struct TapeHeader {
 ///
 /// [`ArmFault`] with the venue's or the network's reason.
 pub fn open_desk(config: &Config) -> Result<(Desk, Arc<ClientConfig>), ArmFault> {
-    let venue = &config.venue;
+    log_in(&config.venue, config.engine.busy_poll_us)
+}
+
+/// Logs in at one venue, and makes sure whose session that is.
+pub(super) fn log_in(
+    venue: &VenueConfig,
+    busy_poll_us: u32,
+) -> Result<(Desk, Arc<ClientConfig>), ArmFault> {
     let tls = tls::client_config(venue.ca_file.as_deref())?;
-    let url = Url::parse(&venue.rest)?.busy_polling(config.engine.busy_poll_us);
+    let url = Url::parse(&venue.rest)?.busy_polling(busy_poll_us);
     let mut desk = Desk::visitor(venue.broker, url, Arc::clone(&tls));
     if venue.simulated {
         let login = fresh(&mut desk, &venue.login);
@@ -172,7 +199,8 @@ pub fn open_desk(config: &Config) -> Result<(Desk, Arc<ClientConfig>), ArmFault>
         && account != desk.account()
     {
         return Err(ArmFault::Unfit(format!(
-            "venue.account is {account:?}, but the session is {:?}'s; nothing was sent",
+            "the account of {} is {account:?}, but the session is {:?}'s; nothing was sent",
+            venue.name,
             desk.account()
         )));
     }
@@ -195,127 +223,6 @@ fn fresh(desk: &mut Desk, login: &Credentials) -> Credentials {
         login.give(KEY, crate::model::Secret::new(token));
     }
     login
-}
-
-/// Fetches the instruments a configuration needs: what is watched, and the next expiry of what is traded.
-///
-/// # Errors
-///
-/// [`ArmFault`] when the broker cannot be asked or something named does not exist today.
-pub fn resolve(desk: &mut Desk, config: &Config, day: Day) -> Result<InstrumentTable, ArmFault> {
-    let mut wanted: BTreeMap<Exchange, Vec<Want>> = BTreeMap::new();
-    let mut want = |exchange, what| wanted.entry(exchange).or_default().push(what);
-    for strategy in &config.strategies {
-        for instrument in &strategy.instruments {
-            match instrument {
-                InstrumentRef::NearestFuture(underlying) => {
-                    want(
-                        exchange_of(config, underlying, day)?,
-                        Want::Underlying(underlying.clone()),
-                    );
-                }
-                InstrumentRef::Index { name, underlying } => {
-                    let of = exchange_of(config, underlying, day)?;
-                    let cash = if of == Exchange::Bfo {
-                        Exchange::Bse
-                    } else {
-                        Exchange::Nse
-                    };
-                    want(cash, Want::Index(name.clone(), underlying.clone()));
-                }
-                InstrumentRef::Symbol(symbol) => {
-                    want(Exchange::Nfo, Want::Symbol(symbol.clone()));
-                }
-            }
-            let underlying = strategy
-                .trade
-                .underlying
-                .as_deref()
-                .or(instrument.underlying());
-            if let Some(underlying) = underlying {
-                want(
-                    exchange_of(config, underlying, day)?,
-                    Want::Underlying(underlying.to_owned()),
-                );
-            }
-        }
-    }
-    let mut rows = Vec::new();
-    for (exchange, wants) in wanted {
-        let keep = |row: &Instrument| {
-            row.expiry.is_none_or(|expiry| expiry >= day)
-                && wants.iter().any(|want| match want {
-                    Want::Underlying(name) => row.underlying == *name && row.is_tradable(),
-                    Want::Symbol(symbol) => row.symbol == *symbol,
-                    Want::Index(name, underlying) => is_index(row, name, underlying),
-                })
-        };
-        let found = desk.instruments(exchange, keep, |contract| {
-            let rules = config.market.contract(contract.underlying, day);
-            let most = rules.map_or(contract.lot.0.saturating_mul(10), |rules| rules.qty_max.0);
-            crate::model::Qty(most - most % contract.lot.0.max(1))
-        })?;
-        rows.extend(found);
-    }
-    let rows = nearest(rows);
-    distinct(&rows)?;
-    Ok(InstrumentTable::new(rows))
-}
-
-#[derive(Debug)]
-enum Want {
-    Underlying(String),
-    Symbol(String),
-    Index(String, String),
-}
-
-/// True for the index of this name; some brokers call it by the name its contracts have.
-fn is_index(row: &Instrument, name: &str, underlying: &str) -> bool {
-    row.symbol == name || row.kind == Kind::Index && row.symbol == underlying
-}
-
-/// Refuses two instruments with one token: where a broker has no numbers, tokens are hashes of names.
-fn distinct(rows: &[Instrument]) -> Result<(), ArmFault> {
-    let mut seen: BTreeMap<Token, &Instrument> = BTreeMap::new();
-    for row in rows {
-        if let Some(other) = seen.insert(row.token, row)
-            && (other.exchange, &other.symbol) != (row.exchange, &row.symbol)
-        {
-            return Err(ArmFault::Unfit(format!(
-                "{}:{} and {}:{} have one token, {}; their ticks could not be told apart",
-                other.exchange, other.symbol, row.exchange, row.symbol, row.token.0
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn exchange_of(config: &Config, underlying: &str, day: Day) -> Result<Exchange, ArmFault> {
-    let contract = config.market.contract(underlying, day);
-    contract.map(|contract| contract.exchange).ok_or_else(|| {
-        let known: Vec<&str> = config.market.underlyings().collect();
-        ArmFault::Unfit(format!(
-            "no contract of {underlying:?} in config/market.toml; known: {}",
-            known.join(", ")
-        ))
-    })
-}
-
-/// Keeps the future and the options of each underlying that expire next.
-fn nearest(rows: Vec<Instrument>) -> Vec<Instrument> {
-    let group = |row: &Instrument| (row.underlying.clone(), matches!(row.kind, Kind::Future));
-    let mut first: BTreeMap<(String, bool), Day> = BTreeMap::new();
-    for row in &rows {
-        if let Some(expiry) = row.expiry {
-            let earliest = first.entry(group(row)).or_insert(expiry);
-            *earliest = expiry.min(*earliest);
-        }
-    }
-    let keep = |row: &Instrument| {
-        row.expiry
-            .is_none_or(|expiry| first.get(&group(row)) == Some(&expiry))
-    };
-    rows.into_iter().filter(keep).collect()
 }
 
 /// Builds units and strategies without history. Pure: the same arguments give the same pipeline.
@@ -355,7 +262,8 @@ pub fn assemble(
                 timeframe: configured.timeframe,
                 short: config.bars.short,
                 bank: configured.bank.clone(),
-                sessions: sessions(config, watched, day),
+                sessions: sessions(config, watched, configured.timeframe, day),
+                warm_bars_min: usize::try_from(WARMUP_MIN).unwrap_or(0),
             }));
             let (trade, lot) = trade(config, configured, watched, instruments, day)?;
             let qty = configured.trade.lots.units(lot.lot).unwrap_or_default();
@@ -407,32 +315,26 @@ fn find<'a>(table: &'a InstrumentTable, reference: &InstrumentRef) -> Option<&'a
             .iter()
             .find(|row| row.underlying == *underlying && matches!(row.kind, Kind::Future)),
         InstrumentRef::Index { name, underlying } => {
-            table.iter().find(|row| is_index(row, name, underlying))
+            let is_it = |row: &&Instrument| {
+                row.symbol == *name || row.kind == Kind::Index && row.symbol == *underlying
+            };
+            table.iter().find(is_it)
         }
         InstrumentRef::Symbol(symbol) => table.by_symbol(symbol),
     }
 }
 
-/// Sessions from before the history a unit may need until a week ahead.
-fn sessions(config: &Config, watched: &Instrument, day: Day) -> Vec<Session> {
-    let back = history_days(config) + 7;
+/// Sessions from the first day of history a unit needs until a week ahead.
+fn sessions(config: &Config, watched: &Instrument, timeframe: Timeframe, day: Day) -> Vec<Session> {
     let of = |day| {
         let market = &config.market;
         market.session_of(watched.exchange, &watched.underlying, day)
     };
-    (-back..=7).filter_map(|days| of(day.plus(days))).collect()
-}
-
-/// Calendar days of history the longest timeframe needs, with room for holidays.
-fn history_days(config: &Config) -> i32 {
-    let per_day = |strategy: &StrategyConfig| (375 * MINUTE / strategy.timeframe.0).max(1);
-    let days = config.strategies.iter().map(|strategy| {
-        let bars = i64::try_from(config.warmup.bars).unwrap_or(i64::MAX);
-        bars / per_day(strategy) * 7 / 5 + 14
-    });
-    i32::try_from(days.max().unwrap_or(14))
-        .unwrap_or(3_650)
-        .min(3_650)
+    let wanted = (day, config.warmup.bars);
+    let first = first_day(of, wanted, (timeframe, config.bars.short));
+    (first.0..=day.0.saturating_add(7))
+        .filter_map(|number| of(Day(number)))
+        .collect()
 }
 
 fn trade<'a>(
@@ -542,74 +444,6 @@ fn chain(table: &InstrumentTable, underlying: &str, step: Price) -> Option<Chain
     best
 }
 
-/// Fetches and folds history into every unit, up to `now`. Returns what each unit was given, for the
-/// recorder.
-///
-/// # Errors
-///
-/// [`ArmFault`] when history cannot be fetched or is too short.
-pub fn warm(
-    desk: &mut Desk,
-    config: &Config,
-    instruments: &InstrumentTable,
-    units: &mut [Unit],
-    now: WallNanos,
-) -> Result<Vec<(u16, Vec<Bar>)>, ArmFault> {
-    let mut given = Vec::new();
-    for (number, unit) in (0_u16..).zip(units.iter_mut()) {
-        let bars = match &config.warmup.source {
-            WarmupSource::Venue => {
-                let days = history_days(config);
-                match instruments.get(unit.instrument) {
-                    Some(row) => fetch(desk, row, unit.timeframe().0, (now, days))?,
-                    None => Vec::new(),
-                }
-            }
-            WarmupSource::File(path) => {
-                let file = crate::store::read_prices(path)?;
-                file.bars.into_iter().filter(|bar| bar.end <= now).collect()
-            }
-        };
-        unit.warm(&bars);
-        given.push((number, bars));
-    }
-    Ok(given)
-}
-
-/// History in the largest interval that divides the timeframe; of today, minutes up to the last whole one.
-fn fetch(
-    desk: &mut Desk,
-    instrument: &Instrument,
-    timeframe: i64,
-    (now, days): (WallNanos, i32),
-) -> Result<Vec<Bar>, ArmFault> {
-    let most = |interval| desk.broker().candle_days(interval);
-    let quarter = most(Interval::Minute15).filter(|_| timeframe % (15 * MINUTE) == 0);
-    let (interval, span) = match (quarter, most(Interval::Minute)) {
-        (Some(days), _) => (Interval::Minute15, days.min(150)),
-        (None, Some(days)) => (Interval::Minute, days.min(12)),
-        (None, None) => {
-            let name = desk.broker().name();
-            return Err(ArmFault::Unfit(format!(
-                "{name} has no history by the minute"
-            )));
-        }
-    };
-    let mut bars = Vec::new();
-    let today = now.day();
-    let mut from = today.plus(-days);
-    while from < today {
-        let to = from.plus(span).min(today);
-        bars.extend(desk.bars(instrument, interval, from.at(0), to.at(-MINUTE))?);
-        from = to;
-    }
-    let until = WallNanos(now.0 - now.0.rem_euclid(MINUTE) - MINUTE);
-    if until > today.at(0) {
-        bars.extend(desk.bars(instrument, Interval::Minute, today.at(0), until)?);
-    }
-    Ok(bars)
-}
-
 /// Encodes every request ahead and joins everything an engine is started with.
 ///
 /// # Errors
@@ -632,14 +466,6 @@ pub fn armoury(
              (the default is 4)"
                 .to_owned(),
         ));
-    }
-    let most = desk.broker().facts().watched_max;
-    if instruments.len() > most {
-        return Err(ArmFault::Unfit(format!(
-            "{} instruments are needed, but one feed connection of {} takes {most}",
-            instruments.len(),
-            desk.broker().name()
-        )));
     }
     let mut armed = Vec::with_capacity(instruments.len());
     let endpoint = desk.endpoint();
@@ -677,7 +503,11 @@ pub fn armoury(
     }
     Ok(Armoury {
         broker: config.venue.broker,
+        name: config.venue.name.clone(),
+        backup: None,
+        uses_sockets: true,
         ticker: config.venue.ticker.clone(),
+        updates: config.venue.updates.clone(),
         tls,
         mode: config.feed.mode,
         instruments,
@@ -692,7 +522,10 @@ pub fn armoury(
             intent_base: header.intent_base,
             mode_matches: mode_matches(config, &desk),
             connections: config.venue.connections,
-            silence_ns_max: SILENCE_NS,
+            silence_ns_max: config.feed.silence_ns_max,
+            failover: config.feed.failover,
+            polls: config.feed.polls,
+            exchange_age_ns_max: config.feed.exchange_age_ns_max,
             close_grace_ns: u64::try_from(config.bars.close_grace_ns).unwrap_or(0),
             warm_after_ns: WARM_AFTER_NS,
             reply_timeout_ns: REPLY_TIMEOUT_NS,

@@ -134,12 +134,12 @@ pub fn start_batches(
         desk: armoury.desk,
         ticker: armoury.ticker,
         tls: armoury.tls,
-        watched: Vec::new(),
+        links: Vec::new(),
         mode: armoury.mode,
         wants: wants_inbox,
         dialled: dialled_outbox,
         feeds,
-        connections: connections_tx,
+        connections: Some(connections_tx),
     });
     for _ in 0..settings.connections {
         wants.send(Want::OrderConnection).ok();

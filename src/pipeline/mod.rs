@@ -15,15 +15,20 @@
 //! intent decided last still meets a gateway; then what still waits in lanes is taken by hand.
 
 pub mod arm;
+pub mod backup;
 pub mod batch;
 pub mod day;
 pub mod header;
+pub mod history;
 pub mod inquiry;
+pub mod links;
 pub mod replay;
+pub mod resolve;
 
 pub use header::{parse_tape_header, tape_header_text};
 
-use crate::control::dial::{Dialled, Dialler, DiallerParts, Want};
+use crate::control::dial::{Dialled, Want, Wants};
+use crate::control::poll::PollNews;
 use crate::hot::compute::Unit;
 use crate::hot::decide::{Decide, DecideEvent, DecideParts};
 use crate::hot::feed::{Feed, FeedEvent, FeedParts};
@@ -36,18 +41,18 @@ use crate::model::{Instrument, InstrumentTable, Stamp, WallNanos};
 use crate::net::Mirror;
 use crate::ring::lane::Policy;
 use crate::ring::{
-    Aims, ByteReceiver, LaneView, Lossless, QuoteBoard, Receiver, StateLatch, StopLatch, bytes,
-    counted, lossless,
+    Aims, ByteReceiver, LaneView, LinkBoard, Lossless, QuoteBoard, Receiver, StateLatch, StopLatch,
+    bytes, counted, lossless,
 };
 use crate::runtime::launch::{Launch, launch_as};
 use crate::runtime::{
     Chain, Clock, Hop, IdleMode, MeterReader, Placement, RealTime, Running, Topology, Watchdog,
-    launch, meter,
+    meter,
 };
-use crate::venue::TokenTable;
 use arm::Armoury;
-use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
+use crossbeam_channel::Receiver as Inbox;
 use inquiry::{Asking, InquiryParts, Wishes, start_inquiry};
+use links::{Around, Hands, LinkName, MainDialler, Supplies};
 use std::path::PathBuf;
 
 /// Capacity and policy of every lane, in the order data flows; printed at start and by `config check`.
@@ -97,6 +102,8 @@ pub struct Outlets {
     pub records: Receiver<Entry>,
     /// What became of dialling.
     pub dialled: Inbox<Dialled>,
+    /// What became of asking for quotes.
+    pub polling: Inbox<PollNews>,
     /// Inputs of the deciding stage and raw frames, when recording.
     pub recorders: Vec<ByteReceiver>,
     /// One reader per hop.
@@ -107,10 +114,9 @@ pub struct Outlets {
 #[derive(Debug)]
 pub struct Engine {
     hot: Hot,
-    dialler: Running<Dialler>,
+    hands: Hands,
     /// Latches of the hot threads, upstream first.
     stop: [StopLatch; 3],
-    stop_dialler: StopLatch,
     /// The clock the stages are given.
     pub clock: Clock,
     /// Lanes with their counters.
@@ -119,8 +125,14 @@ pub struct Engine {
     pub outlets: Outlets,
     /// Once set, nothing new is decided; orders that are out still settle.
     pub halt: StopLatch,
-    /// What control asks the dialler for.
-    pub wants: Outbox<Want>,
+    /// What control asks the diallers for.
+    pub wants: Wants,
+    /// How the links of the feed are, and which source serves each instrument.
+    pub links: LinkBoard,
+    /// The names of the links.
+    pub link_names: Vec<LinkName>,
+    /// The names of the sources, polling last.
+    pub sources: Vec<String>,
     /// Prepared journal segments for the gateway.
     pub segments: Lossless<Segment>,
     /// Asks about orders nobody can speak for.
@@ -142,8 +154,6 @@ pub struct Stopped {
     pub decide: Decide,
     /// The gateway with orders.
     pub gateway: Gateway,
-    /// The dialler with its desk.
-    pub dialler: Dialler,
     /// Lanes with their final counters.
     pub lanes: Vec<LaneView>,
     /// What was left for control to read.
@@ -169,8 +179,10 @@ pub struct Start {
     pub now: WallNanos,
     /// When records must be on the disk.
     pub sync: Sync,
-    /// True to hand every input to a recorder.
+    /// True to hand every input of the deciding stage to a recorder.
     pub records: bool,
+    /// True to hand every frame of the feed to another.
+    pub frames: bool,
     /// Time without an order after which a spinning gateway rehearses one, nanoseconds; zero never.
     pub rehearse_ns: u64,
     /// Real-time class of the hot threads, where it was settled that they may have it.
@@ -195,8 +207,6 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     let (records, records_outlet, records_view) = counted(LANES[11].0, LANES[11].1);
     let (feed_events, feed_outlet, _) = counted("feed → control (events)", 256);
     let (gateway_events, gateway_outlet, _) = counted("gateway → control (events)", 1_024);
-    let (wants, wants_inbox) = unbounded();
-    let (dialled_outbox, dialled) = unbounded();
     let (decode, decode_reader) = meter(Hop::Decode);
     let (decided, decided_reader) = meter(Hop::Decide);
     let (called, called_reader) = meter(Hop::Called);
@@ -205,31 +215,46 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     let (reply, reply_reader) = meter(Hop::Reply);
 
     let mut recorders = Vec::new();
-    let mut recorder = || {
-        start.records.then(|| {
+    let mut recorder = |is_wanted: bool| {
+        is_wanted.then(|| {
             let (sender, receiver) = bytes(RECORDER_BYTES);
             recorders.push(receiver);
             sender
         })
     };
-    let (input_recorder, frame_recorder) = (recorder(), recorder());
+    let (input_recorder, frame_recorder) = (recorder(start.records), recorder(start.frames));
 
-    let tokens: Vec<_> = armoury
-        .instruments
-        .iter()
-        .map(|row| (row.token, row.ix))
-        .collect();
+    let plan = links::plan(&armoury)?;
+    let has_sockets = armoury.uses_sockets;
+    let mut around = Around::new(Supplies {
+        main: MainDialler {
+            desk: armoury.desk.twin(),
+            ticker: armoury.ticker.clone(),
+            tls: armoury.tls,
+            mode: armoury.mode,
+            connections: connections_tx,
+            sockets: (feeds_tx, feeds_rx),
+        },
+        backup: armoury.backup,
+        dial: plan.dial,
+        instruments: armoury.instruments.iter().cloned().collect(),
+        name: armoury.name,
+        polls: armoury.settings.polls,
+        uses_sockets: has_sockets,
+    });
     let mut feed = Feed::new(FeedParts {
-        broker: armoury.broker,
-        tokens: TokenTable::new(tokens.iter().copied()),
+        links: plan.parts,
         instruments: armoury.instruments.len(),
-        sockets: feeds_rx,
+        sockets: std::mem::take(&mut around.sockets),
+        polls: around.polls.take(),
         ticks: ticks_tx,
         updates: updates_tx,
         events: feed_events,
         recorder: frame_recorder,
         meter: Some(decode),
-        silence_ns_max: armoury.settings.silence_ns_max,
+        policy: armoury.settings.failover,
+        exchange_age_ns_max: armoury.settings.exchange_age_ns_max,
+        board: around.board.clone(),
     })
     .merging_within(merge_span(&armoury.units));
     let halt = StopLatch::default();
@@ -290,13 +315,12 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         both_legs,
         reply,
     });
-    let watched = armoury.instruments.iter().cloned().collect();
     let inquiry = InquiryParts {
         desk: armoury.desk.twin(),
         family: armoury.settings.family,
         instruments: armoury.instruments,
         carried: start.carried.orders.clone(),
-        cycle_ns: if armoury.broker.facts().feeds_updates {
+        cycle_ns: if has_sockets && armoury.broker.facts().feeds_updates {
             INQUIRY_CYCLE_NS
         } else {
             INQUIRY_CYCLE_DEAF_NS
@@ -322,23 +346,11 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     }
     gateway.resume(&start.carried, began);
     decide.resume(&start.carried);
-    let dialler = Dialler::new(DiallerParts {
-        desk: armoury.desk,
-        ticker: armoury.ticker,
-        tls: armoury.tls,
-        watched,
-        mode: armoury.mode,
-        wants: wants_inbox,
-        dialled: dialled_outbox,
-        feeds: feeds_tx,
-        connections: connections_tx,
-    });
     for _ in 0..armoury.settings.connections {
-        wants.send(Want::OrderConnection).ok();
+        around.wants.ask(Want::OrderConnection);
     }
 
     let stop: [StopLatch; 3] = std::array::from_fn(|_| StopLatch::default());
-    let stop_dialler = StopLatch::default();
     let how = |at: usize| Launch {
         core: start.placement.cores.get(at).copied(),
         idle: start.placement.idle,
@@ -353,15 +365,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         let chain = Chain(feed, Chain(decide, gateway));
         Hot::Fused(launch_as(chain, how(0), start.realtime)?)
     };
-    let dialler = launch(
-        dialler,
-        Launch {
-            core: None,
-            idle: IdleMode::Doze,
-            stop: stop_dialler.clone(),
-            clock: start.clock.clone(),
-        },
-    )?;
+    let (diallers, poller) = around.hands();
+    let hands = Around::launch(diallers, poller, &start.clock)?;
     let asking = start_inquiry(inquiry, news, &start.clock)?;
     let mut watchdog = Watchdog::default();
     let now = start.clock.mono();
@@ -375,9 +380,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     }
     Ok(Engine {
         hot,
-        dialler,
+        hands,
         stop,
-        stop_dialler,
         clock: start.clock,
         lanes: vec![
             feeds_view,
@@ -398,7 +402,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
             decide: decide_outlet,
             gateway: gateway_outlet,
             records: records_outlet,
-            dialled,
+            dialled: around.dialled,
+            polling: around.polling,
             recorders,
             meters: vec![
                 decode_reader,
@@ -410,7 +415,10 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
             ],
         },
         halt,
-        wants,
+        wants: around.wants,
+        links: around.board,
+        link_names: plan.names,
+        sources: plan.sources,
         segments: segments_tx,
         asking,
         wishes: Wishes::new(commands_tx),
@@ -433,7 +441,7 @@ impl Engine {
     ///
     /// The name of a stage that panicked.
     pub fn stop(self) -> Result<Stopped, String> {
-        self.stop_dialler.set();
+        self.hands.ask_to_stop();
         let [stop_feed, stop_decide, stop_gateway] = self.stop;
         stop_feed.set();
         let (feed, mut decide, mut gateway) = match self.hot {
@@ -466,12 +474,11 @@ impl Engine {
                 reader.merge(&rest.rest());
             }
         }
-        let dialler = self.dialler.join()?;
+        self.hands.join()?;
         Ok(Stopped {
             feed,
             decide,
             gateway,
-            dialler,
             lanes: self.lanes,
             outlets,
         })
@@ -510,7 +517,8 @@ pub fn describe(placement: &Placement) -> Vec<String> {
     };
     let rests = IdleMode::Doze.name();
     for (thread, business) in [
-        ("dialler", "logins and connections"),
+        ("dialler", "logins and connections, one for each broker"),
+        ("poller", "quotes, while no socket brings prices"),
         (
             "inquiry",
             "the order book, while an outcome is unknown or an order works",

@@ -10,10 +10,12 @@ pub mod aims;
 pub mod bytes;
 pub mod lane;
 pub mod latch;
+pub mod links;
 pub mod quotes;
 
 pub use aims::Aims;
 pub use bytes::{ByteReceiver, ByteSender, bytes};
 pub use lane::{Counted, LaneView, Lossless, Receiver, counted, lossless};
 pub use latch::{Beat, StateLatch, StopLatch};
+pub use links::{LinkBoard, LinkState, LinkView};
 pub use quotes::{QuoteBoard, Touch};

@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod conditions;
+pub mod failover;
 pub mod ladder;
 pub mod limits;
 pub mod policy;
@@ -10,6 +11,7 @@ pub mod slicing;
 pub mod strategy;
 
 pub use budget::{Budget, BudgetLimits, Urgency};
+pub use failover::FailoverPolicy;
 pub use ladder::Ladder;
 pub use limits::{Admitted, ContractRules, Facts, Limits, admit, protected_limit};
 pub use policy::{LegsPolicy, Policy};

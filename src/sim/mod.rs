@@ -29,6 +29,7 @@ pub mod world;
 
 mod account;
 mod desk;
+mod dhan;
 mod dice;
 mod http;
 mod intake;
@@ -41,6 +42,7 @@ mod report;
 mod server;
 mod socket;
 mod state;
+mod stream;
 mod truth;
 mod wire;
 

@@ -40,6 +40,27 @@ impl Position {
         i64::try_from(self.bought).unwrap_or(0) - i64::try_from(self.sold).unwrap_or(0)
     }
 
+    /// Units bought or sold.
+    pub(crate) const fn units(&self, side: Side) -> u64 {
+        match side {
+            Side::Buy => self.bought,
+            Side::Sell => self.sold,
+        }
+    }
+
+    /// Sum of price times quantity of what was bought or sold, in 1/10 000 rupee.
+    pub(crate) const fn value(&self, side: Side) -> i128 {
+        match side {
+            Side::Buy => self.paid,
+            Side::Sell => self.received,
+        }
+    }
+
+    /// Average price of what was bought or sold; zero when nothing was.
+    pub(crate) fn average(&self, side: Side) -> Price {
+        average(self.value(side), self.units(side))
+    }
+
     /// Average price of the open side; zero when flat.
     pub(crate) fn price(&self) -> Price {
         match self.net() {

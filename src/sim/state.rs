@@ -7,6 +7,7 @@ use super::http::{Answer, Request};
 use super::intake::{Class, Refusal};
 use super::market::Market;
 use super::record::FaultTruth;
+use super::stream::Stream;
 use super::truth::Truth;
 use super::wire::Wire;
 use serde_json::json;
@@ -27,6 +28,8 @@ pub(crate) struct World {
     pub(crate) view: View,
     /// Faults so far.
     pub(crate) faults: Vec<FaultTruth>,
+    /// What is wrong with the stream.
+    pub(crate) stream: Stream,
     /// Limits count seconds of the market instead of the machine.
     pub(crate) market_seconds: bool,
 }
@@ -92,6 +95,10 @@ impl World {
                 self.clock.start(now.real);
                 Answer::json(200, &self.clock_json(now))
             }
+            ("POST", "/sim/stream") => match self.stream.change(&request.form(), &self.market) {
+                Ok(now) => Answer::json(200, &now),
+                Err(why) => Answer::json(400, &json!({ "status": "error", "message": why })),
+            },
             ("POST", "/sim/stop") => {
                 self.stop = true;
                 Answer::json(200, &json!({ "stopping": true }))

@@ -23,6 +23,7 @@ use super::order::Fate;
 use super::record::{FaultTruth, Record};
 use super::settings::{Limits, Origin, Settings};
 use super::state::World;
+use super::stream::Stream;
 use super::truth::{Arrival, Truth};
 use crate::model::Price;
 use serde_json::{Value, json};
@@ -126,6 +127,7 @@ impl Venue {
             stop: false,
             view: View::Now,
             faults: Vec::new(),
+            stream: Stream::default(),
             market_seconds: settings.lean,
         };
         if matches!(settings.origin, Origin::Still(_)) {

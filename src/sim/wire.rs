@@ -11,6 +11,7 @@
 
 use super::account::Rates;
 use super::desk::{Moment, Notice};
+use super::dhan::Dhan;
 use super::faults::On;
 use super::http::{Answer, Request};
 use super::intake::Refusal;
@@ -124,6 +125,8 @@ pub enum Wire {
     /// Zerodha Kite Connect v3.
     #[default]
     Kite,
+    /// DhanHQ v2.
+    Dhan,
     /// OpenAlgo, as if a broker were behind it.
     OpenAlgo,
 }
@@ -133,6 +136,7 @@ macro_rules! at {
     ($wire:expr, $call:ident ($($argument:expr),*)) => {
         match $wire {
             Wire::Kite => Kite::$call($($argument),*),
+            Wire::Dhan => Dhan::$call($($argument),*),
             Wire::OpenAlgo => OpenAlgo::$call($($argument),*),
         }
     };
@@ -143,6 +147,7 @@ macro_rules! of {
     ($wire:expr, $what:ident) => {
         match $wire {
             Wire::Kite => Kite::$what,
+            Wire::Dhan => Dhan::$what,
             Wire::OpenAlgo => OpenAlgo::$what,
         }
     };
@@ -150,7 +155,7 @@ macro_rules! of {
 
 impl Wire {
     /// Every wire.
-    pub const ALL: [Self; 2] = [Self::Kite, Self::OpenAlgo];
+    pub const ALL: [Self; 3] = [Self::Kite, Self::Dhan, Self::OpenAlgo];
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {

@@ -1,6 +1,7 @@
 //! Files of prices and records that are read again later.
 
 pub mod decisions;
+pub mod master;
 pub mod prices;
 pub mod tape;
 

@@ -2,13 +2,14 @@
 //!
 //! | layout | shape | time |
 //! |---|---|---|
-//! | [`Layout::Stamped`] | `Time,Open,High,Low,Close` | Unix seconds, or India's `YYYY-mm-dd HH:MM[:SS]` |
+//! | [`Layout::Stamped`] | `Time,Open,High,Low,Close` | Unix seconds, or India's `YYYY-mm-dd[ HH:MM[:SS]]`; UTC with a `Z` |
 //! | [`Layout::DateTime`] | `Instrument,Date,Time,Open,High,Low,Close` | India's `yyyymmdd`, `hh:mm[:ss]` |
 //! | [`Layout::Points`] | `YYYY-mm-dd HH:MM:SS,price`, no header needed | India's local time |
 //! | [`Layout::Ohlc`] | `open,high,low,close` | none |
 //!
 //! The layout is found from the header, or from the shape of the first row where there is none. Columns are
-//! found by name; others are ignored, so an export with indicator columns reads as it is.
+//! found by name; others are ignored, so an export with indicator columns reads as it is, and so do the rows of one
+//! symbol of the exchanges' daily bhavcopy (`TradDt`, `OpnPric`, `HghPric`, `LwPric`, `ClsPric`).
 //!
 //! Promises
 //! - Prices are read as exact decimals (one that a double has visibly passed through, `1.0683799999999999`,

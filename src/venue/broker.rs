@@ -1,5 +1,6 @@
 //! The brokers, by name: every call is a match on the variant.
 
+use super::dhan::Dhan;
 use super::kite::Kite;
 use super::openalgo::OpenAlgo;
 use super::port::{Desk, Feed, Orders};
@@ -16,6 +17,8 @@ use crate::model::{Bar, Exchange, FeedFault, Instrument, Qty, Quote, Side, Token
 pub enum Broker {
     /// Zerodha Kite Connect v3.
     Kite,
+    /// DhanHQ v2.
+    Dhan,
     /// OpenAlgo, in front of many brokers.
     OpenAlgo,
 }
@@ -25,6 +28,7 @@ macro_rules! at {
     ($broker:expr, $port:ident :: $call:ident ($($argument:expr),*)) => {
         match $broker {
             Broker::Kite => <Kite as $port>::$call($($argument),*),
+            Broker::Dhan => <Dhan as $port>::$call($($argument),*),
             Broker::OpenAlgo => <OpenAlgo as $port>::$call($($argument),*),
         }
     };
@@ -32,12 +36,13 @@ macro_rules! at {
 
 impl Broker {
     /// Every broker.
-    pub const ALL: [Self; 2] = [Self::Kite, Self::OpenAlgo];
+    pub const ALL: [Self; 3] = [Self::Kite, Self::Dhan, Self::OpenAlgo];
 
     /// What is constant about the broker.
     pub const fn facts(self) -> &'static Facts {
         match self {
             Self::Kite => &Kite::FACTS,
+            Self::Dhan => &Dhan::FACTS,
             Self::OpenAlgo => &OpenAlgo::FACTS,
         }
     }
@@ -288,6 +293,11 @@ impl Broker {
     /// See [`Desk::candle_days`].
     pub fn candle_days(self, interval: Interval) -> Option<i32> {
         at!(self, Desk::candle_days(interval))
+    }
+
+    /// See [`Desk::candles_per_second`].
+    pub fn candles_per_second(self) -> u32 {
+        at!(self, Desk::candles_per_second())
     }
 
     /// See [`Desk::candles_request`].

@@ -32,6 +32,14 @@ pub enum MasterFault {
     /// No row at all.
     #[error("the instrument dump has no rows")]
     Empty,
+    /// The last line is cut.
+    #[error("the instrument dump is truncated: its last line has {found} of {wanted} columns")]
+    Cut {
+        /// Columns of the last line.
+        found: usize,
+        /// Columns of the first.
+        wanted: usize,
+    },
     /// Too many rows cannot be read.
     #[error("{bad} of {rows} rows of the instrument dump cannot be read, first line {line}: {why}")]
     TooManyBad {
@@ -63,4 +71,50 @@ pub struct ContractKey<'a> {
 /// contract (the smallest, in 2026, is 17 lots).
 pub fn ten_lots(contract: &ContractKey<'_>) -> Qty {
     Qty(contract.lot.0.saturating_mul(STAND_IN_LOTS))
+}
+
+/// Refuses the text of a dump that ends in the middle of a line. One that is cut exactly behind a line cannot be
+/// told from a short one by its text.
+///
+/// # Errors
+///
+/// [`MasterFault::Cut`].
+pub fn check_end(file: &[u8]) -> Result<(), MasterFault> {
+    if file.last().is_none_or(|byte| *byte == b'\n') {
+        return Ok(());
+    }
+    let mut lines = file.split(|byte| *byte == b'\n');
+    let columns = |line: &[u8]| line.split(|byte| *byte == b',').count();
+    let wanted = columns(lines.next().unwrap_or_default());
+    match lines.next_back().map(columns) {
+        Some(found) if found < wanted => Err(MasterFault::Cut { found, wanted }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_ends_within_a_line_is_cut() {
+        assert_eq!(check_end(b"a,b,c\n1,2,3\n"), Ok(()));
+        assert_eq!(check_end(b"a,b,c\n1,2,3"), Ok(()));
+        assert_eq!(
+            check_end(b"a,b,c\n1,2,3\n4,5"),
+            Err(MasterFault::Cut {
+                found: 2,
+                wanted: 3
+            })
+        );
+        assert_eq!(
+            check_end(b"a,b,c\n1,\"x,y\",3\n4"),
+            Err(MasterFault::Cut {
+                found: 1,
+                wanted: 3
+            })
+        );
+        assert_eq!(check_end(b"[{\"a\":1,\"b\":2}]"), Ok(()));
+        assert_eq!(check_end(b""), Ok(()));
+    }
 }

@@ -182,6 +182,11 @@ pub trait Desk {
     /// The most days of candles of one call, or `None` when the broker has none of that width.
     fn candle_days(interval: Interval) -> Option<i32>;
 
+    /// Calls for candles a second, of the whole account; one where nothing better is known.
+    fn candles_per_second() -> u32 {
+        1
+    }
+
     /// Asks for candles from the first time to the second, both included.
     fn candles_request(
         auth: &Auth,

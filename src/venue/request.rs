@@ -94,7 +94,7 @@ impl Request {
 }
 
 /// Headers, query keys and form fields whose values are never shown.
-const HIDDEN: [&str; 13] = [
+const HIDDEN: [&str; 15] = [
     "authorization",
     "cookie",
     "api_key",
@@ -108,6 +108,8 @@ const HIDDEN: [&str; 13] = [
     "api_secret",
     "checksum",
     "password",
+    "pin",
+    "totp",
 ];
 
 impl fmt::Debug for Request {

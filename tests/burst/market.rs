@@ -3,17 +3,18 @@
 //! Every instrument sends ten packets a second, where one is usual; a message holds 500 of them.
 
 use tezi::hot::compute::{Compute, Unit, UnitPlan};
-use tezi::hot::feed::{Feed, FeedParts};
+use tezi::hot::feed::{Feed, FeedParts, LinkKind, LinkParts};
 use tezi::indicators::bars::{ShortBar, Timeframe};
 use tezi::indicators::plan::BankPlan;
 use tezi::model::time::MINUTE;
 use tezi::model::{
-    Bar, Day, InstrumentIx, MonoNanos, Price, Session, Stamp, StrategyIx, Tick, Token, WallNanos,
-    Window,
+    Bar, Day, InstrumentIx, LinkIx, MonoNanos, Price, Session, Stamp, StrategyIx, Tick, Token,
+    WallNanos, Window,
 };
 use tezi::net::FeedSocket;
 use tezi::ring::lane::{LaneView, Policy};
 use tezi::ring::{Lossless, Receiver, counted, lossless};
+use tezi::rules::FailoverPolicy;
 use tezi::runtime::Clock;
 use tezi::venue::kite::feed;
 use tezi::venue::kite::packet::{Layout, Level, Packet};
@@ -122,7 +123,7 @@ pub struct Line {
     pub compute: Compute,
     pub clock: Clock,
     pub at: Stamp,
-    pub sockets: Lossless<FeedSocket>,
+    pub sockets: Lossless<(LinkIx, FeedSocket)>,
     /// Bars that closed, with their instruments.
     pub bars: Vec<(InstrumentIx, Bar)>,
 }
@@ -134,16 +135,25 @@ impl Line {
         let (sockets, sockets_rx, _) = lossless("sockets", 1, Policy::Stall);
         let rows = (0..instruments).map(|n| (token(u32::from(n)), InstrumentIx(n)));
         let feed = Feed::new(FeedParts {
-            broker: Broker::Kite,
-            tokens: TokenTable::new(rows),
+            links: vec![LinkParts {
+                broker: Broker::Kite,
+                source: 0,
+                kind: LinkKind::Prices,
+                tokens: TokenTable::new(rows),
+                instruments: (0..instruments).map(InstrumentIx).collect(),
+                silence_ns_max: u64::MAX,
+            }],
             instruments: usize::from(instruments),
-            sockets: sockets_rx,
+            sockets: vec![sockets_rx],
+            polls: None,
+            policy: FailoverPolicy::default(),
+            exchange_age_ns_max: i64::MAX,
+            board: FeedParts::board_for(1, usize::from(instruments)),
             ticks: ticks_tx,
             updates: lossless("updates", 1, Policy::Stall).0,
             events: counted("events", 16).0,
             recorder: None,
             meter: None,
-            silence_ns_max: u64::MAX,
         });
         let units = (0..instruments).map(|number| {
             Unit::new(UnitPlan {
@@ -153,6 +163,7 @@ impl Line {
                 short: ShortBar::Keep,
                 bank: BankPlan::new(),
                 sessions: vec![session()],
+                warm_bars_min: 0,
             })
         });
         let at = Stamp {

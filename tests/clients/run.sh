@@ -1,15 +1,26 @@
 #!/usr/bin/env bash
-# Trades against `tezi venue` with the brokers' own clients, unmodified: the wire of each broker against the client it
-# has published.
-#   tests/clients/run.sh [tezi binary]
-# Clients are installed into target/clients from the package indexes and kept between runs.
+# Trades against `tezi venue` with the brokers' official clients, unmodified: Python's, and Kite's for JavaScript.
+#   tests/clients/run.sh [tezi binary [wire ...]]      wires: kite dhan openalgo kite-js
+# The clients are installed into target/clients from the package indexes, one folder each, and kept between runs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python3}
-home=$(mkdir -p "${CARGO_TARGET_DIR:-target}/clients" && cd "${CARGO_TARGET_DIR:-target}/clients" && pwd)
+home=${CARGO_TARGET_DIR:-target}/clients
+js=5.3.0
+
+# Package and module of a wire's client; the script is WIRE_client.py.
+client_of() {
+    case $1 in
+    kite) echo "kiteconnect==5.2.2 kiteconnect" ;;
+    dhan) echo "dhanhq==2.3.0 dhanhq" ;;
+    openalgo) echo "openalgo==1.0.47 openalgo" ;;
+    *) echo "no client of $1 is known" >&2 && return 1 ;;
+    esac
+}
 
 if [ $# -gt 0 ]; then
     tezi=$1
+    shift
 else
     cargo build --quiet --bin tezi
     tezi=${CARGO_TARGET_DIR:-target}/debug/tezi
@@ -20,14 +31,13 @@ venue=
 stop() {
     if [ -n "$venue" ] && kill -INT "$venue" 2>/dev/null; then wait "$venue" || true; fi
     venue=
-    rm -f "$work"/*
 }
 trap 'stop; rm -rf "$work"' EXIT
 
-# Starts a venue with further arguments and waits until it listens. Sped up so that ticks come quickly; the limits are
-# tested elsewhere and would only slow this down.
+# Starts a venue and waits until it listens. Sped up so that ticks come quickly; the limits are tested elsewhere and would
+# only slow this down.
 start() {
-    stop
+    rm -f "$work/ready.json"
     "$tezi" venue --speed 20 --rate-limit off --ca-out "$work/ca.pem" --ready-file "$work/ready.json" \
         --log "$work/truth.jsonl" "$@" >"$work/out" &
     venue=$!
@@ -38,40 +48,47 @@ start() {
     done
 }
 
-# Installs one package into a virtual environment of its own; fails when there is no Python.
-python_package() {
-    local name=$1 version=$2
+trade() {
+    local wire=$1 package module
     if ! command -v "$python" >/dev/null; then
-        echo "SKIPPED $name: no $python"
-        return 1
+        echo "SKIPPED the client of $wire: no $python"
+        return
     fi
-    if ! "$home/$name/bin/python" -c "import importlib.metadata as m; assert m.version('$name') == '$version'" 2>/dev/null; then
-        "$python" -m venv --clear "$home/$name"
-        "$home/$name/bin/pip" install --quiet --disable-pip-version-check "$name==$version"
+    read -r package module <<<"$(client_of "$wire")"
+    if ! "$home/$wire/bin/python" -c "import $module" 2>/dev/null; then
+        mkdir -p "$home"
+        "$python" -m venv "$home/$wire"
+        "$home/$wire/bin/pip" install --quiet --disable-pip-version-check "$package"
     fi
+    # REST checks the certificate against this root, and so do the WebSockets of all but Kite's, which check none, ever.
+    # OpenAlgo is plain on one's own machine, and has no certificate.
+    local tls=("REQUESTS_CA_BUNDLE=$work/ca.pem" "SSL_CERT_FILE=$work/ca.pem")
+    if [ "$wire" = openalgo ]; then
+        tls=()
+        start --wire "$wire" --plain
+    else
+        start --wire "$wire"
+    fi
+    timeout 120 env "${tls[@]}" "$home/$wire/bin/python" "tests/clients/${wire}_client.py" "$work/ready.json"
+    stop
 }
 
-if python_package kiteconnect 5.2.2; then
-    start
-    # The REST side checks the certificate against this root; the official ticker checks none, ever.
-    REQUESTS_CA_BUNDLE=$work/ca.pem SSL_CERT_FILE=$work/ca.pem \
-        timeout 120 "$home/kiteconnect/bin/python" tests/clients/kite_client.py "$work/ready.json"
-fi
-
-if python_package openalgo 1.0.47; then
-    # Plain, as OpenAlgo is on one's own machine.
-    start --wire openalgo --plain
-    timeout 120 "$home/openalgo/bin/python" tests/clients/openalgo_client.py "$work/ready.json"
-fi
-
-if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-    echo "SKIPPED kiteconnect (JavaScript): no node with npm; install Node.js 18 or later"
-else
-    js=$home/kiteconnect-js
-    if ! grep -q '"version": "5.3.0"' "$js/node_modules/kiteconnect/package.json" 2>/dev/null; then
-        mkdir -p "$js"
-        npm install --prefix "$js" --silent --no-audit --no-fund --no-save kiteconnect@5.3.0
+trade_js() {
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        echo "SKIPPED Kite's JavaScript client: no node with npm; install Node.js 18 or later"
+        return
     fi
-    start
-    KITE_JS=$js NODE_EXTRA_CA_CERTS=$work/ca.pem timeout 120 node tests/clients/kite_client.mjs "$work/ready.json"
-fi
+    if ! grep -q "\"version\": \"$js\"" "$home/kite-js/node_modules/kiteconnect/package.json" 2>/dev/null; then
+        mkdir -p "$home/kite-js"
+        npm install --prefix "$home/kite-js" --silent --no-audit --no-fund --no-save "kiteconnect@$js"
+    fi
+    start --wire kite
+    KITE_JS=$(cd "$home/kite-js" && pwd) NODE_EXTRA_CA_CERTS=$work/ca.pem \
+        timeout 120 node tests/clients/kite_client.mjs "$work/ready.json"
+    stop
+}
+
+[ $# -gt 0 ] || set -- kite dhan openalgo kite-js
+for wire; do
+    if [ "$wire" = kite-js ]; then trade_js; else trade "$wire"; fi
+done

@@ -155,16 +155,20 @@ impl Venue {
         found
     }
 
-    /// What the venue itself says happened, asked over its own TLS.
+    /// What the venue itself says happened.
     pub(crate) fn truth(&self) -> Value {
+        serde_json::from_slice(&self.get("/sim/truth")).expect("JSON")
+    }
+
+    /// A page of the venue, asked for over its own TLS.
+    pub(crate) fn get(&self, path: &str) -> Vec<u8> {
         let url = Url::parse(text(&self.ready["rest"])).expect("an address");
         let root = self.ready["ca_file"].as_str().map(Path::new);
         let tls = tls::client_config(root).expect("the venue's root");
         let mut connection =
             HttpConnection::connect_large(&url, &tls, PATIENCE).expect("the venue answers");
-        let request = b"GET /sim/truth HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
-        let reply = connection.call(request).expect("a reply");
-        serde_json::from_slice(&reply.body).expect("JSON")
+        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+        connection.call(request.as_bytes()).expect("a reply").body
     }
 }
 

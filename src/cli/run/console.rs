@@ -4,7 +4,6 @@ use super::names::Names;
 use crate::control::dial::{Dialled, Want};
 use crate::hot::decide::DecideEvent;
 use crate::hot::evaluate::Skip;
-use crate::hot::feed::FeedEvent;
 use crate::hot::gateway::GatewayEvent;
 use crate::journal::Entry;
 use crate::model::time::clock_text;
@@ -251,27 +250,6 @@ impl Console<'_> {
         }
     }
 
-    pub(in crate::cli) fn feed(&mut self, event: &FeedEvent) {
-        match event {
-            FeedEvent::Live => self.line("feed", "feed is live", &json!({ "state": "live" })),
-            FeedEvent::Lost(why) => {
-                let why = why.to_string();
-                self.line(
-                    "feed",
-                    &format!("feed lost: {why}"),
-                    &json!({ "state": "lost", "why": why }),
-                );
-            }
-            FeedEvent::VenueError(why) => {
-                self.line(
-                    "feed",
-                    &format!("the broker says: {why}"),
-                    &json!({ "error": why }),
-                );
-            }
-        }
-    }
-
     pub(in crate::cli) fn gateway(&mut self, event: &GatewayEvent) {
         let text = match event {
             GatewayEvent::ConnectionLost => {
@@ -327,7 +305,7 @@ impl Console<'_> {
 
     pub(in crate::cli) fn dialled(&mut self, news: &Dialled) {
         let what = |want: &Want| match want {
-            Want::Feed => "feed",
+            Want::Feed(_) => "feed",
             Want::OrderConnection => "order connection",
         };
         match news {
@@ -349,6 +327,11 @@ impl Console<'_> {
                     &json!({ "what": what(want), "state": "failed", "why": why }),
                 );
             }
+            Dialled::BackupDead(why) => self.line(
+                "alarm",
+                &format!("ALARM the backup's session is dead, prices come from one broker: {why}"),
+                &json!({ "why": why }),
+            ),
             Dialled::SessionDead(why) => {
                 self.line(
                     "alarm",

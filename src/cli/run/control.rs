@@ -4,6 +4,7 @@
 use super::Args;
 use super::console::Console;
 use super::decisions::Explainer;
+use super::feeds::{self, Feeds};
 use super::journal::Journal;
 use super::prepare::{Prepared, sim_clock};
 use super::recording::Recording;
@@ -18,10 +19,10 @@ use crate::control::dial::{Dialled, Want};
 use crate::control::guard::Wish;
 use crate::hot::feed::FeedEvent;
 use crate::hot::gateway::GatewayEvent;
-use crate::model::{Cause, Command, MonoNanos, OrderState, TradingState, WallNanos};
+use crate::model::{Cause, Command, LinkIx, MonoNanos, OrderState, TradingState, WallNanos};
 use crate::pipeline::Engine;
 use crate::pipeline::inquiry::News;
-use crate::ring::LaneView;
+use crate::ring::{LaneView, LinkState};
 use crate::runtime::watchdog::Bark;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -72,6 +73,10 @@ pub(super) struct Control {
     asked_sim: MonoNanos,
     /// When histograms were last taken.
     collected: MonoNanos,
+    feeds: Feeds,
+    /// Links of a backup whose session is dead: not dialled again.
+    dead_links: Vec<LinkIx>,
+    shown: MonoNanos,
     progress: Option<ProgressBar>,
     strategies: Vec<String>,
     /// Why nothing is rehearsed, or not any more.
@@ -80,6 +85,8 @@ pub(super) struct Control {
 
 /// How often histograms are taken from the hot threads: each is 200 kB that pass through the caches.
 const COLLECT_NS: u64 = 5_000_000_000;
+/// How often the door learns how the links are.
+const SHOW_NS: u64 = 500_000_000;
 /// Every turn takes a core from somebody; 20 ms keep the console live and the journal close behind.
 const PERIOD: Duration = Duration::from_millis(20);
 /// A simulated venue that cannot be reached this often is gone: the process has ended.
@@ -122,13 +129,19 @@ impl Control {
         let filled_before = earlier.iter().filter(is_filled).count();
         let open = Open::of(earlier);
         let tape = match &args.record {
-            Some(path) => Some(Recording::begin(path, &prepared.header, &prepared.history)?),
+            Some(path) => Some(Recording::begin(
+                path,
+                prepared.armoury.broker,
+                &prepared.header,
+                &prepared.history,
+            )?),
             None => None,
         };
         let progress = progress(args, prepared.day_open, prepared.day_end);
         let connections = prepared.armoury.settings.connections;
         let close_grace_ns = prepared.armoury.settings.close_grace_ns;
         let engine = crate::pipeline::start(prepared.armoury, prepared.start)?;
+        let feeds = Feeds::of(&engine, &prepared.names);
         Ok(Self {
             engine,
             journal: prepared.journal,
@@ -148,6 +161,9 @@ impl Control {
             failures: 0,
             asked_sim: MonoNanos(0),
             collected: MonoNanos(0),
+            feeds,
+            dead_links: Vec::new(),
+            shown: MonoNanos(0),
             progress,
             strategies: prepared.names.strategies,
             rehearsals_over: prepared.no_rehearsals.map(str::to_owned),
@@ -193,18 +209,16 @@ impl Control {
                     self.links += 1;
                     // The feed comes last: no decision before its orders could leave.
                     if self.links == self.connections {
-                        self.engine.wants.send(Want::Feed).ok();
+                        self.engine.wants.ask_feeds();
                     }
                 }
-                Dialled::Up(Want::Feed, _) => self.failures = 0,
+                Dialled::Up(Want::Feed(_), _) => self.failures = 0,
                 // The feed is not asked for before the order connections are open, so until then their
                 // failures are what tells that the venue is gone.
-                Dialled::Failed(want, _, _)
-                    if *want == Want::Feed || self.links < self.connections =>
-                {
+                Dialled::Failed(want, _, _) if self.tells_of_the_venue(*want) => {
                     self.failures += 1;
                 }
-                Dialled::Failed(Want::OrderConnection | Want::Feed, _, _) => {}
+                Dialled::Failed(..) | Dialled::BackupDead(_) => {}
                 Dialled::SessionDead(_) => end = Some(End::SessionDead),
             }
             speak(console, &mut |console| console.dialled(&news));
@@ -213,11 +227,24 @@ impl Control {
             end = Some(End::VenueGone);
         }
         while let Some(event) = self.engine.outlets.feed.pop() {
-            if matches!(event, FeedEvent::Lost(_)) {
-                self.engine.wants.send(Want::Feed).ok();
+            match &event {
+                FeedEvent::SessionDead(link) if self.feeds.is_primary(*link) => {
+                    end = Some(End::SessionDead);
+                }
+                FeedEvent::SessionDead(link) => self.dead_links.push(*link),
+                FeedEvent::Lost(link, _)
+                    if end != Some(End::SessionDead) && !self.dead_links.contains(link) =>
+                {
+                    self.engine.wants.ask(Want::Feed(*link));
+                }
+                _ => {}
             }
-            speak(console, &mut |console| console.feed(&event));
+            speak(console, &mut |console| self.feeds.tell(&event, console));
         }
+        while let Ok(news) = self.engine.outlets.polling.try_recv() {
+            speak(console, &mut |console| feeds::tell_polling(&news, console));
+        }
+        self.show_links();
         while let Some(event) = self.engine.outlets.decide.pop() {
             speak(console, &mut |console| console.decide(&event));
             self.explainer.hear(&event);
@@ -245,7 +272,7 @@ impl Control {
         while let Some(event) = self.engine.outlets.gateway.pop() {
             match event {
                 GatewayEvent::ConnectionLost => {
-                    self.engine.wants.send(Want::OrderConnection).ok();
+                    self.engine.wants.ask(Want::OrderConnection);
                 }
                 GatewayEvent::SessionDead => end = Some(End::SessionDead),
                 GatewayEvent::NotSynced => {
@@ -307,7 +334,23 @@ impl Control {
         end
     }
 
-    /// Syncs the journal behind the hot thread and keeps one segment prepared ahead of it.    /// Syncs the journal behind the hot thread and keeps one segment prepared ahead of it.
+    /// True when a failed attempt says that the venue itself may be gone: before the order connections are open, and
+    /// where no other broker sends prices.
+    fn tells_of_the_venue(&self, want: Want) -> bool {
+        let is_alone = self.feeds.brokers() < 2;
+        (matches!(want, Want::Feed(_)) && is_alone) || self.links < self.connections
+    }
+
+    /// Lets the door say how the links are.
+    fn show_links(&mut self) {
+        let now = self.engine.clock.mono();
+        if now.since(self.shown) >= SHOW_NS {
+            self.shown = now;
+            self.hand.show(self.feeds.status(&self.engine.links, now));
+        }
+    }
+
+    /// Syncs the journal behind the hot thread and keeps one segment prepared ahead of it.
     fn sync(&mut self) -> Result<(), Failure> {
         let written = self.engine.lanes.last().map_or(0, LaneView::pushed);
         let now = self.engine.clock.mono();
@@ -316,10 +359,11 @@ impl Control {
 
     /// Writes what the engine handed to the recorder.
     fn record(&mut self) -> Result<(), Failure> {
+        let now = self.engine.clock.mono();
         let recorders = &mut self.engine.outlets.recorders;
         self.tape
             .as_mut()
-            .map_or(Ok(()), |tape| tape.drain(recorders))
+            .map_or(Ok(()), |tape| tape.drain(recorders, now))
     }
 
     /// True when the day is over: by the clock, or because the simulated venue says so.
@@ -332,7 +376,9 @@ impl Control {
             return Some(End::Closed);
         }
         const ASK_NS: u64 = 250_000_000;
-        if self.is_simulated && now.mono.since(self.asked_sim) > ASK_NS {
+        // One that does not answer would keep control from everything else.
+        let is_there = self.engine.links.get(LinkIx(0)).state != LinkState::Down;
+        if self.is_simulated && is_there && now.mono.since(self.asked_sim) > ASK_NS {
             self.asked_sim = now.mono;
             let clock = sim_clock(&mut self.twin).ok()?;
             if clock.get("ended").and_then(Value::as_bool) == Some(true) {

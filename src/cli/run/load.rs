@@ -1,7 +1,7 @@
 //! The configuration of a run: the file, what a simulated venue says of itself, and the door to live trading.
 
 use crate::cli::Failure;
-use crate::config::Config;
+use crate::config::{Config, VenueConfig};
 use crate::model::Secret;
 use crate::venue::Broker;
 use crate::venue::session::Credentials;
@@ -26,7 +26,7 @@ pub(in crate::cli) fn load(
                 "--venue-ready is for a simulated venue; venue.simulated is false".to_owned(),
             ));
         }
-        take_ready(&mut config, path)?;
+        take_ready(&mut config.venue, path)?;
     }
     guard(&config, execute)?;
     Ok(config)
@@ -77,21 +77,36 @@ pub(in crate::cli) fn take_ready_file(path: &Path) -> Result<Ready, Failure> {
     })
 }
 
-fn take_ready(config: &mut Config, path: &Path) -> Result<(), Failure> {
+fn take_ready(venue: &mut VenueConfig, path: &Path) -> Result<(), Failure> {
     let ready = take_ready_file(path)?;
-    if ready.broker != config.venue.broker {
+    if ready.broker != venue.broker {
         return Err(Failure::Usage(format!(
-            "the venue of {} speaks the wire of {}, and venue.kind is {}",
+            "the venue of {} speaks the wire of {}, and the configuration's kind is {}",
             path.display(),
             ready.broker.name(),
-            config.venue.broker.name()
+            venue.broker.name()
         )));
     }
-    config.venue.rest = ready.rest;
-    config.venue.ticker = ready.ticker;
-    config.venue.login = ready.login;
-    config.venue.ca_file = ready.ca_file;
+    venue.rest = ready.rest;
+    venue.ticker = ready.ticker;
+    venue.login = ready.login;
+    venue.ca_file = ready.ca_file;
     Ok(())
+}
+
+/// Joins the backup of a configuration with a second simulated venue's ready file.
+///
+/// # Errors
+///
+/// [`Failure::Usage`] when there is no simulated backup, [`Failure::Input`] for the file.
+pub(in crate::cli) fn take_backup(config: &mut Config, file: Option<&Path>) -> Result<(), Failure> {
+    match (file, &mut config.backup) {
+        (None, _) => Ok(()),
+        (Some(path), Some(backup)) if backup.simulated => take_ready(backup, path),
+        (Some(_), _) => Err(Failure::Usage(
+            "--backup-ready needs a [backup] table with simulated = true".to_owned(),
+        )),
+    }
 }
 
 /// Simulation is the default; live trading needs a flag and a stanza and a matching account.

@@ -11,6 +11,7 @@
 pub(in crate::cli) mod console;
 mod control;
 pub(in crate::cli) mod decisions;
+mod feeds;
 pub(in crate::cli) mod journal;
 pub(in crate::cli) mod load;
 pub(in crate::cli) mod names;
@@ -48,6 +49,12 @@ pub struct Args {
     /// Take address, root certificate and credentials from a simulated venue's --ready-file.
     #[arg(long, value_name = "FILE")]
     venue_ready: Option<PathBuf>,
+    /// The same of a second simulated venue, for the [backup] table.
+    #[arg(long, value_name = "FILE")]
+    backup_ready: Option<PathBuf>,
+    /// Open no socket for prices: ask for quotes, within the broker's rate.
+    #[arg(long)]
+    no_websocket: bool,
     /// Trade live: needs venue.simulated = false and venue.account in the configuration.
     #[arg(long)]
     execute: bool,
@@ -57,6 +64,9 @@ pub struct Args {
     /// Record every frame and every input of the deciding stage here.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Leave the broker's raw frames out of the recording: it takes a tenth of the room, and replays the same.
+    #[arg(long, requires = "record")]
+    no_frames: bool,
     /// Threads: split, fused (the configuration decides otherwise).
     #[arg(long, value_parser = ["split", "fused"])]
     topology: Option<String>,
@@ -83,7 +93,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
-    let config = load::load(&args.config, args.venue_ready.as_deref(), args.execute)?;
+    let mut config = load::load(&args.config, args.venue_ready.as_deref(), args.execute)?;
+    load::take_backup(&mut config, args.backup_ready.as_deref())?;
     let prepared = prepare::prepare(&config, args, &interrupted)?;
     let mut stdout = std::io::stdout().lock();
     let mut console = Console {

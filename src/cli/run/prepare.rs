@@ -1,10 +1,10 @@
 //! Everything before the first thread: session, instruments, history, stages' parts, first journal file.
 
-use super::Args;
 use super::decisions::{Explainer, run_names};
 use super::journal::{Journal, new_segment, sync_of};
 use super::names::Names;
 use super::summary::resident_mib;
+use super::{Args, pause};
 use crate::cli::Failure;
 use crate::cli::hand::Hand;
 use crate::cli::resume::{Before, Resumed, resume};
@@ -13,7 +13,9 @@ use crate::control::Desk;
 use crate::model::WallNanos;
 use crate::net::try_busy_poll;
 use crate::pipeline::arm::{self, TapeHeader};
-use crate::pipeline::{Start, day as trading_day, describe};
+use crate::pipeline::backup::{cross_check, open_backup};
+use crate::pipeline::history::{self, Warmed};
+use crate::pipeline::{Start, day as trading_day, describe, resolve};
 use crate::runtime::lock::lock_memory;
 use crate::runtime::machine::Root;
 use crate::runtime::{Clock, IdleMode, MarketTime, RealTime, Topology, realtime, topology};
@@ -46,7 +48,9 @@ pub(super) struct Prepared {
 /// The class a fault before the first thread belongs to.
 pub(in crate::cli) fn arm_failure(fault: &arm::ArmFault) -> Failure {
     match fault {
-        arm::ArmFault::Desk(_) | arm::ArmFault::Net(_) => Failure::Venue(fault.to_string()),
+        arm::ArmFault::Desk(_) | arm::ArmFault::Net(_) | arm::ArmFault::Masters(_) => {
+            Failure::Venue(fault.to_string())
+        }
         arm::ArmFault::Template { .. } | arm::ArmFault::Unfit(_) | arm::ArmFault::Unknown(_) => {
             Failure::Usage(fault.to_string())
         }
@@ -74,11 +78,21 @@ pub(super) fn prepare(
     let (mut desk, tls) = arm::open_desk(config).map_err(fail)?;
     let (market, now) = market_time(config, &mut desk)?;
     let day = now.day();
-    let instruments = arm::resolve(&mut desk, config, day).map_err(fail)?;
+    let resolved = resolve::resolve(&mut desk, config, (day, now)).map_err(fail)?;
+    let instruments = resolved.instruments;
     let doubts = trading_day::check(&config.market, &instruments, day).map_err(fail)?;
     let mut assembly = arm::assemble(config, &instruments, day).map_err(fail)?;
-    let history =
-        arm::warm(&mut desk, config, &instruments, &mut assembly.units, now).map_err(fail)?;
+    let units = &mut assembly.units;
+    let Warmed {
+        given: history,
+        news: told,
+    } = history::warm(&mut desk, config, &instruments, units, (now, pause)).map_err(fail)?;
+    let mut backup = open_backup(config, &instruments).map_err(fail)?;
+    let checked = backup.as_mut().map(|backup| {
+        let watched: Vec<_> = assembly.units.iter().map(|unit| unit.instrument).collect();
+        let most = config.feed.failover.divergence_basis_points;
+        cross_check(&mut desk, backup, (&instruments, &watched), most)
+    });
     let names = Names::of(&instruments, &assembly);
     let sessions = assembly
         .strategies
@@ -111,7 +125,7 @@ pub(super) fn prepare(
         tail,
         mut news,
     } = resume(&mut desk, &before)?;
-    news.splice(0..0, doubts);
+    news.splice(0..0, resolved.news.into_iter().chain(doubts).chain(told));
     let header = TapeHeader {
         config: std::fs::read_to_string(&args.config)?,
         instruments: instruments.clone(),
@@ -123,6 +137,15 @@ pub(super) fn prepare(
     let twin = desk.twin();
     let mut armoury =
         arm::armoury(config, (desk, tls), instruments, assembly, &header).map_err(fail)?;
+    armoury.backup = backup;
+    armoury.uses_sockets = !args.no_websocket;
+    if !matches!(
+        market,
+        MarketTime::Real | MarketTime::Feed { speed_milli: 1_000 }
+    ) {
+        // The exchange's stamps are of another time than ours.
+        armoury.settings.exchange_age_ns_max = i64::MAX;
+    }
     if let MarketTime::Feed { speed_milli } = market
         && speed_milli > 1_000
     {
@@ -159,6 +182,7 @@ pub(super) fn prepare(
             now,
             sync: sync_of(config),
             records: args.record.is_some(),
+            frames: args.record.is_some() && !args.no_frames,
             rehearse_ns: config.engine.rehearse_ns,
             realtime: realtime.ok().flatten(),
         },
@@ -170,7 +194,10 @@ pub(super) fn prepare(
         trouble,
         twin,
         hand,
-        news,
+        news: news
+            .into_iter()
+            .chain(checked.into_iter().flatten())
+            .collect(),
         is_simulated: config.venue.simulated,
         day_end: sessions.iter().map(crate::model::Session::close).max(),
         day_open: sessions.iter().map(crate::model::Session::open).min(),

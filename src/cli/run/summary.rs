@@ -221,7 +221,7 @@ fn compare(stopped: &Stopped, facts: &Facts<'_>) -> Compared {
         let theirs = found
             .net
             .iter()
-            .filter(|position| position.symbol == row.symbol)
+            .filter(|position| position.token == row.token)
             .fold(NetQty::FLAT, |sum, position| {
                 sum.saturating_add(position.net)
             });

@@ -3,7 +3,9 @@
 use crate::cli::Failure;
 use crate::config::Config;
 use crate::control::Desk;
-use crate::model::{Day, Exchange, Instrument, InstrumentTable, Kind, Qty, Right};
+use crate::model::{Day, Exchange, Instrument, InstrumentTable, Kind, Right, WallNanos};
+use crate::pipeline::resolve::contracts;
+use crate::store::master::MasterRow;
 
 /// Names shown beside one that is not listed.
 const NEAREST: usize = 3;
@@ -13,8 +15,8 @@ pub(super) fn find(
     desk: &mut Desk,
     config: &Config,
     (call, put): (&str, &str),
-    day: Day,
-) -> Result<InstrumentTable, Failure> {
+    (day, now): (Day, WallNanos),
+) -> Result<(InstrumentTable, Vec<String>), Failure> {
     for (symbol, right) in [(call, Right::Call), (put, Right::Put)] {
         if let Some(expiry) = expiry_of(config, symbol).filter(|expiry| *expiry < day) {
             return Err(Failure::Usage(format!(
@@ -31,6 +33,7 @@ pub(super) fn find(
     }
     let exchanges = [call, put].map(|symbol| exchange_of(config, symbol, day));
     let mut rows: Vec<Instrument> = Vec::new();
+    let mut news = Vec::new();
     for (at, exchange) in exchanges.into_iter().enumerate() {
         if exchanges
             .get(..at)
@@ -38,13 +41,11 @@ pub(super) fn find(
         {
             continue;
         }
-        let is_option = |row: &Instrument| matches!(row.kind, Kind::Option { .. });
-        let found = desk.instruments(exchange, is_option, |contract| {
-            let rules = config.market.contract(contract.underlying, day);
-            let most = rules.map_or(contract.lot.0.saturating_mul(10), |rules| rules.qty_max.0);
-            Qty(most - most % contract.lot.0.max(1))
-        });
-        rows.extend(found.map_err(|fault| Failure::Venue(fault.to_string()))?);
+        let is_option = |row: &MasterRow<'_>| matches!(row.kind, Kind::Option { .. });
+        let (found, told) = contracts(desk, config, exchange, (day, now), is_option)
+            .map_err(|fault| Failure::Venue(fault.to_string()))?;
+        rows.extend(found);
+        news.extend(told);
     }
     let call = listed(&rows, call, Right::Call, day).map_err(Failure::Usage)?;
     let put = listed(&rows, put, Right::Put, day).map_err(Failure::Usage)?;
@@ -54,7 +55,7 @@ pub(super) fn find(
             call.symbol, call.underlying, put.symbol, put.underlying
         )));
     }
-    Ok(InstrumentTable::new(vec![call.clone(), put.clone()]))
+    Ok((InstrumentTable::new(vec![call.clone(), put.clone()]), news))
 }
 
 const fn ending(right: Right) -> &'static str {
@@ -146,7 +147,7 @@ fn listed<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{InstrumentIx, Price, Token};
+    use crate::model::{InstrumentIx, Price, Qty, Token};
 
     fn row(symbol: &str, right: Right, expiry: Day) -> Instrument {
         Instrument {

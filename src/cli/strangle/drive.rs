@@ -228,7 +228,9 @@ impl Driver {
             match news {
                 Dialled::Up(..) => turn.links += 1,
                 Dialled::Failed(_, why, _) => teller.say(&format!("no order connection: {why}")),
-                Dialled::SessionDead(_) => self.batches.stop(End::SessionDead),
+                Dialled::SessionDead(_) | Dialled::BackupDead(_) => {
+                    self.batches.stop(End::SessionDead);
+                }
             }
         }
         while let Some(event) = self.engine.events.pop() {

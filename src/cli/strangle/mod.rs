@@ -167,11 +167,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         reads::start_market(&mut desk).map_err(|fault| Failure::Venue(fault.to_string()))?;
     }
     let day = now.day();
-    let table = contracts::find(&mut desk, &config, (&args.call, &args.put), day)?;
+    let (table, news) = contracts::find(&mut desk, &config, (&args.call, &args.put), (day, now))?;
     let doubts = crate::pipeline::day::check(&config.market, &table, day)
         .map_err(|fault| arm_failure(&fault))?;
-    for doubt in &doubts {
-        teller.say(doubt);
+    for line in news.iter().chain(&doubts) {
+        teller.say(line);
     }
     let lot = [0, 1].map(|ix| table.get(InstrumentIx(ix)).map_or(Qty(0), |row| row.lot));
     teller.say(&format!(

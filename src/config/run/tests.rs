@@ -257,12 +257,6 @@ fn a_wrong_key_is_named_with_its_place_and_what_is_allowed() {
             "[warmup] bars = 999: a whole number from 1000 to 20000",
         ),
         (
-            "source = \"venue\"",
-            "source = \"file\"",
-            "[warmup]",
-            "[warmup] file is missing",
-        ),
-        (
             "short_last     = \"keep\"",
             "short_last     = \"kep\"",
             "short_last",

@@ -6,6 +6,7 @@ use crate::model::TradingState;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A running engine answers within a millisecond; one that is stopped never does.
@@ -37,12 +38,8 @@ pub struct Told {
     pub error: Option<String>,
 }
 
-/// Sends one line, such as `kill the market is mad`, and waits for both replies.
-///
-/// # Errors
-///
-/// [`GuardFault::LongPath`]; [`GuardFault::Io`] when an engine is there and does not answer or does not understand.
-pub fn tell(place: &Place, line: &str) -> Result<Heard, GuardFault> {
+/// The answers of an engine, one line each; `None` when no engine runs on this account.
+fn ask(place: &Place, line: &str) -> Result<Option<Answers>, GuardFault> {
     let path = place.socket()?;
     let mut stream = match UnixStream::connect(&path) {
         Ok(stream) => stream,
@@ -52,7 +49,7 @@ pub fn tell(place: &Place, line: &str) -> Result<Heard, GuardFault> {
                 ErrorKind::NotFound | ErrorKind::ConnectionRefused
             ) =>
         {
-            return Ok(Heard::Nobody);
+            return Ok(None);
         }
         Err(error) => return Err(io(&path, "reach the engine")(error)),
     };
@@ -62,17 +59,51 @@ pub fn tell(place: &Place, line: &str) -> Result<Heard, GuardFault> {
         .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
         .and_then(|()| stream.write_all(line.as_bytes()))
         .map_err(io(&path, "tell the engine"))?;
-    let mut replies = BufReader::new(stream);
-    let mut next = || -> Result<Value, GuardFault> {
+    Ok(Some(Answers {
+        path,
+        lines: BufReader::new(stream),
+    }))
+}
+
+#[derive(Debug)]
+struct Answers {
+    path: PathBuf,
+    lines: BufReader<UnixStream>,
+}
+
+impl Answers {
+    fn next(&mut self) -> Result<Value, GuardFault> {
         let mut text = String::new();
-        replies
+        self.lines
             .read_line(&mut text)
-            .map_err(io(&path, "hear the engine's answer"))?;
-        let value: Value = serde_json::from_str(&text)
-            .map_err(|error| io(&path, "understand the engine's answer")(error.into()))?;
-        Ok(value)
+            .map_err(io(&self.path, "hear the engine's answer"))?;
+        serde_json::from_str(&text)
+            .map_err(|error| io(&self.path, "understand the engine's answer")(error.into()))
+    }
+}
+
+/// Asks a running engine what holds; `None` when none runs on this account.
+///
+/// # Errors
+///
+/// As [`tell`].
+pub fn status(place: &Place) -> Result<Option<Value>, GuardFault> {
+    ask(place, "status")?
+        .map(|mut answers| answers.next())
+        .transpose()
+}
+
+/// Sends one line, such as `kill the market is mad`, and waits for both replies.
+///
+/// # Errors
+///
+/// [`GuardFault::LongPath`]; [`GuardFault::Io`] when an engine is there and does not answer or does not understand.
+pub fn tell(place: &Place, line: &str) -> Result<Heard, GuardFault> {
+    let Some(mut answers) = ask(place, line)? else {
+        return Ok(Heard::Nobody);
     };
-    let first = next()?;
+    let path = answers.path.clone();
+    let first = answers.next()?;
     let state = |key: &str| {
         let text = first.get(key).and_then(Value::as_str);
         text.and_then(TradingState::parse)
@@ -87,7 +118,7 @@ pub fn tell(place: &Place, line: &str) -> Result<Heard, GuardFault> {
     let number = |key: &str| first.get(key).and_then(Value::as_u64).unwrap_or(0);
     let (pid, latched_ns) = (number("pid"), number("latched_ns"));
     // The latch is set; a second reply that does not come is a file nobody vouches for.
-    let second = next();
+    let second = answers.next();
     let written = second.as_ref().is_ok_and(|v| v["written"] == true);
     let error = match &second {
         Ok(value) => value

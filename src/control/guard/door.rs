@@ -26,6 +26,7 @@ use crate::runtime::Clock;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use signal_hook::SigId;
 use signal_hook::consts::{SIGUSR1, SIGUSR2};
@@ -102,7 +103,11 @@ pub struct Door {
     signals: Vec<SigId>,
     socket: PathBuf,
     thread: Option<JoinHandle<()>>,
+    shown: Shown,
 }
+
+/// What control last said of the links of the feed.
+type Shown = Arc<Mutex<Value>>;
 
 impl Door {
     /// Opens the door of an account whose lock is held.
@@ -145,7 +150,9 @@ impl Door {
         let (wish_out, wishes) = bounded(WISHES);
         let (note_out, notes) = bounded(WISHES);
         let stop = Arc::new(AtomicBool::new(false));
+        let shown = Shown::default();
         let keeper = Keeper {
+            shown: Arc::clone(&shown),
             guard: guard.clone(),
             clock: clock.clone(),
             listener,
@@ -169,7 +176,13 @@ impl Door {
             signals,
             socket,
             thread: Some(thread),
+            shown,
         })
+    }
+
+    /// What `status` says of the links of the feed from now on.
+    pub fn show(&self, links: Value) {
+        *self.shown.lock() = links;
     }
 
     /// The next wish nobody took yet.
@@ -207,6 +220,7 @@ struct Client {
 
 /// The thread's own.
 struct Keeper {
+    shown: Shown,
     guard: Guard,
     clock: Clock,
     listener: UnixListener,
@@ -425,6 +439,7 @@ impl Keeper {
             "state": self.guard.latch().get().name(),
             "file": { "state": kept.state.name(), "cause": kept.cause, "who": kept.who, "when": kept.when,
                       "why": kept.why, "damage": kept.damage },
+            "feed": self.shown.lock().clone(),
         })
     }
 }

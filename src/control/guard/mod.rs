@@ -21,7 +21,7 @@ pub mod latch;
 pub mod lock;
 mod place;
 
-pub use client::{Heard, Told, tell};
+pub use client::{Heard, Told, status, tell};
 pub use door::{Door, Wish};
 pub use latch::{Guard, Kept};
 pub use lock::{Lock, holder};

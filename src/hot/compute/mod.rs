@@ -23,6 +23,8 @@ pub struct UnitPlan {
     pub bank: BankPlan,
     /// Sessions of the instrument's segment, by day.
     pub sessions: Vec<Session>,
+    /// Closed bars it needs before it may open anything.
+    pub warm_bars_min: usize,
 }
 
 /// One strategy's view of one instrument.
@@ -35,6 +37,8 @@ pub struct Unit {
     bars: BarBuilder,
     bank: Bank,
     sessions: Vec<Session>,
+    warm_bars_min: usize,
+    bars_seen: usize,
 }
 
 /// What a tick did to a unit.
@@ -55,6 +59,8 @@ impl Unit {
             bars: BarBuilder::new(plan.timeframe, plan.short),
             bank: Bank::new(&plan.bank),
             sessions: plan.sessions,
+            warm_bars_min: plan.warm_bars_min,
+            bars_seen: 0,
         }
     }
 
@@ -101,7 +107,29 @@ impl Unit {
     /// Moves the indicators past a closed bar. A bar that is not sound is left out.
     #[inline]
     pub fn commit(&mut self, bar: &Bar) -> bool {
-        self.bank.commit(bar).is_ok()
+        let is_sound = self.bank.commit(bar).is_ok();
+        self.bars_seen = self.bars_seen.wrapping_add(usize::from(is_sound));
+        is_sound
+    }
+
+    /// True when it has seen as many closed bars as it needs before it may open anything.
+    pub const fn is_warm(&self) -> bool {
+        self.bars_seen >= self.warm_bars_min
+    }
+
+    /// Closed bars it has seen, history included.
+    pub const fn bars_seen(&self) -> usize {
+        self.bars_seen
+    }
+
+    /// Closed bars it needs before it may open anything.
+    pub const fn warm_bars_min(&self) -> usize {
+        self.warm_bars_min
+    }
+
+    /// The sessions it folds prices into, by day.
+    pub fn sessions(&self) -> &[Session] {
+        &self.sessions
     }
 
     /// The readings as they would be if `bar` closed now; moves nothing.

@@ -31,6 +31,11 @@ fn rig(room: usize) -> Rig {
 }
 
 fn rig_of(room: usize, entry: &str) -> Rig {
+    rig_after(0, room, entry)
+}
+
+/// The same, whose strategies need so many closed bars before they open anything.
+fn rig_after(warm_bars_min: usize, room: usize, entry: &str) -> Rig {
     let window = Window {
         open: DAY.at(OPEN),
         close: DAY.at(OPEN + 375 * MINUTE),
@@ -55,6 +60,7 @@ fn rig_of(room: usize, entry: &str) -> Rig {
             short: ShortBar::Keep,
             bank,
             sessions: vec![session],
+            warm_bars_min,
         }));
         plans.push(StrategyPlan {
             strategy,
@@ -348,4 +354,27 @@ fn a_bar_the_clock_closes_is_told_as_that_with_its_own_readings() {
         "{:?}",
         told[0].readings
     );
+}
+
+#[test]
+fn entries_begin_when_enough_bars_have_closed() {
+    let mut rig = rig_after(1, 64, "true");
+    rig.ticks.push(tick(0, 100)).expect("room");
+    rig.decide.work(&rig.clock);
+    assert!(rig.intents.pop().is_none(), "no bar has closed");
+    let mut told = Vec::new();
+    while let Some(event) = rig.events.pop() {
+        told.push(event);
+    }
+    let waits = |event: &DecideEvent| {
+        matches!(event, DecideEvent::Skipped(_, Action::Entry, Skip::NotWarm))
+    };
+    assert_eq!(
+        told.iter().filter(|event| waits(event)).count(),
+        2,
+        "each strategy says so"
+    );
+    rig.ticks.push(tick(15 * MINUTE, 101)).expect("room");
+    rig.decide.work(&rig.clock);
+    assert!(rig.intents.pop().is_some(), "the next tick enters");
 }

@@ -62,6 +62,14 @@ pub enum Skip {
     TooLate,
     /// Nothing is held that an exit could close.
     Flat,
+    /// Too few bars of history for an entry.
+    NotWarm,
+    /// The watched instrument was not heard lately.
+    Stale,
+    /// Two sources differ on a price the entry would be based on.
+    Diverges,
+    /// A price the entry would be based on is old by the exchange's own stamp.
+    Late,
 }
 
 impl Skip {
@@ -73,6 +81,10 @@ impl Skip {
             Self::PyramidsDone => "additions used up",
             Self::TooLate => "too close to the close",
             Self::Flat => "nothing to close",
+            Self::NotWarm => "not warm: too few bars of history",
+            Self::Stale => "no fresh price of what is watched",
+            Self::Diverges => "the sources differ on the price",
+            Self::Late => "the price is old by the exchange's time",
         }
     }
 }
@@ -106,6 +118,8 @@ struct Run {
     exit: Option<Exiting>,
     /// What was skipped last in this bar: it is told once.
     skipped: Option<(Action, Skip)>,
+    /// False while there are too few bars for an entry.
+    is_warm: bool,
 }
 
 /// An exit that stands: when it may be tried again, and how often it was refused.
@@ -199,6 +213,7 @@ impl Evaluate {
             rests: false,
             exit: None,
             skipped: None,
+            is_warm: true,
         };
         Self {
             runs: plans.into_iter().map(run).collect(),
@@ -393,6 +408,13 @@ impl Evaluate {
         }
     }
 
+    /// Says whether a strategy has seen enough bars for entries; it has until told otherwise.
+    pub fn set_warm(&mut self, strategy: StrategyIx, is_warm: bool) {
+        if let Some(run) = self.runs.get_mut(strategy.at()) {
+            run.is_warm = is_warm;
+        }
+    }
+
     /// How many strategies it decides for.
     pub fn strategies(&self) -> usize {
         self.runs.len()
@@ -465,8 +487,19 @@ impl Evaluate {
         };
         let plan = &run.plan;
         let is_exit = action == Action::Exit;
+        if !is_exit && !run.is_warm {
+            return Err(Skip::NotWarm);
+        }
         if !is_exit && occasion.tick.exchange_time >= occasion.close.offset(-plan.entry_cutoff_ns) {
             return Err(Skip::TooLate);
+        }
+        if !is_exit {
+            let watched = latest(occasion.tick.instrument);
+            let age = occasion.tick.received.since(watched.received);
+            if watched.merged != 0 && age > plan.quote_age_ns_max {
+                return Err(Skip::Stale);
+            }
+            doubt(occasion.tick)?;
         }
         if action == Action::Pyramid && run.pyramids >= plan.pyramids_max {
             return Err(Skip::PyramidsDone);
@@ -506,6 +539,9 @@ impl Evaluate {
             let age = occasion.tick.received.since(quote.received);
             if !is_exit && (quote.merged == 0 || age > plan.quote_age_ns_max) {
                 return Err(Skip::NoQuote);
+            }
+            if !is_exit {
+                doubt(&quote)?;
             }
             let step = plan
                 .leg_ticks
@@ -669,6 +705,19 @@ impl Evaluate {
             }
         }
     }
+}
+
+/// Refuses an entry on a price that is in doubt.
+#[inline]
+fn doubt(tick: &Tick) -> Result<(), Skip> {
+    if !tick.source.is_doubtful() {
+        return Ok(());
+    }
+    Err(if tick.source.is_late() {
+        Skip::Late
+    } else {
+        Skip::Diverges
+    })
 }
 
 impl Run {

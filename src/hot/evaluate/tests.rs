@@ -5,7 +5,7 @@ use super::*;
 use crate::indicators::BankPlan;
 use crate::model::ids::TagParts;
 use crate::model::{
-    Day, Denial, Fill, LegRole, NetQty, OrderId, RejectClass, ReportSource, time::SECOND,
+    Day, Denial, Fill, LegRole, NetQty, OrderId, Origin, RejectClass, ReportSource, time::SECOND,
 };
 use crate::rules::conditions::LevelPlan;
 use crate::rules::strategy::StrategyText;
@@ -116,6 +116,39 @@ impl Bench {
         self.evaluate.evaluate(strategy, &occasion, |_| quote).0
     }
 
+    /// A bar that closes on prices that may be in doubt; `age_ns` is how long ago the watched instrument was heard.
+    fn see_doubtful(
+        &mut self,
+        close: i64,
+        (watched, legs): (Origin, Origin),
+        age_ns: u64,
+    ) -> Verdict {
+        self.now += 100 * EXIT_WAIT_NS;
+        let tick = |source: Origin, age_ns: u64| Tick {
+            last: Price::from_rupees(50),
+            received: MonoNanos(self.now.saturating_sub(age_ns)),
+            merged: 1,
+            source,
+            ..Tick::default()
+        };
+        let bar = Bar {
+            close: Price::from_rupees(close),
+            ..Bar::default()
+        };
+        let occasion = Occasion {
+            bar_closes: true,
+            slots: &[],
+            bar: &bar,
+            tick: &tick(watched, 0),
+            close: WallNanos(i64::MAX),
+        };
+        let latest = |instrument: InstrumentIx| match instrument {
+            InstrumentIx(0) => tick(watched, age_ns),
+            _ => tick(legs, 0),
+        };
+        self.evaluate.evaluate(StrategyIx(0), &occasion, latest).0
+    }
+
     fn wanted(&mut self, at: At) -> Intent {
         match self.see(at) {
             Verdict::Wanted(intent) => intent,
@@ -211,6 +244,38 @@ fn an_exit_denied_at_a_bar_close_is_tried_again_on_the_ticks_that_follow() {
         bench.done(&again);
         assert_eq!((bench.net(CALL), bench.net(PUT)), (NetQty(0), NetQty(0)));
         assert_eq!(bench.see(tick(80)), Verdict::Nothing, "done");
+    }
+}
+
+#[test]
+fn no_entry_is_based_on_data_in_doubt_and_every_exit_goes_out() {
+    const LIMIT: u64 = 5_000_000_000;
+    let plain = Origin::of(1);
+    let (apart, late) = (plain.diverging(true), plain.late(true));
+    for (origins, age_ns, skip) in [
+        ((apart, plain), 0, Skip::Diverges),
+        ((plain, apart), 0, Skip::Diverges),
+        ((late, plain), 0, Skip::Late),
+        ((plain, late), 0, Skip::Late),
+        ((plain, plain), LIMIT + 1, Skip::Stale),
+    ] {
+        let mut bench = Bench::new(Policy::BarClose);
+        bench.evaluate.runs[0].plan.quote_age_ns_max = LIMIT;
+        assert_eq!(
+            bench.see_doubtful(101, origins, age_ns),
+            Verdict::Skipped(Action::Entry, skip)
+        );
+        let sound = bench.see_doubtful(101, (plain, plain), LIMIT);
+        let Verdict::Wanted(entry) = sound else {
+            panic!("{sound:?}");
+        };
+        bench.done(&entry);
+        let addition = bench.see_doubtful(102, origins, age_ns);
+        assert_eq!(addition, Verdict::Skipped(Action::Pyramid, skip));
+        match bench.see_doubtful(80, origins, age_ns) {
+            Verdict::Wanted(exit) => assert_eq!(exit.signal.action, Action::Exit),
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -466,4 +531,22 @@ fn an_exit_that_a_restart_cut_short_stands_and_one_that_was_done_does_not() {
             matches!(verdict, Verdict::Wanted(intent) if intent.signal.action == Action::Exit);
         assert_eq!(is_exit, legs_done == 1, "{verdict:?}");
     }
+}
+
+#[test]
+fn a_strategy_that_is_not_warm_opens_nothing_and_still_closes() {
+    let strategy = StrategyIx(0);
+    let mut bench = Bench::new(Policy::EveryTick);
+    bench.evaluate.set_warm(strategy, false);
+    let waits = Verdict::Skipped(Action::Entry, Skip::NotWarm);
+    assert_eq!(bench.see(tick(101)), waits);
+    assert_eq!(bench.see(tick(101)), Verdict::Nothing, "told once");
+    bench.evaluate.set_warm(strategy, true);
+    assert_eq!(bench.wanted(tick(101)).signal.action, Action::Entry);
+
+    let mut bench = Bench::enter(Policy::EveryTick);
+    bench.evaluate.set_warm(strategy, false);
+    let waits = Verdict::Skipped(Action::Pyramid, Skip::NotWarm);
+    assert_eq!(bench.see(tick(102)), waits);
+    assert_eq!(bench.wanted(tick(89)).signal.action, Action::Exit);
 }

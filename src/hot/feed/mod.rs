@@ -1,4 +1,10 @@
-//! Frame → Tick: reads the broker's socket, walks packets in place, hands ticks and order updates on.
+//! Frame → Tick: reads brokers' sockets, walks packets in place, hands ticks and order updates on.
+//!
+//! ```text
+//!   link 0, primary ──┐
+//!   link 1, backup  ──┼──► Hub: which source serves ──► merge ──► ticks
+//!   polled quotes   ──┘     └──► the others: freshness and divergence only
+//! ```
 //!
 //! Promises
 //! - A frame of 500 packets is walked a batch at a time and as its bytes arrive, so its first trigger leaves while
@@ -8,23 +14,25 @@
 //!   those of another) and counted; order updates are never dropped: the feed stops reading instead.
 //! - A socket that ends, breaks or falls silent is given up and reported, until control has heard it; control
 //!   brings another.
+//! - One source serves an instrument at a time (`rules::failover`); another one's ticks reach nobody.
 
+mod guard;
+mod hub;
+mod link;
 mod merge;
 mod rehearsal;
 mod walk;
 
-use crate::model::{Count, FeedFault, MonoNanos, Quote, Tick, WallNanos};
-use crate::net::websocket::{Arrived, Received};
+use crate::model::{Count, InstrumentIx, LinkIx, Polled, Price, Tick};
 use crate::net::{FeedSocket, NetFault};
-use crate::ring::{ByteSender, Counted, Lossless, Receiver};
+use crate::ring::{ByteSender, Counted, LinkBoard, Lossless, Receiver};
+use crate::rules::FailoverPolicy;
+use crate::rules::failover::Why;
 use crate::runtime::{Clock, Meter, Stage};
-use crate::store::tape;
-use crate::venue::{Broker, FRAME_MAX, JsonScratch, OrderUpdate, TextMessage, TokenTable};
-use merge::{Added, Merge};
-use rehearsal::Rehearsal;
-use std::os::fd::AsRawFd as _;
+use crate::venue::{Broker, OrderUpdate, TokenTable};
+use hub::Hub;
+use link::Link;
 use tungstenite::Bytes;
-use walk::{Step, Walk};
 
 /// Packets walked in one call.
 const BATCH: usize = 32;
@@ -33,36 +41,125 @@ const BATCH: usize = 32;
 #[derive(Debug)]
 pub enum FeedEvent {
     /// The first tick of a new connection arrived.
-    Live,
+    Live(LinkIx),
     /// The connection is gone; a new one is wanted.
-    Lost(NetFault),
+    Lost(LinkIx, NetFault),
     /// The broker sent an error text.
-    VenueError(String),
+    VenueError(LinkIx, String),
+    /// The broker says that the session is dead: the link is not to be dialled again with it.
+    SessionDead(LinkIx),
+    /// Every subscription of a new connection was proved by a tick.
+    Restored {
+        /// The link.
+        link: LinkIx,
+        /// Instruments on it.
+        instruments: u32,
+        /// Time since the connection was made, milliseconds.
+        after_ms: u64,
+    },
+    /// Subscriptions of a new connection that brought nothing yet.
+    Missing {
+        /// The link.
+        link: LinkIx,
+        /// How many.
+        missing: u32,
+    },
+    /// Another source serves instruments from now on.
+    Served {
+        /// One of them.
+        instrument: InstrumentIx,
+        /// How many.
+        count: u32,
+        /// The source.
+        source: u8,
+        /// Why.
+        why: Why,
+    },
+    /// Two sources differ on an instrument: no entry is based on it.
+    Diverged {
+        /// The instrument.
+        instrument: InstrumentIx,
+        /// What the source that serves says.
+        served: Price,
+        /// What the other says.
+        other: Price,
+    },
+    /// They agree again.
+    Agrees(InstrumentIx),
+    /// A source is behind the next one, by exchange time.
+    Slow {
+        /// The source.
+        source: u8,
+        /// By how much, milliseconds.
+        behind_ms: i64,
+    },
+    /// It is not any more.
+    Prompt(u8),
+    /// No socket serves: quotes are asked for. False when a socket serves again.
+    Polling(bool),
+}
+
+/// What comes over a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// Prices, and order updates where the broker sends them along.
+    Prices,
+    /// Order updates alone.
+    Updates,
+}
+
+/// One socket of the feed.
+#[derive(Debug)]
+pub struct LinkParts {
+    /// The wire.
+    pub broker: Broker,
+    /// Its source, in the order of the configuration.
+    pub source: u8,
+    /// What comes over it.
+    pub kind: LinkKind,
+    /// Broker numbers of the instruments on it.
+    pub tokens: TokenTable,
+    /// The instruments on it.
+    pub instruments: Vec<InstrumentIx>,
+    /// Longest silence of the socket before it is given up, in nanoseconds.
+    pub silence_ns_max: u64,
 }
 
 /// Lanes and tables of a feed.
 #[derive(Debug)]
 pub struct FeedParts {
-    /// The wire.
-    pub broker: Broker,
-    /// Broker numbers of the subscribed instruments.
-    pub tokens: TokenTable,
+    /// The sockets there will be, by [`LinkIx`].
+    pub links: Vec<LinkParts>,
     /// Number of instruments.
     pub instruments: usize,
-    /// Connected, subscribed sockets from control.
-    pub sockets: Receiver<FeedSocket>,
+    /// Connected, subscribed sockets from control, a lane for each that dials.
+    pub sockets: Vec<Receiver<(LinkIx, FeedSocket)>>,
+    /// Quotes that were asked for: a source behind all others.
+    pub polls: Option<Receiver<Polled>>,
     /// Ticks to compute.
     pub ticks: Lossless<Tick>,
     /// Order updates to the gateway.
     pub updates: Lossless<OrderUpdate>,
     /// News to control.
     pub events: Counted<FeedEvent>,
-    /// Raw frames to the recorder, when recording.
+    /// Raw frames of the first source to the recorder, when recording.
     pub recorder: Option<ByteSender>,
     /// Frame read to tick handed on.
     pub meter: Option<Meter>,
-    /// Longest silence of a socket before it is given up, in nanoseconds.
-    pub silence_ns_max: u64,
+    /// When a source is given up and taken back.
+    pub policy: FailoverPolicy,
+    /// Longest time from the exchange's stamp of a tick to its arrival before it is marked late, nanoseconds;
+    /// `i64::MAX` where market time is not real time.
+    pub exchange_age_ns_max: i64,
+    /// What is shown of the links; [`FeedParts::board_for`] makes one that fits.
+    pub board: LinkBoard,
+}
+
+impl FeedParts {
+    /// A board with a row for each link, and one for polling.
+    pub fn board_for(links: usize, instruments: usize) -> LinkBoard {
+        LinkBoard::new(links.saturating_add(1), instruments)
+    }
 }
 
 /// Counters of a feed, read when it has stopped or by snapshot.
@@ -72,6 +169,8 @@ pub struct FeedTotals {
     pub frames: u64,
     /// Ticks handed on.
     pub ticks: u64,
+    /// Ticks of sources that did not serve.
+    pub spare: u64,
     /// Ticks merged into a waiting one.
     pub merged: u64,
     /// Text messages read.
@@ -80,6 +179,8 @@ pub struct FeedTotals {
     pub updates: u64,
     /// Connections lost.
     pub lost: u64,
+    /// Times that another source began to serve an instrument.
+    pub switched: u64,
     /// Faults by kind.
     pub faults: Count,
 }
@@ -87,68 +188,24 @@ pub struct FeedTotals {
 /// The feed stage.
 #[derive(Debug)]
 pub struct Feed {
-    parts: FeedParts,
-    socket: Option<FeedSocket>,
+    links: Vec<Link>,
+    sockets: Vec<Receiver<(LinkIx, FeedSocket)>>,
     registry: Option<mio::Registry>,
-    /// The message being walked: the socket's, or the one in `own`.
-    walk: Option<Walk>,
-    /// A message that did not come from the socket.
-    own: Option<Bytes>,
-    held: Option<OrderUpdate>,
-    /// A tick that can neither leave nor be merged: nothing is walked before it.
-    stuck: Option<Tick>,
-    /// Why the socket was lost, until control was told.
-    untold: Option<NetFault>,
-    merge: Merge,
-    volumes: Vec<u32>,
-    heard: MonoNanos,
-    /// When the socket was last looked at.
-    polled: MonoNanos,
-    /// When the stage stood still, while what comes may have waited since.
-    stood_still: Option<MonoNanos>,
-    /// When it went on after it stood still.
-    resumed: MonoNanos,
-    announced: bool,
-    json: JsonScratch,
-    scratch: Vec<u8>,
-    rehearsal: Option<Rehearsal>,
-    totals: FeedTotals,
+    /// The link that is looked at first.
+    first: usize,
+    hub: Hub,
 }
-
-/// Marks an instrument whose day volume is not known yet.
-const NO_VOLUME: u32 = u32::MAX;
-
-/// A stage that has not looked at its socket for this long stood still: the process was stopped, or the machine was
-/// away. What it reads next may have waited as long, and is as old as that.
-const STANDSTILL_NS: u64 = 500_000_000;
-/// What comes within this long after a standstill may still have waited, also once the socket was found empty: the
-/// sender holds what did not fit into the buffers between.
-const SETTLE_NS: u64 = 1_000_000_000;
 
 impl Feed {
     /// Builds the stage; everything it needs on the hot path is allocated here.
     pub fn new(parts: FeedParts) -> Self {
-        let instruments = parts.instruments;
+        let (links, hub) = Hub::new(parts);
         Self {
-            parts,
-            socket: None,
+            links: links.0,
+            sockets: links.1,
             registry: None,
-            walk: None,
-            own: None,
-            held: None,
-            stuck: None,
-            untold: None,
-            merge: Merge::new(instruments),
-            volumes: vec![NO_VOLUME; instruments],
-            heard: MonoNanos(0),
-            polled: MonoNanos(0),
-            stood_still: None,
-            resumed: MonoNanos(0),
-            announced: false,
-            json: JsonScratch::new(),
-            scratch: Vec::with_capacity(16 << 10),
-            rehearsal: None,
-            totals: FeedTotals::default(),
+            first: 0,
+            hub,
         }
     }
 
@@ -156,311 +213,52 @@ impl Feed {
     /// ends are multiples of. One second, the shortest bar, when nothing is said.
     #[must_use]
     pub fn merging_within(mut self, span_ns: i64) -> Self {
-        self.merge.set_span(span_ns);
+        self.hub.merging_within(span_ns);
+        self
+    }
+
+    /// Walks the path of a message whenever none came for this long, so that the next one finds it warm.
+    #[must_use]
+    pub fn rehearsing(mut self, interval_ns: u64) -> Self {
+        if let Some(link) = self.links.iter_mut().find(|link| link.has_prices()) {
+            link.rehearse_every(interval_ns);
+        }
         self
     }
 
     /// Counters so far.
     pub const fn totals(&self) -> FeedTotals {
-        self.totals
+        self.hub.totals
     }
 
     /// The meter, for the merge after the thread has ended.
     pub const fn meter(&self) -> Option<&Meter> {
-        self.parts.meter.as_ref()
+        self.hub.meter()
     }
 
-    /// Takes a frame that did not come from the socket, as if it had been read now; the next calls of `work`
-    /// walk it. For measurements and tests; a frame still being walked is given up.
+    /// Takes a frame that did not come from the first link's socket, as if it had been read now; the next calls of
+    /// `work` walk it. For measurements and tests; a frame still being walked is given up.
     #[inline]
     pub fn take_frame(&mut self, frame: Bytes, clock: &Clock) {
-        self.heard = clock.mono();
-        self.own = Some(frame);
-        self.begin(self.heard);
+        if let Some(link) = self.links.first_mut() {
+            link.take_frame(frame, &mut self.hub, clock);
+        }
     }
 
-    /// True while a message is being walked; another one taken now would end it.
-    pub const fn is_walking(&self) -> bool {
-        self.walk.is_some()
+    /// True while a message of the first link is being walked; another one taken now would end it.
+    pub fn is_walking(&self) -> bool {
+        self.links.first().is_some_and(Link::is_walking)
     }
 
     #[inline]
-    fn take_socket(&mut self, clock: &Clock) {
-        if self.socket.is_none()
-            && let Some(socket) = self.parts.sockets.pop()
-        {
-            if let Some(registry) = &self.registry {
-                let mut source = mio::unix::SourceFd(&socket.as_raw_fd());
-                registry
-                    .register(&mut source, mio::Token(0), mio::Interest::READABLE)
-                    .ok();
+    fn take_sockets(&mut self, clock: &Clock) {
+        for lane in &mut self.sockets {
+            if let Some((at, socket)) = lane.pop()
+                && let Some(link) = self.links.get_mut(at.at())
+            {
+                link.take_socket(socket, self.registry.as_ref(), clock);
+                self.hub.note_connection(link);
             }
-            self.heard = clock.mono();
-            self.announced = false;
-            self.socket = Some(socket);
-        }
-    }
-
-    #[cold]
-    fn lose(&mut self, why: NetFault) {
-        if let (Some(socket), Some(registry)) = (&self.socket, &self.registry) {
-            registry
-                .deregister(&mut mio::unix::SourceFd(&socket.as_raw_fd()))
-                .ok();
-        }
-        self.socket = None;
-        self.walk = None;
-        self.totals.lost = self.totals.lost.wrapping_add(1);
-        self.untold = Some(why);
-        self.tell_loss();
-    }
-
-    /// Tells control that a socket is wanted; when its lane is full, in a later cycle.
-    #[cold]
-    fn tell_loss(&mut self) {
-        if self.parts.events.has_room()
-            && let Some(why) = self.untold.take()
-        {
-            self.parts.events.push(FeedEvent::Lost(why));
-        }
-    }
-
-    /// Reads one message, if there is one.
-    #[inline]
-    fn read(&mut self, clock: &Clock) -> usize {
-        let Some(socket) = &mut self.socket else {
-            self.mark_poll(true, clock.mono());
-            return 0;
-        };
-        let found = socket.receive();
-        let now = clock.mono();
-        self.mark_poll(matches!(found, Ok(Received::Nothing)), now);
-        match found {
-            Ok(Received::Nothing) => {
-                self.check_silence(now);
-                self.rehearse_when_due(now);
-                return 0;
-            }
-            Ok(Received::Binary) => {
-                let received = self.stood_still.unwrap_or(now);
-                if let Some(walk) = &mut self.walk {
-                    walk.feed(received);
-                } else {
-                    self.heard = now;
-                    self.begin(received);
-                }
-            }
-            Ok(Received::Text(text)) => {
-                self.heard = now;
-                self.text(&text, self.stood_still.unwrap_or(now), clock);
-            }
-            Ok(Received::Control) => self.heard = now,
-            Err(why) => self.lose(why),
-        }
-        1
-    }
-
-    /// Notes that the socket was looked at, and whether what it holds can have waited while the stage stood still.
-    #[inline]
-    fn mark_poll(&mut self, is_empty: bool, now: MonoNanos) {
-        if self.polled != MonoNanos(0) && now.since(self.polled) > STANDSTILL_NS {
-            self.stood_still.get_or_insert(self.polled);
-            self.resumed = now;
-        } else if is_empty && now.since(self.resumed) > SETTLE_NS {
-            self.stood_still = None;
-        }
-        self.polled = now;
-    }
-
-    #[inline]
-    fn check_silence(&mut self, now: MonoNanos) {
-        let silent_ns = now.since(self.heard);
-        if silent_ns > self.parts.silence_ns_max {
-            self.lose(NetFault::Broken {
-                host: "feed".to_owned(),
-                why: format!("silent for {} ms though open", silent_ns / 1_000_000),
-            });
-        }
-    }
-
-    #[inline]
-    fn begin(&mut self, received: MonoNanos) {
-        self.totals.frames = self.totals.frames.wrapping_add(1);
-        self.walk = Some(Walk::new(received));
-    }
-
-    /// Hands on up to a batch of packets of the message being walked.
-    #[inline]
-    fn advance(&mut self, clock: &Clock) -> usize {
-        let Some(mut walk) = self.walk.take() else {
-            return 0;
-        };
-        // Set aside, so that the message lies still while its ticks change everything else.
-        let (own, socket) = (self.own.take(), self.socket.take());
-        let message = match (&own, &socket) {
-            (Some(own), _) => Arrived {
-                bytes: own,
-                length: own.len(),
-            },
-            (None, Some(socket)) => socket.message(),
-            (None, None) => return 0,
-        };
-        let (done, is_over) = self.walk_on(&mut walk, message, clock);
-        if is_over {
-            // Parts alone are no sign of life: a message that never ends must not keep its socket.
-            self.heard = self.polled.max(self.heard);
-            self.finish(&walk, message, clock);
-        } else {
-            self.walk = Some(walk);
-            self.own = own;
-        }
-        self.socket = socket;
-        done
-    }
-
-    /// Walks up to a batch; says how many packets that were, and whether the message is over.
-    #[inline]
-    fn walk_on(&mut self, walk: &mut Walk, message: Arrived<'_>, clock: &Clock) -> (usize, bool) {
-        let mut done = 0;
-        while done < BATCH && self.stuck.is_none() {
-            match walk.step(self.parts.broker, message) {
-                Step::Quote(quote) => self.hand_on(&quote, walk.received, clock),
-                Step::Fault(fault) => self.totals.faults.add(fault),
-                Step::Starved => return (done, false),
-                Step::Done => return (done, true),
-            }
-            done += 1;
-        }
-        (done, false)
-    }
-
-    /// Records a message that was walked to its end.
-    #[inline]
-    fn finish(&mut self, walk: &Walk, message: Arrived<'_>, clock: &Clock) {
-        if !walk.had_packets() {
-            return;
-        }
-        if let Some(recorder) = &mut self.parts.recorder {
-            let at = crate::model::Stamp {
-                mono: walk.received,
-                wall: clock.wall_at(walk.received),
-            };
-            let head = tape::frame_head(at, message.bytes);
-            recorder.push(&[&head, message.bytes]);
-        }
-        if let Some(meter) = &mut self.parts.meter {
-            meter.record(walk.received, clock.mono());
-        }
-        if let Some(own) = &mut self.rehearsal {
-            own.keep(message, walk.received);
-        }
-    }
-
-    #[inline]
-    fn hand_on(&mut self, quote: &Quote, received: MonoNanos, clock: &Clock) {
-        let Some(instrument) = self.parts.tokens.get(quote.token) else {
-            self.totals.faults.add(FeedFault::UnknownToken);
-            return;
-        };
-        if quote.last.0 <= 0 {
-            self.totals.faults.add(FeedFault::Price);
-            return;
-        }
-        let exchange_time = if quote.exchange_time == WallNanos(0) {
-            clock.wall_at(received)
-        } else {
-            quote.exchange_time
-        };
-        let tick = Tick {
-            last: quote.last,
-            high: quote.last,
-            low: quote.last,
-            bid: quote.bid,
-            ask: quote.ask,
-            exchange_time,
-            received,
-            volume: self.traded(instrument.at(), quote.volume_day),
-            instrument,
-            merged: 1,
-            source: 0,
-        };
-        if !self.announced {
-            self.announced = true;
-            self.parts.events.push(FeedEvent::Live);
-        }
-        self.totals.ticks = self.totals.ticks.wrapping_add(1);
-        self.pass_on(tick, clock);
-    }
-
-    /// When a tick was read. What waited while the stage stood still counts as received before, for its age, but is no
-    /// news of how far market time was then.
-    #[inline]
-    fn seen(&self, tick: &Tick) -> MonoNanos {
-        match self.stood_still {
-            Some(_) => self.polled,
-            None => tick.received,
-        }
-    }
-
-    /// Hands a tick on, and only then lets it move market time: a bar is not closed by the clock while ticks
-    /// of it are still here.
-    #[inline]
-    fn pass_on(&mut self, tick: Tick, clock: &Clock) {
-        if self.merge.is_empty() && self.parts.ticks.push(tick).is_ok() {
-            clock.observe(tick.exchange_time, self.seen(&tick));
-            return;
-        }
-        match self.merge.add(&tick) {
-            Added::Kept => {}
-            Added::Merged => self.totals.merged = self.totals.merged.wrapping_add(1),
-            Added::Refused => self.stuck = Some(tick),
-        }
-    }
-
-    /// Units traded since the previous packet. The day total is 32 bits wide on the wire: a large step
-    /// back is a wrap, a small one a correction, which trades nothing.
-    #[inline]
-    fn traded(&mut self, at: usize, day: u32) -> u32 {
-        let Some(seen) = self.volumes.get_mut(at) else {
-            return 0;
-        };
-        let before = std::mem::replace(seen, day);
-        if before == NO_VOLUME {
-            return 0;
-        }
-        let step = day.wrapping_sub(before);
-        if step <= u32::MAX / 2 { step } else { 0 }
-    }
-
-    fn text(&mut self, text: &Bytes, received: MonoNanos, clock: &Clock) {
-        self.totals.texts = self.totals.texts.wrapping_add(1);
-        if text.len() > FRAME_MAX {
-            self.totals.faults.add(FeedFault::Oversized);
-            return;
-        }
-        self.scratch.clear();
-        self.scratch.extend_from_slice(text);
-        match self
-            .parts
-            .broker
-            .text_message(&mut self.scratch, &mut self.json)
-        {
-            TextMessage::OrderUpdate(mut update) => {
-                if update.at == WallNanos(0) {
-                    update.at = clock.now().wall;
-                }
-                self.totals.updates = self.totals.updates.wrapping_add(1);
-                self.held = self.parts.updates.push(update).err();
-            }
-            TextMessage::Quote(quote) => {
-                self.hand_on(&quote, received, clock);
-            }
-            TextMessage::Refused(why) | TextMessage::Error(why) => {
-                let why = String::from(why);
-                self.parts.events.push(FeedEvent::VenueError(why));
-            }
-            TextMessage::Welcome | TextMessage::Notice(_) | TextMessage::Unknown => {}
-            TextMessage::Malformed => self.totals.faults.add(FeedFault::Text),
         }
     }
 }
@@ -476,131 +274,33 @@ impl Stage for Feed {
 
     #[inline]
     fn work(&mut self, clock: &Clock) -> usize {
-        self.take_socket(clock);
-        if let Some(meter) = &mut self.parts.meter {
-            meter.publish();
+        self.take_sockets(clock);
+        let late = self.links.iter().find_map(Link::late);
+        let mut done = 0;
+        if !self.hub.hand_on_waiting(late, clock, &mut done) {
+            return done;
         }
-        if let Some(update) = self.held.take() {
-            self.held = self.parts.updates.push(update).err();
-            if self.held.is_some() {
-                return 0;
-            }
-        }
-        if self.untold.is_some() {
-            self.tell_loss();
-        }
-        let late = self.stood_still.map(|_| self.polled);
-        let observe =
-            |tick: &Tick| clock.observe(tick.exchange_time, late.unwrap_or(tick.received));
-        let mut done = self.merge.drain(&mut self.parts.ticks, observe);
-        if let Some(tick) = self.stuck.take() {
-            self.pass_on(tick, clock);
-            if self.stuck.is_some() {
+        // Another one is first in every call: under load none waits for all of another's messages.
+        let count = self.links.len();
+        self.first = if self.first + 1 < count {
+            self.first + 1
+        } else {
+            0
+        };
+        for turn in self.first..self.first + count {
+            let at = if turn < count { turn } else { turn - count };
+            done += self.links[at].work(&mut self.hub, self.registry.as_ref(), clock);
+            if self.hub.is_held() || self.hub.is_stuck() {
                 return done;
             }
         }
-        if self.walk.as_ref().is_none_or(Walk::is_starved) {
-            done += self.read(clock);
-        }
-        done + self.advance(clock)
+        done + self.hub.guard(&mut self.links, clock)
     }
 
     fn stop(&mut self, _clock: &Clock) {
-        if let Some(mut socket) = self.socket.take() {
-            socket.close();
-        }
+        self.links.iter_mut().for_each(Link::close);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{InstrumentIx, Price, Token};
-    use crate::ring::lane::Policy;
-    use crate::ring::{counted, lossless};
-    use crate::runtime::MarketTime;
-
-    struct Rig {
-        feed: Feed,
-        ticks: Receiver<Tick>,
-        events: Receiver<FeedEvent>,
-        clock: Clock,
-    }
-
-    fn rig(room: usize) -> Rig {
-        let (ticks_tx, ticks, _) = lossless("ticks", room, Policy::Merge);
-        let (events_tx, events, _) = counted("events", 1);
-        let (_, sockets, _) = lossless("sockets", 1, Policy::Stall);
-        let feed = Feed::new(FeedParts {
-            broker: Broker::Kite,
-            tokens: TokenTable::new([(Token(9), InstrumentIx(0))]),
-            instruments: 1,
-            sockets,
-            ticks: ticks_tx,
-            updates: lossless("updates", 1, Policy::Stall).0,
-            events: events_tx,
-            recorder: None,
-            meter: None,
-            silence_ns_max: u64::MAX,
-        });
-        Rig {
-            feed,
-            ticks,
-            events,
-            clock: Clock::start(&MarketTime::Feed { speed_milli: 0 }),
-        }
-    }
-
-    fn quote(second: i64, rupees: i64) -> Quote {
-        Quote {
-            token: Token(9),
-            last: Price::from_rupees(rupees),
-            exchange_time: WallNanos::from_secs(second),
-            ..Quote::default()
-        }
-    }
-
-    #[test]
-    fn a_lost_socket_is_told_though_control_was_busy() {
-        let mut rig = rig(1);
-        rig.feed.parts.events.push(FeedEvent::Live);
-        rig.feed.lose(NetFault::Resolve("host".to_owned()));
-        rig.feed.work(&rig.clock);
-        assert!(matches!(rig.events.pop(), Some(FeedEvent::Live)));
-        assert!(rig.events.pop().is_none());
-        rig.feed.work(&rig.clock);
-        assert!(matches!(rig.events.pop(), Some(FeedEvent::Lost(_))));
-        rig.feed.work(&rig.clock);
-        assert!(rig.events.pop().is_none(), "once");
-    }
-
-    #[test]
-    fn market_time_waits_for_ticks_that_wait() {
-        let mut rig = rig(1);
-        for (second, rupees) in [(10, 5), (11, 9), (12, 7)] {
-            rig.feed
-                .hand_on(&quote(second, rupees), MonoNanos(1), &rig.clock);
-        }
-        assert_eq!(rig.clock.now().wall, WallNanos::from_secs(10));
-        assert!(rig.feed.stuck.is_some(), "a second is a span of its own");
-        let mut seen = Vec::new();
-        for _ in 0..3 {
-            let tick = rig.ticks.pop().expect("tick");
-            seen.push((tick.exchange_time.secs(), tick.high));
-            rig.feed.work(&rig.clock);
-        }
-        let expected = [(10, 5), (11, 9), (12, 7)].map(|(s, r)| (s, Price::from_rupees(r)));
-        assert_eq!(seen, expected);
-        assert_eq!(rig.clock.now().wall, WallNanos::from_secs(12));
-    }
-
-    #[test]
-    fn a_day_volume_that_steps_back_trades_nothing_and_one_that_wraps_goes_on() {
-        let mut rig = rig(1);
-        let feed = &mut rig.feed;
-        let seen = [100, 130, 120, 125].map(|day| feed.traded(0, day));
-        assert_eq!(seen, [0, 30, 0, 5]);
-        feed.traded(0, u32::MAX - 1);
-        assert_eq!(feed.traded(0, 8), 10);
-    }
-}
+mod tests;

@@ -4,11 +4,11 @@
 //! - No tick of a rehearsal leaves and none counts: its slot in the lane is written and not handed on.
 //! - It begins only when the socket was found empty.
 
+use super::hub::Hub;
+use super::link::Link;
 use super::walk::{Step, Walk};
-use super::{Feed, NO_VOLUME};
-use crate::model::{MonoNanos, Quote, Tick};
+use crate::model::MonoNanos;
 use crate::net::websocket::Arrived;
-use std::hint::black_box;
 
 /// Longest message that is kept for it.
 const SAMPLE: usize = 512;
@@ -27,6 +27,16 @@ pub(super) struct Rehearsal {
 }
 
 impl Rehearsal {
+    /// Nothing is kept yet.
+    pub(super) fn new(interval_ns: u64) -> Self {
+        Self {
+            interval_ns,
+            last: MonoNanos(0),
+            sample: Vec::with_capacity(SAMPLE),
+            sampled: MonoNanos(0),
+        }
+    }
+
     /// Keeps a message to decode again, now and then.
     #[inline]
     pub(super) fn keep(&mut self, message: Arrived<'_>, received: MonoNanos) {
@@ -38,64 +48,32 @@ impl Rehearsal {
         }
         self.last = received;
     }
-}
 
-impl Feed {
-    /// Walks the path of a message whenever none came for this long, so that the next one finds it warm.
-    #[must_use]
-    pub fn rehearsing(mut self, interval_ns: u64) -> Self {
-        self.rehearsal = Some(Rehearsal {
-            interval_ns,
-            last: MonoNanos(0),
-            sample: Vec::with_capacity(SAMPLE),
-            sampled: MonoNanos(0),
-        });
-        self
-    }
-
-    /// Rehearses when it is time to.
+    /// Walks the path of a message when none came for long enough.
     #[inline]
-    pub(super) fn rehearse_when_due(&mut self, now: MonoNanos) {
-        if let Some(own) = &mut self.rehearsal
-            && now.since(own.last) >= own.interval_ns
-        {
-            own.last = now;
-            self.rehearse(now);
+    pub(super) fn rehearse_when_due(&mut self, link: &Link, now: MonoNanos, hub: &mut Hub) {
+        if now.since(self.last) >= self.interval_ns {
+            self.last = now;
+            self.rehearse(link, now, hub);
         }
     }
 
-    fn rehearse(&mut self, now: MonoNanos) {
-        let Some(own) = self.rehearsal.take() else {
-            return;
-        };
+    fn rehearse(&self, link: &Link, now: MonoNanos, hub: &mut Hub) {
         let message = Arrived {
-            bytes: &own.sample,
-            length: own.sample.len(),
+            bytes: &self.sample,
+            length: self.sample.len(),
         };
         let mut walk = Walk::new(now);
         for _ in 0..PACKETS {
-            match walk.step(self.parts.broker, message) {
-                Step::Quote(quote) => self.drop_quote(&quote, now),
+            match walk.step(link.broker(), message) {
+                Step::Quote(quote) => {
+                    if let Some(instrument) = link.instrument(quote.token) {
+                        hub.drop_quote(instrument, &quote, now);
+                    }
+                }
                 Step::Fault(_) => {}
                 Step::Starved | Step::Done => break,
             }
         }
-        self.rehearsal = Some(own);
-    }
-
-    /// Looks up what a quote would be handed on with.
-    fn drop_quote(&mut self, quote: &Quote, now: MonoNanos) {
-        let Some(instrument) = self.parts.tokens.get(quote.token) else {
-            return;
-        };
-        let volume = self.volumes.get(instrument.at()).copied();
-        let tick = Tick {
-            last: quote.last,
-            volume: volume.unwrap_or(NO_VOLUME),
-            received: now,
-            instrument,
-            ..Tick::default()
-        };
-        self.parts.ticks.touch(black_box(tick));
     }
 }

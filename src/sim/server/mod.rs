@@ -87,6 +87,8 @@ struct Ticker {
     modes: HashMap<usize, Mode>,
     /// Instruments whose latest prices wait for room.
     late: Vec<usize>,
+    /// Frames that leave later, with the real time they are due.
+    delayed: VecDeque<(u64, Message)>,
     sent_ns: u64,
     /// Step and real time of the pings that have not been answered, oldest first.
     pings: VecDeque<(u64, u64)>,

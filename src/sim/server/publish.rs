@@ -26,6 +26,7 @@ impl Server {
                 .iter()
                 .copied()
                 .filter(|ix| ticker.modes.contains_key(ix))
+                .filter(|ix| self.venue.world.stream.tells(*ix))
                 .collect();
             if wanted.is_empty() {
                 continue;
@@ -96,7 +97,16 @@ impl Server {
                 let late = std::mem::take(&mut ticker.late);
                 send_prices(&mut self.venue.world, &mut frames, ticker, &late);
             }
-            if real.saturating_sub(ticker.sent_ns) > HEARTBEAT_NS
+            while let Some((due, message)) = ticker.delayed.pop_front() {
+                if due > real {
+                    ticker.delayed.push_front((due, message));
+                    break;
+                }
+                drop(ticker.socket.write(message));
+                ticker.sent_ns = real;
+            }
+            if !self.venue.world.stream.silent
+                && real.saturating_sub(ticker.sent_ns) > HEARTBEAT_NS
                 && let Some(message) = self.venue.world.wire.heartbeat()
             {
                 drop(ticker.socket.write(message));
@@ -119,14 +129,24 @@ pub(super) fn send_prices(
         .iter()
         .filter_map(|ix| ticker.modes.get(ix).map(|mode| (*ix, *mode)))
         .collect();
+    let stream = world.stream;
+    let straight = stream.bend(&mut world.market, &wanted);
     let packets = world.wire.prices(&world.market, &wanted, frames);
+    for (ix, last) in straight {
+        world.market.books[ix].last = last;
+    }
     if frames.is_empty() {
         return;
     }
     world.truth.tally.frames += u64::try_from(frames.len()).unwrap_or(0);
     world.truth.tally.packets += packets;
+    let real = clock::mono_ns();
     for message in frames.drain(..) {
-        drop(ticker.socket.write(message));
+        if stream.lag_ns > 0 || !ticker.delayed.is_empty() {
+            ticker.delayed.push_back((real + stream.lag_ns, message));
+        } else {
+            drop(ticker.socket.write(message));
+            ticker.sent_ns = real;
+        }
     }
-    ticker.sent_ns = clock::mono_ns();
 }

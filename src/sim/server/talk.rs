@@ -180,6 +180,7 @@ impl Server {
             channel,
             modes: HashMap::new(),
             late: Vec::new(),
+            delayed: VecDeque::new(),
             sent_ns: real,
             pings: VecDeque::new(),
             pinged: WallNanos(0),
@@ -271,7 +272,7 @@ impl Server {
             drop(ticker.socket.write(world.wire.too_many()));
             world.truth.tally.bad_requests += 1;
         }
-        fresh.retain(|ix| world.market.books[*ix].updates > 0);
+        fresh.retain(|ix| world.market.books[*ix].updates > 0 && world.stream.tells(*ix));
         send_prices(world, &mut self.frames, ticker, &fresh);
     }
 }

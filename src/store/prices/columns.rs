@@ -17,7 +17,13 @@ pub(super) struct Columns {
     pub(super) volume: Option<usize>,
 }
 
-const PRICE_NAMES: [&str; 4] = ["open", "high", "low", "close"];
+/// Names of the four prices: everybody's, and those of the exchanges' daily bhavcopy.
+const PRICE_NAMES: [[&str; 2]; 4] = [
+    ["open", "opnpric"],
+    ["high", "hghpric"],
+    ["low", "lwpric"],
+    ["close", "clspric"],
+];
 
 impl Columns {
     /// The columns, and whether the record they were found from is a header.
@@ -35,10 +41,10 @@ impl Columns {
                     .position(|f| f.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
             })
         };
-        let date = at(&["date"]);
+        let date = at(&["date", "traddt"]);
         let time = at(&["time", "timestamp", "datetime"]);
-        let volume = at(&["volume"]);
-        let [open, high, low, close] = PRICE_NAMES.map(|name| at(&[name]));
+        let volume = at(&["volume", "ttltradgvol"]);
+        let [open, high, low, close] = PRICE_NAMES.map(|names| at(&names));
         if let (Some(open), Some(high), Some(low), Some(close)) = (open, high, low, close) {
             let prices = [open, high, low, close];
             return Some(match (date, time) {

@@ -1,6 +1,6 @@
 //! One field of a price file as a value: times, days, decimals that went through a double.
 
-use crate::model::time::{SECOND, parse_clock};
+use crate::model::time::{IST_OFFSET, SECOND, parse_clock};
 use crate::model::{Day, WallNanos, price};
 
 /// Date text of the row before and its day: a file has few days and many rows.
@@ -21,7 +21,7 @@ pub(super) fn double_noise(field: &[u8], decimals: u32) -> Option<i64> {
 }
 
 /// Reads Unix seconds, or India's `YYYY-mm-dd HH:MM[:SS]` with a blank or `T` between and an optional
-/// `+05:30` behind.
+/// `+05:30` behind; with a `Z` behind the time is UTC, and without a time of day it is midnight.
 pub(super) fn stamp(field: &[u8], cache: &mut DayCache) -> Result<WallNanos, ()> {
     if field.iter().all(u8::is_ascii_digit) && field.len() <= 11 {
         return price::parse_units(field, 0)
@@ -29,12 +29,18 @@ pub(super) fn stamp(field: &[u8], cache: &mut DayCache) -> Result<WallNanos, ()>
             .map_err(drop);
     }
     let (date, rest) = field.split_at_checked(10).ok_or(())?;
-    let clock = match rest.split_first() {
-        Some((b' ' | b'T', clock)) => clock.strip_suffix(b"+05:30").unwrap_or(clock),
-        _ => return Err(()),
-    };
     let day = day_of(date, cache).ok_or(())?;
-    clock_of(clock).map(|nanos| day.at(nanos)).ok_or(())
+    let (clock, shift) = match rest.split_first() {
+        Some((b' ' | b'T', clock)) => match clock.strip_suffix(b"Z") {
+            Some(clock) => (clock, IST_OFFSET),
+            None => (clock.strip_suffix(b"+05:30").unwrap_or(clock), 0),
+        },
+        None => return Ok(day.at(0)),
+        Some(_) => return Err(()),
+    };
+    clock_of(clock)
+        .map(|nanos| day.at(nanos).offset(shift))
+        .ok_or(())
 }
 
 pub(super) fn day_of(field: &[u8], cache: &mut DayCache) -> Option<Day> {

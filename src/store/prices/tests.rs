@@ -303,3 +303,34 @@ fn measure_rows_per_second() {
         );
     }
 }
+
+#[test]
+fn exports_of_charts_and_of_the_exchange_read_as_they_are() {
+    let times = |text: &str| {
+        let file = parse_prices(text.as_bytes(), "export.csv").expect(text);
+        file.bars
+            .iter()
+            .map(|bar| bar.start.to_string())
+            .collect::<Vec<_>>()
+    };
+    let chart = "time,open,high,low,close,RSI\n\
+                 2026-11-20T03:45:00Z,1,2,1,2,50\n2026-11-20T05:00:00Z,2,3,2,3,51\n";
+    assert_eq!(
+        times(chart),
+        ["2026-11-20 09:15:00.000", "2026-11-20 10:30:00.000"]
+    );
+    let offset = "time,open,high,low,close\n2026-11-20T09:15:00+05:30,1,2,1,2\n";
+    assert_eq!(times(offset), ["2026-11-20 09:15:00.000"]);
+    let bhavcopy = "TradDt,BizDt,Sgmt,FinInstrmTp,TckrSymb,OpnPric,HghPric,LwPric,ClsPric,TtlTradgVol\n\
+                    2026-11-19,2026-11-19,FO,IDF,BANKNIFTY,1,2,1,2,300\n\
+                    2026-11-20,2026-11-20,FO,IDF,BANKNIFTY,2,3,2,3,400\n";
+    assert_eq!(
+        times(bhavcopy),
+        ["2026-11-19 00:00:00.000", "2026-11-20 00:00:00.000"]
+    );
+    let file = parse_prices(bhavcopy.as_bytes(), "bhav.csv").expect("bhavcopy");
+    assert_eq!(
+        (file.bars[1].volume, file.interval),
+        (400, crate::model::time::DAY)
+    );
+}

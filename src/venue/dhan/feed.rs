@@ -12,8 +12,8 @@
 
 use super::packet::{HEADER, Layout, Packet, quote};
 use super::segment::{Segment, security_id};
-use crate::model::{FeedFault, Instrument, Quote};
-use crate::venue::{Cursor, FRAME_MAX, Frame, Mode};
+use crate::model::{FeedFault, Instrument, Quote, Token};
+use crate::venue::{Cursor, FRAME_MAX, Frame, Mode, Next};
 
 /// Instruments one connection may watch; a user may have five connections.
 pub const WATCHED_MAX: usize = 5_000;
@@ -56,15 +56,106 @@ pub fn open_frame(frame: &[u8]) -> Result<Frame, FeedFault> {
     if frame.len() > FRAME_MAX {
         return Err(FeedFault::Oversized);
     }
-    let (mut at, mut count) = (0_usize, 0_u16);
-    while at < frame.len() {
-        at = at.wrapping_add(size_at(frame, at)?);
-        count = count.checked_add(1).ok_or(FeedFault::Oversized)?;
-    }
+    let count = walk(frame, 0)?;
     if count == 0 {
         return Err(FeedFault::Truncated);
     }
     Ok(Frame::Packets(Cursor::new(0, count)))
+}
+
+/// The number of packets from byte `at` to the end, when they add up.
+#[inline]
+fn walk(frame: &[u8], mut at: usize) -> Result<u16, FeedFault> {
+    let mut count = 0_u16;
+    while at < frame.len() {
+        at = at.wrapping_add(size_at(frame, at)?);
+        count = count.checked_add(1).ok_or(FeedFault::Oversized)?;
+    }
+    Ok(count)
+}
+
+/// See [`crate::venue::Feed::open_arriving`].
+///
+/// No head says what a message holds. Vouched for is therefore one whose first packet is of a known kind and could fill
+/// it: so many of its size make up the length. In full mode that is every message; quotes with open interest in between
+/// wait until all is here. Each further packet still has to say itself what it is.
+#[inline]
+pub fn open_arriving(arrived: &[u8], length: usize) -> Option<Cursor> {
+    let each = known_size(arrived)?;
+    let count = length.checked_div(usize::from(each))?;
+    let fills = count.checked_mul(usize::from(each)) == Some(length);
+    let count = u16::try_from(count).ok().filter(|count| *count > 0)?;
+    (fills && length <= FRAME_MAX).then(|| Cursor::of_equal(0, count, each))
+}
+
+/// The size of the packet at the front, when its code is known and its length field agrees.
+#[inline]
+fn known_size(bytes: &[u8]) -> Option<u16> {
+    let &[code, low, high, ..] = bytes.first_chunk::<HEADER>()?;
+    let size = Layout::of(code)?.size();
+    let told = u16::from_le_bytes([low, high]);
+    (told == size || told.wrapping_add(8) == size).then_some(size)
+}
+
+/// See [`crate::venue::Feed::next_arrived`].
+#[inline]
+pub fn next_arrived(arrived: &[u8], cursor: &mut Cursor) -> Next {
+    while cursor.left > 0 {
+        let rest = arrived.get(cursor.at..).unwrap_or_default();
+        if rest.len() < HEADER {
+            return Next::NotYet;
+        }
+        if known_size(rest) != Some(cursor.each) {
+            return Next::Differs;
+        }
+        let Some(body) = rest.get(..usize::from(cursor.each)) else {
+            return Next::NotYet;
+        };
+        cursor.left = cursor.left.wrapping_sub(1);
+        cursor.at = cursor.at.wrapping_add(body.len());
+        match quote(body) {
+            Some(Ok(quote)) => return Next::Quote(quote),
+            Some(Err(fault)) => return Next::Fault(fault),
+            None => {}
+        }
+    }
+    Next::End
+}
+
+/// See [`crate::venue::Feed::check_rest`].
+///
+/// # Errors
+///
+/// As [`open_frame`].
+pub fn check_rest(frame: &[u8], cursor: Cursor) -> Result<Frame, FeedFault> {
+    let count = walk(frame, cursor.at)?;
+    Ok(Frame::Packets(Cursor::new(cursor.at, count)))
+}
+
+/// Decodes every field of every packet; true when one is about `token`.
+pub fn decode_whole(frame: &[u8], token: Token) -> bool {
+    let Ok(Frame::Packets(mut cursor)) = open_frame(frame) else {
+        return false;
+    };
+    let mut found = false;
+    while let Some(packet) = next_packet(frame, &mut cursor) {
+        found |= packet.is_ok_and(|packet| packet.token() == Some(token));
+        std::hint::black_box(&packet);
+    }
+    found
+}
+
+/// True when the first packet, or the last one if it is full, is about `token`; nothing is decoded.
+pub fn ends_with(frame: &[u8], token: Token) -> bool {
+    let last = frame.len().saturating_sub(usize::from(Layout::Full.size()));
+    [0, last].into_iter().any(|at| {
+        let rest = frame.get(at..).unwrap_or_default();
+        let Some(&[_, _, _, segment, a, b, c, d]) = rest.first_chunk::<HEADER>() else {
+            return false;
+        };
+        let id = u32::from_le_bytes([a, b, c, d]);
+        Segment::of(segment).and_then(|segment| segment.token(id)) == Some(token)
+    })
 }
 
 /// The next packet of a frame; `None` at its end. A cursor of another frame ends with a fault.

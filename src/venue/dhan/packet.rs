@@ -8,7 +8,7 @@
 //!   calls it the day's close.
 
 use super::segment::Segment;
-use crate::model::{FeedFault, Price, Quote, Token};
+use crate::model::{FeedFault, Price, Quote, Token, WallNanos};
 
 /// Bytes of the header in front of every packet.
 pub const HEADER: usize = 8;
@@ -297,14 +297,14 @@ const DEPTH: usize = 62;
 
 /// Reads what strategies need of a packet; `None` for one that carries no last price.
 ///
-/// The exchange's time stays zero: the feed has the time of the last trade alone, which says nothing about when the
-/// other fields changed.
+/// The exchange's time is that of the last trade, to the second: it is the one time the feed has, and the one that belongs
+/// to the last price.
 ///
 /// # Errors
 ///
 /// [`FeedFault::Length`] for an unknown code, [`FeedFault::Segment`] for an unknown segment or an id beyond 28 bits,
 /// [`FeedFault::Price`] for a last price of zero and for what is no price, [`FeedFault::Disconnected`] when the broker
-/// ends the connection.
+/// ends the connection, [`FeedFault::SessionDead`] when it ends the session with it.
 #[inline]
 pub fn quote(bytes: &[u8]) -> Option<Result<Quote, FeedFault>> {
     if let Ok(full) = <&[u8; 162]>::try_from(bytes)
@@ -312,6 +312,7 @@ pub fn quote(bytes: &[u8]) -> Option<Result<Quote, FeedFault>> {
     {
         return Some(priced(full).and_then(|(mut quote, segment)| {
             quote.volume_day = u32_at(full, 22);
+            quote.exchange_time = trade_time(u32_at(full, 14));
             // The first row of depth: its prices stand behind two quantities and two counts of orders.
             quote.bid = segment
                 .price(u32_at(full, DEPTH + 12))
@@ -323,14 +324,37 @@ pub fn quote(bytes: &[u8]) -> Option<Result<Quote, FeedFault>> {
         }));
     }
     match bytes.first().and_then(|code| Layout::of(*code)) {
-        Some(Layout::Ticker) => Some(priced(bytes).map(|(quote, _)| quote)),
+        Some(Layout::Ticker) => Some(priced(bytes).map(|(mut quote, _)| {
+            quote.exchange_time = trade_time(u32_at(bytes, 12));
+            quote
+        })),
         Some(Layout::Quote) => Some(priced(bytes).map(|(mut quote, _)| {
             quote.volume_day = u32_at(bytes, 22);
+            quote.exchange_time = trade_time(u32_at(bytes, 14));
             quote
         })),
         Some(Layout::OpenInterest | Layout::PreviousClose | Layout::Status) => None,
-        Some(Layout::Disconnect) => Some(Err(FeedFault::Disconnected)),
+        Some(Layout::Disconnect) => Some(Err(goodbye(u16_at(bytes, 8)))),
         Some(Layout::Full) | None => Some(Err(FeedFault::Length)),
+    }
+}
+
+/// UTC of the feed's seconds, which count from midnight in India; zero stays zero: nothing was traded.
+#[inline]
+fn trade_time(secs: u32) -> WallNanos {
+    const INDIA: i64 = 19_800;
+    const SECOND: i64 = 1_000_000_000;
+    let utc = i64::from(secs).wrapping_sub(INDIA).max(0);
+    WallNanos(utc.wrapping_mul(SECOND))
+}
+
+/// What the reason of a disconnect means: 805 is one connection too many, and another may be opened; 806 to 810 are about
+/// subscription, token and client id, and nothing but another login changes them.
+#[cold]
+const fn goodbye(reason: u16) -> FeedFault {
+    match reason {
+        806..=810 => FeedFault::SessionDead,
+        _ => FeedFault::Disconnected,
     }
 }
 
@@ -402,7 +426,7 @@ mod tests {
                 let packet = Packet::decode(&bytes).expect("the code's own size");
                 let expected = match layout {
                     Layout::OpenInterest | Layout::PreviousClose | Layout::Status => None,
-                    Layout::Disconnect => Some(Err(FeedFault::Disconnected)),
+                    Layout::Disconnect => Some(Err(goodbye(packet.reason))),
                     Layout::Ticker | Layout::Quote | Layout::Full => {
                         Some(packet.token().ok_or(FeedFault::Segment).and_then(|token| {
                             let price = |bits| packet.price(bits).ok_or(FeedFault::Price);
@@ -416,7 +440,7 @@ mod tests {
                                 bid: price(packet.bids[0].price)?,
                                 ask: price(packet.asks[0].price)?,
                                 volume_day: packet.volume,
-                                ..Quote::default()
+                                exchange_time: trade_time(packet.last_trade_secs),
                             })
                         }))
                     }

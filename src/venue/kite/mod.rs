@@ -241,6 +241,10 @@ impl Desk for Kite {
         Some(market::facts(interval).1)
     }
 
+    fn candles_per_second() -> u32 {
+        3
+    }
+
     fn candles_request(
         auth: &Auth,
         instrument: &Instrument,

@@ -1,0 +1,181 @@
+//! A second broker that only sends prices: its session, its rows of the run's instruments, and whether it agrees.
+
+use super::arm::{ArmFault, log_in};
+use crate::config::Config;
+use crate::control::Desk;
+use crate::model::{Exchange, Instrument, InstrumentIx, InstrumentTable, Kind, Price, Qty};
+use rustls::ClientConfig;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Differences told one by one; more are counted.
+const TOLD_MAX: usize = 5;
+
+/// A second broker, logged in.
+#[derive(Debug)]
+pub struct Backup {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its desk.
+    pub desk: Desk,
+    /// Address of its feed.
+    pub ticker: String,
+    /// Certificate checking.
+    pub tls: Arc<ClientConfig>,
+    /// Its own rows of the instruments, with our indices.
+    pub instruments: Vec<Instrument>,
+}
+
+/// Logs in at the configured backup and finds the instruments of the run in its own master.
+///
+/// # Errors
+///
+/// [`ArmFault`] when it cannot be asked.
+pub fn open_backup(
+    config: &Config,
+    instruments: &InstrumentTable,
+) -> Result<Option<Backup>, ArmFault> {
+    let Some(venue) = &config.backup else {
+        return Ok(None);
+    };
+    let (mut desk, tls) = log_in(venue, config.engine.busy_poll_us)?;
+    let instruments = counterparts(&mut desk, instruments)?;
+    Ok(Some(Backup {
+        name: venue.name.clone(),
+        desk,
+        ticker: venue.ticker.clone(),
+        tls,
+        instruments,
+    }))
+}
+
+/// What makes two rows of two masters the same contract: never the text of a symbol, but for what has no other name.
+fn is_same(ours: &Instrument, theirs: &Instrument) -> bool {
+    let is_named = match ours.kind {
+        Kind::Index | Kind::Equity => ours.underlying.eq_ignore_ascii_case(&theirs.underlying),
+        Kind::Future | Kind::Option { .. } => ours.underlying == theirs.underlying,
+    };
+    is_named
+        && ours.exchange == theirs.exchange
+        && ours.kind == theirs.kind
+        && ours.expiry == theirs.expiry
+}
+
+fn counterparts(desk: &mut Desk, table: &InstrumentTable) -> Result<Vec<Instrument>, ArmFault> {
+    let mut by_exchange: BTreeMap<Exchange, Vec<&Instrument>> = BTreeMap::new();
+    for row in table {
+        by_exchange.entry(row.exchange).or_default().push(row);
+    }
+    let mut found = Vec::new();
+    for (exchange, ours) in by_exchange {
+        let of = |theirs: &Instrument| ours.iter().find(|ours| is_same(ours, theirs)).copied();
+        // How large an order may be is the primary's business.
+        let rows = desk.instruments(exchange, |row| of(row).is_some(), |_| Qty(u32::MAX))?;
+        for mut theirs in rows {
+            if let Some(ours) = of(&theirs) {
+                theirs.ix = ours.ix;
+                found.push(theirs);
+            }
+        }
+    }
+    found.sort_by_key(|row| row.ix);
+    found.dedup_by_key(|row| row.ix);
+    Ok(found)
+}
+
+/// Compares both sources before the first tick: what each calls a contract, and the last prices of what is watched.
+/// Returns what a person should read.
+pub fn cross_check(
+    desk: &mut Desk,
+    backup: &mut Backup,
+    (table, watched): (&InstrumentTable, &[InstrumentIx]),
+    basis_points: i64,
+) -> Vec<String> {
+    let mut lines = contracts(table, &backup.instruments, &backup.name);
+    let pairs: Vec<(&Instrument, &Instrument)> = watched
+        .iter()
+        .filter_map(|ix| {
+            let theirs = backup.instruments.iter().find(|row| row.ix == *ix)?;
+            Some((table.get(*ix)?, theirs))
+        })
+        .collect();
+    let ours: Vec<&Instrument> = pairs.iter().map(|pair| pair.0).collect();
+    let theirs: Vec<&Instrument> = pairs.iter().map(|pair| pair.1).collect();
+    // A price that moved between the two answers is asked for again.
+    let mut differences = Vec::new();
+    for _ in 0..3 {
+        match (desk.quotes(&ours), backup.desk.quotes(&theirs)) {
+            (Ok(own), Ok(other)) => {
+                let price = |rows: &[crate::venue::quotes::QuoteRow], of: &Instrument| {
+                    let row = rows.iter().find(|row| row.token == of.token);
+                    row.map(|row| row.last)
+                };
+                differences = pairs
+                    .iter()
+                    .filter_map(|(ours, theirs)| {
+                        let (own, other) = (price(&own, ours)?, price(&other, theirs)?);
+                        differ(own, other, basis_points).then(|| {
+                            format!(
+                                "ALARM {} is {own} here and {other} at {}: no entry before they agree",
+                                ours.symbol, backup.name
+                            )
+                        })
+                    })
+                    .collect();
+            }
+            (own, other) => {
+                let why = own.err().or(other.err()).map(|fault| fault.to_string());
+                differences = vec![format!(
+                    "ALARM the prices of both sources could not be compared: {}",
+                    why.unwrap_or_default()
+                )];
+            }
+        }
+        if differences.is_empty() {
+            break;
+        }
+    }
+    lines.extend(differences);
+    if lines.is_empty() {
+        lines.push(format!(
+            "{} agrees: {} contracts, {} prices within {}",
+            backup.name,
+            backup.instruments.len(),
+            pairs.len(),
+            percent(basis_points)
+        ));
+    }
+    lines
+}
+
+fn percent(basis_points: i64) -> String {
+    format!("{}.{:02} %", basis_points / 100, basis_points % 100)
+}
+
+fn differ(own: Price, other: Price, basis_points: i64) -> bool {
+    let apart = i128::from(own.0).abs_diff(i128::from(other.0));
+    let least = i128::from(own.0.min(other.0)).unsigned_abs();
+    apart * 10_000 > least * u128::from(basis_points.unsigned_abs())
+}
+
+/// Contracts that the backup does not have, or sees otherwise.
+fn contracts(table: &InstrumentTable, theirs: &[Instrument], name: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for ours in table {
+        match theirs.iter().find(|row| row.ix == ours.ix) {
+            None => wrong.push(format!("{name} has no {}", ours.symbol)),
+            Some(row) if row.lot != ours.lot || row.tick != ours.tick => wrong.push(format!(
+                "{name} says lot {} and tick {} of {}, here they are {} and {}",
+                row.lot, row.tick, ours.symbol, ours.lot, ours.tick
+            )),
+            Some(_) => {}
+        }
+    }
+    let more = wrong.len().saturating_sub(TOLD_MAX);
+    wrong.truncate(TOLD_MAX);
+    let mut lines: Vec<String> = wrong.iter().map(|line| format!("ALARM {line}")).collect();
+    if more > 0 {
+        lines.push(format!("ALARM and {more} more contracts of {name} differ"));
+    }
+    lines
+}

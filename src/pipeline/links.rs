@@ -1,0 +1,330 @@
+//! The sockets of a feed, who dials them, and who asks when there is none: from an armoury to threads.
+//!
+//! ```text
+//!   primary: instruments ─► as many sockets as its limit makes necessary ─┐
+//!   backup:  its own rows of them ─► the same at the other broker ────────┼─► LinkParts, DialLink
+//!   poller:  both desks, while no socket brings prices ───────────────────┘
+//! ```
+
+use super::arm::Armoury;
+use super::backup::Backup;
+use crate::control::dial::{DialLink, Dialled, Dialler, DiallerParts, Want, Wants};
+use crate::control::poll::{PollDesk, PollNews, Poller};
+use crate::hot::feed::{FeedParts, LinkKind, LinkParts};
+use crate::model::{Instrument, LinkIx, Polled};
+use crate::net::{FeedSocket, HttpConnection};
+use crate::ring::{Counted, LinkBoard, Lossless, Receiver, StopLatch, counted, lossless};
+use crate::runtime::{Clock, IdleMode, Running, launch, launch::Launch};
+use crate::venue::{Broker, TokenTable};
+use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
+
+/// The most sockets of one feed.
+const LINKS_MAX: usize = 64;
+/// Quotes that wait for the feed.
+const POLLED: usize = 16_384;
+
+/// The name of a socket, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkName {
+    /// The broker's name in the configuration, with a number when it has several.
+    pub name: String,
+    /// Its source.
+    pub source: u8,
+    /// Instruments on it.
+    pub instruments: usize,
+}
+
+/// What a feed is made of, before anything is connected.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) parts: Vec<LinkParts>,
+    /// Links of the primary, and of the backup.
+    pub(super) dial: [Vec<DialLink>; 2],
+    pub(super) names: Vec<LinkName>,
+    /// Names of the sources in their order, polling last.
+    pub(super) sources: Vec<String>,
+}
+
+/// Spreads instruments over sockets, each with as many as its broker allows.
+///
+/// # Errors
+///
+/// A sentence when more sockets are needed than there can be.
+pub(super) fn plan(armoury: &Armoury) -> std::io::Result<Plan> {
+    let mut plan = Plan {
+        parts: Vec::new(),
+        dial: [Vec::new(), Vec::new()],
+        names: Vec::new(),
+        sources: Vec::new(),
+    };
+    if armoury.uses_sockets {
+        let own: Vec<Instrument> = armoury.instruments.iter().cloned().collect();
+        let silence = armoury.settings.silence_ns_max;
+        plan.add((0, armoury.broker, &armoury.name), &own, silence);
+        if let Some(address) = &armoury.updates {
+            plan.add_updates(armoury.broker, &armoury.name, address.clone());
+        }
+        if let Some(backup) = &armoury.backup {
+            let of = (1, backup.desk.broker(), backup.name.as_str());
+            plan.add(of, &backup.instruments, silence);
+        }
+    }
+    plan.sources.push("polling".to_owned());
+    if plan.parts.len() > LINKS_MAX {
+        let why = format!(
+            "{} sockets would be needed for the instruments of this run, more than {LINKS_MAX}",
+            plan.parts.len()
+        );
+        return Err(std::io::Error::other(why));
+    }
+    Ok(plan)
+}
+
+impl Plan {
+    fn add(
+        &mut self,
+        (source, broker, name): (u8, Broker, &str),
+        rows: &[Instrument],
+        silence_ns_max: u64,
+    ) {
+        self.sources.push(name.to_owned());
+        let most = broker.facts().watched_max.max(1);
+        for (number, part) in (1..).zip(rows.chunks(most)) {
+            let link = LinkIx(u8::try_from(self.parts.len()).unwrap_or(u8::MAX));
+            self.parts.push(LinkParts {
+                broker,
+                source,
+                kind: LinkKind::Prices,
+                tokens: TokenTable::new(part.iter().map(|row| (row.token, row.ix))),
+                instruments: part.iter().map(|row| row.ix).collect(),
+                silence_ns_max,
+            });
+            self.names.push(LinkName {
+                name: if rows.len() > most {
+                    format!("{name}/{number}")
+                } else {
+                    name.to_owned()
+                },
+                source,
+                instruments: part.len(),
+            });
+            if let Some(dial) = self.dial.get_mut(usize::from(source)) {
+                dial.push(DialLink {
+                    link,
+                    updates: None,
+                    watched: part.to_vec(),
+                });
+            }
+        }
+    }
+
+    /// A stream of order updates of the broker that trades. It may be silent for hours.
+    fn add_updates(&mut self, broker: Broker, name: &str, address: String) {
+        let link = LinkIx(u8::try_from(self.parts.len()).unwrap_or(u8::MAX));
+        self.parts.push(LinkParts {
+            broker,
+            source: 0,
+            kind: LinkKind::Updates,
+            tokens: TokenTable::new([]),
+            instruments: Vec::new(),
+            silence_ns_max: u64::MAX,
+        });
+        self.names.push(LinkName {
+            name: format!("{name}/orders"),
+            source: 0,
+            instruments: 0,
+        });
+        let [own, _] = &mut self.dial;
+        own.push(DialLink {
+            link,
+            updates: Some(address),
+            watched: Vec::new(),
+        });
+    }
+}
+
+/// Lanes and threads around the feed.
+#[derive(Debug)]
+pub(super) struct Around {
+    /// Sockets from each dialler.
+    pub(super) sockets: Vec<Receiver<(LinkIx, FeedSocket)>>,
+    pub(super) polls: Option<Receiver<Polled>>,
+    pub(super) board: LinkBoard,
+    diallers: Vec<Dialler>,
+    poller: Option<Poller>,
+    pub(super) wants: Wants,
+    pub(super) dialled: Inbox<Dialled>,
+    pub(super) polling: Inbox<PollNews>,
+}
+
+/// What dials and asks, running.
+#[derive(Debug)]
+pub(super) struct Hands {
+    diallers: Vec<Running<Dialler>>,
+    poller: Option<Running<Poller>>,
+    stop: StopLatch,
+}
+
+/// A lane of sockets and the end the feed reads.
+type Sockets = (
+    Lossless<(LinkIx, FeedSocket)>,
+    Receiver<(LinkIx, FeedSocket)>,
+);
+
+/// What a run hands over of its armoury for this.
+#[derive(Debug)]
+pub(super) struct Supplies {
+    pub(super) main: MainDialler,
+    pub(super) backup: Option<Backup>,
+    pub(super) dial: [Vec<DialLink>; 2],
+    pub(super) instruments: Vec<Instrument>,
+    pub(super) name: String,
+    pub(super) polls: bool,
+    pub(super) uses_sockets: bool,
+}
+
+/// What the dialler of the broker that trades needs besides its links.
+#[derive(Debug)]
+pub(super) struct MainDialler {
+    pub(super) desk: crate::control::Desk,
+    pub(super) ticker: String,
+    pub(super) tls: std::sync::Arc<rustls::ClientConfig>,
+    pub(super) mode: crate::venue::Mode,
+    pub(super) connections: Lossless<HttpConnection>,
+    pub(super) sockets: Sockets,
+}
+
+impl Around {
+    /// Prepares diallers and poller.
+    pub(super) fn new(supplies: Supplies) -> Self {
+        let [own_links, backup_links] = supplies.dial;
+        let links = own_links.len() + backup_links.len();
+        let board = FeedParts::board_for(links, supplies.instruments.len());
+        let (dialled_out, dialled) = unbounded();
+        let (polling_out, polling) = unbounded();
+        let (quotes, polled) = polled_lane();
+        let mut desks = vec![PollDesk {
+            name: supplies.name,
+            desk: supplies.main.desk.twin(),
+            instruments: supplies.instruments,
+        }];
+        let (orders, own_wants) = unbounded();
+        let mut to = vec![orders.clone(); own_links.len()];
+        let main = supplies.main;
+        let mut sockets = vec![main.sockets.1];
+        let mode = main.mode;
+        let mut diallers = vec![Dialler::new(DiallerParts {
+            desk: main.desk,
+            ticker: main.ticker,
+            tls: main.tls,
+            links: own_links,
+            mode,
+            wants: own_wants,
+            dialled: dialled_out.clone(),
+            feeds: main.sockets.0,
+            connections: Some(main.connections),
+        })];
+        if let Some(backup) = supplies.backup {
+            let (sender, lane) = backup_lane();
+            let (asks, wants): (Outbox<Want>, _) = unbounded();
+            to.extend(std::iter::repeat_n(asks, backup_links.len()));
+            desks.push(PollDesk {
+                name: backup.name,
+                desk: backup.desk.twin(),
+                instruments: backup.instruments,
+            });
+            sockets.push(lane);
+            diallers.push(Dialler::new(DiallerParts {
+                desk: backup.desk,
+                ticker: backup.ticker,
+                tls: backup.tls,
+                links: backup_links,
+                mode,
+                wants,
+                dialled: dialled_out,
+                feeds: sender,
+                connections: None,
+            }));
+        }
+        let polls = supplies.polls || !supplies.uses_sockets;
+        if !supplies.uses_sockets {
+            board.want_polls(true);
+        }
+        let poller = polls.then(|| Poller::new(desks, board.clone(), quotes, polling_out));
+        Self {
+            sockets,
+            polls: polls.then_some(polled),
+            board,
+            diallers,
+            poller,
+            wants: Wants::new(orders, to),
+            dialled,
+            polling,
+        }
+    }
+
+    /// Starts them, each on a thread that mostly sleeps.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system refuses a thread.
+    pub(super) fn launch(
+        diallers: Vec<Dialler>,
+        poller: Option<Poller>,
+        clock: &Clock,
+    ) -> std::io::Result<Hands> {
+        let stop = StopLatch::default();
+        let how = || Launch {
+            core: None,
+            idle: IdleMode::Doze,
+            stop: stop.clone(),
+            clock: clock.clone(),
+        };
+        let diallers = diallers.into_iter().map(|own| launch(own, how()));
+        Ok(Hands {
+            diallers: diallers.collect::<std::io::Result<_>>()?,
+            poller: poller.map(|own| launch(own, how())).transpose()?,
+            stop: stop.clone(),
+        })
+    }
+
+    /// Takes out what is launched.
+    pub(super) fn hands(&mut self) -> (Vec<Dialler>, Option<Poller>) {
+        (std::mem::take(&mut self.diallers), self.poller.take())
+    }
+}
+
+fn polled_lane() -> (Counted<Polled>, Receiver<Polled>) {
+    let (quotes, polled, _) = counted("poller → feed (quotes)", POLLED);
+    (quotes, polled)
+}
+
+fn backup_lane() -> Sockets {
+    let (name, capacity, policy) = super::LANES[0];
+    let (sender, receiver, _) = lossless(name, capacity, policy);
+    (sender, receiver)
+}
+
+impl Hands {
+    /// Asks all to stop.
+    pub(super) fn ask_to_stop(&self) {
+        self.stop.set();
+    }
+
+    /// Waits for them and returns the dialler of the broker that trades.
+    ///
+    /// # Errors
+    ///
+    /// The name of a stage that panicked.
+    pub(super) fn join(self) -> Result<Option<Dialler>, String> {
+        let mut first = None;
+        for running in self.diallers {
+            let dialler = running.join()?;
+            first.get_or_insert(dialler);
+        }
+        if let Some(poller) = self.poller {
+            poller.join()?;
+        }
+        Ok(first)
+    }
+}

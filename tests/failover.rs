@@ -1,0 +1,398 @@
+//! Failover of prices: two brokers' sockets and polling, each taken away in turn.
+//!
+//! Promises
+//! - A dead, silent, mute, slow or contradicting source is found within three seconds, and the next one's prices are
+//!   there within the 250 ms after that.
+//! - No tick of a source that does not serve reaches anybody, and none is handed on twice.
+//! - Going back waits until the better source was good for a while.
+//! - Time is a step of the clock, not a wait; the sockets are real.
+
+#![expect(
+    clippy::expect_used,
+    reason = "helpers of tests, outside the test functions clippy recognises"
+)]
+
+#[path = "failover/line.rs"]
+mod line;
+
+use line::{BACKUP, FIRST_VOLUME, INSTRUMENTS, Line, MS, POLICY, PRIMARY, SECOND, Source};
+use tezi::hot::feed::FeedEvent;
+use tezi::model::{InstrumentIx, LinkIx, Origin, Price};
+use tezi::ring::LinkState;
+use tezi::rules::failover::Why;
+
+const FIRST: InstrumentIx = InstrumentIx(0);
+const OTHER: InstrumentIx = InstrumentIx(1);
+
+/// Who served the ticks seen since the last call.
+fn sources(line: &mut Line) -> Vec<u8> {
+    let mut found: Vec<u8> = line
+        .take()
+        .iter()
+        .map(|tick| tick.source.source())
+        .collect();
+    found.dedup();
+    found
+}
+
+#[test]
+fn the_primary_serves_and_the_backup_is_only_listened_to() {
+    let mut line = Line::open();
+    line.run(3 * SECOND, |_, _| true);
+    let ticks = line.take();
+    assert!(ticks.len() >= 50, "{}", ticks.len());
+    assert!(ticks.iter().all(|tick| tick.source == Origin::of(PRIMARY)));
+    let totals = line.feed.totals();
+    assert_eq!(totals.switched, 0);
+    assert!(totals.spare >= 50, "the backup ticked too");
+    assert!(
+        line.news
+            .iter()
+            .all(|event| matches!(event, FeedEvent::Live(_) | FeedEvent::Restored { .. })),
+        "{:?}",
+        line.news
+    );
+}
+
+#[test]
+fn a_primary_that_dies_is_followed_by_the_backup_at_once() {
+    let mut line = Line::open();
+    line.run(SECOND, |_, _| true);
+    line.take();
+    line.kill(PRIMARY);
+    let died = line.now();
+    line.run(100 * MS, |source, _| source == BACKUP);
+    let first = line.first_after(died).expect("prices are back");
+    assert!(first <= 250 * MS, "after {} ms", first / MS);
+    assert_eq!(sources(&mut line), [BACKUP]);
+    let moved = line.served();
+    assert_eq!(moved, [(FIRST, INSTRUMENTS, BACKUP, Why::Lost)]);
+    assert!(matches!(line.lost()[..], [LinkIx(0)]), "reported once");
+}
+
+#[test]
+fn a_primary_that_is_silent_though_open_is_found_within_three_seconds() {
+    let mut line = Line::open();
+    line.run(SECOND, |_, _| true);
+    line.take();
+    let fell_silent = line.now();
+    let mut found = None;
+    while found.is_none() && line.now() - fell_silent < 5 * SECOND {
+        line.run(100 * MS, |source, _| source == BACKUP);
+        found = (!line.lost().is_empty() || !line.served().is_empty())
+            .then(|| line.now() - fell_silent);
+    }
+    let found = found.expect("found");
+    assert!(found <= 3 * SECOND, "found after {} ms", found / MS);
+    line.take();
+    line.run(300 * MS, |source, _| source == BACKUP);
+    assert_eq!(sources(&mut line), [BACKUP]);
+}
+
+#[test]
+fn a_silent_primary_that_still_sends_heartbeats_is_found_by_what_the_backup_tells() {
+    let mut line = Line::open();
+    line.run(SECOND, |_, _| true);
+    line.take();
+    let fell_mute = line.now();
+    for _ in 0..30 {
+        line.heartbeat(PRIMARY);
+        line.run(100 * MS, |source, _| source == BACKUP);
+    }
+    let first = line.first_after(fell_mute).expect("prices are back");
+    assert!(first <= 3 * SECOND + 250 * MS, "after {} ms", first / MS);
+    assert!(line.lost().is_empty(), "the connection itself lives");
+    let moved = line.served();
+    assert_eq!(moved, [(FIRST, INSTRUMENTS, BACKUP, Why::Mute)]);
+}
+
+#[test]
+fn one_mute_instrument_alone_comes_from_the_backup() {
+    let mut line = Line::open();
+    line.run(SECOND, |_, _| true);
+    line.take();
+    line.run(4 * SECOND, |source, instrument| {
+        !(source == PRIMARY && instrument == OTHER)
+    });
+    assert_eq!(line.served(), [(OTHER, 1, BACKUP, Why::Mute)]);
+    line.take();
+    line.run(SECOND, |source, instrument| {
+        !(source == PRIMARY && instrument == OTHER)
+    });
+    for tick in line.take() {
+        let expected = if tick.instrument == OTHER {
+            BACKUP
+        } else {
+            PRIMARY
+        };
+        assert_eq!(tick.source.source(), expected, "{:?}", tick.instrument);
+    }
+}
+
+#[test]
+fn a_primary_that_returns_serves_again_only_after_it_was_good_for_long() {
+    let mut line = Line::open();
+    line.run(SECOND, |_, _| true);
+    line.kill(PRIMARY);
+    line.run(SECOND, |source, _| source == BACKUP);
+    line.connect(PRIMARY);
+    let back = line.now();
+    line.take();
+    line.run(POLICY.return_ns - 200 * MS, |_, _| true);
+    assert_eq!(sources(&mut line), [BACKUP], "not yet");
+    line.run(SECOND, |_, _| true);
+    let ticks = line.take();
+    let returned = ticks.iter().find(|tick| tick.source.source() == PRIMARY);
+    let returned = returned.expect("it serves again").received.0 - back;
+    assert!(returned >= POLICY.return_ns, "{} ms", returned / MS);
+    assert_eq!(
+        line.served().last(),
+        Some(&(FIRST, INSTRUMENTS, PRIMARY, Why::Returned))
+    );
+    assert_eq!(line.board.get(LinkIx(0)).reconnects, 1);
+}
+
+#[test]
+fn every_subscription_of_a_new_connection_is_proved_by_its_first_tick() {
+    let mut line = Line::open();
+    line.run(SECOND, |_, _| true);
+    line.kill(PRIMARY);
+    line.run(SECOND, |source, _| source == BACKUP);
+    line.news.clear();
+    line.connect(PRIMARY);
+    line.run(4 * SECOND, |source, instrument| {
+        !(source == PRIMARY && instrument == OTHER)
+    });
+    let missing = |event: &FeedEvent| match event {
+        FeedEvent::Missing { link, missing } => Some((*link, *missing)),
+        _ => None,
+    };
+    let found: Vec<_> = line.news.iter().filter_map(missing).collect();
+    assert_eq!(found, [(LinkIx(0), 1)]);
+    line.run(SECOND, |_, _| true);
+    let restored = |event: &FeedEvent| match event {
+        FeedEvent::Restored {
+            link, instruments, ..
+        } => Some((*link, *instruments)),
+        _ => None,
+    };
+    let found: Vec<_> = line.news.iter().filter_map(restored).collect();
+    assert_eq!(found, [(LinkIx(0), INSTRUMENTS)]);
+    assert_eq!(line.board.get(LinkIx(0)).verified, INSTRUMENTS);
+}
+
+#[test]
+fn a_slow_primary_is_passed_over_and_taken_back_when_it_keeps_up() {
+    let mut line = Line::open();
+    line.run(2 * SECOND, |_, _| true);
+    line.delay(PRIMARY, 3);
+    line.take();
+    line.run(5 * SECOND, |_, _| true);
+    let slow = |event: &FeedEvent| match event {
+        FeedEvent::Slow { source, behind_ms } => Some((*source, *behind_ms)),
+        _ => None,
+    };
+    let found: Vec<_> = line.news.iter().filter_map(slow).collect();
+    assert_eq!(found.len(), 1, "{:?}", line.news);
+    assert_eq!(found[0].0, PRIMARY);
+    assert!((2_000..=4_000).contains(&found[0].1), "{} ms", found[0].1);
+    assert_eq!(line.served(), [(FIRST, INSTRUMENTS, BACKUP, Why::Slow)]);
+    assert_eq!(line.board.get(LinkIx(0)).state, LinkState::Slow);
+    line.delay(PRIMARY, 0);
+    line.take();
+    line.run(POLICY.return_ns / 2, |_, _| true);
+    assert_eq!(
+        sources(&mut line),
+        [BACKUP],
+        "not before it kept up for long"
+    );
+    line.run(POLICY.return_ns, |_, _| true);
+    let prompt = |event: &&FeedEvent| matches!(event, FeedEvent::Prompt(PRIMARY));
+    assert_eq!(line.news.iter().filter(prompt).count(), 1);
+    line.take();
+    line.run(SECOND, |_, _| true);
+    assert_eq!(sources(&mut line), [PRIMARY]);
+}
+
+/// Instruments that were told to differ, and whether the ticks say so, with the backup off by so many millionths.
+fn skewed(millionths: i64) -> (usize, bool) {
+    let mut line = Line::open();
+    line.run(SECOND, |_, _| true);
+    line.skew(BACKUP, millionths);
+    line.take();
+    line.run(5 * SECOND, |_, _| true);
+    let differs = |event: &&FeedEvent| matches!(event, FeedEvent::Diverged { .. });
+    let told = line.news.iter().filter(differs).count();
+    let last = *line.take().last().expect("ticks");
+    assert_eq!(last.source.source(), PRIMARY, "the primary goes on serving");
+    if told > 0 {
+        line.skew(BACKUP, 0);
+        line.run(3 * SECOND, |_, _| true);
+        let agrees = |event: &&FeedEvent| matches!(event, FeedEvent::Agrees(_));
+        assert_eq!(line.news.iter().filter(agrees).count(), told);
+        let last = *line.take().last().expect("ticks");
+        assert!(!last.source.is_doubtful(), "entries are allowed again");
+    }
+    (told, last.source.diverges())
+}
+
+#[test]
+fn a_difference_of_0_11_percent_alerts_and_one_of_0_09_does_not() {
+    let all = usize::try_from(INSTRUMENTS).expect("few");
+    assert_eq!(skewed(1_100), (all, true));
+    assert_eq!(skewed(-1_100), (all, true));
+    assert_eq!(skewed(900), (0, false));
+    assert_eq!(skewed(-900), (0, false));
+}
+
+#[test]
+fn without_any_socket_quotes_are_asked_for_and_without_quotes_prices_grow_old() {
+    let mut line = Line::open();
+    line.run(SECOND, |_, _| true);
+    assert!(!line.board.wants_polls());
+    line.kill(PRIMARY);
+    line.kill(BACKUP);
+    line.run(200 * MS, |_, _| false);
+    assert!(line.board.wants_polls());
+    line.take();
+    let asked = line.now() - MS;
+    for _ in 0..3 {
+        line.poll();
+        line.run(SECOND, |_, _| false);
+    }
+    let ticks = line.take();
+    assert!(ticks.iter().all(|tick| tick.source.source() == 2));
+    assert_eq!(ticks.len(), 3 * usize::try_from(INSTRUMENTS).expect("few"));
+    assert!(line.first_after(asked).expect("prices") <= 250 * MS);
+    // Nobody answers any more: nothing comes, and the newest tick keeps its age.
+    let newest = ticks.last().expect("a tick").received;
+    line.run(20 * SECOND, |_, _| false);
+    assert!(line.take().is_empty());
+    let polling = line.board.get(LinkIx(2));
+    assert_eq!(
+        polling.state,
+        LinkState::Connected,
+        "asked, without an answer"
+    );
+    assert_eq!(polling.ticked, newest);
+    // The first socket that is back serves with its first tick.
+    line.connect(BACKUP);
+    let back = line.now();
+    line.run(300 * MS, |source, _| source == BACKUP);
+    let first = line.first_after(back).expect("prices are back");
+    assert!(first <= 250 * MS, "after {} ms", first / MS);
+    assert_eq!(sources(&mut line), [BACKUP]);
+    line.run(SECOND, |source, _| source == BACKUP);
+    assert!(
+        !line.board.wants_polls(),
+        "quotes are not asked for any more"
+    );
+}
+
+#[test]
+fn a_feed_without_sockets_lives_on_quotes() {
+    let mut line = Line::polled();
+    for _ in 0..3 {
+        line.poll();
+        line.run(SECOND, |_, _| false);
+    }
+    let ticks = line.take();
+    assert_eq!(ticks.len(), 3 * usize::try_from(INSTRUMENTS).expect("few"));
+    assert!(line.board.wants_polls());
+}
+
+#[test]
+fn a_tick_that_is_old_by_the_exchange_is_marked_and_a_prompt_one_is_not() {
+    let mut line = Line::open();
+    line.run(SECOND, |_, _| true);
+    assert!(line.take().iter().all(|tick| !tick.source.is_late()));
+    line.kill(BACKUP);
+    line.delay(PRIMARY, 5);
+    line.run(SECOND, |_, _| true);
+    let late = line.take();
+    assert!(!late.is_empty() && late.iter().all(|tick| tick.source.is_late()));
+    line.delay(PRIMARY, 1);
+    line.run(SECOND, |_, _| true);
+    assert!(line.take().iter().all(|tick| !tick.source.is_late()));
+    line.delay(PRIMARY, -4);
+    line.run(SECOND, |_, _| true);
+    let early = line.take();
+    assert!(!early.is_empty() && early.iter().all(|tick| tick.source.is_late()));
+}
+
+#[test]
+fn volumes_are_those_of_the_exchange_whoever_tells_them() {
+    let mut line = Line::open();
+    line.run(2 * SECOND, |_, _| true);
+    line.kill(PRIMARY);
+    line.run(2 * SECOND, |source, _| source == BACKUP);
+    line.connect(PRIMARY);
+    line.run(POLICY.return_ns + 2 * SECOND, |_, _| true);
+    let ticks = line.take();
+    let of = |ticks: &[tezi::model::Tick]| {
+        let own = ticks.iter().filter(|tick| tick.instrument == FIRST);
+        own.map(|tick| u64::from(tick.volume)).sum::<u64>()
+    };
+    let changes = ticks
+        .windows(2)
+        .filter(|pair| pair[0].source != pair[1].source);
+    assert_eq!(changes.count(), 2, "there and back");
+    // The first tick of the day tells where counting begins.
+    assert_eq!(of(&ticks), u64::from(line.volume() - FIRST_VOLUME));
+}
+
+/// Worlds of random troubles: whatever happens, who serves is alive, and somebody serves soon.
+#[test]
+fn whatever_happens_to_the_sources_prices_come_from_one_that_lives() {
+    for seed in 1..=20 {
+        let mut line = Line::open();
+        let mut dice = line::Dice::new(seed);
+        let mut silent: [bool; 2] = [false, false];
+        line.run(SECOND, |_, _| true);
+        for round in 0..25 {
+            let source: Source = u8::try_from(dice.below(2)).expect("two");
+            let at = usize::from(source);
+            match dice.below(5) {
+                0 if line.is_up(source) => line.kill(source),
+                0 | 1 if !line.is_up(source) => {
+                    line.connect(source);
+                    silent[at] = false;
+                }
+                2 => silent[at] = true,
+                3 => silent[at] = false,
+                _ => {}
+            }
+            line.redial();
+            line.take();
+            let began = line.now();
+            line.run(4 * SECOND, |source, _| !silent[usize::from(source)]);
+            let works = |source: Source| line.is_up(source) && !silent[usize::from(source)];
+            if !works(PRIMARY) && !works(BACKUP) {
+                continue;
+            }
+            // Within three seconds and a quarter somebody serves every instrument again.
+            let late = began + 3 * SECOND + 250 * MS;
+            let ticks = line.take();
+            for instrument in (0_u16..).take(usize::try_from(INSTRUMENTS).expect("few")) {
+                let served = ticks.iter().any(|tick| {
+                    tick.instrument == InstrumentIx(instrument) && tick.received.0 >= late
+                });
+                assert!(
+                    served,
+                    "seed {seed} round {round}: {instrument} is mute; {:?}",
+                    line.news
+                );
+            }
+            for pair in ticks
+                .windows(2)
+                .filter(|pair| pair[0].instrument == pair[1].instrument)
+            {
+                assert!(
+                    pair[0].exchange_time <= pair[1].exchange_time,
+                    "seed {seed}: back in time"
+                );
+            }
+            assert!(ticks.iter().all(|tick| tick.last > Price::ZERO));
+        }
+    }
+}

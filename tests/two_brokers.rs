@@ -1,0 +1,217 @@
+//! `tezi run` between two simulated venues, each spoilt by hand in turn.
+//!
+//! Promises
+//! - The built program, as a trader runs it: what the engine says of its sources is asked of `tezi status` too.
+//! - Nothing is timed: a loaded machine makes these tests slow, never wrong.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, outside the test functions clippy recognises"
+)]
+
+#[path = "pipeline/processes.rs"]
+#[expect(dead_code, reason = "shared with tests that use all of it")]
+mod processes;
+
+use processes::{Engine, Venue, World, events, text, wait_for};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use tezi::net::{HttpConnection, Url, tls};
+
+/// A second broker, and figures that keep the test short.
+const BACKUP: &str = r#"
+[backup]
+kind      = "kite"
+name      = "second"
+simulated = true
+rest      = "https://127.0.0.1:8901"
+ticker    = "wss://127.0.0.1:8901"
+api_key   = "simulated"
+access_token = "simulated"
+
+[feed]
+return_ms = 1000
+"#;
+
+/// Market time is real time, so that both venues tell the same second.
+const REAL: [&str; 2] = ["--speed", "1"];
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a world hands its configuration on"
+)]
+fn with_backup(config: String) -> String {
+    let both = config.replace("[feed]\n", BACKUP);
+    assert_ne!(both, config);
+    both
+}
+
+/// Spoils a venue's stream.
+fn spoil(venue: &Venue, form: &str) {
+    let url = Url::parse(text(&venue.ready["rest"])).expect("an address");
+    let root = venue.ready["ca_file"].as_str().map(Path::new);
+    let tls = tls::client_config(root).expect("the venue's root");
+    let patience = std::time::Duration::from_secs(60);
+    let mut connection = HttpConnection::connect(&url, &tls, patience).expect("the venue answers");
+    let request = format!(
+        "POST /sim/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    let reply = connection.call(request.as_bytes()).expect("a reply");
+    assert_eq!(reply.status, 200, "{form}");
+}
+
+/// What the running engine says of its links.
+fn status(world: &World) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_tezi"))
+        .args(["status", "--json", "--data-dir"])
+        .arg(world.path("data"))
+        .output()
+        .expect("tezi runs");
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// The feed's news with this state.
+fn told<'a>(said: &'a [Value], state: &str) -> Vec<&'a Value> {
+    let all = said.iter();
+    all.filter(|row| row["state"] == state && (row["event"] == "feed" || row["event"] == "alarm"))
+        .collect()
+}
+
+/// Waits until somebody serves everything for a reason, after `seen` rows of that kind.
+fn serves(engine: &mut Engine, source: &str, why: &str) {
+    let from = engine.said.len();
+    engine.until(&format!("prices of {source}: {why}"), |said| {
+        told(&said[from.min(said.len())..], "served")
+            .iter()
+            .any(|row| row["source"] == source && text(&row["why"]).contains(why))
+    });
+}
+
+fn link<'a>(status: &'a Value, name: &str) -> &'a Value {
+    let links = status["feed"]["links"].as_array().expect("links");
+    links
+        .iter()
+        .find(|row| row["link"] == name)
+        .expect("a link")
+}
+
+#[test]
+fn a_run_on_two_brokers_outlives_each_trouble_of_the_first() {
+    let world = World::new(with_backup);
+    let mut first = Venue::start(&world, "first", &REAL);
+    let second = Venue::start(&world, "second", &REAL);
+    let backup = second.ready_file.to_str().expect("a path").to_owned();
+    let arguments = ["--backup-ready", &backup, "--no-bars"];
+    let mut engine = Engine::start(&world, Some(&first.ready_file), &arguments);
+    engine.until("both feeds", |said| told(said, "restored").len() == 2);
+    let found = wait_for("both links live", || {
+        let found = status(&world);
+        let is_live = |name| found["feed"].is_object() && link(&found, name)["state"] == "live";
+        (is_live("demo") && is_live("second")).then_some(found)
+    });
+    assert_eq!(link(&found, "demo")["reconnects"], 0);
+    assert_eq!(link(&found, "polling")["state"], "idle");
+    let all = found["feed"]["serves"]["demo"].as_u64().expect("a count");
+    assert!(all > 20, "{found}");
+
+    // Mute: the connection lives, prices do not come.
+    spoil(&first, "mute=all");
+    serves(&mut engine, "second", "nothing comes");
+    spoil(&first, "mute=none");
+    serves(&mut engine, "demo", "back");
+    // Silent though open.
+    spoil(&first, "silent=true");
+    serves(&mut engine, "second", "gone");
+    let lost = |said: &[Value]| told(said, "lost").iter().any(|row| row["link"] == "demo");
+    engine.until("the loss", lost);
+    spoil(&first, "silent=false");
+    serves(&mut engine, "demo", "back");
+    // Slow, by less than it takes to be mute.
+    spoil(&first, "lag_ms=2000");
+    serves(&mut engine, "second", "behind");
+    assert_eq!(told(&engine.said, "slow").len(), 1);
+    spoil(&first, "lag_ms=0");
+    serves(&mut engine, "demo", "back");
+    // Skewed.
+    let from = engine.said.len();
+    spoil(&second, "skew_ppm=5000");
+    engine.until("the difference", |said| {
+        !told(&said[from..], "diverged").is_empty()
+    });
+    spoil(&second, "skew_ppm=0");
+    engine.until("agreement", |said| {
+        !told(&said[from..], "agrees").is_empty()
+    });
+    // Dead, with the orders' connections.
+    first.kill();
+    serves(&mut engine, "second", "gone");
+    let found = wait_for("the first link down", || {
+        let found = status(&world);
+        (link(&found, "demo")["state"] == "down").then_some(found)
+    });
+    assert_eq!(found["feed"]["serves"]["second"].as_u64(), Some(all));
+    assert!(
+        events(&engine.said, "summary").is_empty(),
+        "the run goes on"
+    );
+    engine.interrupt();
+    let run = engine.end();
+    assert_eq!(run.code, 130, "{}", run.errors);
+}
+
+#[test]
+fn both_sockets_gone_leave_quotes_that_are_asked_for() {
+    let world = World::new(with_backup);
+    let first = Venue::start(&world, "first", &REAL);
+    let second = Venue::start(&world, "second", &REAL);
+    let backup = second.ready_file.to_str().expect("a path").to_owned();
+    let arguments = ["--backup-ready", &backup, "--no-bars"];
+    let mut engine = Engine::start(&world, Some(&first.ready_file), &arguments);
+    engine.until("both feeds", |said| told(said, "restored").len() == 2);
+    // A silent venue is dialled again and says nothing again; asked for quotes it answers.
+    for venue in [&first, &second] {
+        spoil(venue, "silent=true");
+    }
+    engine.until("quotes", |said| !told(said, "quotes").is_empty());
+    serves(&mut engine, "polling", "gone");
+    spoil(&second, "silent=false");
+    serves(&mut engine, "second", "back");
+    engine.until("no more asking", |said| !told(said, "streaming").is_empty());
+    engine.interrupt();
+    assert_eq!(engine.end().code, 130);
+}
+
+#[test]
+fn a_run_without_websocket_lives_on_quotes_within_their_rate() {
+    let world = World::new(|config| config);
+    let venue = Venue::start(&world, "venue", &["--speed", "1"]);
+    let arguments = ["--no-websocket", "--no-bars"];
+    let mut engine = Engine::start(&world, Some(&venue.ready_file), &arguments);
+    engine.until("quotes", |said| !told(said, "quotes").is_empty());
+    let ticked = |row: &Value| row["tick_ms"].as_u64().is_some_and(|ms| ms < 60_000);
+    wait_for("a tick", || {
+        let found = status(&world);
+        let polling = found["feed"].is_object() && ticked(link(&found, "polling"));
+        polling.then_some(())
+    });
+    processes::pause(3_000);
+    engine.interrupt();
+    let run = engine.end();
+    assert_eq!(run.code, 130, "{}", run.errors);
+    assert!(run.summary()["feed"]["ticks"].as_u64() > Some(20));
+    let requests = venue.log("request");
+    let sockets = requests.iter().filter(|row| row["path"] == "ticker");
+    assert_eq!(sockets.count(), 0, "no socket was opened");
+    // One call a second, by the venue's own stamps.
+    let quotes = requests.iter().filter(|row| row["path"] == "/quote");
+    let stamps: Vec<u64> = quotes.filter_map(|row| row["first_ns"].as_u64()).collect();
+    assert!(stamps.len() >= 2, "{} calls", stamps.len());
+    for pair in stamps.windows(2) {
+        assert!(pair[1] - pair[0] >= 900_000_000, "{stamps:?}");
+    }
+}
