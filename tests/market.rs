@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -194,9 +195,7 @@ fn a_run_with_too_little_history_says_so_and_waits() {
     std::fs::create_dir_all(world.path("data/historical")).expect("folder");
     let mut rows = "time,open,high,low,close\n".to_owned();
     for minute in 0..60 {
-        rows.push_str(&format!(
-            "2026-11-20 10:{minute:02},52000,52010,51990,52005\n"
-        ));
+        writeln!(rows, "2026-11-20 10:{minute:02},52000,52010,51990,52005").expect("memory");
     }
     std::fs::write(world.path("data/historical/BANKNIFTY-FUT.csv"), rows).expect("written");
     let mut child = tezi()

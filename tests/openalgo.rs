@@ -3,11 +3,6 @@
 //! No recorded message is published as a file; each sample here has the members and the kinds of numbers that the notes
 //! name, text where a member comes as text from some brokers.
 
-#![expect(
-    clippy::expect_used,
-    reason = "helpers of tests, outside the test functions clippy recognises"
-)]
-
 use proptest::prelude::*;
 use tezi::model::{
     Exchange, Instrument, InstrumentIx, Kind, NetQty, OrderId, OrderState, Price, Qty, Right, Side,
