@@ -3,7 +3,6 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use serde_json::Value;
-use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -193,11 +192,15 @@ fn a_run_with_too_little_history_says_so_and_waits() {
     let config = config.replace("source = \"venue\"", "source = \"file\"");
     std::fs::write(world.path("run.toml"), config).expect("written");
     std::fs::create_dir_all(world.path("data/historical")).expect("folder");
-    let mut rows = "time,open,high,low,close\n".to_owned();
-    for minute in 0..60 {
-        writeln!(rows, "2026-11-20 10:{minute:02},52000,52010,51990,52005").expect("memory");
-    }
-    std::fs::write(world.path("data/historical/BANKNIFTY-FUT.csv"), rows).expect("written");
+    let head = "time,open,high,low,close".to_owned();
+    let minutes =
+        (0..60).map(|minute| format!("2026-11-20 10:{minute:02},52000,52010,51990,52005"));
+    let rows: Vec<String> = std::iter::once(head).chain(minutes).collect();
+    std::fs::write(
+        world.path("data/historical/BANKNIFTY-FUT.csv"),
+        rows.join("\n"),
+    )
+    .expect("written");
     let mut child = tezi()
         .args([
             "run",

@@ -158,7 +158,7 @@ fn a_failed_login_sends_nothing_and_says_exactly_that() {
     let world = World::new(same);
     let venue = Venue::start(&world, "venue", &[]);
     let mut ready = venue.ready.clone();
-    ready["api_secret"] = Value::from("another");
+    ready["login"]["api_secret"] = Value::from("another");
     let file = world.path("wrong.json");
     std::fs::write(&file, ready.to_string()).expect("written");
     let run = strangle(&world, &file, &legs("5", "1s"));

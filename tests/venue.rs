@@ -13,6 +13,7 @@
 mod venue {
     mod chaos;
     pub(crate) mod client;
+    mod dhan;
     mod faults;
     mod market;
     mod orders;

@@ -97,7 +97,7 @@ impl Plan {
                 kind: LinkKind::Prices,
                 tokens: TokenTable::new(part.iter().map(|row| (row.token, row.ix))),
                 instruments: part.iter().map(|row| row.ix).collect(),
-                silence_ns_max,
+                silence_ns_max: silence_ns_max.max(broker.pause_ns_max()),
             });
             self.names.push(LinkName {
                 name: if rows.len() > most {

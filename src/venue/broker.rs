@@ -67,6 +67,11 @@ impl Broker {
         at!(self, Feed::updates_opening(auth))
     }
 
+    /// See [`Feed::pause_ns_max`].
+    pub fn pause_ns_max(self) -> u64 {
+        at!(self, Feed::pause_ns_max())
+    }
+
     /// See [`Feed::subscribe_messages`].
     pub fn subscribe_messages(self, instruments: &[Instrument], mode: Mode) -> Vec<String> {
         at!(self, Feed::subscribe_messages(instruments, mode))

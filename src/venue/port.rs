@@ -17,6 +17,11 @@ pub trait Feed {
     /// with [`Feed::text_message`] too.
     fn updates_opening(auth: &Auth) -> Option<Opening>;
 
+    /// The longest a sound connection may say nothing at all, in nanoseconds: no shorter silence costs it.
+    fn pause_ns_max() -> u64 {
+        1_500_000_000
+    }
+
     /// The text messages that subscribe `instruments` in `mode`, in the order they must be sent.
     fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String>;
 

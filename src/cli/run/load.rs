@@ -88,6 +88,8 @@ fn take_ready(venue: &mut VenueConfig, path: &Path) -> Result<(), Failure> {
         )));
     }
     venue.rest = ready.rest;
+    // A simulated venue has one address for everything.
+    venue.updates = venue.updates.as_ref().map(|_| ready.ticker.clone());
     venue.ticker = ready.ticker;
     venue.login = ready.login;
     venue.ca_file = ready.ca_file;

@@ -102,6 +102,7 @@ fn a_source_that_does_not_follow_the_news_of_another_is_mute() {
     assert_eq!(row.choose(at(35), &links, &POLICY), Some((1, Why::Mute)));
     // It tells again: good for ten seconds, and it serves.
     row.note(&said(0, 40, 102, 70), &POLICY);
+    row.note(&said(1, 41, 102, 70), &POLICY);
     assert_eq!(row.choose(at(139), &links, &POLICY), None);
     assert_eq!(
         row.choose(at(140), &links, &POLICY),

@@ -1,6 +1,6 @@
 //! The instrument lists as the broker serves them: the detailed file and the compact one.
 
-use super::security_id;
+use super::{index, security_id};
 use crate::model::{Exchange, Instrument, Kind, Price, Right};
 use crate::sim::market::Market;
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ fn strike(price: Price) -> i64 {
 /// The trading symbol: it carries no day, so contracts of one month share it.
 pub(super) fn symbol(row: &Instrument) -> String {
     let Some((year, month, _)) = expiry(row) else {
-        return row.underlying.clone();
+        return index(&row.symbol).map_or(row.symbol.clone(), |(_, name)| name.to_owned());
     };
     let stem = format!("{}-{month}{year}", row.underlying);
     match row.kind {

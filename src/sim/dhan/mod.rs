@@ -204,17 +204,22 @@ fn segment(row: &Instrument) -> (u8, &'static str) {
     }
 }
 
+/// Number and short name of an index, by the exchange's name of it.
+fn index(name: &str) -> Option<(u32, &'static str)> {
+    Some(match name {
+        "NIFTY 50" => (13, "NIFTY"),
+        "NIFTY BANK" => (25, "BANKNIFTY"),
+        "NIFTY FIN SERVICE" => (27, "FINNIFTY"),
+        "SENSEX" => (51, "SENSEX"),
+        "NIFTY MID SELECT" => (442, "MIDCPNIFTY"),
+        _ => return None,
+    })
+}
+
 /// The broker's number of an instrument within its segment.
 fn security_id(row: &Instrument) -> u32 {
-    match (row.kind, row.underlying.as_str()) {
-        (Kind::Index, "NIFTY") => 13,
-        (Kind::Index, "BANKNIFTY") => 25,
-        (Kind::Index, "FINNIFTY") => 27,
-        (Kind::Index, "SENSEX") => 51,
-        (Kind::Index, "MIDCPNIFTY") => 442,
-        // Exchange numbers, which the low byte of our own token leaves behind.
-        _ => row.token.0 >> 8,
-    }
+    // Exchange numbers, which the low byte of our own token leaves behind, but for indices.
+    index(&row.symbol).map_or(row.token.0 >> 8, |(number, _)| number)
 }
 
 /// The instrument of a segment and a number, written as a number or as text.

@@ -103,6 +103,11 @@ impl Feed for Dhan {
         Some(session::updates_opening(auth))
     }
 
+    /// There is no heartbeat in the feed; the broker pings every 10 s.
+    fn pause_ns_max() -> u64 {
+        12_000_000_000
+    }
+
     fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
         feed::subscribe_messages(instruments, mode)
     }
@@ -200,8 +205,7 @@ impl Desk for Dhan {
         ],
         echoes_tags: true,
         rows_say_filled: true,
-        // Updates come on a connection of their own, which nobody dials yet: the order book is read instead.
-        feeds_updates: false,
+        feeds_updates: true,
         watched_max: feed::WATCHED_MAX,
         quotes_max: market::QUOTES_MAX,
         limits: OrderLimits {
@@ -283,6 +287,10 @@ impl Desk for Dhan {
 
     fn candle_days(interval: Interval) -> Option<i32> {
         market::candle_days(interval)
+    }
+
+    fn candles_per_second() -> u32 {
+        5
     }
 
     fn candles_request(

@@ -68,6 +68,11 @@ impl Feed for OpenAlgo {
         None
     }
 
+    /// The proxy pings every 20 seconds and says nothing else where nothing trades (section 5).
+    fn pause_ns_max() -> u64 {
+        25_000_000_000
+    }
+
     fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
         feed::subscribe_messages(instruments, mode)
     }
