@@ -17,6 +17,7 @@ use broker::{Desk, Setup, accepted, intent, leg, reply, tags, update};
 use tezi::hot::gateway::GatewayEvent;
 use tezi::journal::{self, Entry};
 use tezi::model::{Denial, OrderId, OrderState, Price, Qty, RejectClass, Side, Tag};
+use tezi::venue::{Broker, OrderUpdate};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -52,6 +53,47 @@ fn both_legs_are_on_the_wire_before_either_is_answered() {
 fn sorted(mut texts: Vec<String>) -> Vec<String> {
     texts.sort();
     texts
+}
+
+#[test]
+fn an_update_without_a_tag_may_overtake_the_reply_with_its_number() {
+    let mut desk = Desk::open(Setup {
+        broker: Broker::OpenAlgo,
+        ..Setup::default()
+    });
+    let early = |number, state| OrderUpdate {
+        tag: None,
+        ..update(Tag::default(), number, state)
+    };
+    let one = intent(&desk, 1, 0, &[leg(0, Side::Buy)]);
+    desk.submit(one);
+    desk.work(1);
+    let connection = desk.requests()[0].connection;
+    for told in [
+        early(11, OrderState::Open),
+        early(99, OrderState::Filled),
+        early(11, OrderState::Filled),
+    ] {
+        desk.tell(&told);
+    }
+    desk.work(3);
+    assert_eq!(desk.states(&one), []);
+    assert_eq!(desk.gateway.totals().foreign, 0);
+    desk.answer(
+        connection,
+        &reply("200 OK", r#"{"status":"success","orderid":"11"}"#),
+    );
+    desk.until("it is filled by what was kept", |desk| {
+        desk.states(&one).last() == Some(&OrderState::Filled)
+    });
+    desk.until("what is left belongs to nobody", |desk| {
+        desk.gateway.totals().foreign == 1
+    });
+    // Nothing waits for a reply: nothing is kept.
+    desk.tell(&early(12, OrderState::Open));
+    desk.until("it is foreign at once", |desk| {
+        desk.gateway.totals().foreign == 2
+    });
 }
 
 #[test]

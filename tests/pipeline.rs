@@ -229,6 +229,148 @@ fn a_day_at_dhan_leaves_a_venue_record_without_gap_or_duplicate() {
     assert_whole_day(&DHAN, &["--topology", "fused", "--idle", "park"]);
 }
 
+/// The demo for a venue behind OpenAlgo: its key is all that is needed.
+fn behind_openalgo(config: &str) -> String {
+    let login = "api_key   = \"simulated\"\naccess_token = \"simulated\"\n";
+    assert!(config.contains(login), "the demo logs in as it did");
+    config
+        .replace("kind      = \"kite\"", "kind      = \"openalgo\"")
+        .replace(login, "")
+}
+
+/// What a contract is, without its dates: the two wires name them differently.
+fn undated(symbol: &str, date: usize) -> String {
+    let rest = symbol.strip_prefix("BANKNIFTY").expect("one underlying");
+    rest[date..].to_owned()
+}
+
+#[test]
+fn a_day_over_a_wire_without_tags_finds_every_order_by_its_number() {
+    let world = World::new(|config| behind_openalgo(&config));
+    let wire = ["--wire", "openalgo", "--plain", "--speed", "max"];
+    let venue = Venue::start(&world, "venue", &wire);
+    let arguments = ["--topology", "fused", "--idle", "park"];
+    let run = Engine::start(&world, Some(&venue.ready_file), &arguments).end();
+    assert_eq!(run.code, 0, "{}", run.errors);
+    let truth = venue.truth();
+    let requests = truth["requests"].as_array().expect("requests");
+    for path in [
+        "/api/v1/analyzer",
+        "/api/v1/instruments",
+        "/api/v1/history",
+        "/api/v1/orderbook",
+        "/api/v1/placeorder",
+        "/api/v1/positionbook",
+        "ticker",
+    ] {
+        assert!(requests.iter().any(|row| row["path"] == path), "{path}");
+    }
+    assert_eq!(truth["logins"], 1, "one key, proved once");
+
+    let orders: BTreeMap<u64, &Value> = truth["orders"]
+        .as_array()
+        .expect("orders")
+        .iter()
+        .map(|row| (text(&row["order_id"]).parse().expect("a number"), row))
+        .collect();
+    assert!(orders.values().all(|row| row["tag"].is_null()));
+    let journal = journal::read(&world.journals()).expect("a journal");
+    let mut filled: BTreeMap<Tag, u32> = BTreeMap::new();
+    let mut numbers: BTreeMap<Tag, u64> = BTreeMap::new();
+    for record in &journal.records {
+        match &record.entry {
+            Entry::Report(report) if report.order_id.0 != 0 => {
+                let number = report.order_id.0;
+                assert_eq!(*numbers.entry(report.tag).or_insert(number), number);
+            }
+            Entry::Fill(fill) => *filled.entry(fill.tag).or_default() += fill.qty.0,
+            _ => {}
+        }
+    }
+    let known: BTreeSet<u64> = numbers.values().copied().collect();
+    assert_eq!(
+        known,
+        orders.keys().copied().collect(),
+        "every order has its number"
+    );
+    assert_eq!(admitted(&world).len(), orders.len());
+    for (tag, number) in &numbers {
+        let ours = filled.get(tag).copied().unwrap_or(0);
+        assert_eq!(orders[number]["filled_quantity"], ours, "{number}");
+    }
+
+    let mut whole = 0;
+    for intent in run.events("intent") {
+        let id = intent["intent"].as_u64().expect("a number");
+        let mut rows = BTreeMap::new();
+        for (tag, number) in &numbers {
+            if let Some((of, leg)) = tag.intent_and_leg().filter(|(of, _)| *of == id) {
+                assert_eq!(of, id);
+                rows.entry(leg).or_insert(orders[number]);
+            }
+        }
+        for (row, wanted) in rows.values().zip(intent["legs"].as_array().expect("legs")) {
+            assert_eq!(row["transaction_type"], wanted["side"]);
+            assert_eq!(
+                undated(text(&row["tradingsymbol"]), "26NOV".len()),
+                undated(text(&wanted["instrument"]), "24NOV26".len())
+            );
+        }
+        whole += usize::from(rows.len() >= 2);
+    }
+    assert!(whole >= 2, "a day of {whole} whole intents proves little");
+
+    let summary = run.summary();
+    assert_eq!(summary["gateway"]["sent"], orders.len());
+    assert_eq!(summary["gateway"]["unknown"], 0);
+    assert_eq!(summary["venue"]["agrees"], true);
+    let dated = |held: BTreeMap<String, i64>, date: usize| -> BTreeMap<String, i64> {
+        held.into_iter()
+            .map(|(name, net)| (undated(&name, date), net))
+            .collect()
+    };
+    assert_eq!(
+        dated(
+            held(&summary["positions"], "instrument", "net"),
+            "24NOV26".len()
+        ),
+        dated(
+            held(&truth["positions"], "tradingsymbol", "quantity"),
+            "26NOV".len()
+        )
+    );
+    assert!(summary["feed"]["ticks"].as_u64().expect("a count") > 1_000);
+    assert_eq!(summary["feed"]["faults"], serde_json::json!({}));
+}
+
+#[test]
+fn a_killed_run_over_a_wire_without_tags_takes_its_orders_up_again_by_number() {
+    let world = World::new(|config| behind_openalgo(&config));
+    let wire = ["--wire", "openalgo", "--plain", "--speed", "300"];
+    let stuck = ["--latency-ms", "86400000"];
+    let venue = Venue::start(&world, "venue", &[&wire[..], &stuck[..]].concat());
+    let mut engine = Engine::start(&world, Some(&venue.ready_file), &[]);
+    engine.until("both acknowledged", |said| {
+        let acknowledged = |row: &&&Value| row["state"] == "acknowledged";
+        events(said, "order").iter().filter(acknowledged).count() >= 2
+    });
+    // A killed process says nothing more.
+    drop(engine);
+    let orders = venue.truth()["orders"].as_array().expect("orders").len();
+    let mut again = Engine::start(&world, Some(&venue.ready_file), &[]);
+    again.until("recovery", |said| !events(said, "recovery").is_empty());
+    again.interrupt();
+    let run = again.end();
+    let told = run.events("recovery");
+    let told: Vec<&str> = told.iter().map(|row| text(&row["text"])).collect();
+    let found = format!("earlier today: {orders} orders, {orders} working, 0 unknown");
+    assert!(
+        told.iter().any(|line| line.contains(&found)),
+        "{found}: {told:?}"
+    );
+    assert!(!told.iter().any(|line| line.contains("ALARM")), "{told:?}");
+}
+
 /// Two legs on their way, which the exchange does not answer while the test runs.
 const STUCK: [&str; 4] = ["--speed", "900", "--latency-ms", "86400000"];
 

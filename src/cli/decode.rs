@@ -90,10 +90,10 @@ pub struct Summary {
 ///
 /// [`Failure::Input`] when the file cannot be read or holds nothing that can be decoded.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    // One broker so far.
+    // The match keeps a broker whose packets are shown here from being forgotten; OpenAlgo sends text alone.
     match Broker::parse(&args.broker) {
         Some(Broker::Kite) => {}
-        Some(Broker::Dhan | Broker::Kotak) | None => {
+        Some(Broker::Dhan | Broker::Kotak | Broker::OpenAlgo) | None => {
             return Err(Failure::Usage(format!(
                 "packets of `{}` are not shown; known: kite",
                 args.broker

@@ -21,6 +21,7 @@ Examples:
   tezi venue --tape banknifty-1min-2024.csv --from 2024-08-20 --speed max --exit-at-end
   tezi venue --chaos 7                             misbehaves in several ways, the same ones each time
   tezi venue --faults config/faults.toml           misbehaves as the script says
+  tezi venue --wire openalgo --plain               OpenAlgo's wire; the key is that of --access-token
   tezi venue --plain --port 8901 --latency-ms 20 --partial-percent 30 --reject-percent 2
 
 The first line on stdout names the URLs. Kite's official client works with them:

@@ -601,6 +601,14 @@ fn addresses(section: &Section<'_>, facts: &Facts, simulated: bool) -> (String, 
 
 fn api_key(section: &Section<'_>, facts: &Facts, simulated: bool) -> String {
     match section.text("api_key") {
+        Some(found) if facts.api_key.is_empty() => {
+            let fields = facts.logins.iter().copied().flatten();
+            let keys: Vec<&str> = fields.map(LoginField::usual_key).collect();
+            let message = format!("{} knows no such key; use {}", facts.name, keys.join(", "));
+            section.wrong("api_key", &found.span, &message);
+            String::new()
+        }
+        None if facts.api_key.is_empty() => String::new(),
         Some(found)
             if !found.value.is_empty()
                 && found

@@ -4,15 +4,16 @@
 //! - One login; the session is shared by the feed, the order connections and this desk.
 //! - Only reads are repeated after a broken connection, once. Nothing here places an order.
 
-use crate::model::{Bar, Exchange, Instrument, Qty, WallNanos};
+use crate::model::{Bar, Exchange, Instrument, OrderId, Qty, WallNanos};
 use crate::net::{HttpConnection, NetFault, Response, Url};
 use crate::runtime::clock::real_time;
-use crate::venue::books::{OrderRow, Positions, TradeRow};
+use crate::venue::books::{OrderRow, Positions, TradeRow, confirm_cancelled, fill_from_trades};
 use crate::venue::master::{ContractKey, Master, MasterFault, check_end};
 use crate::venue::quotes::{QuoteKind, QuoteRow};
 use crate::venue::session::{Answer, Ask, Credentials, Opening, Profile, Session, Step};
 use crate::venue::{ApiFault, Auth, Broker, Endpoint, Interval, JsonScratch, Request};
 use rustls::ClientConfig;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +73,8 @@ pub struct Desk {
     session: Session,
     connection: Option<HttpConnection>,
     json: JsonScratch,
+    /// Cancelled orders and what of them was filled, as reads showed them; see [`confirm_cancelled`].
+    cancelled: BTreeMap<OrderId, Qty>,
 }
 
 impl Desk {
@@ -178,6 +181,7 @@ impl Desk {
             session: Session::none(),
             connection: None,
             json: JsonScratch::new(),
+            cancelled: BTreeMap::new(),
         }
     }
 
@@ -192,6 +196,7 @@ impl Desk {
             session: self.session.clone(),
             connection: None,
             json: JsonScratch::new(),
+            cancelled: BTreeMap::new(),
         }
     }
 
@@ -378,7 +383,7 @@ impl Desk {
         Ok(rows)
     }
 
-    /// The order book of the day.
+    /// The order book of the day; where its rows do not say how much is filled, the trades after it.
     ///
     /// # Errors
     ///
@@ -386,9 +391,14 @@ impl Desk {
     pub fn orders(&mut self) -> Result<Vec<OrderRow>, DeskFault> {
         let broker = self.broker;
         let request = broker.orders_request(&self.session.auth);
-        self.read("order book", &request, |status, body, json| {
+        let mut rows = self.read("order book", &request, |status, body, json| {
             broker.parse_orders(status, body, json)
-        })
+        })?;
+        if !broker.facts().rows_say_filled && !rows.is_empty() {
+            fill_from_trades(&mut rows, &self.trades()?);
+            confirm_cancelled(&mut rows, &mut self.cancelled);
+        }
+        Ok(rows)
     }
 
     /// The trades of the day.

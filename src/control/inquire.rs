@@ -11,6 +11,8 @@
 //! - One question is out at a time, and one read serves every tag.
 //! - A book that lacks an order number we have seen before is old, partial or empty: its rows are news, what it
 //!   lacks proves nothing (reliability, S6).
+//! - A row without a tag is ours by its number, once a reply or an update has named it. A venue that echoes no tags is
+//!   read this way alone: an order whose number nobody has heard is not found there.
 //! - `Absent` only by [`Absence`], never for a venue that does not echo tags, never while a trade belongs to no
 //!   row of the book, and never while a row without a tag looks like the order.
 //!
@@ -166,6 +168,8 @@ pub struct Inquirer {
     said: BTreeMap<Tag, (OrderId, OrderState, Qty)>,
     /// Numbers the venue has shown, and in how many reads in a row each was missing since.
     numbers: BTreeMap<OrderId, u32>,
+    /// Whose number it is, for rows that carry no tag.
+    owners: BTreeMap<OrderId, Tag>,
     outstanding: Option<Ask>,
     interval: u64,
     last_read: MonoNanos,
@@ -187,6 +191,7 @@ impl Inquirer {
             working: BTreeSet::new(),
             said: BTreeMap::new(),
             numbers: BTreeMap::new(),
+            owners: BTreeMap::new(),
             outstanding: None,
             interval: INTERVAL_MIN,
             last_read: MonoNanos(0),
@@ -250,6 +255,14 @@ impl Inquirer {
     pub fn over(&mut self, tag: Tag) {
         self.working.remove(&tag);
         self.asked.remove(&tag);
+    }
+
+    /// The venue has given an order of ours this number.
+    pub fn owned(&mut self, tag: Tag, order_id: OrderId) {
+        self.numbered(order_id);
+        if order_id != OrderId(0) {
+            self.owners.insert(order_id, tag);
+        }
     }
 
     /// The venue has given out this number: a book that lacks it is not whole.
@@ -349,7 +362,10 @@ impl Inquirer {
         let complete = self.is_whole(rows, findings);
         let mut ours: BTreeMap<Tag, Vec<&OrderUpdate>> = BTreeMap::new();
         for update in rows.iter().map(|row| &row.update) {
-            let Some(tag) = update.tag else { continue };
+            let owner = self.owners.get(&update.order_id).copied();
+            let Some(tag) = update.tag.or(owner) else {
+                continue;
+            };
             if tag.family() == self.settings.family {
                 ours.entry(tag).or_default().push(update);
             } else {
@@ -375,9 +391,10 @@ impl Inquirer {
             }
         }
         for (tag, asked) in &mut self.asked {
+            let is_free = |row: &&OrderRow| !self.owners.contains_key(&row.update.order_id);
             let lookalike = asked
                 .shape
-                .and_then(|shape| rows.iter().find(|row| shape.fits(row)));
+                .and_then(|shape| rows.iter().filter(is_free).find(|row| shape.fits(row)));
             if let Some(row) = lookalike
                 && !ours.contains_key(tag)
             {

@@ -10,6 +10,8 @@
 //! - A pure function of its inputs: the same journal and the same books recover the same state, twice too.
 //! - An answer that lacks what cannot be gone is not believed, and nothing is concluded from it (S6).
 //! - Fills the journal lacks are applied one by one in exchange order, each trade id once.
+//! - A row that carries no tag is that of the order the journal knows by its number; the books of a venue that echoes no
+//!   tags are read this way alone.
 //! - An instrument keeps its identity by the broker's token: a changed configuration renumbers, and the fills of
 //!   the journal follow.
 //!
@@ -247,7 +249,8 @@ pub fn recover(
     if replayed.strays > 0 {
         out.alarms.push(Alarm::Strays(replayed.strays));
     }
-    let rows = by_tag(books.orders, &mut out);
+    let numbers = numbers(replayed);
+    let rows = by_tag(books.orders, &numbers, &mut out);
     let trades = by_order(books.trades);
     let mut renumbered: HashMap<Tag, InstrumentIx> = HashMap::new();
     for record in &replayed.orders {
@@ -267,7 +270,9 @@ pub fn recover(
         }
     }
     let ours: BTreeSet<Tag> = replayed.orders.iter().map(|r| r.order.tag).collect();
-    for row in books.orders {
+    let is_tagless =
+        |row: &&OrderRow| row.update.tag.is_none() && numbers.contains_key(&row.update.order_id);
+    for row in books.orders.iter().filter(|row| !is_tagless(row)) {
         stranger(row, &ours, replayed, run, &mut out);
     }
     if let Some(positions) = books.positions {
@@ -300,11 +305,24 @@ fn believe(replayed: &Replayed, books: VenueBooks<'_>) -> Result<(), NotBelieved
     })
 }
 
+/// The tags of the numbers the venue has given to orders of the journal.
+fn numbers(replayed: &Replayed) -> HashMap<OrderId, Tag> {
+    let known = replayed.orders.iter().filter(|r| r.order_id != OrderId(0));
+    known.map(|r| (r.order_id, r.order.tag)).collect()
+}
+
 /// The row of each tag; of two the one with more fills counts, then the elder.
-fn by_tag<'a>(rows: &'a [OrderRow], out: &mut Recovered) -> HashMap<Tag, &'a OrderRow> {
+fn by_tag<'a>(
+    rows: &'a [OrderRow],
+    numbers: &HashMap<OrderId, Tag>,
+    out: &mut Recovered,
+) -> HashMap<Tag, &'a OrderRow> {
     let mut found: HashMap<Tag, &OrderRow> = HashMap::with_capacity(rows.len());
     for row in rows {
-        let Some(tag) = row.update.tag else { continue };
+        let owner = numbers.get(&row.update.order_id).copied();
+        let Some(tag) = row.update.tag.or(owner) else {
+            continue;
+        };
         let rank = |row: &OrderRow| (row.update.filled, std::cmp::Reverse(row.update.order_id));
         let before = found.get(&tag).copied();
         let (first, other) = match before {

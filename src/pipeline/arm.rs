@@ -316,7 +316,12 @@ fn find<'a>(table: &'a InstrumentTable, reference: &InstrumentRef) -> Option<&'a
         InstrumentRef::NearestFuture(underlying) => table
             .iter()
             .find(|row| row.underlying == *underlying && matches!(row.kind, Kind::Future)),
-        InstrumentRef::Index { name, .. } => table.by_symbol(name),
+        InstrumentRef::Index { name, underlying } => {
+            let is_it = |row: &&Instrument| {
+                row.symbol == *name || row.kind == Kind::Index && row.symbol == *underlying
+            };
+            table.iter().find(is_it)
+        }
         InstrumentRef::Symbol(symbol) => table.by_symbol(symbol),
     }
 }

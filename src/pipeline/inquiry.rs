@@ -291,7 +291,7 @@ impl Inquiry {
         if let Some((_, Some(shape))) = self.sent.get_mut(&tag) {
             shape.sent = WallNanos(0);
         }
-        self.inquirer.numbered(record.order_id);
+        self.inquirer.owned(tag, record.order_id);
         match record.state {
             OrderState::Unknown | OrderState::Sending => self.unknown(tag, now.mono, now),
             OrderState::Acknowledged | OrderState::Open => self.inquirer.working(tag),
@@ -340,7 +340,7 @@ impl Inquiry {
     fn report(&mut self, report: &Report, now: Stamp) {
         let tag = report.tag;
         self.ours.insert(tag);
-        self.inquirer.numbered(report.order_id);
+        self.inquirer.owned(tag, report.order_id);
         if !self.lingering.is_empty() {
             self.lingering.retain(|(_, ended)| *ended != tag);
         }

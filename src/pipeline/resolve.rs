@@ -27,14 +27,18 @@ pub struct Resolved {
 enum Want {
     Underlying(String),
     Symbol(String),
-    Index(String),
+    /// Name of an index, and of its contracts: some brokers call both by the same.
+    Index(String, String),
 }
 
 impl Want {
     fn is_met_by(&self, row: &MasterRow<'_>) -> bool {
         match self {
             Self::Underlying(name) => row.underlying == name && row.kind != Kind::Index,
-            Self::Symbol(symbol) | Self::Index(symbol) => row.symbol == symbol,
+            Self::Symbol(symbol) => row.symbol == symbol,
+            Self::Index(name, underlying) => {
+                row.symbol == name || row.kind == Kind::Index && row.symbol == underlying
+            }
         }
     }
 }
@@ -71,10 +75,28 @@ pub fn resolve(
             Err(fault) => return Err(fault.into()),
         }
     }
+    let rows = nearest(rows);
+    distinct(&rows)?;
     Ok(Resolved {
-        instruments: InstrumentTable::new(nearest(rows)),
+        instruments: InstrumentTable::new(rows),
         news,
     })
+}
+
+/// Refuses two instruments with one token: where a broker has no numbers, tokens are hashes of names.
+fn distinct(rows: &[Instrument]) -> Result<(), ArmFault> {
+    let mut seen: BTreeMap<Token, &Instrument> = BTreeMap::new();
+    for row in rows {
+        if let Some(other) = seen.insert(row.token, row)
+            && (other.exchange, &other.symbol) != (row.exchange, &row.symbol)
+        {
+            return Err(ArmFault::Unfit(format!(
+                "{}:{} and {}:{} have one token, {}; their ticks could not be told apart",
+                other.exchange, other.symbol, row.exchange, row.symbol, row.token.0
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The contracts of an exchange that are wanted and have not expired, with the largest order filled in.
@@ -152,7 +174,7 @@ pub fn largest(row: &Instrument, rules: &MarketRules, day: Day) -> (Qty, Limit) 
 /// Indices by name, when nothing but indices is wanted of an exchange and the venue quotes them all.
 fn pass_through(desk: &mut Desk, exchange: Exchange, wants: &[Want]) -> Option<Vec<Instrument>> {
     let index = |want: &Want| match want {
-        Want::Index(name) => Some(Instrument {
+        Want::Index(name, _) => Some(Instrument {
             ix: InstrumentIx(0),
             token: Token(0),
             exchange,
@@ -195,7 +217,7 @@ fn wanted(config: &Config, day: Day) -> Result<BTreeMap<Exchange, Vec<Want>>, Ar
                     } else {
                         Exchange::Nse
                     };
-                    want(cash, Want::Index(name.clone()));
+                    want(cash, Want::Index(name.clone(), underlying.clone()));
                 }
                 InstrumentRef::Symbol(symbol) => {
                     want(Exchange::Nfo, Want::Symbol(symbol.clone()));
@@ -267,6 +289,28 @@ mod tests {
             lot: Qty(lot),
             qty_max,
         }
+    }
+
+    #[test]
+    fn two_instruments_with_one_token_are_refused_by_name() {
+        let one = row("NIFTY", 65, Qty(1_690));
+        let other = Instrument {
+            symbol: "B".to_owned(),
+            ..one.clone()
+        };
+        assert!(distinct(&[one.clone(), one.clone()]).is_ok());
+        let apart = Instrument {
+            token: Token(2),
+            ..other.clone()
+        };
+        assert!(distinct(&[one.clone(), apart]).is_ok());
+        let fault = distinct(&[one, other]).expect_err("one token");
+        assert!(
+            fault
+                .to_string()
+                .contains("NFO:A and NFO:B have one token, 1"),
+            "{fault}"
+        );
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod intake;
 mod kite;
 mod kotak;
 mod market;
+mod openalgo;
 mod order;
 mod positions;
 mod report;

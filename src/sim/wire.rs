@@ -18,6 +18,7 @@ use super::intake::Refusal;
 use super::kite::Kite;
 use super::kotak::Kotak;
 use super::market::Market;
+use super::openalgo::OpenAlgo;
 use super::settings::Credentials;
 use super::state::{Outcome, World};
 use serde_json::Value;
@@ -129,6 +130,8 @@ pub enum Wire {
     Dhan,
     /// Kotak Neo Trade API, third generation.
     Kotak,
+    /// OpenAlgo, as if a broker were behind it.
+    OpenAlgo,
 }
 
 /// The match of every call: one line a broker.
@@ -138,6 +141,7 @@ macro_rules! at {
             Wire::Kite => Kite::$call($($argument),*),
             Wire::Dhan => Dhan::$call($($argument),*),
             Wire::Kotak => Kotak::$call($($argument),*),
+            Wire::OpenAlgo => OpenAlgo::$call($($argument),*),
         }
     };
 }
@@ -149,13 +153,14 @@ macro_rules! of {
             Wire::Kite => Kite::$what,
             Wire::Dhan => Dhan::$what,
             Wire::Kotak => Kotak::$what,
+            Wire::OpenAlgo => OpenAlgo::$what,
         }
     };
 }
 
 impl Wire {
     /// Every wire.
-    pub const ALL: [Self; 3] = [Self::Kite, Self::Dhan, Self::Kotak];
+    pub const ALL: [Self; 4] = [Self::Kite, Self::Dhan, Self::Kotak, Self::OpenAlgo];
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {

@@ -3,6 +3,7 @@
 use super::dhan::Dhan;
 use super::kite::Kite;
 use super::kotak::Kotak;
+use super::openalgo::OpenAlgo;
 use super::port::{Desk, Feed, Orders};
 use super::session::{Answer, Credentials, Opening, Profile, Session, Step};
 use super::{
@@ -21,6 +22,8 @@ pub enum Broker {
     Dhan,
     /// Kotak Neo Trade API, third generation.
     Kotak,
+    /// OpenAlgo, in front of many brokers.
+    OpenAlgo,
 }
 
 /// The match of every call: one line a broker.
@@ -30,13 +33,14 @@ macro_rules! at {
             Broker::Kite => <Kite as $port>::$call($($argument),*),
             Broker::Dhan => <Dhan as $port>::$call($($argument),*),
             Broker::Kotak => <Kotak as $port>::$call($($argument),*),
+            Broker::OpenAlgo => <OpenAlgo as $port>::$call($($argument),*),
         }
     };
 }
 
 impl Broker {
     /// Every broker.
-    pub const ALL: [Self; 3] = [Self::Kite, Self::Dhan, Self::Kotak];
+    pub const ALL: [Self; 4] = [Self::Kite, Self::Dhan, Self::Kotak, Self::OpenAlgo];
 
     /// What is constant about the broker.
     pub const fn facts(self) -> &'static Facts {
@@ -44,6 +48,7 @@ impl Broker {
             Self::Kite => &Kite::FACTS,
             Self::Dhan => &Dhan::FACTS,
             Self::Kotak => &Kotak::FACTS,
+            Self::OpenAlgo => &OpenAlgo::FACTS,
         }
     }
 

@@ -13,12 +13,14 @@ pub struct Facts {
     pub ticker: &'static str,
     /// Address of its stream of order updates; `None` where the feed carries them, or nothing does.
     pub updates: Option<&'static str>,
-    /// What the `api_key` of the configuration is, for people.
+    /// What the `api_key` of the configuration is, for people; empty where the key is a secret and one of the logins.
     pub api_key: &'static str,
     /// Ways to log in; each is the list of what it needs.
     pub logins: &'static [&'static [LoginField]],
     /// True when the order book returns our tag; without it no order can ever be proved absent.
     pub echoes_tags: bool,
+    /// True when rows of the order book say how much of an order is filled; otherwise trades are read with them.
+    pub rows_say_filled: bool,
     /// True when a stream tells of order updates; otherwise the order book is read more often.
     pub feeds_updates: bool,
     /// Instruments one feed connection may watch.

@@ -33,6 +33,7 @@ pub mod json;
 pub mod kite;
 pub mod kotak;
 pub mod master;
+pub mod openalgo;
 pub mod port;
 pub mod quotes;
 pub mod report;

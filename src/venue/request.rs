@@ -94,12 +94,13 @@ impl Request {
 }
 
 /// Headers, query keys and form fields whose values are never shown.
-const HIDDEN: [&str; 16] = [
+const HIDDEN: [&str; 17] = [
     "authorization",
     "auth",
     "sid",
     "cookie",
     "api_key",
+    "apikey",
     "access_token",
     "access-token",
     "refresh_token",

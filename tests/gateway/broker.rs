@@ -38,6 +38,7 @@ const RECORDS: usize = 65_536;
 /// What differs between tests.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
+    pub(crate) broker: Broker,
     pub(crate) connections: usize,
     pub(crate) per_second: u32,
     /// Records that still fit into the journal.
@@ -51,6 +52,7 @@ pub(crate) struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            broker: Broker::Kite,
             connections: 4,
             per_second: 100,
             journal_room: None,
@@ -112,10 +114,12 @@ fn contract(ix: u16) -> Instrument {
     }
 }
 
-fn armed(ix: u16, endpoint: &Endpoint, auth: &Auth, is_armed: bool) -> Armed {
+fn armed(broker: Broker, ix: u16, endpoint: &Endpoint, auth: &Auth) -> Armed {
+    // The third contract is only watched.
+    let is_armed = ix < 2;
     let contract = contract(ix);
     let template = |side| {
-        Broker::Kite
+        broker
             .place_template(endpoint, auth, &contract, side, Product::Nrml)
             .expect("a template")
     };
@@ -183,11 +187,11 @@ impl Desk {
         let (events, news, _) = counted("e", 256);
         let (connections_tx, connections, _) = lossless("c", 16, Policy::Stall);
         let gateway = Gateway::new(GatewayParts {
-            broker: Broker::Kite,
+            broker: setup.broker,
             armed: vec![
-                armed(0, &endpoint, &auth, true),
-                armed(1, &endpoint, &auth, true),
-                armed(2, &endpoint, &auth, false),
+                armed(setup.broker, 0, &endpoint, &auth),
+                armed(setup.broker, 1, &endpoint, &auth),
+                armed(setup.broker, 2, &endpoint, &auth),
             ],
             endpoint,
             auth,

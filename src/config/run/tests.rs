@@ -733,3 +733,66 @@ fn limits_and_legs_become_what_the_gateway_applies() {
         (200, 50, 500_000_000, 5)
     );
 }
+
+#[test]
+fn a_gateway_of_ones_own_may_be_plain_on_this_machine_and_nowhere_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = folder.path().join("key");
+    std::fs::write(&key, "k3y\n").expect("written");
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&key, mode).expect("mode");
+    }
+    let start = RUN.find("[venue]").expect("a venue");
+    let end = RUN.find("[feed]").expect("a feed");
+    let with = |venue: &str| {
+        let (before, after) = (&RUN[..start], &RUN[end..]);
+        let venue = venue.replace("KEY", &key.display().to_string());
+        format!(
+            "{before}[venue]\nkind = \"openalgo\"\nsimulated = false\naccount = \"OA\"\n{venue}\n{after}"
+        )
+    };
+    let config = parsed(&with("apikey_file = \"KEY\"")).expect("everything that is needed");
+    assert_eq!(config.venue.broker, Broker::OpenAlgo);
+    assert_eq!(config.venue.rest, "http://127.0.0.1:5000");
+    assert_eq!(config.venue.ticker, "ws://127.0.0.1:8765");
+    assert_eq!(config.venue.login.api_key, "");
+    let given = config.venue.login.get("apikey").map(Secret::expose);
+    assert_eq!(given, Some("k3y"));
+    let elsewhere = "apikey_file = \"KEY\"\nrest = \"https://algo.example\"\nticker = \"wss://algo.example/ws\"";
+    assert_eq!(
+        parsed(&with(elsewhere)).expect("TLS").venue.rest,
+        "https://algo.example"
+    );
+    for (venue, says) in [
+        ("", "[venue] needs either apikey_file"),
+        (
+            "apikey = \"k3y\"",
+            "a real apikey does not belong in this file; use apikey_file",
+        ),
+        (
+            "api_key = \"k3y\"\napikey_file = \"KEY\"",
+            "openalgo knows no such key; use apikey_file",
+        ),
+        (
+            "apikey_file = \"KEY\"\nrest = \"http://192.168.1.5:5000\"",
+            "http:// is for 127.0.0.1 only; use https://",
+        ),
+        (
+            "apikey_file = \"KEY\"\nticker = \"ws://algo.example:8765\"",
+            "ws:// is for 127.0.0.1 only; use wss://",
+        ),
+    ] {
+        let errors = refused(&with(venue), venue).to_string();
+        assert!(errors.contains(says), "{venue}: {errors}");
+    }
+    let simulated =
+        "kind = \"openalgo\"\nrest = \"http://127.0.0.1:1\"\nticker = \"ws://127.0.0.1:1\"";
+    let simulated = format!("{}[venue]\n{simulated}\n{}", &RUN[..start], &RUN[end..]);
+    let config = parsed(&simulated).expect("a simulated venue needs no key");
+    assert_eq!(
+        config.venue.login.get("apikey").map(Secret::expose),
+        Some("simulated")
+    );
+}

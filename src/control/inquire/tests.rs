@@ -216,6 +216,43 @@ fn failed_reads_and_a_venue_without_tags_never_prove_absence() {
 }
 
 #[test]
+fn rows_without_tags_are_ours_by_their_number_and_prove_no_absence() {
+    let mut deaf = inquirer();
+    deaf.settings.echoes_tags = false;
+    deaf.owned(tag(1), OrderId(7));
+    deaf.working(tag(1));
+    // The same contract, side, units and price: an order whose reply was lost, and the one whose number is known.
+    deaf.unknown(tag(2), MonoNanos(0), MonoNanos(0));
+    deaf.shape(
+        tag(2),
+        Shape {
+            token: Token(5),
+            side: Side::Sell,
+            qty: Qty(75),
+            limit: Price(1_000_000),
+            sent: WallNanos(0),
+        },
+    );
+    let known = row(None, 7, OrderState::Open, 25);
+    let (_, findings) = play(&mut deaf, 300 * S, std::slice::from_ref(&known), &[]);
+    let [Finding::Command(Command::Poll(report))] = findings.as_slice() else {
+        panic!("{findings:?}");
+    };
+    assert_eq!((report.tag, report.filled), (tag(1), Qty(25)));
+    assert!(deaf.asks_about(tag(2)));
+    // A row of nobody looks like the other one: a person is told, and it stays unknown.
+    let rows = [known, row(None, 8, OrderState::Open, 0)];
+    let (_, findings) = play(&mut deaf, 3_600 * S, &rows, &[]);
+    let order_id = OrderId(8);
+    let lookalike = Finding::Notice(Notice::Lookalike {
+        tag: tag(2),
+        order_id,
+    });
+    assert!(!findings.is_empty() && findings.iter().all(|found| *found == lookalike));
+    assert!(deaf.asks_about(tag(2)));
+}
+
+#[test]
 fn the_younger_unfilled_row_of_a_leg_is_named_and_the_elder_reported_once_it_is_alone() {
     let mut inquirer = inquirer();
     inquirer.unknown(tag(1), MonoNanos(0), MonoNanos(0));

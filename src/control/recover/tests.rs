@@ -131,6 +131,23 @@ fn other() -> OrderRow {
 }
 
 #[test]
+fn rows_without_tags_are_found_by_the_number_the_journal_knows() {
+    let filled = row(None, 101, OrderState::Filled, 75);
+    let recovered = one(
+        left(1, OrderState::Acknowledged, 0),
+        std::slice::from_ref(&filled),
+    );
+    assert_eq!(recovered.orders[0].state, OrderState::Filled);
+    assert_eq!((recovered.missing.len(), recovered.foreign), (1, 0));
+    assert_eq!((recovered.adopted.len(), recovered.alarms.len()), (0, 0));
+    // Nobody heard the number of this one: it is asked about, and the row is taken over for the position alone.
+    let recovered = one(left(1, OrderState::Sending, 0), &[filled]);
+    assert_eq!(recovered.unknown, [(tag(1), MonoNanos(900))]);
+    assert_eq!((recovered.missing.len(), recovered.foreign), (0, 1));
+    assert_eq!(recovered.adopted[0].qty, Qty(75));
+}
+
+#[test]
 fn an_order_that_was_sent_and_is_not_there_is_asked_about_and_never_sent_again() {
     for state in [OrderState::Sending, OrderState::Unknown] {
         let recovered = one(left(1, state, 0), &[]);

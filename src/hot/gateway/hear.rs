@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::net::{Connection, Incoming};
 use crate::runtime::Clock;
-use crate::venue::Reply;
+use crate::venue::{OrderUpdate, Reply};
 
 impl<C: Connection> Gateway<C> {
     /// Merges what became known of an order and passes on what changed.
@@ -145,21 +145,12 @@ impl<C: Connection> Gateway<C> {
             && let Some(update) = self.parts.updates.pop()
         {
             done += 1;
-            let known = Known {
-                order_id: update.order_id,
-                state: update.state,
-                filled: update.filled,
-                average: update.average,
-                reject: update.reject,
-                denial: None,
-                source: ReportSource::Postback,
-                at: update.at,
-            };
             match update.tag.or_else(|| self.orders.tag_of(update.order_id)) {
-                Some(tag) => self.report(tag, known, clock),
-                None => self.foreign(update.order_id),
+                Some(tag) => self.report(tag, Known::update(&update), clock),
+                None => self.keep_early(update),
             }
         }
+        self.drop_early();
         done
     }
 
@@ -219,6 +210,9 @@ impl<C: Connection> Gateway<C> {
                 self.parts.reply.record(sent, clock.mono());
                 if let Some(tag) = self.orders.tag(slot) {
                     self.report(tag, Known::reply(outcome), clock);
+                    if let Reply::Acknowledged(order_id) = outcome {
+                        self.hear_early(tag, order_id, clock);
+                    }
                 }
             }
             (Some(Job::Amend(tag)), Some(Reply::Rejected(_))) => {
@@ -276,6 +270,19 @@ impl Known {
             denial: None,
             source: ReportSource::Gateway,
             at: WallNanos(0),
+        }
+    }
+
+    pub(super) const fn update(update: &OrderUpdate) -> Self {
+        Self {
+            order_id: update.order_id,
+            state: update.state,
+            filled: update.filled,
+            average: update.average,
+            reject: update.reject,
+            denial: None,
+            source: ReportSource::Postback,
+            at: update.at,
         }
     }
 

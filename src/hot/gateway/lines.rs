@@ -72,6 +72,12 @@ impl<C: Connection> Lines<C> {
         self.lines.iter().any(|line| line.job.is_some())
     }
 
+    /// True while the reply to an order may come.
+    pub(super) fn awaits_placement(&self) -> bool {
+        let places = |job: Job| matches!(job, Job::Place(_));
+        self.lines.iter().any(|line| line.job.is_some_and(places))
+    }
+
     pub(super) fn add(&mut self, connection: C, registry: Option<&mio::Registry>, now: MonoNanos) {
         let Some((at, line)) = self
             .lines

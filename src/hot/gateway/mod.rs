@@ -15,6 +15,7 @@
 //!   evidence so far comes to.
 
 mod check;
+mod early;
 mod hear;
 mod holdings;
 mod lines;
@@ -40,8 +41,9 @@ use crate::net::{Connection, HttpConnection};
 use crate::ring::{Counted, Receiver};
 use crate::rules::{Admitted, Budget, LegsPolicy, Runaway};
 use crate::runtime::{Clock, Meter, Stage};
-use crate::venue::JsonScratch;
+use crate::venue::{JsonScratch, OrderUpdate};
 use check::{intent_reduces, urgency};
+use early::EARLY_MAX;
 use hear::{Known, Twin};
 use holdings::Holdings;
 use lines::{Job, Lines};
@@ -86,6 +88,8 @@ pub struct Gateway<C = HttpConnection> {
     cancels: Vec<(Tag, OrderId)>,
     /// Second orders of the venue under a tag of ours.
     twins: Vec<Twin>,
+    /// Updates without a tag that came before the reply with their number.
+    early: Vec<OrderUpdate>,
     /// When a flatten looks again at what is left.
     flatten_due: Option<MonoNanos>,
     /// Whoever asks the venue about orders nobody can speak for: what it hears, and what it found.
@@ -136,6 +140,7 @@ impl<C: Connection> Gateway<C> {
             family: TagFamily::new(parts.family.0, parts.family.1),
             cancels: Vec::with_capacity(256),
             twins: Vec::new(),
+            early: Vec::with_capacity(EARLY_MAX),
             flatten_due: None,
             inquiry: None,
             runaways: vec![Runaway::new(parts.runaway); parts.rules.policies.len()],

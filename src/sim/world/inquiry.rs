@@ -67,7 +67,7 @@ impl Inquiry {
             }
             Entry::Report(report) => {
                 let tag = report.tag;
-                self.inquirer.numbered(report.order_id);
+                self.inquirer.owned(tag, report.order_id);
                 if report.state == OrderState::Unknown {
                     self.unknown(tag, now.0);
                 } else if report.state.is_terminal() {
@@ -99,7 +99,7 @@ impl Inquiry {
         if let Some((shape, _)) = self.shapes.get_mut(&tag) {
             shape.sent = WallNanos(0);
         }
-        self.inquirer.numbered(record.order_id);
+        self.inquirer.owned(tag, record.order_id);
         match record.state {
             OrderState::Unknown | OrderState::Sending => self.unknown(tag, now.0),
             OrderState::Acknowledged | OrderState::Open => self.inquirer.working(tag),

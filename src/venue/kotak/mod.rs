@@ -216,6 +216,7 @@ impl Desk for Kotak {
             }),
         ],
         echoes_tags: true,
+        rows_say_filled: true,
         // They come on a socket of their own, and people report that it falls silent: the order book is read every
         // second whatever it says.
         feeds_updates: false,
