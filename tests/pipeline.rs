@@ -20,9 +20,7 @@ use std::fs;
 use tezi::journal::{self, Entry};
 use tezi::model::Tag;
 
-/// A seeded day as fast as the engine reads it: the machine's load changes how long it takes, not what happens.
-const FAST: [&str; 2] = ["--speed", "max"];
-/// A day in 13 s: what an order waits for its turn, up to a second, is half an hour and not the rest of the day.
+/// A seeded day in 13 s: what an order waits for its turn, up to a second, is half an hour and not the rest of the day.
 const DAY: [&str; 2] = ["--speed", "1800"];
 
 fn unchanged(config: String) -> String {

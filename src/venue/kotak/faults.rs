@@ -22,7 +22,7 @@ const UNREGISTERED: i64 = 100_008;
 
 /// The class of a definitive refusal of an order request, or `None` when the outcome stays unknown.
 ///
-/// Only numbers of checks in front of the order system count, and [`COMPLETE`], which says that the order it was asked
+/// Only numbers of checks in front of the order system count, and `COMPLETE`, which says that the order it was asked
 /// to change cannot be changed; 403 with an error of the broker's own is a dead session. A margin shortfall or a bad
 /// price comes back as an accepted order that is rejected. 429, every 5xx and every other number prove nothing.
 pub fn refusal(status: u16, code: i64) -> Option<RejectClass> {
