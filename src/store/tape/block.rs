@@ -482,6 +482,9 @@ impl<'a> Input<'a> {
         usize::try_from(u32::from_le_bytes(self.take()?)).ok()
     }
 
+    // Inlined ten steps deep into every reader of a column, it costs the compiler minutes (its check of implied
+    // conditions grows with the square of them) and a reading nothing.
+    #[inline(never)]
     fn varint(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
