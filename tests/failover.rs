@@ -215,6 +215,31 @@ fn a_slow_primary_is_passed_over_and_taken_back_when_it_keeps_up() {
     assert_eq!(sources(&mut line), [PRIMARY]);
 }
 
+#[test]
+fn a_slow_primary_serves_again_when_the_backup_dies() {
+    let mut line = Line::open();
+    line.run(2 * SECOND, |_, _| true);
+    line.delay(PRIMARY, 3);
+    line.run(5 * SECOND, |_, _| true);
+    assert_eq!(line.served(), [(FIRST, INSTRUMENTS, BACKUP, Why::Slow)]);
+    line.kill(BACKUP);
+    line.run(4 * SECOND, |_, _| true);
+    line.take();
+    line.run(SECOND, |_, _| true);
+    assert_eq!(sources(&mut line), [PRIMARY]);
+    assert_eq!(
+        line.served().last(),
+        Some(&(FIRST, INSTRUMENTS, PRIMARY, Why::Lost))
+    );
+    assert!(!line.board.wants_polls(), "a socket serves");
+    // It is still known to be slow: the backup takes over with its first tick.
+    line.connect(BACKUP);
+    line.run(SECOND, |_, _| true);
+    line.take();
+    line.run(SECOND, |_, _| true);
+    assert_eq!(sources(&mut line), [BACKUP]);
+}
+
 /// Instruments that were told to differ, and whether the ticks say so, with the backup off by so many millionths.
 fn skewed(millionths: i64) -> (usize, bool) {
     let mut line = Line::open();
@@ -446,7 +471,7 @@ fn whatever_happens_to_the_sources_prices_come_from_one_that_lives() {
         for round in 0..25 {
             let source: Source = u8::try_from(dice.below(2)).expect("two");
             let at = usize::from(source);
-            match dice.below(5) {
+            match dice.below(7) {
                 0 if line.is_up(source) => line.kill(source),
                 0 | 1 if !line.is_up(source) => {
                     line.connect(source);
@@ -454,6 +479,8 @@ fn whatever_happens_to_the_sources_prices_come_from_one_that_lives() {
                 }
                 2 => silent[at] = true,
                 3 => silent[at] = false,
+                4 => line.delay(source, 3),
+                5 => line.delay(source, 0),
                 _ => {}
             }
             line.redial();

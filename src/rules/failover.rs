@@ -9,6 +9,7 @@
 //! - A source is mute about an instrument when another one told something new of it and it did not follow in time; an
 //!   instrument that nobody trades makes nobody mute.
 //! - Going down the list is immediate; going up waits until the better source was good for a while.
+//! - A slow socket serves rather than none, and before polling: what it was behind may be gone, and with it the judge.
 //! - Prices differ only when both sources were heard since they began to differ: one that lags a moment, or fell mute,
 //!   is not a contradiction.
 
@@ -299,15 +300,23 @@ impl Standing {
         links: &[Health],
         policy: &FailoverPolicy,
     ) -> Option<(u8, Why)> {
-        let (mut chosen, from) = (None, self.serving);
-        for (source, account) in (0_u8..).zip(&self.accounts) {
-            if self.is_usable(source, account, (now, links, policy)) {
-                chosen = Some(source);
-                break;
-            }
-        }
+        let from = self.serving;
+        let sources = || (0_u8..).zip(&self.accounts);
+        let better = sources().find(|(source, account)| {
+            let is_socket = usize::from(account.link) + 1 < links.len();
+            is_socket && self.is_usable(*source, account, (now, links, policy))
+        });
+        let chosen = better.or_else(|| {
+            sources().find(|(source, account)| {
+                let is_here = self
+                    .health(*source, links)
+                    .is_some_and(|health| *source >= from || account.heard >= health.since);
+                is_here && self.speaks(*source, now, links, policy)
+            })
+        });
+        let chosen = chosen.map(|(source, _)| source);
         let to = chosen.filter(|to| *to != from)?;
-        let why = if to < from {
+        let why = if to < from && better.is_some() {
             Why::Returned
         } else {
             match self.health(from, links) {
@@ -318,6 +327,21 @@ impl Standing {
         };
         self.serving = to;
         Some((to, why))
+    }
+
+    /// True while a source lives and is not mute about the instrument, however slow it is.
+    pub fn speaks(
+        &self,
+        source: u8,
+        now: MonoNanos,
+        links: &[Health],
+        policy: &FailoverPolicy,
+    ) -> bool {
+        let own = self.accounts.get(usize::from(source));
+        own.is_some_and(|own| !own.is_mute(now, policy))
+            && self
+                .health(source, links)
+                .is_some_and(|health| health.is_live)
     }
 
     fn health(&self, source: u8, links: &[Health]) -> Option<Health> {

@@ -89,6 +89,32 @@ fn who_serves_and_dies_is_not_waited_for() {
 }
 
 #[test]
+fn a_slow_socket_serves_rather_than_none_and_before_polling() {
+    let slow = Health {
+        is_slow: true,
+        ..live()
+    };
+    let mut row = standing();
+    row.note(&said(0, 1, 100, 1), &POLICY);
+    row.note(&said(1, 1, 100, 1), &POLICY);
+    let mut links = [slow, live(), live()];
+    assert_eq!(row.choose(at(2), &links, &POLICY), Some((1, Why::Slow)));
+    links[1].is_live = false;
+    assert_eq!(row.choose(at(3), &links, &POLICY), Some((0, Why::Lost)));
+    assert_eq!(row.choose(at(4), &links, &POLICY), None, "and stays");
+    links[1].is_live = true;
+    assert_eq!(row.choose(at(5), &links, &POLICY), Some((1, Why::Slow)));
+    // A connection that brought nothing of the instrument yet is no way out, and neither is a mute one.
+    links[1].is_live = false;
+    links[0].since = at(4);
+    assert_eq!(row.choose(at(6), &links, &POLICY), Some((2, Why::Lost)));
+    row.note(&said(0, 7, 100, 1), &POLICY);
+    assert_eq!(row.choose(at(8), &links, &POLICY), Some((0, Why::Mute)));
+    row.note(&said(2, 9, 101, 2), &POLICY);
+    assert_eq!(row.choose(at(40), &links, &POLICY), Some((2, Why::Slow)));
+}
+
+#[test]
 fn a_source_that_does_not_follow_the_news_of_another_is_mute() {
     let (mut row, links) = (standing(), [live(), live(), Health::default()]);
     row.note(&said(0, 1, 100, 50), &POLICY);
