@@ -316,6 +316,34 @@ fn without_any_socket_quotes_are_asked_for_and_without_quotes_prices_grow_old() 
 }
 
 #[test]
+fn what_the_backup_does_not_have_is_asked_for_when_the_primary_dies() {
+    let lacks = |source, instrument| source == BACKUP && instrument == OTHER;
+    let mut line = Line::open_without(lacks);
+    let tells = |source, instrument| !lacks(source, instrument);
+    line.run(2 * SECOND, tells);
+    assert!(!line.board.wants_polls());
+    line.kill(PRIMARY);
+    line.run(300 * MS, tells);
+    assert!(line.board.wants_polls(), "nobody serves {OTHER:?}");
+    line.take();
+    line.poll();
+    line.run(300 * MS, tells);
+    line.poll();
+    let ticks = line.take();
+    let of = |instrument| {
+        let own = ticks
+            .iter()
+            .filter(move |tick| tick.instrument == instrument);
+        own.map(|tick| tick.source.source())
+    };
+    assert!(of(OTHER).count() > 0 && of(OTHER).all(|source| source == 2));
+    assert!(of(FIRST).count() > 0 && of(FIRST).all(|source| source == BACKUP));
+    line.connect(PRIMARY);
+    line.run(SECOND, tells);
+    assert!(!line.board.wants_polls(), "the primary has it again");
+}
+
+#[test]
 fn a_feed_without_sockets_lives_on_quotes() {
     let mut line = Line::polled();
     for _ in 0..3 {

@@ -84,7 +84,12 @@ pub(crate) struct Line {
 impl Line {
     /// Both brokers connected.
     pub(crate) fn open() -> Self {
-        let mut line = Self::new(2);
+        Self::open_without(|_, _| false)
+    }
+
+    /// Both brokers connected; some instruments are not to be had of one of them.
+    pub(crate) fn open_without(lacks: impl Fn(Source, InstrumentIx) -> bool) -> Self {
+        let mut line = Self::new(2, lacks);
         line.connect(PRIMARY);
         line.connect(BACKUP);
         line
@@ -92,10 +97,10 @@ impl Line {
 
     /// No socket at all.
     pub(crate) fn polled() -> Self {
-        Self::new(0)
+        Self::new(0, |_, _| false)
     }
 
-    fn new(links: u8) -> Self {
+    fn new(links: u8, lacks: impl Fn(Source, InstrumentIx) -> bool) -> Self {
         let (ticks_tx, ticks, _) = lossless("t", 4_096, Policy::Merge);
         let (updates_tx, _, _) = lossless("u", 4, Policy::Stall);
         let (events_tx, events, _) = counted("e", 4_096);
@@ -108,13 +113,14 @@ impl Line {
             let (sockets, sockets_rx, _) = lossless("s", 2, Policy::Stall);
             lanes.push(sockets);
             ends.push(sockets_rx);
-            let rows = instruments.iter().map(|ix| (token(source, *ix), *ix));
+            let own = || instruments.iter().filter(|ix| !lacks(source, **ix));
+            let rows = own().map(|ix| (token(source, *ix), *ix));
             parts.push(LinkParts {
                 broker: Broker::Kite,
                 source,
                 kind: LinkKind::Prices,
                 tokens: TokenTable::new(rows),
-                instruments: instruments.clone(),
+                instruments: own().copied().collect(),
                 silence_ns_max: 2_500 * MS,
             });
         }

@@ -111,11 +111,11 @@ impl Feeds {
                 json!({ "state": "missing", "link": self.link(*link), "instruments": missing }),
             ),
             FeedEvent::Polling(true) => (
-                "ALARM no socket brings prices; quotes are asked for".to_owned(),
+                "ALARM the sockets do not bring every price; quotes are asked for".to_owned(),
                 json!({ "state": "polling" }),
             ),
             FeedEvent::Polling(false) => (
-                "sockets bring prices again; quotes are not asked for any more".to_owned(),
+                "the sockets bring every price again; quotes are not asked for any more".to_owned(),
                 json!({ "state": "streaming" }),
             ),
             _ => self.words_of_sources(event),

@@ -54,6 +54,8 @@ pub(super) struct Guard {
     wants_polls: bool,
     /// Instruments that polling serves, as of the last sweep and in the one that runs.
     polled_rows: [u32; 2],
+    /// Instruments that nobody serves, likewise.
+    unserved_rows: [u32; 2],
     due: MonoNanos,
     window_due: MonoNanos,
     cursor: Option<usize>,
@@ -103,6 +105,7 @@ impl Guard {
             polled_since: None,
             wants_polls: false,
             polled_rows: [0; 2],
+            unserved_rows: [0; 2],
             due: MonoNanos(0),
             window_due: MonoNanos(0),
             cursor: None,
@@ -267,13 +270,14 @@ impl Guard {
         self.has_started = is_late || lives(links, 0);
     }
 
-    /// Quotes are asked for while no broker's socket carries everything, and until a socket serves what was asked for.
+    /// Quotes are asked for while no broker's socket carries everything, while an instrument is served by nobody (the
+    /// backup may lack what the primary had), and until a socket serves what was asked for.
     fn poll_when_needed(&mut self, links: &[Link], events: &mut Counted<FeedEvent>) {
         if !self.can_poll || !self.has_started {
             return;
         }
         let is_carried = (0..self.sockets).any(|source| lives(links, source));
-        let wants = !is_carried || self.polled_rows[0] > 0;
+        let wants = !is_carried || self.polled_rows[0] > 0 || self.unserved_rows[0] > 0;
         if wants != self.wants_polls {
             self.wants_polls = wants;
             self.board.want_polls(wants);
@@ -329,6 +333,9 @@ impl Guard {
         if row.serving() == self.sockets {
             self.polled_rows[1] = self.polled_rows[1].saturating_add(1);
         }
+        if !row.speaks(row.serving(), now, &self.health, &self.policy) {
+            self.unserved_rows[1] = self.unserved_rows[1].saturating_add(1);
+        }
         let Some((to, why)) = moved else {
             return Some((instrument, None));
         };
@@ -351,6 +358,7 @@ impl Guard {
     fn end_sweep(&mut self, events: &mut Counted<FeedEvent>) {
         self.cursor = None;
         self.polled_rows = [self.polled_rows[1], 0];
+        self.unserved_rows = [self.unserved_rows[1], 0];
         for (source, row) in (0_u8..).zip(&mut self.moved) {
             for (why, movement) in Why::ALL.into_iter().zip(row) {
                 if movement.count > 0 {

@@ -105,7 +105,7 @@ pub enum FeedEvent {
         /// Its price.
         last: Price,
     },
-    /// No socket serves: quotes are asked for. False when a socket serves again.
+    /// Sockets do not bring every price: quotes are asked for. False when they do again.
     Polling(bool),
 }
 
