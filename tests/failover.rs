@@ -316,6 +316,19 @@ fn without_any_socket_quotes_are_asked_for_and_without_quotes_prices_grow_old() 
 }
 
 #[test]
+fn quotes_are_asked_for_when_no_socket_ever_connects() {
+    let mut line = Line::alone();
+    line.run(4 * SECOND, |_, _| false);
+    assert!(!line.board.wants_polls(), "dialling takes its time");
+    line.run(2 * SECOND, |_, _| false);
+    assert!(line.board.wants_polls());
+    line.poll();
+    line.run(300 * MS, |_, _| false);
+    line.poll();
+    assert!(!line.take().is_empty(), "prices come");
+}
+
+#[test]
 fn what_the_backup_does_not_have_is_asked_for_when_the_primary_dies() {
     let lacks = |source, instrument| source == BACKUP && instrument == OTHER;
     let mut line = Line::open_without(lacks);

@@ -95,6 +95,11 @@ impl Line {
         line
     }
 
+    /// One broker, not connected yet.
+    pub(crate) fn alone() -> Self {
+        Self::new(1, |_, _| false)
+    }
+
     /// No socket at all.
     pub(crate) fn polled() -> Self {
         Self::new(0, |_, _| false)

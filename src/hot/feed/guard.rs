@@ -17,6 +17,8 @@ const LOOK_NS: u64 = 100_000_000;
 const WINDOW_NS: u64 = 1_000_000_000;
 /// Time after the first connection in which the primary may come before another source serves in its place.
 const START_NS: u64 = 3_000_000_000;
+/// The same when there is no connection at all, from the first look: dialling takes its time.
+const ALONE_NS: u64 = 5_000_000_000;
 /// Polling is alive when it brought something this lately.
 const POLLED_NS: u64 = 5_000_000_000;
 
@@ -46,7 +48,8 @@ pub(super) struct Guard {
     sockets: u8,
     can_poll: bool,
     is_choosing: bool,
-    /// When the first connection was there, and whether the start is over.
+    /// When the links were first looked at, when the first connection was there, and whether the start is over.
+    looked: Option<MonoNanos>,
     began: Option<MonoNanos>,
     has_started: bool,
     polled: MonoNanos,
@@ -99,6 +102,7 @@ impl Guard {
             sockets,
             can_poll,
             is_choosing,
+            looked: None,
             began: None,
             has_started: sockets == 0,
             polled: MonoNanos(0),
@@ -255,7 +259,7 @@ impl Guard {
             .set(LinkIx(u8::try_from(at).unwrap_or(NO_LINK)), &view);
     }
 
-    /// The start is over when the primary lives, or had its time to.
+    /// The start is over when the primary lives, or had its time to, or nobody can be reached.
     fn start(&mut self, links: &[Link], now: MonoNanos) {
         if self.has_started {
             return;
@@ -266,7 +270,9 @@ impl Guard {
         {
             self.began.get_or_insert(now);
         }
-        let is_late = self.began.is_some_and(|at| now.since(at) >= START_NS);
+        let looked = *self.looked.get_or_insert(now);
+        let is_late = self.began.is_some_and(|at| now.since(at) >= START_NS)
+            || (self.began.is_none() && now.since(looked) >= ALONE_NS);
         self.has_started = is_late || lives(links, 0);
     }
 
