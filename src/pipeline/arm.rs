@@ -74,6 +74,20 @@ pub enum ArmFault {
     Prices(#[from] crate::store::PriceFileError),
 }
 
+impl ArmFault {
+    /// True when somebody else is the reason, a broker or the network, and not what was configured.
+    pub const fn is_outside(&self) -> bool {
+        match self {
+            Self::Net(NetFault::Url { .. } | NetFault::Roots { .. })
+            | Self::Template { .. }
+            | Self::Unfit(_)
+            | Self::Unknown(_)
+            | Self::Prices(_) => false,
+            Self::Desk(_) | Self::Net(_) | Self::Masters(_) => true,
+        }
+    }
+}
+
 /// Settings of the stages.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -1,7 +1,7 @@
 //! A second broker that only sends prices: its session, its rows of the run's instruments, and whether it agrees.
 
 use super::arm::{ArmFault, log_in};
-use crate::config::Config;
+use crate::config::VenueConfig;
 use crate::control::Desk;
 use crate::model::{Exchange, Instrument, InstrumentIx, InstrumentTable, Kind, Price, Qty};
 use rustls::ClientConfig;
@@ -26,27 +26,25 @@ pub struct Backup {
     pub instruments: Vec<Instrument>,
 }
 
-/// Logs in at the configured backup and finds the instruments of the run in its own master.
+/// Logs in at the backup and finds the instruments of the run in its own master.
 ///
 /// # Errors
 ///
-/// [`ArmFault`] when it cannot be asked.
+/// [`ArmFault`]; where it [is outside](ArmFault::is_outside), a run can go on without.
 pub fn open_backup(
-    config: &Config,
+    venue: &VenueConfig,
+    busy_poll_us: u32,
     instruments: &InstrumentTable,
-) -> Result<Option<Backup>, ArmFault> {
-    let Some(venue) = &config.backup else {
-        return Ok(None);
-    };
-    let (mut desk, tls) = log_in(venue, config.engine.busy_poll_us)?;
+) -> Result<Backup, ArmFault> {
+    let (mut desk, tls) = log_in(venue, busy_poll_us)?;
     let instruments = counterparts(&mut desk, instruments)?;
-    Ok(Some(Backup {
+    Ok(Backup {
         name: venue.name.clone(),
         desk,
         ticker: venue.ticker.clone(),
         tls,
         instruments,
-    }))
+    })
 }
 
 /// What makes two rows of two masters the same contract: never the text of a symbol, but for what has no other name.
