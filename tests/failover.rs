@@ -272,6 +272,38 @@ fn a_difference_of_0_11_percent_alerts_and_one_of_0_09_does_not() {
 }
 
 #[test]
+fn a_contradiction_outlives_the_source_that_died_and_ends_when_both_agree() {
+    let mut line = Line::open();
+    line.run(SECOND, |_, _| true);
+    line.skew(BACKUP, 5_000);
+    line.run(3 * SECOND, |_, _| true);
+    line.kill(PRIMARY);
+    line.take();
+    line.run(20 * SECOND, |source, _| source == BACKUP);
+    let ticks = line.take();
+    assert!(ticks.len() > 100);
+    assert!(ticks.iter().all(|tick| tick.source.diverges()));
+    line.skew(BACKUP, 0);
+    line.connect(PRIMARY);
+    line.run(3 * SECOND, |_, _| true);
+    assert!(!line.take().last().expect("ticks").source.diverges());
+}
+
+#[test]
+fn what_was_found_to_differ_before_the_start_carries_the_mark_until_both_agree() {
+    let mut line = Line::open_doubting(&[OTHER]);
+    assert!(line.board.origin(OTHER).diverges());
+    line.run(900 * MS, |_, _| true);
+    for tick in line.take() {
+        assert_eq!(tick.source.diverges(), tick.instrument == OTHER);
+    }
+    line.run(SECOND, |_, _| true);
+    line.take();
+    line.run(SECOND, |_, _| true);
+    assert!(line.take().iter().all(|tick| !tick.source.diverges()));
+}
+
+#[test]
 fn without_any_socket_quotes_are_asked_for_and_without_quotes_prices_grow_old() {
     let mut line = Line::open();
     line.run(SECOND, |_, _| true);

@@ -149,6 +149,8 @@ pub struct Armoury {
     pub name: String,
     /// A second broker for prices alone.
     pub backup: Option<Backup>,
+    /// Instruments whose prices the two brokers did not agree on before the start.
+    pub doubted: Vec<InstrumentIx>,
     /// False to live on quotes that are asked for.
     pub uses_sockets: bool,
     /// The desk, logged in.
@@ -521,6 +523,7 @@ pub fn armoury(
         broker: config.venue.broker,
         name: config.venue.name.clone(),
         backup: None,
+        doubted: Vec::new(),
         uses_sockets: true,
         ticker: config.venue.ticker.clone(),
         updates: config.venue.updates.clone(),

@@ -4,6 +4,7 @@ use super::arm::{ArmFault, log_in};
 use crate::config::VenueConfig;
 use crate::control::Desk;
 use crate::model::{Exchange, Instrument, InstrumentIx, InstrumentTable, Kind, Price, Qty};
+use crate::venue::quotes::QuoteRow;
 use rustls::ClientConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -81,59 +82,56 @@ fn counterparts(desk: &mut Desk, table: &InstrumentTable) -> Result<Vec<Instrume
     Ok(found)
 }
 
+/// What was found when both sources were compared before the first tick.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// What a person should read.
+    pub lines: Vec<String>,
+    /// Instruments whose prices differ: no entry before they agree.
+    pub differing: Vec<InstrumentIx>,
+}
+
 /// Compares both sources before the first tick: what each calls a contract, and the last prices of what is watched.
-/// Returns what a person should read.
 pub fn cross_check(
     desk: &mut Desk,
     backup: &mut Backup,
     (table, watched): (&InstrumentTable, &[InstrumentIx]),
     basis_points: i64,
-) -> Vec<String> {
+) -> Checked {
     let mut lines = contracts(table, &backup.instruments, &backup.name);
-    let pairs: Vec<(&Instrument, &Instrument)> = watched
-        .iter()
-        .filter_map(|ix| {
-            let theirs = backup.instruments.iter().find(|row| row.ix == *ix)?;
-            Some((table.get(*ix)?, theirs))
-        })
-        .collect();
+    let of = |ix: &InstrumentIx| {
+        let theirs = backup.instruments.iter().find(|row| row.ix == *ix)?;
+        Some((table.get(*ix)?, theirs))
+    };
+    let pairs: Vec<Pair<'_>> = watched.iter().filter_map(of).collect();
     let ours: Vec<&Instrument> = pairs.iter().map(|pair| pair.0).collect();
     let theirs: Vec<&Instrument> = pairs.iter().map(|pair| pair.1).collect();
     // A price that moved between the two answers is asked for again.
-    let mut differences = Vec::new();
+    let mut found = Vec::new();
     for _ in 0..3 {
         match (desk.quotes(&ours), backup.desk.quotes(&theirs)) {
             (Ok(own), Ok(other)) => {
-                let price = |rows: &[crate::venue::quotes::QuoteRow], of: &Instrument| {
-                    let row = rows.iter().find(|row| row.token == of.token);
-                    row.map(|row| row.last)
-                };
-                differences = pairs
-                    .iter()
-                    .filter_map(|(ours, theirs)| {
-                        let (own, other) = (price(&own, ours)?, price(&other, theirs)?);
-                        differ(own, other, basis_points).then(|| {
-                            format!(
-                                "ALARM {} is {own} here and {other} at {}: no entry before they agree",
-                                ours.symbol, backup.name
-                            )
-                        })
-                    })
-                    .collect();
+                found = differences(&pairs, (&own, &other), basis_points);
+                if found.is_empty() {
+                    break;
+                }
             }
             (own, other) => {
                 let why = own.err().or(other.err()).map(|fault| fault.to_string());
-                differences = vec![format!(
+                lines.push(format!(
                     "ALARM the prices of both sources could not be compared: {}",
                     why.unwrap_or_default()
-                )];
+                ));
+                break;
             }
         }
-        if differences.is_empty() {
-            break;
-        }
     }
-    lines.extend(differences);
+    for (ours, own, other) in &found {
+        lines.push(format!(
+            "ALARM {} is {own} here and {other} at {}: no entry before they agree",
+            ours.symbol, backup.name
+        ));
+    }
     if lines.is_empty() {
         lines.push(format!(
             "{} agrees: {} contracts, {} prices within {}",
@@ -143,7 +141,30 @@ pub fn cross_check(
             percent(basis_points)
         ));
     }
-    lines
+    Checked {
+        lines,
+        differing: found.iter().map(|(ours, ..)| ours.ix).collect(),
+    }
+}
+
+/// Our row of a contract and theirs.
+type Pair<'a> = (&'a Instrument, &'a Instrument);
+
+/// Contracts whose last prices differ, with both.
+fn differences<'a>(
+    pairs: &[Pair<'a>],
+    (own, other): (&[QuoteRow], &[QuoteRow]),
+    basis_points: i64,
+) -> Vec<(&'a Instrument, Price, Price)> {
+    let price = |rows: &[QuoteRow], of: &Instrument| {
+        let row = rows.iter().find(|row| row.token == of.token);
+        row.map(|row| row.last)
+    };
+    let of = |(ours, theirs): &Pair<'a>| {
+        let (own, other) = (price(own, ours)?, price(other, theirs)?);
+        differ(own, other, basis_points).then_some((*ours, own, other))
+    };
+    pairs.iter().filter_map(of).collect()
 }
 
 fn percent(basis_points: i64) -> String {

@@ -258,7 +258,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         exchange_age_ns_max: armoury.settings.exchange_age_ns_max,
         board: around.board.clone(),
     })
-    .merging_within(merge_span(&armoury.units));
+    .merging_within(merge_span(&armoury.units))
+    .doubting(&armoury.doubted);
     let halt = StopLatch::default();
     let quotes = QuoteBoard::new(armoury.instruments.len());
     let mut decide = Decide::new(

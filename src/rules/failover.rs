@@ -12,6 +12,8 @@
 //! - A slow socket serves rather than none, and before polling: what it was behind may be gone, and with it the judge.
 //! - Prices differ only when both sources were heard since they began to differ: one that lags a moment, or fell mute,
 //!   is not a contradiction.
+//! - A contradiction ends when two sources agree, and not because one of them fell silent: the other may be the one that
+//!   is wrong.
 
 use crate::model::{MonoNanos, Price};
 
@@ -84,7 +86,7 @@ pub enum Change {
         /// What the other one says.
         other: Price,
     },
-    /// They agree again, or nobody is left to differ.
+    /// They agree again.
     Agrees,
 }
 
@@ -195,6 +197,11 @@ impl Standing {
         self.diverges
     }
 
+    /// Notes that two sources were found to differ before the first quote.
+    pub const fn doubt(&mut self) {
+        self.diverges = true;
+    }
+
     /// When a source was last heard; zero for never.
     pub fn heard(&self, source: u8) -> MonoNanos {
         self.accounts
@@ -279,16 +286,6 @@ impl Standing {
         }
         self.diverges = false;
         self.together = MonoNanos(0);
-        Some(Change::Agrees)
-    }
-
-    /// Ends a difference when only one source is left to be heard.
-    pub fn settle(&mut self, now: MonoNanos, policy: &FailoverPolicy) -> Option<Change> {
-        let recent = |account: &&Account| account.is_there() && is_recent(account, now, policy);
-        if !self.diverges || self.accounts.iter().filter(recent).count() > 1 {
-            return None;
-        }
-        (self.diverges, self.apart, self.together) = (false, MonoNanos(0), MonoNanos(0));
         Some(Change::Agrees)
     }
 

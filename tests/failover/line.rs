@@ -95,6 +95,15 @@ impl Line {
         line
     }
 
+    /// Both brokers connected, found to differ on some instruments beforehand.
+    pub(crate) fn open_doubting(instruments: &[InstrumentIx]) -> Self {
+        let mut line = Self::new(2, |_, _| false);
+        line.feed = line.feed.doubting(instruments);
+        line.connect(PRIMARY);
+        line.connect(BACKUP);
+        line
+    }
+
     /// One broker, not connected yet.
     pub(crate) fn alone() -> Self {
         Self::new(1, |_, _| false)

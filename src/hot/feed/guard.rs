@@ -117,6 +117,19 @@ impl Guard {
         }
     }
 
+    /// Marks an instrument whose sources were found to differ before the first tick; of no meaning where one source
+    /// is all there is.
+    pub(super) fn doubt(&mut self, instrument: InstrumentIx) {
+        if self.sockets < 2 {
+            return;
+        }
+        if let Some(row) = self.rows.get_mut(instrument.at()) {
+            row.doubt();
+            let origin = Origin::of(row.serving()).diverging(true);
+            self.board.serve(instrument, origin);
+        }
+    }
+
     /// The source of quotes that were asked for.
     pub(super) const fn polling(&self) -> u8 {
         self.sockets
@@ -330,10 +343,6 @@ impl Guard {
         };
         self.cursor = Some(at + 1);
         let instrument = InstrumentIx(u16::try_from(at).unwrap_or(u16::MAX));
-        if let Some(change) = row.settle(now, &self.policy) {
-            self.board.serve(instrument, Origin::of(row.serving()));
-            events.push(told(instrument, change));
-        }
         let from = row.serving();
         let moved = row.choose(now, &self.health, &self.policy);
         if row.serving() == self.sockets {

@@ -121,6 +121,10 @@ impl Hub {
         self.merge.set_span(span_ns);
     }
 
+    pub(super) fn doubt(&mut self, instrument: InstrumentIx) {
+        self.guard.doubt(instrument);
+    }
+
     pub(super) const fn meter(&self) -> Option<&Meter> {
         self.meter.as_ref()
     }

@@ -232,6 +232,15 @@ impl Feed {
         self
     }
 
+    /// Bases no entry on these instruments until both sources agree: their prices were found to differ beforehand.
+    #[must_use]
+    pub fn doubting(mut self, instruments: &[InstrumentIx]) -> Self {
+        for instrument in instruments {
+            self.hub.doubt(*instrument);
+        }
+        self
+    }
+
     /// Walks the path of a message whenever none came for this long, so that the next one finds it warm.
     #[must_use]
     pub fn rehearsing(mut self, interval_ns: u64) -> Self {

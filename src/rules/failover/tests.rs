@@ -203,17 +203,47 @@ fn a_moment_of_lag_is_no_difference_and_agreement_ends_one() {
 }
 
 #[test]
-fn who_fell_silent_does_not_contradict_and_who_is_gone_differs_no_more() {
+fn who_fell_silent_does_not_contradict() {
     let mut row = standing();
     row.note(&said(0, 1, 1_000, 0), &POLICY);
     for tenths in 2..50 {
         let change = row.note(&said(1, tenths, 1_100, 0), &POLICY);
         assert_eq!(change, None, "the primary was not heard since");
     }
-    let (mut row, _) = differ(1_000, 1_100, 20);
-    assert_eq!(row.settle(at(40), &POLICY), None, "both were heard lately");
-    assert_eq!(row.settle(at(90), &POLICY), Some(Change::Agrees));
-    assert!(!row.diverges());
+}
+
+#[test]
+fn a_contradiction_outlives_the_one_who_is_gone_and_ends_when_two_agree() {
+    let (mut row, changes) = differ(1_000, 1_100, 20);
+    assert_eq!(changes.len(), 1);
+    let links = [Health::default(), live(), Health::default()];
+    assert_eq!(row.choose(at(21), &links, &POLICY), Some((1, Why::Lost)));
+    for tenths in 21..300 {
+        assert_eq!(row.note(&said(1, tenths, 1_100, 0), &POLICY), None);
+        row.choose(at(tenths), &links, &POLICY);
+        assert!(row.diverges(), "nobody said that 1 100 is right");
+    }
+    let mut ended = Vec::new();
+    for tenths in 300..=311 {
+        ended.extend(row.note(&said(0, tenths, 1_100, 0), &POLICY));
+        ended.extend(row.note(&said(1, tenths, 1_100, 0), &POLICY));
+    }
+    assert_eq!((ended, row.diverges()), (vec![Change::Agrees], false));
+}
+
+#[test]
+fn what_was_found_to_differ_before_the_first_quote_waits_for_agreement() {
+    let mut row = standing();
+    row.doubt();
+    let mut ended = Vec::new();
+    for tenths in 1..=9 {
+        ended.extend(row.note(&said(0, tenths, 1_000, 0), &POLICY));
+        assert!(row.diverges(), "one alone agrees with nobody");
+    }
+    for tenths in 10..=21 {
+        ended.extend(row.note(&said(1, tenths, 1_000, 0), &POLICY));
+    }
+    assert_eq!((ended, row.diverges()), (vec![Change::Agrees], false));
 }
 
 #[test]
