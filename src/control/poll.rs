@@ -81,7 +81,8 @@ impl Poller {
         let Some((own, tokens)) = self.desks.get_mut(self.at) else {
             return Ok(0);
         };
-        let most = own.desk.broker().facts().quotes_max.max(1);
+        let facts = own.desk.broker().facts();
+        let most = facts.quotes_max.max(1);
         if self.next >= own.instruments.len() {
             self.next = 0;
         }
@@ -95,6 +96,7 @@ impl Poller {
                 self.quotes.push(Polled {
                     instrument: *instrument,
                     quote: quote(row),
+                    stamps_trades: facts.stamps_trades,
                     received,
                 });
                 done += 1;

@@ -313,6 +313,7 @@ impl Line {
                     exchange_time: WallNanos::from_secs(self.at.wall.secs()),
                     ..Quote::default()
                 },
+                stamps_trades: false,
                 received: self.at.mono,
             });
         }

@@ -31,6 +31,8 @@ const SOCKETS: usize = 2;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival {
     pub(super) source: u8,
+    /// True when its stamps are of last trades.
+    pub(super) stamps_trades: bool,
     /// What it counts from, for its age.
     pub(super) received: MonoNanos,
     /// When it was read. What waited while the stage stood still counts as received before, for its age, but is no
@@ -252,13 +254,15 @@ impl Hub {
         if self.wants_lag && is_timed && self.exchange_age_ns_max != i64::MAX {
             self.wants_lag = false;
             let wall = clock.wall_at(from.seen);
-            self.guard
-                .note_lag(from.source, wall.since(quote.exchange_time));
+            if !from.stamps_trades {
+                self.guard
+                    .note_lag(from.source, wall.since(quote.exchange_time));
+            }
             let earliest = wall.offset(self.exchange_age_ns_max.saturating_neg());
             self.in_time = (earliest, wall.offset(AHEAD_NS));
         }
-        let is_late = is_timed
-            && (quote.exchange_time < self.in_time.0 || quote.exchange_time > self.in_time.1);
+        let is_old = quote.exchange_time < self.in_time.0 && !from.stamps_trades;
+        let is_late = is_timed && (is_old || quote.exchange_time > self.in_time.1);
         let origin = if self.guard.is_choosing() {
             let origin = self.guard.note(instrument, quote, from, &mut self.events);
             let Some(origin) = origin else {
@@ -469,6 +473,7 @@ impl Hub {
             if let Some(instrument) = self.known(Some(polled.instrument), &polled.quote) {
                 let from = Arrival {
                     source: self.guard.polling(),
+                    stamps_trades: polled.stamps_trades,
                     received: polled.received,
                     seen: polled.received,
                 };

@@ -77,6 +77,7 @@ fn market_time_waits_for_ticks_that_wait() {
     let mut rig = rig(1);
     let from = Arrival {
         source: 0,
+        stamps_trades: false,
         received: MonoNanos(1),
         seen: MonoNanos(1),
     };
