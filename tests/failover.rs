@@ -223,9 +223,11 @@ fn a_slow_primary_serves_again_when_the_backup_dies() {
     line.run(5 * SECOND, |_, _| true);
     assert_eq!(line.served(), [(FIRST, INSTRUMENTS, BACKUP, Why::Slow)]);
     line.kill(BACKUP);
-    line.run(4 * SECOND, |_, _| true);
+    let died = line.now();
     line.take();
     line.run(SECOND, |_, _| true);
+    let first = line.first_after(died).expect("prices are back");
+    assert!(first <= 250 * MS, "after {} ms", first / MS);
     assert_eq!(sources(&mut line), [PRIMARY]);
     assert_eq!(
         line.served().last(),
@@ -238,6 +240,22 @@ fn a_slow_primary_serves_again_when_the_backup_dies() {
     line.take();
     line.run(SECOND, |_, _| true);
     assert_eq!(sources(&mut line), [BACKUP]);
+}
+
+#[test]
+fn a_backup_that_stamps_the_last_trade_serves_at_once() {
+    let mut line = Line::open();
+    // Nothing was traded for a minute; the primary stamps its packets.
+    line.delay(BACKUP, 60);
+    line.run(2 * SECOND, |_, _| true);
+    line.take();
+    line.kill(PRIMARY);
+    let died = line.now();
+    line.run(SECOND, |_, _| true);
+    let first = line.first_after(died).expect("prices are back");
+    assert!(first <= 250 * MS, "after {} ms", first / MS);
+    assert_eq!(sources(&mut line), [BACKUP]);
+    assert_eq!(line.feed.totals().faults.of(FeedFault::Backwards), 0);
 }
 
 /// Instruments that were told to differ, and whether the ticks say so, with the backup off by so many millionths.
@@ -577,10 +595,10 @@ fn whatever_happens_to_the_sources_prices_come_from_one_that_lives() {
                     line.news
                 );
             }
-            for pair in ticks
-                .windows(2)
-                .filter(|pair| pair[0].instrument == pair[1].instrument)
-            {
+            for pair in ticks.windows(2).filter(|pair| {
+                let key = |tick: &tezi::model::Tick| (tick.instrument, tick.source.source());
+                key(&pair[0]) == key(&pair[1])
+            }) {
                 assert!(
                     pair[0].exchange_time <= pair[1].exchange_time,
                     "seed {seed}: back in time"
