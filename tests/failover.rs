@@ -379,6 +379,26 @@ fn quotes_are_asked_for_when_no_socket_ever_connects() {
 }
 
 #[test]
+fn an_answer_that_comes_when_the_socket_serves_again_reaches_nobody() {
+    let mut line = Line::alone();
+    line.connect(PRIMARY);
+    line.run(SECOND, |_, _| true);
+    line.kill(PRIMARY);
+    line.run(300 * MS, |_, _| false);
+    line.poll();
+    assert!(line.take().iter().any(|tick| tick.source.source() == 1));
+    line.connect(PRIMARY);
+    line.run(SECOND, |_, _| true);
+    assert!(!line.board.wants_polls());
+    line.take();
+    let before = line.feed.totals().spare;
+    line.poll();
+    assert!(line.take().is_empty(), "polling is over");
+    let spare = line.feed.totals().spare - before;
+    assert_eq!(spare, u64::from(INSTRUMENTS), "and counted");
+}
+
+#[test]
 fn what_the_backup_does_not_have_is_asked_for_when_the_primary_dies() {
     let lacks = |source, instrument| source == BACKUP && instrument == OTHER;
     let mut line = Line::open_without(lacks);

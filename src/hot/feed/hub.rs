@@ -470,6 +470,11 @@ impl Hub {
                 break;
             };
             done += 1;
+            // An answer that was on its way when the sockets took over again.
+            if !self.guard.is_choosing() {
+                self.totals.spare = self.totals.spare.wrapping_add(1);
+                continue;
+            }
             if let Some(instrument) = self.known(Some(polled.instrument), &polled.quote) {
                 let from = Arrival {
                     source: self.guard.polling(),
