@@ -4,6 +4,7 @@ use super::arm::{ArmFault, log_in};
 use crate::config::VenueConfig;
 use crate::control::Desk;
 use crate::model::{Exchange, Instrument, InstrumentIx, InstrumentTable, Kind, Price, Qty};
+use crate::rules::failover::differ;
 use crate::venue::quotes::QuoteRow;
 use rustls::ClientConfig;
 use std::collections::BTreeMap;
@@ -162,19 +163,13 @@ fn differences<'a>(
     };
     let of = |(ours, theirs): &Pair<'a>| {
         let (own, other) = (price(own, ours)?, price(other, theirs)?);
-        differ(own, other, basis_points).then_some((*ours, own, other))
+        differ(own, other, basis_points, ours.tick).then_some((*ours, own, other))
     };
     pairs.iter().filter_map(of).collect()
 }
 
 fn percent(basis_points: i64) -> String {
     format!("{}.{:02} %", basis_points / 100, basis_points % 100)
-}
-
-fn differ(own: Price, other: Price, basis_points: i64) -> bool {
-    let apart = i128::from(own.0).abs_diff(i128::from(other.0));
-    let least = i128::from(own.0.min(other.0)).unsigned_abs();
-    apart * 10_000 > least * u128::from(basis_points.unsigned_abs())
 }
 
 /// Contracts that the backup does not have, or sees otherwise.

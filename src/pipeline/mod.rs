@@ -242,6 +242,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         polls: armoury.settings.polls,
         uses_sockets: has_sockets,
     });
+    let ticks: Vec<_> = armoury.instruments.iter().map(|row| row.tick).collect();
     let mut feed = Feed::new(FeedParts {
         links: plan.parts,
         instruments: armoury.instruments.len(),
@@ -259,6 +260,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         board: around.board.clone(),
     })
     .merging_within(merge_span(&armoury.units))
+    .with_ticks(&ticks)
     .doubting(&armoury.doubted);
     let halt = StopLatch::default();
     let quotes = QuoteBoard::new(armoury.instruments.len());

@@ -21,6 +21,9 @@ use crate::model::{MonoNanos, Price};
 pub const SOURCES: usize = 3;
 /// Stands for no link.
 pub const NO_LINK: u8 = u8::MAX;
+/// Ticks by which two sources may differ however cheap the instrument is: one tick of an option at 40 rupees is more than
+/// 0.1 %, and two brokers never look at the same moment.
+const TICKS_APART: i64 = 3;
 /// Windows in a row that a source must be behind before it is slow.
 const SLOW_WINDOWS: u32 = 3;
 
@@ -158,6 +161,8 @@ pub struct Standing {
     serving: u8,
     diverges: bool,
     accounts: [Account; SOURCES],
+    /// The instrument's tick; zero when it is not known.
+    tick: Price,
     /// Since when prices differ; zero for never.
     apart: MonoNanos,
     /// Since when they agree again; zero for never.
@@ -180,6 +185,7 @@ impl Standing {
             serving: u8::try_from(first).unwrap_or(0),
             diverges: false,
             accounts,
+            tick: Price::ZERO,
             apart: MonoNanos(0),
             together: MonoNanos(0),
         }
@@ -195,6 +201,11 @@ impl Standing {
     #[inline]
     pub const fn diverges(&self) -> bool {
         self.diverges
+    }
+
+    /// Says the instrument's tick: a difference of a few is none.
+    pub const fn set_tick(&mut self, tick: Price) {
+        self.tick = tick;
     }
 
     /// Notes that two sources were found to differ before the first quote.
@@ -222,6 +233,7 @@ impl Standing {
         if said.volume_day != 0 {
             own.volume = said.volume_day;
         }
+        let basis_points = policy.divergence_basis_points;
         let mut differs = None;
         let mut compared = false;
         for (number, other) in self.accounts.iter_mut().enumerate() {
@@ -235,7 +247,7 @@ impl Standing {
             }
             if is_recent(other, said.at, policy) {
                 compared = true;
-                if exceeds(other.last, said.last, policy.divergence_basis_points) {
+                if differ(other.last, said.last, basis_points, self.tick) {
                     differs = Some((number, other.last, other.heard));
                 }
             }
@@ -389,11 +401,12 @@ const fn is_recent(account: &Account, now: MonoNanos, policy: &FailoverPolicy) -
     account.heard.0 != 0 && now.since(account.heard) <= policy.mute_ns.saturating_mul(2)
 }
 
-/// True when two prices differ by more than so many basis points of the smaller one.
-const fn exceeds(one: Price, other: Price, basis_points: i64) -> bool {
+/// True when two prices differ by more than so many basis points of the smaller one, and by more than a few ticks.
+pub const fn differ(one: Price, other: Price, basis_points: i64, tick: Price) -> bool {
     let difference = one.0.saturating_sub(other.0).saturating_abs();
     let least = if one.0 < other.0 { one.0 } else { other.0 };
-    difference.saturating_mul(10_000) > least.saturating_mul(basis_points)
+    difference > tick.0.saturating_mul(TICKS_APART)
+        && difference.saturating_mul(10_000) > least.saturating_mul(basis_points)
 }
 
 /// How far a source's times are behind now, and whether that makes it slow.

@@ -157,7 +157,8 @@ impl Line {
             suspect_ns: SECOND,
             exchange_age_ns_max: 3_000_000_000,
             board: board.clone(),
-        });
+        })
+        .with_ticks(&[Price::from_paise(5); INSTRUMENTS as usize]);
         let at = Stamp {
             mono: MonoNanos(SECOND),
             wall: WallNanos::from_secs(OPEN_SECS),

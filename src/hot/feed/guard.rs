@@ -6,7 +6,7 @@
 use super::FeedEvent;
 use super::hub::Arrival;
 use super::link::Link;
-use crate::model::{InstrumentIx, LinkIx, MonoNanos, Origin, Quote};
+use crate::model::{InstrumentIx, LinkIx, MonoNanos, Origin, Price, Quote};
 use crate::ring::{Counted, LinkBoard, LinkState, LinkView};
 use crate::rules::FailoverPolicy;
 use crate::rules::failover::{Change, Health, Lag, NO_LINK, SOURCES, Said, Standing, Why};
@@ -114,6 +114,13 @@ impl Guard {
             window_due: MonoNanos(0),
             cursor: None,
             moved: [[Movement::default(); Why::ALL.len()]; SOURCES],
+        }
+    }
+
+    /// Says the ticks of the instruments.
+    pub(super) fn set_ticks(&mut self, ticks: &[Price]) {
+        for (row, tick) in self.rows.iter_mut().zip(ticks) {
+            row.set_tick(*tick);
         }
     }
 

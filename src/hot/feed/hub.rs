@@ -123,6 +123,10 @@ impl Hub {
         self.merge.set_span(span_ns);
     }
 
+    pub(super) fn set_ticks(&mut self, ticks: &[Price]) {
+        self.guard.set_ticks(ticks);
+    }
+
     pub(super) fn doubt(&mut self, instrument: InstrumentIx) {
         self.guard.doubt(instrument);
     }

@@ -232,6 +232,13 @@ impl Feed {
         self
     }
 
+    /// Says the instruments' ticks, by index: sources that are a few ticks apart do not differ.
+    #[must_use]
+    pub fn with_ticks(mut self, ticks: &[Price]) -> Self {
+        self.hub.set_ticks(ticks);
+        self
+    }
+
     /// Bases no entry on these instruments until both sources agree: their prices were found to differ beforehand.
     #[must_use]
     pub fn doubting(mut self, instruments: &[InstrumentIx]) -> Self {

@@ -189,6 +189,29 @@ fn more_than_a_tenth_of_a_percent_is_a_difference_and_less_is_none() {
 }
 
 #[test]
+fn a_few_ticks_of_a_cheap_option_are_no_difference() {
+    let tick = Price::from_paise(5);
+    let paise = Price::from_paise;
+    let differs = |one, other| super::differ(paise(one), paise(other), 10, tick);
+    // 0.125 %, 0.25 % and 0.375 % of 40 rupees.
+    for other in [4_005, 4_010, 4_015, 3_985] {
+        assert!(!differs(4_000, other), "{other}");
+    }
+    assert!(differs(4_000, 4_020) && differs(4_000, 3_980));
+    // Where ticks are small against the price, the tenth of a percent alone decides.
+    assert!(!differs(5_000_000, 5_005_000) && differs(5_000_000, 5_005_005));
+    assert!(!differs(40_000, 40_040) && differs(40_000, 40_045));
+    let mut row = standing();
+    row.set_tick(tick);
+    for round in 0..40 {
+        let backup = if round < 20 { 4_015 } else { 4_020 };
+        row.note(&said(0, 1 + round, paise(4_000).0, 0), &POLICY);
+        row.note(&said(1, 1 + round, paise(backup).0, 0), &POLICY);
+        assert_eq!(row.diverges(), round >= 30, "{round}");
+    }
+}
+
+#[test]
 fn a_moment_of_lag_is_no_difference_and_agreement_ends_one() {
     let (_, changes) = differ(1_000, 1_100, 10);
     assert_eq!(changes, [], "nine tenths of a second");
