@@ -60,6 +60,8 @@ pub(super) struct Hub {
     held: Option<OrderUpdate>,
     /// A tick that can neither leave nor be merged: nothing is walked before it.
     stuck: Option<Tick>,
+    /// The tick behind it: a price that was confirmed goes on together with what confirmed it.
+    behind: Option<Tick>,
     merge: Merge,
     seen: Vec<Seen>,
     json: JsonScratch,
@@ -104,6 +106,7 @@ impl Hub {
             polls: parts.polls,
             held: None,
             stuck: None,
+            behind: None,
             merge: Merge::new(instruments),
             seen: vec![seen; instruments],
             json: JsonScratch::new(),
@@ -192,7 +195,10 @@ impl Hub {
             |tick: &Tick| clock.observe(tick.exchange_time, late.unwrap_or(tick.received));
         *done += self.merge.drain(&mut self.ticks, observe);
         if let Some(tick) = self.stuck.take() {
-            self.pass_on(tick, late.unwrap_or(tick.received), clock);
+            let behind = self.behind.take();
+            for tick in [Some(tick), behind].into_iter().flatten() {
+                self.pass_on(tick, late.unwrap_or(tick.received), clock);
+            }
         }
         self.stuck.is_none()
     }
@@ -362,6 +368,10 @@ impl Hub {
     /// of it are still here.
     #[inline]
     fn pass_on(&mut self, tick: Tick, seen: MonoNanos, clock: &Clock) {
+        if self.stuck.is_some() {
+            self.behind = Some(tick);
+            return;
+        }
         if self.merge.is_empty() && self.ticks.push(tick).is_ok() {
             clock.observe(tick.exchange_time, seen);
             return;
