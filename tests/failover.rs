@@ -17,7 +17,7 @@ mod line;
 
 use line::{BACKUP, FIRST_VOLUME, INSTRUMENTS, Line, MS, POLICY, PRIMARY, SECOND, Source};
 use tezi::hot::feed::FeedEvent;
-use tezi::model::{FeedFault, InstrumentIx, LinkIx, Origin, Price, Token};
+use tezi::model::{FeedFault, InstrumentIx, LinkIx, Origin, Price, Tick, Token};
 use tezi::ring::LinkState;
 use tezi::rules::failover::Why;
 use tezi::venue::kite::packet::Level;
@@ -27,11 +27,11 @@ const OTHER: InstrumentIx = InstrumentIx(1);
 
 /// Who served the ticks seen since the last call.
 fn sources(line: &mut Line) -> Vec<u8> {
-    let mut found: Vec<u8> = line
-        .take()
-        .iter()
-        .map(|tick| tick.source.source())
-        .collect();
+    sources_of(&line.take())
+}
+
+fn sources_of(ticks: &[Tick]) -> Vec<u8> {
+    let mut found: Vec<u8> = ticks.iter().map(|tick| tick.source.source()).collect();
     found.dedup();
     found
 }
@@ -463,6 +463,20 @@ fn a_tick_that_is_old_by_the_exchange_is_marked_and_a_prompt_one_is_not() {
 }
 
 #[test]
+fn what_a_source_said_last_keeps_its_mark_when_it_begins_to_serve() {
+    let mut line = Line::open();
+    line.delay(BACKUP, 5);
+    line.run(SECOND, |_, _| true);
+    line.run(200 * MS, |source, _| source == BACKUP);
+    line.take();
+    line.kill(PRIMARY);
+    line.run(200 * MS, |_, _| false);
+    let kept = line.take();
+    assert_eq!(sources_of(&kept), [BACKUP]);
+    assert!(kept.iter().all(|tick| tick.source.is_late()));
+}
+
+#[test]
 fn volumes_are_those_of_the_exchange_whoever_tells_them() {
     let mut line = Line::open();
     line.run(2 * SECOND, |_, _| true);
@@ -471,7 +485,7 @@ fn volumes_are_those_of_the_exchange_whoever_tells_them() {
     line.connect(PRIMARY);
     line.run(POLICY.return_ns + 2 * SECOND, |_, _| true);
     let ticks = line.take();
-    let of = |ticks: &[tezi::model::Tick]| {
+    let of = |ticks: &[Tick]| {
         let own = ticks.iter().filter(|tick| tick.instrument == FIRST);
         own.map(|tick| u64::from(tick.volume)).sum::<u64>()
     };
@@ -616,7 +630,7 @@ fn whatever_happens_to_the_sources_prices_come_from_one_that_lives() {
                 );
             }
             for pair in ticks.windows(2).filter(|pair| {
-                let key = |tick: &tezi::model::Tick| (tick.instrument, tick.source.source());
+                let key = |tick: &Tick| (tick.instrument, tick.source.source());
                 key(&pair[0]) == key(&pair[1])
             }) {
                 assert!(

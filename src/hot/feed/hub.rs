@@ -503,6 +503,16 @@ impl Hub {
         done
     }
 
+    /// True when a quote that was kept was out of time as it came.
+    #[cold]
+    fn was_late(&self, quote: &Quote, from: Arrival, clock: &Clock) -> bool {
+        if quote.exchange_time == WallNanos(0) || self.exchange_age_ns_max == i64::MAX {
+            return false;
+        }
+        let age = clock.wall_at(from.seen).since(quote.exchange_time);
+        age < -AHEAD_NS || (age > self.exchange_age_ns_max && !from.stamps_trades)
+    }
+
     /// Looks at some instruments; one that moves to another source gets what that source said last at once.
     fn sweep(&mut self, now: MonoNanos, clock: &Clock) -> usize {
         let mut done = 0;
@@ -514,7 +524,8 @@ impl Hub {
             if let Some((origin, kept)) = moved {
                 self.totals.switched = self.totals.switched.wrapping_add(1);
                 if let Some((quote, from)) = kept {
-                    self.sift(instrument, (quote, origin, from), clock);
+                    let is_late = self.was_late(&quote, from, clock);
+                    self.sift(instrument, (quote, origin.late(is_late), from), clock);
                 }
             }
         }
