@@ -577,12 +577,17 @@ fn a_stamp_from_the_future_does_not_make_later_ticks_old() {
     let mut line = Line::open();
     line.run(SECOND, |_, _| true);
     line.take();
+    let told_at = line.wall();
     line.tell(PRIMARY, |packet| packet.exchange_secs += 3_600);
     line.run(50 * MS, |_, _| false);
     line.tell(PRIMARY, |packet| packet.last = 5_000_300);
     let ticks = line.take();
     assert_eq!(ticks.len(), 2);
     assert!(ticks[0].source.is_late() && !ticks[1].source.is_late());
+    assert_eq!(
+        ticks[0].exchange_time, told_at,
+        "it counts from its arrival: no bar is closed before its time"
+    );
 }
 
 /// Worlds of random troubles: whatever happens, who serves is alive, and somebody serves soon.

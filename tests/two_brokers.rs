@@ -117,6 +117,7 @@ fn a_run_on_two_brokers_outlives_each_trouble_of_the_first() {
     });
     assert_eq!(link(&found, "demo")["reconnects"], 0);
     assert_eq!(link(&found, "polling")["state"], "idle");
+    assert!(found["feed"]["late_ticks"].is_u64(), "{found}");
     let all = found["feed"]["serves"]["demo"].as_u64().expect("a count");
     assert!(all > 20, "{found}");
 

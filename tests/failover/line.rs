@@ -191,6 +191,10 @@ impl Line {
         self.at.mono.0
     }
 
+    pub(crate) const fn wall(&self) -> WallNanos {
+        self.at.wall
+    }
+
     /// Connects a broker, as control does.
     #[expect(
         clippy::disallowed_methods,

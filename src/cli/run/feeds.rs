@@ -198,9 +198,9 @@ impl Feeds {
         )
     }
 
-    /// How the links are, and how many instruments each source serves; those that another one than the first does, or
+    /// How the links are, how many ticks came too late for their bars, and how many instruments each source serves; those that another one than the first does, or
     /// that are in doubt, by name.
-    pub(super) fn status(&self, board: &LinkBoard, now: MonoNanos) -> Value {
+    pub(super) fn status(&self, board: &LinkBoard, late: u64, now: MonoNanos) -> Value {
         let age = |at: MonoNanos| (at.0 != 0).then(|| now.since(at) / 1_000_000);
         let mut links = Vec::new();
         for (at, name) in (0_u8..).zip(&self.links) {
@@ -227,7 +227,7 @@ impl Feeds {
                     "diverges": origin.diverges() }));
             }
         }
-        json!({ "links": links, "serves": serves, "others": others })
+        json!({ "links": links, "serves": serves, "others": others, "late_ticks": late })
     }
 }
 

@@ -272,7 +272,15 @@ impl Hub {
             self.in_time = (earliest, wall.offset(AHEAD_NS));
         }
         let is_old = quote.exchange_time < self.in_time.0 && !from.stamps_trades;
-        let is_late = is_timed && (is_old || quote.exchange_time > self.in_time.1);
+        let is_ahead = is_timed && quote.exchange_time > self.in_time.1;
+        let is_late = is_ahead || (is_timed && is_old);
+        let unstamped;
+        let quote = if is_ahead {
+            unstamped = without_stamp(quote);
+            &unstamped
+        } else {
+            quote
+        };
         let origin = if self.guard.is_choosing() {
             let origin = self.guard.note(instrument, quote, from, &mut self.events);
             let Some(origin) = origin else {
@@ -530,6 +538,16 @@ impl Hub {
             }
         }
         done
+    }
+}
+
+/// A quote whose stamp is ahead of our clock counts from its arrival: one such stamp would close bars before their time
+/// and make every tick until then look late.
+#[cold]
+const fn without_stamp(quote: &Quote) -> Quote {
+    Quote {
+        exchange_time: WallNanos(0),
+        ..*quote
     }
 }
 
