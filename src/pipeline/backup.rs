@@ -193,3 +193,48 @@ fn contracts(table: &InstrumentTable, theirs: &[Instrument], name: &str) -> Vec<
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Token;
+
+    fn contract(ix: u16, token: u32) -> Instrument {
+        Instrument {
+            ix: InstrumentIx(ix),
+            token: Token(token),
+            exchange: Exchange::Nfo,
+            symbol: format!("C{ix}"),
+            underlying: "NIFTY".to_owned(),
+            kind: Kind::Future,
+            expiry: None,
+            tick: Price::from_paise(5),
+            lot: Qty(75),
+            qty_max: Qty(1_800),
+        }
+    }
+
+    #[test]
+    fn contracts_whose_prices_differ_are_named_and_those_without_one_are_not() {
+        let ours: Vec<Instrument> = (0..4).map(|ix| contract(ix, 10 + u32::from(ix))).collect();
+        let theirs: Vec<Instrument> = (0..4).map(|ix| contract(ix, 20 + u32::from(ix))).collect();
+        let pairs: Vec<Pair<'_>> = ours.iter().zip(&theirs).collect();
+        let rows = |first: u32, paise: &[i64]| -> Vec<QuoteRow> {
+            let row = |(token, paise): (u32, &i64)| QuoteRow {
+                token: Token(token),
+                last: Price::from_paise(*paise),
+                ..QuoteRow::default()
+            };
+            (first..).zip(paise).map(row).collect()
+        };
+        // A tenth of a percent and more, three ticks of a cheap one, one that is the same, and one that has no answer.
+        let own = rows(10, &[2_500_000, 4_000, 100, 100]);
+        let other = rows(20, &[2_502_505, 4_015, 100]);
+        let found = differences(&pairs, (&own, &other), 10);
+        let found: Vec<_> = found.iter().map(|(ours, ..)| ours.ix).collect();
+        assert_eq!(found, [InstrumentIx(0)]);
+        // Neither side's rows come in the order of the question.
+        let reversed: Vec<QuoteRow> = other.into_iter().rev().collect();
+        assert_eq!(differences(&pairs, (&own, &reversed), 10).len(), 1);
+    }
+}
