@@ -14,6 +14,7 @@
 
 #[path = "gateway/broker.rs"]
 mod broker;
+mod fixtures;
 
 use broker::{Desk, Setup, accepted, intent, leg, tags, update};
 use rustls::{ServerConnection, StreamOwned};
@@ -149,7 +150,7 @@ impl Kernel {
 #[test]
 fn the_kernel_counts_a_first_touch_and_a_sleep() {
     let Some(kernel) = Kernel::open() else {
-        println!("SKIPPED the_kernel_counts_a_first_touch_and_a_sleep: no /proc/thread-self");
+        fixtures::skipped("no /proc/thread-self");
         return;
     };
     let before = kernel.read();
@@ -515,9 +516,10 @@ fn assert_nothing_is_allocated(evaluate: &str) {
     assert_eq!(switches, 0, "voluntary switches in {counted} ticks");
     match (kernel, locked) {
         (Some(_), Ok(())) => assert_eq!(faults, 0, "page faults in {counted} ticks"),
-        (None, _) => println!("SKIPPED faults and switches: no /proc/thread-self"),
+        (None, _) => fixtures::skipped("faults and switches: no /proc/thread-self"),
         (_, Err(why)) => {
-            println!("SKIPPED page faults: memory cannot be locked: {why}; {faults} faults");
+            let why = format!("page faults: memory cannot be locked: {why}; {faults} faults");
+            fixtures::skipped(&why);
         }
     }
 }

@@ -4,6 +4,8 @@
 //! ordinary code over texts, so the second half of this file feeds it small bad examples and sees
 //! it refuse each of them.
 
+mod fixtures;
+
 mod tidy {
     pub(super) mod check;
     pub(super) mod licence;
@@ -100,9 +102,7 @@ fn licences_are_on_the_list() {
         .output()
         .expect("cargo runs");
     if !output.status.success() {
-        println!(
-            "SKIPPED licences: cargo metadata --offline needs every package in the local registry"
-        );
+        fixtures::skipped("cargo metadata --offline needs every package in the local registry");
         return;
     }
     let metadata: serde_json::Value =
