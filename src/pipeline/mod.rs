@@ -74,8 +74,6 @@ pub const LANES: [(&str, usize, Policy); 12] = [
 const RECORDER_BYTES: usize = 16 << 20;
 /// Time between two reads of the order book while orders work: it finds what the feed lost.
 const INQUIRY_CYCLE_NS: u64 = 5 * 1_000_000_000;
-/// The same where no feed tells of them.
-const INQUIRY_CYCLE_DEAF_NS: u64 = 1_000_000_000;
 
 fn stalling<T>(lane: usize) -> (Lossless<T>, Receiver<T>, LaneView) {
     let (name, capacity, policy) = LANES[lane];
@@ -332,7 +330,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         cycle_ns: if has_sockets && armoury.broker.facts().feeds_updates {
             INQUIRY_CYCLE_NS
         } else {
-            INQUIRY_CYCLE_DEAF_NS
+            inquiry::CYCLE_DEAF_NS
         },
         hours,
     };
@@ -454,6 +452,8 @@ impl Engine {
         self.hands.ask_to_stop();
         let [stop_feed, stop_decide, stop_gateway] = self.stop;
         stop_feed.set();
+        // From here on only the order book tells what becomes of orders.
+        self.asking.feed_ends();
         let (feed, mut decide, mut gateway) = match self.hot {
             Hot::Split(feed, decide, gateway) => {
                 let feed = feed.join()?;
