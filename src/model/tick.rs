@@ -52,7 +52,8 @@ pub struct Tick {
     pub bid: Price,
     /// Best ask, zero when unknown.
     pub ask: Price,
-    /// Exchange time in market time; the receive time where the wire has none.
+    /// Exchange time in market time; the receive time where the wire has none, or one ahead of our clock. Not before the
+    /// newest of another source that served the instrument before.
     pub exchange_time: WallNanos,
     /// Monotonic stamp of the read that delivered it; every later value carries it on.
     pub received: MonoNanos,

@@ -46,6 +46,24 @@ struct Seen {
     volume: u32,
     /// The connection of each source that it last ticked on.
     epochs: [u16; SOCKETS],
+    /// The source of the last tick handed on, the newest stamp so far, and the newest of the sources before.
+    source: u8,
+    newest: WallNanos,
+    before: WallNanos,
+}
+
+impl Seen {
+    /// The stamp a tick goes on with: not before those of the source that served before, or no bar would take it and no
+    /// exit look at it until this source has caught up.
+    #[inline]
+    fn stamped(&mut self, time: WallNanos, source: u8) -> WallNanos {
+        if self.source != source {
+            (self.source, self.before) = (source, self.newest);
+        }
+        let time = time.max(self.before);
+        self.newest = self.newest.max(time);
+        time
+    }
 }
 
 /// Everything the links share.
@@ -96,6 +114,9 @@ impl Hub {
         let seen = Seen {
             volume: NO_VOLUME,
             epochs: [0; SOCKETS],
+            source: 0,
+            newest: WallNanos(0),
+            before: WallNanos(0),
         };
         let hub = Self {
             ticks: parts.ticks,
@@ -354,6 +375,10 @@ impl Hub {
             clock.wall_at(from.received)
         } else {
             quote.exchange_time
+        };
+        let exchange_time = match self.seen.get_mut(instrument.at()) {
+            Some(seen) => seen.stamped(exchange_time, from.source),
+            None => exchange_time,
         };
         let tick = Tick {
             last: quote.last,
