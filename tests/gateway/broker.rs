@@ -7,6 +7,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -30,7 +31,7 @@ use tezi::venue::{Auth, Broker, Endpoint, OrderUpdate, Product};
 
 pub(crate) const REPLY_TIMEOUT: u64 = 5_000_000_000;
 pub(crate) const ORDER_TTL: u64 = 10_000_000_000;
-const DAY: Day = Day(20_780);
+pub(crate) const DAY: Day = Day(20_780);
 const LOT: u32 = 30;
 const TICK: Price = Price(500);
 /// Records of a segment.
@@ -46,6 +47,7 @@ pub(crate) struct Setup {
     pub(crate) journal_room: Option<usize>,
     pub(crate) rules: OrderRules,
     pub(crate) order_ttl_ns: u64,
+    pub(crate) reply_timeout_ns: u64,
     /// Time without an order after which one is rehearsed; zero never.
     pub(crate) rehearse_ns: u64,
 }
@@ -59,6 +61,7 @@ impl Default for Setup {
             journal_room: None,
             rules: OrderRules::default(),
             order_ttl_ns: ORDER_TTL,
+            reply_timeout_ns: REPLY_TIMEOUT,
             rehearse_ns: 0,
         }
     }
@@ -235,7 +238,7 @@ impl Desk {
             connection_count: setup.connections,
             warm_request: Vec::new(),
             warm_after_ns: u64::MAX,
-            reply_timeout_ns: REPLY_TIMEOUT,
+            reply_timeout_ns: setup.reply_timeout_ns,
             order_ttl_ns: setup.order_ttl_ns,
             called: meter(Hop::Called).0,
             first_byte: meter(Hop::FirstByte).0,
@@ -299,6 +302,12 @@ impl Desk {
     pub(crate) fn step(&mut self, nanos: u64) {
         self.at.mono = self.at.mono.plus(nanos);
         self.clock.step_to(self.at);
+    }
+
+    /// Moves market time past the close.
+    pub(crate) fn past_the_close(&mut self) {
+        self.at.wall = DAY.at(tezi::model::time::DAY);
+        self.step(20_000_000);
     }
 
     /// Moves market time to the last seconds of the session.
@@ -387,16 +396,18 @@ impl Desk {
         };
         self.at = std::thread::scope(|scope| {
             let playing = scope.spawn(|| {
-                play(&mut peer);
+                let played = catch_unwind(AssertUnwindSafe(|| play(&mut peer)));
                 while !over.load(Ordering::Relaxed) {
                     peer.step(50_000_000);
                     pause();
                 }
-                peer.at
+                (played, peer.at)
             });
             gateway.stop(clock);
             over.store(true, Ordering::Relaxed);
-            playing.join().expect("the broker's part")
+            let (played, at) = playing.join().expect("the broker's part");
+            played.unwrap_or_else(|why| resume_unwind(why));
+            at
         });
         self.hear();
         while self.gateway.hand_on_rest() {

@@ -91,6 +91,8 @@ pub struct Gateway<C = HttpConnection> {
     early: Vec<OrderUpdate>,
     /// When a flatten looks again at what is left.
     flatten_due: Option<MonoNanos>,
+    /// True when the run ends while everything is to be closed.
+    is_flat_wanted: bool,
     /// Whoever asks the venue about orders nobody can speak for: what it hears, and what it found.
     inquiry: Option<(Counted<Entry>, Receiver<Command>)>,
     /// By strategy: whether it runs away.
@@ -140,6 +142,7 @@ impl<C: Connection> Gateway<C> {
             twins: Vec::new(),
             early: Vec::with_capacity(EARLY_MAX),
             flatten_due: None,
+            is_flat_wanted: false,
             inquiry: None,
             runaways: vec![Runaway::new(parts.runaway); parts.rules.policies.len()],
             seen_state: TradingState::Active,
@@ -585,10 +588,12 @@ impl<C: Connection> Gateway<C> {
         self.publish(Entry::Report(report), now);
     }
 
-    /// An operator who asked for an exit and did not get it must know.
+    /// An operator who asked for an exit and did not get it must know; at the end of a run a person must know of every
+    /// one, because nobody decides it again.
     #[cold]
     fn tell_if_not_flat(&mut self, intent: &Intent) {
-        if !intent.id.is_operator() || !intent_reduces(intent) {
+        let is_told = intent.id.is_operator() || self.is_stopping;
+        if !is_told || !intent_reduces(intent) {
             return;
         }
         for leg in intent.legs() {

@@ -7,8 +7,8 @@ use super::{Gateway, GatewayEvent};
 use crate::journal::Entry;
 use crate::model::ids::TagFamily;
 use crate::model::{
-    Action, Amend, Command, Ended, Ending, InstrumentIx, Intent, IntentId, LatchChange, Leg,
-    LegRole, MonoNanos, NetQty, Order, OrderId, OrderState, Price, Qty, RejectClass, Report,
+    Action, Amend, Command, Denial, Ended, Ending, InstrumentIx, Intent, IntentId, LatchChange,
+    Leg, LegRole, MonoNanos, NetQty, Order, OrderId, OrderState, Price, Qty, RejectClass, Report,
     ReportSource, Side, Signal, Stamp, StrategyIx, Tag, TradingState,
 };
 use crate::net::Connection;
@@ -33,6 +33,7 @@ impl<C: Connection> Gateway<C> {
         {
             if let Command::Submit(intent) = command
                 && self.must_wait(intent)
+                && !self.is_stopping
             {
                 break;
             }
@@ -77,7 +78,11 @@ impl<C: Connection> Gateway<C> {
                 }
             }
             Command::CancelAll => self.cancel_all(),
+            Command::Flatten if self.is_stopping => self.is_flat_wanted = true,
             Command::Flatten => self.flatten(clock),
+            Command::Submit(intent) if self.is_stopping => {
+                self.deny(&intent, Denial::Stopping, clock.now());
+            }
             Command::Submit(intent) => self.dispatch(&intent, clock),
         }
     }
@@ -96,17 +101,22 @@ impl<C: Connection> Gateway<C> {
     pub(super) fn cancel_all(&mut self) {
         if self.flatten_due.take().is_some() {
             // A flatten that is stopped leaves what it has not closed yet to a person.
-            for held in self.holdings.iter().filter(|held| held.net != 0) {
-                self.parts
-                    .events
-                    .push(GatewayEvent::NotFlat(held.instrument));
-            }
+            self.tell_not_flat();
         }
         for ticket in self.tickets.iter_mut() {
             ticket.give_up_all();
         }
         self.cancels.clear();
         self.cancels.extend(self.orders.cancellable_alone());
+    }
+
+    /// Names everything that is held.
+    #[cold]
+    pub(super) fn tell_not_flat(&mut self) {
+        for held in self.holdings.iter().filter(|held| held.net != 0) {
+            let event = GatewayEvent::NotFlat(held.instrument);
+            self.parts.events.push(event);
+        }
     }
 
     /// Notices that somebody tightened or loosened the trading state.
@@ -323,7 +333,7 @@ impl<C: Connection> Gateway<C> {
     }
 
     /// What an exit that took over a ticket has not closed of one leg beyond the other.
-    fn left_over(&self, at: usize) -> Option<(u8, Qty)> {
+    pub(super) fn left_over(&self, at: usize) -> Option<(u8, Qty)> {
         let ticket = &self.tickets[at];
         if !ticket.is_taken() {
             return None;
@@ -549,7 +559,7 @@ impl<C: Connection> Gateway<C> {
     }
 
     /// Tells the end of an intent: to the journal and control as it is, to the deciding stage leg by leg.
-    fn tell_end(&mut self, ticket: &Ticket, ended: Ended, now: Stamp) {
+    pub(super) fn tell_end(&mut self, ticket: &Ticket, ended: Ended, now: Stamp) {
         self.publish_quietly(Entry::Ended(ended), now);
         if ended.how != Ending::Complete {
             self.tell_if_not_flat(&ticket.intent);

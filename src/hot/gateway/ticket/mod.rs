@@ -259,6 +259,21 @@ impl Ticket {
         }
     }
 
+    /// Gives up what was never sent, as the run ends: how it ended, or `None` when the next start goes on with it, because
+    /// an order of it lives or its legs are to be evened out. True beside it when a person must be told of legs that
+    /// differ; `left_over` is what an exit that took over has not closed of one leg.
+    pub(super) fn leave(&mut self, left_over: Option<(u8, Qty)>) -> (Option<Ended>, bool) {
+        self.give_up_all();
+        if !self.is_over() {
+            return (None, false);
+        }
+        let is_left = left_over.is_some_and(|left| self.take_back(left).is_some());
+        if self.is_uneven() {
+            return (None, self.alarm_once().is_some());
+        }
+        (Some(self.ended()), is_left)
+    }
+
     /// Gives up the leg of an order; false when no live order of it has this tag.
     pub(super) fn give_up(&mut self, tag: Tag) -> bool {
         let is_it = |work: &&mut Work| work.live().is_some_and(|live| live.tag == tag);
