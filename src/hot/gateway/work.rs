@@ -423,6 +423,11 @@ impl<C: Connection> Gateway<C> {
         if quote.received > order.received {
             order.received = quote.received;
         }
+        // The engine's market time follows the ticks: of the close the venue's word on the order before may be first.
+        if !self.is_session_at(leg.instrument, now.wall.max(placing.after)) {
+            let denial = Denial::OutsideSession;
+            return self.tickets[at].denied(placing.number, denial, now.mono);
+        }
         if leg.reduces {
             match self.fitting(&order) {
                 Ok(qty) => order.qty = qty,

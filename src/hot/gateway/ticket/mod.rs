@@ -23,6 +23,7 @@ pub(super) use leg::first_slice;
 use crate::book::OrderRecord;
 use crate::model::{
     Denial, Ended, Ending, Intent, Leg, MonoNanos, OrderId, OrderState, Qty, RejectClass, Tag,
+    WallNanos,
 };
 use crate::rules::{LegsPolicy, Policy};
 use leg::{State, Work};
@@ -98,6 +99,8 @@ pub(super) struct Placing {
     pub(super) qty: Qty,
     /// Step of the ladder.
     pub(super) step: u8,
+    /// When the order before it ended, by the venue's clock.
+    pub(super) after: WallNanos,
 }
 
 /// An intent being worked.
@@ -178,6 +181,7 @@ impl Ticket {
             attempt: work.attempt,
             qty: work.left,
             step: work.step,
+            after: work.ended_at,
         })
     }
 
