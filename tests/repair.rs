@@ -20,8 +20,9 @@ use tezi::hot::gateway::GatewayEvent;
 use tezi::journal::Entry;
 use tezi::journal::recover::Carried;
 use tezi::model::{
-    Action, Cause, Command, Ending, InstrumentIx, Leg, MonoNanos, Order, OrderId, OrderState,
-    Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState, WallNanos,
+    Action, Cause, Command, Denial, Ending, InstrumentIx, Leg, MonoNanos, Order, OrderId,
+    OrderState, Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState,
+    WallNanos,
 };
 use tezi::ring::Touch;
 use tezi::rules::Policy;
@@ -717,6 +718,37 @@ fn a_journal_that_takes_nothing_ends_entries_and_exits_are_written_when_it_does_
         .order(tags(&out)[0])
         .expect("the exit is known after all");
     assert_eq!((record.state, replayed.strays), (OrderState::Filled, 0));
+}
+
+#[test]
+fn an_order_that_follows_and_whose_record_the_disk_refused_has_an_end() {
+    let mut play = Play::open(Setup {
+        syncs: true,
+        journal_room: Some(2),
+        ..setup(Policy::Complete)
+    });
+    let mut paths = vec![play.desk.journal.clone()];
+    paths.push(play.desk.prepare_segment_on("2.tzj", false));
+    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
+    play.desk.submit(one);
+    let first = play.requests(1).remove(0);
+    // What the reply says is the first record of the second segment.
+    let number = play.accept(&first);
+    paths.push(play.desk.prepare_segment_on("3.tzj", true));
+    play.tell(&first, number, OrderState::Cancelled, 0);
+    play.quiet();
+    assert!(play.desk.events.contains(&GatewayEvent::NotSynced));
+    let journal = tezi::journal::read(&paths).expect("a journal");
+    let next = |entry: &Entry| match entry {
+        Entry::Admitted(order) if order.tag != tags(&one)[0] => Some(order.tag),
+        _ => None,
+    };
+    let entries: Vec<Entry> = journal.records.iter().map(|record| record.entry).collect();
+    let tag = entries.iter().find_map(next).expect("the next attempt");
+    let ends = entries.iter().any(|entry| {
+        matches!(entry, Entry::Report(r) if r.tag == tag && r.denial == Some(Denial::Journal))
+    });
+    assert!(ends, "{entries:?}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tezi::hot::gateway::{
     Armed, Gateway, GatewayEvent, GatewayParts, OrderRules, TradingHours, order_of,
 };
-use tezi::journal::{self, Entry, Segment, Writer};
+use tezi::journal::{self, Entry, Segment, Sync, Writer};
 use tezi::model::{
     Action, Command, Day, Denial, Exchange, Instrument, InstrumentIx, Intent, IntentId, Kind, Leg,
     LegRole, MonoNanos, OrderId, OrderState, PollReport, Price, Qty, Report, ReportSource, Right,
@@ -45,6 +45,8 @@ pub(crate) struct Setup {
     pub(crate) per_second: u32,
     /// Records that still fit into the journal.
     pub(crate) journal_room: Option<usize>,
+    /// True to wait for the disk before an order leaves.
+    pub(crate) syncs: bool,
     pub(crate) rules: OrderRules,
     pub(crate) order_ttl_ns: u64,
     pub(crate) reply_timeout_ns: u64,
@@ -59,6 +61,7 @@ impl Default for Setup {
             connections: 4,
             per_second: 100,
             journal_room: None,
+            syncs: false,
             rules: OrderRules::default(),
             order_ttl_ns: ORDER_TTL,
             reply_timeout_ns: REPLY_TIMEOUT,
@@ -177,7 +180,12 @@ impl Desk {
         let journal = folder.path().join("orders.tzj");
         let (segment, _) = Segment::create(&journal).expect("a segment");
         let (segments_tx, segments, _) = lossless("s", 1, Policy::Stall);
-        let mut writer = Writer::new(segment, segments);
+        let sync = if setup.syncs {
+            Sync::BeforeSend
+        } else {
+            Sync::Behind
+        };
+        let mut writer = Writer::new(segment, segments).with_sync(sync);
         if let Some(room) = setup.journal_room {
             for _ in room..RECORDS {
                 writer.append(filler(), Stamp::default()).expect("room");
@@ -330,8 +338,17 @@ impl Desk {
 
     /// Prepares one more segment of the journal and says where it is.
     pub(crate) fn prepare_segment(&mut self) -> PathBuf {
-        let path = self.journal.with_extension("2.tzj");
-        let (segment, _) = Segment::create(&path).expect("a segment");
+        self.prepare_segment_on("2.tzj", true)
+    }
+
+    /// The same under an ending of its name, on a disk that syncs or that fails to.
+    pub(crate) fn prepare_segment_on(&mut self, ending: &str, syncs: bool) -> PathBuf {
+        let path = self.journal.with_extension(ending);
+        let (mut segment, _) = Segment::create(&path).expect("a segment");
+        if !syncs {
+            let device = std::fs::File::open("/dev/null").expect("a device");
+            segment.sync_through(device);
+        }
         self.segments.push(segment).expect("room");
         path
     }

@@ -573,19 +573,15 @@ impl<C: Connection> Gateway<C> {
             return;
         };
         self.totals.denied = self.totals.denied.wrapping_add(1);
-        let report = Report {
-            tag: self.order(intent, number, &leg).tag,
-            order_id: OrderId(0),
-            state: OrderState::Denied,
-            filled: Qty::ZERO,
-            average: Price::ZERO,
-            reject: None,
-            denial: Some(denial),
-            source: ReportSource::Gateway,
-            at: now.wall,
-            received: now.mono,
-        };
-        self.publish(Entry::Report(report), now);
+        let tag = self.order(intent, number, &leg).tag;
+        self.publish(Entry::Report(denied(tag, denial, now)), now);
+    }
+
+    /// Ends in the journal an order that follows the first of its leg and stands there as admitted: its leg goes on
+    /// or ends by itself.
+    #[cold]
+    fn tell_unsent(&mut self, tag: Tag, denial: Denial, now: Stamp) {
+        self.publish_quietly(Entry::Report(denied(tag, denial, now)), now);
     }
 
     /// An operator who asked for an exit and did not get it must know; at the end of a run a person must know of every
@@ -679,6 +675,22 @@ impl<C: Connection> Gateway<C> {
             done += 1;
         }
         done
+    }
+}
+
+/// The report of an order of which nothing was sent.
+const fn denied(tag: Tag, denial: Denial, now: Stamp) -> Report {
+    Report {
+        tag,
+        order_id: OrderId(0),
+        state: OrderState::Denied,
+        filled: Qty::ZERO,
+        average: Price::ZERO,
+        reject: None,
+        denial: Some(denial),
+        source: ReportSource::Gateway,
+        at: now.wall,
+        received: now.mono,
     }
 }
 

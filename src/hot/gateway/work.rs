@@ -446,7 +446,8 @@ impl<C: Connection> Gateway<C> {
             .check(order, &leg, self.beside_plan(&leg), now)
             .and_then(|admitted| self.keep(admitted, now));
         let admitted = admitted.and_then(|journaled| {
-            self.sync_before_send(leg.reduces)?;
+            let synced = self.sync_before_send(leg.reduces);
+            synced.inspect_err(|denial| self.tell_unsent(order.tag, *denial, now))?;
             Ok(journaled)
         });
         // Placed or denied, what its ticket plans is not what was summed up.
