@@ -748,6 +748,7 @@ impl<C: Connection + Send> Stage for Gateway<C> {
         if self.is_stalled() {
             // Nothing is read while nobody takes it; what must end is cancelled all the same.
             let must_end = state != TradingState::Active;
+            self.lines.flush();
             return if must_end { self.work_ends(clock) } else { 0 };
         }
         if self.untold > 0 {
