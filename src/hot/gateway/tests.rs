@@ -251,6 +251,12 @@ fn an_intent_that_waits_when_the_engine_stops_is_denied_and_not_forgotten() {
     assert!(told.is_some_and(is_denied), "{told:?}");
 }
 
+#[test]
+fn a_change_that_comes_too_late_proves_nothing_of_a_placement() {
+    let known = Known::reply(crate::venue::Reply::TooLate);
+    assert_eq!((known.state, known.reject), (OrderState::Unknown, None));
+}
+
 /// A connection whose kernel took a part of a request: how often the rest was pushed on.
 #[derive(Debug)]
 struct Slow(std::sync::Arc<std::sync::atomic::AtomicU32>);
