@@ -650,6 +650,27 @@ fn after_a_restart_a_leg_that_works_goes_on_and_completes_its_pair() {
 }
 
 #[test]
+fn an_order_of_a_contract_that_this_run_lacks_is_told_of_and_can_be_cancelled() {
+    let mut play = Play::open(setup(Policy::Continue));
+    let mut record = left(&play, 0, 0, Side::Buy, OrderState::Open, 0);
+    record.order.instrument = InstrumentIx(u16::MAX);
+    let at = Stamp {
+        mono: MonoNanos(100 * SECOND),
+        ..Stamp::default()
+    };
+    play.desk.gateway.resume(&carried(vec![record]), at);
+    play.desk.command(Command::CancelAll);
+    let cancel = play.requests(1).remove(0);
+    assert!(is_delete(&cancel.line, 500), "{}", cancel.line);
+    let told = GatewayEvent::Outside(record.order.tag);
+    assert!(play.desk.events.contains(&told), "{:?}", play.desk.events);
+    let gone = broker::update(record.order.tag, 500, OrderState::Cancelled);
+    play.desk.tell(&gone);
+    play.quiet();
+    assert_eq!(play.ending(), Some((Ending::Nothing, [Qty(0), Qty(0)])));
+}
+
+#[test]
 fn after_a_restart_a_leg_alone_is_taken_back_once_and_under_a_new_name() {
     for unwinding in [None, Some(OrderState::Cancelled), Some(OrderState::Open)] {
         let mut play = Play::open(setup(Policy::Complete));

@@ -474,10 +474,15 @@ impl<C: Connection> Gateway<C> {
         clock: &Clock,
     ) {
         let now = clock.now();
-        // An order is only known by its record, and a record by its contract.
+        // An order is only known by its record.
         let Some(of) = self.orders.record(tag).map(|record| record.order) else {
             return;
         };
+        // Nothing is said of what cannot be sent: a change names the contract, which an order of an earlier run may have
+        // from a configuration that is gone. A cancel names the order alone.
+        if limit.is_some() && self.parts.armed.get(of.instrument.at()).is_none() {
+            return;
+        }
         let Some(line) = self.lines.take_idle() else {
             return;
         };
@@ -495,15 +500,12 @@ impl<C: Connection> Gateway<C> {
             armed,
             ..
         } = &self.parts;
-        let Some(named) = armed.get(of.instrument.at()).map(|armed| &armed.named) else {
-            return;
-        };
-        let working = Working {
-            order: order_id,
-            named,
-            side: of.side,
-        };
-        if let Some(limit) = limit {
+        if let (Some(limit), Some(armed)) = (limit, armed.get(of.instrument.at())) {
+            let working = Working {
+                order: order_id,
+                named: &armed.named,
+                side: of.side,
+            };
             let change = Change {
                 quantity: None,
                 limit: Some(limit),
@@ -512,7 +514,7 @@ impl<C: Connection> Gateway<C> {
             broker.modify_request(endpoint, auth, &working, change, &mut self.cancel);
             self.totals.amends = self.totals.amends.wrapping_add(1);
         } else {
-            broker.cancel_request(endpoint, auth, &working, &mut self.cancel);
+            broker.cancel_request(endpoint, auth, order_id, &mut self.cancel);
             self.totals.cancels = self.totals.cancels.wrapping_add(1);
         }
         self.budget.spend(Urgency::Cancel, now.mono);
