@@ -18,9 +18,10 @@ mod play;
 use broker::{intent, leg, tags};
 use play::{Play, SECOND, field, parts, setup};
 use tezi::hot::gateway::GatewayEvent;
+use tezi::journal::Entry;
 use tezi::model::{
-    Cause, Command, Ending, InstrumentIx, MonoNanos, OrderId, OrderState, PollReport, Price, Qty,
-    Side, TradingState, WallNanos,
+    Cause, Command, Ending, InstrumentIx, Leg, MonoNanos, OrderId, OrderState, PollReport, Price,
+    Qty, Side, TradingState, WallNanos,
 };
 use tezi::ring::Touch;
 use tezi::rules::Policy;
@@ -94,6 +95,53 @@ fn what_an_exchange_cancels_unasked_is_placed_again_for_the_rest() {
     assert_eq!((parts(&second), qty.as_str()), ((0, 0, 1), "30"));
     play.fill(&second);
     assert_eq!(play.ending(), Some((Ending::Complete, [Qty(60), Qty(0)])));
+}
+
+#[test]
+fn what_the_venue_cancels_at_its_close_is_not_placed_again() {
+    let mut play = Play::open(setup(Policy::Complete));
+    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
+    play.desk.submit(one);
+    let first = play.requests(1).remove(0);
+    let number = play.accept(&first);
+    // No tick has said yet that the session is over.
+    let mut news = broker::update(tags(&one)[0], number, OrderState::Cancelled);
+    news.at = broker::DAY.at(tezi::model::time::DAY);
+    play.desk.tell(&news);
+    play.quiet();
+    assert_eq!(
+        play.desk.states(&one),
+        [OrderState::Acknowledged, OrderState::Cancelled]
+    );
+    assert_eq!(play.ending(), Some((Ending::Nothing, [Qty(0), Qty(0)])));
+}
+
+#[test]
+fn an_exit_that_waits_for_another_ends_at_the_close() {
+    let mut play = Play::open(setup(Policy::Continue));
+    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
+    play.desk.submit(one);
+    let first = play.requests(1).remove(0);
+    play.fill(&first);
+    let sell = Leg {
+        reduces: true,
+        ..leg(0, Side::Sell)
+    };
+    for number in [2, 3] {
+        let out = intent(&play.desk, number, 0, &[sell]);
+        play.desk.submit(out);
+    }
+    play.requests(1);
+    play.quiet();
+    let ended = |play: &Play| {
+        let written = play.desk.written();
+        let third = |entry: &&Entry| matches!(entry, Entry::Ended(e) if e.intent.0 == 3);
+        written.iter().find(third).copied()
+    };
+    assert_eq!(ended(&play), None, "all of it is being closed by the other");
+    play.desk.past_the_close();
+    play.quiet();
+    assert!(matches!(ended(&play), Some(Entry::Ended(e)) if e.how == Ending::Nothing));
 }
 
 #[test]

@@ -20,8 +20,9 @@ use tezi::hot::gateway::GatewayEvent;
 use tezi::journal::Entry;
 use tezi::journal::recover::Carried;
 use tezi::model::{
-    Action, Cause, Command, Ending, InstrumentIx, Leg, MonoNanos, Order, OrderId, OrderState,
-    Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState, WallNanos,
+    Action, Cause, Command, Denial, Ending, InstrumentIx, Leg, MonoNanos, Order, OrderId,
+    OrderState, Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState,
+    WallNanos,
 };
 use tezi::ring::Touch;
 use tezi::rules::Policy;
@@ -649,6 +650,27 @@ fn after_a_restart_a_leg_that_works_goes_on_and_completes_its_pair() {
 }
 
 #[test]
+fn an_order_of_a_contract_that_this_run_lacks_is_told_of_and_can_be_cancelled() {
+    let mut play = Play::open(setup(Policy::Continue));
+    let mut record = left(&play, 0, 0, Side::Buy, OrderState::Open, 0);
+    record.order.instrument = InstrumentIx(u16::MAX);
+    let at = Stamp {
+        mono: MonoNanos(100 * SECOND),
+        ..Stamp::default()
+    };
+    play.desk.gateway.resume(&carried(vec![record]), at);
+    play.desk.command(Command::CancelAll);
+    let cancel = play.requests(1).remove(0);
+    assert!(is_delete(&cancel.line, 500), "{}", cancel.line);
+    let told = GatewayEvent::Outside(record.order.tag);
+    assert!(play.desk.events.contains(&told), "{:?}", play.desk.events);
+    let gone = broker::update(record.order.tag, 500, OrderState::Cancelled);
+    play.desk.tell(&gone);
+    play.quiet();
+    assert_eq!(play.ending(), Some((Ending::Nothing, [Qty(0), Qty(0)])));
+}
+
+#[test]
 fn after_a_restart_a_leg_alone_is_taken_back_once_and_under_a_new_name() {
     for unwinding in [None, Some(OrderState::Cancelled), Some(OrderState::Open)] {
         let mut play = Play::open(setup(Policy::Complete));
@@ -717,6 +739,37 @@ fn a_journal_that_takes_nothing_ends_entries_and_exits_are_written_when_it_does_
         .order(tags(&out)[0])
         .expect("the exit is known after all");
     assert_eq!((record.state, replayed.strays), (OrderState::Filled, 0));
+}
+
+#[test]
+fn an_order_that_follows_and_whose_record_the_disk_refused_has_an_end() {
+    let mut play = Play::open(Setup {
+        syncs: true,
+        journal_room: Some(2),
+        ..setup(Policy::Complete)
+    });
+    let mut paths = vec![play.desk.journal.clone()];
+    paths.push(play.desk.prepare_segment_on("2.tzj", false));
+    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
+    play.desk.submit(one);
+    let first = play.requests(1).remove(0);
+    // What the reply says is the first record of the second segment.
+    let number = play.accept(&first);
+    paths.push(play.desk.prepare_segment_on("3.tzj", true));
+    play.tell(&first, number, OrderState::Cancelled, 0);
+    play.quiet();
+    assert!(play.desk.events.contains(&GatewayEvent::NotSynced));
+    let journal = tezi::journal::read(&paths).expect("a journal");
+    let next = |entry: &Entry| match entry {
+        Entry::Admitted(order) if order.tag != tags(&one)[0] => Some(order.tag),
+        _ => None,
+    };
+    let entries: Vec<Entry> = journal.records.iter().map(|record| record.entry).collect();
+    let tag = entries.iter().find_map(next).expect("the next attempt");
+    let ends = entries.iter().any(|entry| {
+        matches!(entry, Entry::Report(r) if r.tag == tag && r.denial == Some(Denial::Journal))
+    });
+    assert!(ends, "{entries:?}");
 }
 
 #[test]

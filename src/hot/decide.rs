@@ -272,6 +272,13 @@ impl Decide {
         done
     }
 
+    /// Hands on intents that found no room; true when some did. For the end of a run.
+    pub fn hand_on_held(&mut self) -> bool {
+        let waiting = self.held.len();
+        self.is_stalled();
+        self.held.len() < waiting
+    }
+
     /// Takes one tick.
     #[inline]
     pub fn on_tick(&mut self, tick: &Tick) {

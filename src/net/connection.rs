@@ -17,6 +17,10 @@ pub trait Connection: Debug {
     /// When the connection is gone. Some bytes may have left: the outcome of the request is unknown.
     fn send(&mut self, request: &[u8]) -> io::Result<()>;
 
+    /// Pushes on what the kernel did not take of a request, and reads nothing; never blocks. A connection that is gone is
+    /// found by the next look.
+    fn flush(&mut self) {}
+
     /// Looks for a reply; never blocks.
     fn poll(&mut self) -> Incoming;
 
@@ -45,6 +49,10 @@ impl Connection for HttpConnection {
     #[inline]
     fn send(&mut self, request: &[u8]) -> io::Result<()> {
         Self::send(self, request)
+    }
+
+    fn flush(&mut self) {
+        Self::flush(self);
     }
 
     #[inline]

@@ -166,6 +166,14 @@ impl HttpConnection {
         Ok(())
     }
 
+    /// Sends on what the kernel did not take of a request; a connection that is gone is found by [`Self::poll`].
+    #[cold]
+    pub fn flush(&mut self) {
+        if !self.unsent.is_empty() || self.stream.wants_flush() {
+            self.push_unsent().ok();
+        }
+    }
+
     /// Looks for a reply; never blocks once hot.
     #[inline]
     pub fn poll(&mut self) -> Incoming {

@@ -467,7 +467,14 @@ impl Engine {
                 (feed, decide, gateway)
             }
         };
-        while decide.take_outcomes() > 0 || gateway.hand_on_rest() {}
+        // Intents beyond a full lane were told as decided: they are denied by name like those in it.
+        loop {
+            while decide.take_outcomes() > 0 || gateway.hand_on_rest() {}
+            if !decide.hand_on_held() {
+                break;
+            }
+            gateway.deny_waiting(&self.clock);
+        }
         let mut outlets = self.outlets;
         let [called, first_byte, both_legs, reply] = gateway.meters();
         for reader in &mut outlets.meters {

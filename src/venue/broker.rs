@@ -11,7 +11,9 @@ use super::{
     Product, Reply, Request, Template, TemplateFault, TextMessage, Working,
 };
 use super::{books, master, quotes};
-use crate::model::{Bar, Exchange, FeedFault, Instrument, Qty, Quote, Side, Token, WallNanos};
+use crate::model::{
+    Bar, Exchange, FeedFault, Instrument, OrderId, Qty, Quote, Side, Token, WallNanos,
+};
 
 /// The brokers; every call is a match on the variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -158,7 +160,7 @@ impl Broker {
         self,
         endpoint: &Endpoint,
         auth: &Auth,
-        order: &Working<'_>,
+        order: OrderId,
         out: &mut Vec<u8>,
     ) {
         at!(self, Orders::cancel_request(endpoint, auth, order, out));

@@ -6,7 +6,9 @@ use super::{
     Product, Reply, Request, Template, TemplateFault, TextMessage, Working,
 };
 use super::{books, master, quotes};
-use crate::model::{Bar, Exchange, FeedFault, Instrument, Qty, Quote, Side, Token, WallNanos};
+use crate::model::{
+    Bar, Exchange, FeedFault, Instrument, OrderId, Qty, Quote, Side, Token, WallNanos,
+};
 
 /// The feed port: what the engine needs from a broker's stream.
 pub trait Feed {
@@ -77,8 +79,9 @@ pub trait Orders {
         product: Product,
     ) -> Result<Template, TemplateFault>;
 
-    /// Writes the request that cancels an order into `out`, which is cleared first.
-    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: &Working<'_>, out: &mut Vec<u8>);
+    /// Writes the request that cancels an order into `out`, which is cleared first. Its number is enough: an order whose
+    /// contract a run does not have can be cancelled all the same.
+    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>);
 
     /// Writes the request that changes an order into `out`, which is cleared first.
     fn modify_request(

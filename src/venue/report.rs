@@ -41,6 +41,8 @@ pub enum Reply {
     Sliced(Slices),
     /// Refused, by a meaning on the list of definitive refusals.
     Rejected(RejectClass),
+    /// A change that comes too late: the order it names is over. Said of a placement it proves nothing.
+    TooLate,
     /// Anything else: the order may or may not exist.
     Unknown,
 }

@@ -7,6 +7,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use tezi::hot::gateway::{
     Armed, Gateway, GatewayEvent, GatewayParts, OrderRules, TradingHours, order_of,
 };
-use tezi::journal::{self, Entry, Segment, Writer};
+use tezi::journal::{self, Entry, Segment, Sync, Writer};
 use tezi::model::{
     Action, Command, Day, Denial, Exchange, Instrument, InstrumentIx, Intent, IntentId, Kind, Leg,
     LegRole, MonoNanos, OrderId, OrderState, PollReport, Price, Qty, Report, ReportSource, Right,
@@ -30,7 +31,7 @@ use tezi::venue::{Auth, Broker, Endpoint, OrderUpdate, Product};
 
 pub(crate) const REPLY_TIMEOUT: u64 = 5_000_000_000;
 pub(crate) const ORDER_TTL: u64 = 10_000_000_000;
-const DAY: Day = Day(20_780);
+pub(crate) const DAY: Day = Day(20_780);
 const LOT: u32 = 30;
 const TICK: Price = Price(500);
 /// Records of a segment.
@@ -44,8 +45,11 @@ pub(crate) struct Setup {
     pub(crate) per_second: u32,
     /// Records that still fit into the journal.
     pub(crate) journal_room: Option<usize>,
+    /// True to wait for the disk before an order leaves.
+    pub(crate) syncs: bool,
     pub(crate) rules: OrderRules,
     pub(crate) order_ttl_ns: u64,
+    pub(crate) reply_timeout_ns: u64,
     /// Time without an order after which one is rehearsed; zero never.
     pub(crate) rehearse_ns: u64,
 }
@@ -57,8 +61,10 @@ impl Default for Setup {
             connections: 4,
             per_second: 100,
             journal_room: None,
+            syncs: false,
             rules: OrderRules::default(),
             order_ttl_ns: ORDER_TTL,
+            reply_timeout_ns: REPLY_TIMEOUT,
             rehearse_ns: 0,
         }
     }
@@ -174,7 +180,12 @@ impl Desk {
         let journal = folder.path().join("orders.tzj");
         let (segment, _) = Segment::create(&journal).expect("a segment");
         let (segments_tx, segments, _) = lossless("s", 1, Policy::Stall);
-        let mut writer = Writer::new(segment, segments);
+        let sync = if setup.syncs {
+            Sync::BeforeSend
+        } else {
+            Sync::Behind
+        };
+        let mut writer = Writer::new(segment, segments).with_sync(sync);
         if let Some(room) = setup.journal_room {
             for _ in room..RECORDS {
                 writer.append(filler(), Stamp::default()).expect("room");
@@ -235,7 +246,7 @@ impl Desk {
             connection_count: setup.connections,
             warm_request: Vec::new(),
             warm_after_ns: u64::MAX,
-            reply_timeout_ns: REPLY_TIMEOUT,
+            reply_timeout_ns: setup.reply_timeout_ns,
             order_ttl_ns: setup.order_ttl_ns,
             called: meter(Hop::Called).0,
             first_byte: meter(Hop::FirstByte).0,
@@ -301,6 +312,12 @@ impl Desk {
         self.clock.step_to(self.at);
     }
 
+    /// Moves market time past the close.
+    pub(crate) fn past_the_close(&mut self) {
+        self.at.wall = DAY.at(tezi::model::time::DAY);
+        self.step(20_000_000);
+    }
+
     /// Moves market time to the last seconds of the session.
     pub(crate) fn near_the_close(&mut self) {
         self.at.wall = DAY.at(tezi::model::time::DAY - 10_000_000_000);
@@ -321,8 +338,17 @@ impl Desk {
 
     /// Prepares one more segment of the journal and says where it is.
     pub(crate) fn prepare_segment(&mut self) -> PathBuf {
-        let path = self.journal.with_extension("2.tzj");
-        let (segment, _) = Segment::create(&path).expect("a segment");
+        self.prepare_segment_on("2.tzj", true)
+    }
+
+    /// The same under an ending of its name, on a disk that syncs or that fails to.
+    pub(crate) fn prepare_segment_on(&mut self, ending: &str, syncs: bool) -> PathBuf {
+        let path = self.journal.with_extension(ending);
+        let (mut segment, _) = Segment::create(&path).expect("a segment");
+        if !syncs {
+            let device = std::fs::File::open("/dev/null").expect("a device");
+            segment.sync_through(device);
+        }
         self.segments.push(segment).expect("room");
         path
     }
@@ -387,16 +413,18 @@ impl Desk {
         };
         self.at = std::thread::scope(|scope| {
             let playing = scope.spawn(|| {
-                play(&mut peer);
+                let played = catch_unwind(AssertUnwindSafe(|| play(&mut peer)));
                 while !over.load(Ordering::Relaxed) {
                     peer.step(50_000_000);
                     pause();
                 }
-                peer.at
+                (played, peer.at)
             });
             gateway.stop(clock);
             over.store(true, Ordering::Relaxed);
-            playing.join().expect("the broker's part")
+            let (played, at) = playing.join().expect("the broker's part");
+            played.unwrap_or_else(|why| resume_unwind(why));
+            at
         });
         self.hear();
         while self.gateway.hand_on_rest() {

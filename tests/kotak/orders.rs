@@ -156,7 +156,8 @@ fn refusals_inside_success_are_told_by_number_and_the_rest_is_unknown() {
         assert_eq!(reply(200, &not_ok(code)), expected, "{code}");
     }
     let over = r#"{"stCode":1021,"errMsg":"order is completed","stat":"please provide valid order number"}"#;
-    assert_eq!(reply(200, over), Reply::Rejected(RejectClass::Order));
+    assert_eq!(reply(200, over), Reply::TooLate);
+    assert_eq!(reply(400, over), Reply::TooLate);
     assert_eq!(
         reply(403, &not_ok(1_000)),
         Reply::Rejected(RejectClass::Session)

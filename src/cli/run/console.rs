@@ -295,6 +295,10 @@ impl Console<'_> {
             GatewayEvent::RehearsalsOver(why) => format!(
                 "orders are not rehearsed any more ({why}): one after a pause takes about twice as long; trading goes on"
             ),
+            GatewayEvent::Outside(tag) => format!(
+                "ALARM order {tag} of an earlier run may work and its contract is not in this configuration: \
+                 it is cancelled when its time is over or by tezi kill, and not priced again"
+            ),
             GatewayEvent::Abandoned(intent) => format!(
                 "ALARM intent {} was being worked at the end of the run; the next start goes on with it",
                 intent.0

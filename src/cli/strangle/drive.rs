@@ -273,6 +273,10 @@ impl Driver {
                     "  ALARM {} {tag}: not known and the close is near: look at the order book now",
                     leg_name(tag)
                 )),
+                GatewayEvent::Outside(tag) => teller.say(&format!(
+                    "  ALARM order {tag} of an earlier run may work and its contract is none of this run: \
+                     it is cancelled when its time is over or by tezi kill"
+                )),
                 GatewayEvent::Abandoned(intent) => teller.say(&format!(
                     "  ALARM intent {} was being worked at the end: the next start goes on with it",
                     intent.0

@@ -146,6 +146,19 @@ fn a_full_intent_lane_does_not_stop_outcomes_and_loses_no_intent() {
 }
 
 #[test]
+fn what_found_no_room_before_the_end_is_handed_on_after_it() {
+    let mut rig = rig(1);
+    rig.ticks.push(tick(0, 100)).expect("room");
+    rig.decide.work(&rig.clock);
+    rig.decide.stop(&rig.clock);
+    assert!(!rig.decide.hand_on_held(), "the lane is still full");
+    assert_eq!(rig.intents.pop().map(|intent| intent.id.0), Some(1));
+    assert!(rig.decide.hand_on_held());
+    assert_eq!(rig.intents.pop().map(|intent| intent.id.0), Some(2));
+    assert!(!rig.decide.hand_on_held(), "nothing is left");
+}
+
+#[test]
 fn the_digest_is_the_same_before_and_after_it_was_brought_up_to_date() {
     let mut rig = rig(4);
     let empty = rig.decide.digest();

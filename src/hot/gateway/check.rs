@@ -4,7 +4,7 @@ use super::standing::Sources;
 use super::{Gateway, GatewayEvent, SWEEP_NS};
 use crate::model::{
     Cause, Denial, InstrumentIx, Intent, Leg, Money, MonoNanos, NetQty, Order, Price, Qty,
-    RejectClass, Stamp, StrategyIx, TradingState,
+    RejectClass, Stamp, StrategyIx, TradingState, WallNanos,
 };
 use crate::net::Connection;
 use crate::rules::{Admitted, Facts, Runaway, Urgency, admit};
@@ -172,6 +172,12 @@ impl<C: Connection> Gateway<C> {
             armed: &self.parts.armed,
         };
         !self.has_changed && self.standing.agrees(sources, order)
+    }
+
+    /// True inside the session of an instrument; what has none the limits name.
+    pub(super) fn is_session_at(&self, instrument: InstrumentIx, at: WallNanos) -> bool {
+        let armed = self.parts.armed.get(instrument.at());
+        armed.is_none_or(|armed| armed.hours.is_open(at))
     }
 
     /// Units of an exit that fit what is still to be closed, in whole lots.

@@ -215,7 +215,7 @@ impl<C: Connection> Gateway<C> {
                     }
                 }
             }
-            (Some(Job::Amend(tag)), Some(Reply::Rejected(_))) => {
+            (Some(Job::Amend(tag)), Some(Reply::Rejected(_) | Reply::TooLate)) => {
                 if let Some(at) = self.ticket_of(tag) {
                     self.tickets[at].unchanged(tag);
                 }
@@ -299,7 +299,7 @@ impl Known {
                 known.reject = Some(class);
             }
             // Nobody asked for slices: what became of them only the order book can say.
-            Reply::Sliced(_) | Reply::Unknown => {}
+            Reply::Sliced(_) | Reply::TooLate | Reply::Unknown => {}
         }
         known
     }

@@ -156,6 +156,15 @@ impl<C: Connection> Lines<C> {
             .send(bytes)
     }
 
+    /// Pushes on what the kernel did not take of requests that are out.
+    #[cold]
+    pub(super) fn flush(&mut self) {
+        let owed = self.lines.iter_mut().filter(|line| line.job.is_some());
+        for connection in owed.filter_map(|line| line.connection.as_mut()) {
+            connection.flush();
+        }
+    }
+
     /// Counts cycles; true in the cycle in which idle connections are looked at too.
     #[inline]
     pub(super) const fn is_idle_turn(&mut self) -> bool {

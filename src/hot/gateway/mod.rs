@@ -91,6 +91,8 @@ pub struct Gateway<C = HttpConnection> {
     early: Vec<OrderUpdate>,
     /// When a flatten looks again at what is left.
     flatten_due: Option<MonoNanos>,
+    /// True when the run ends while everything is to be closed.
+    is_flat_wanted: bool,
     /// Whoever asks the venue about orders nobody can speak for: what it hears, and what it found.
     inquiry: Option<(Counted<Entry>, Receiver<Command>)>,
     /// By strategy: whether it runs away.
@@ -140,6 +142,7 @@ impl<C: Connection> Gateway<C> {
             twins: Vec::new(),
             early: Vec::with_capacity(EARLY_MAX),
             flatten_due: None,
+            is_flat_wanted: false,
             inquiry: None,
             runaways: vec![Runaway::new(parts.runaway); parts.rules.policies.len()],
             seen_state: TradingState::Active,
@@ -570,25 +573,23 @@ impl<C: Connection> Gateway<C> {
             return;
         };
         self.totals.denied = self.totals.denied.wrapping_add(1);
-        let report = Report {
-            tag: self.order(intent, number, &leg).tag,
-            order_id: OrderId(0),
-            state: OrderState::Denied,
-            filled: Qty::ZERO,
-            average: Price::ZERO,
-            reject: None,
-            denial: Some(denial),
-            source: ReportSource::Gateway,
-            at: now.wall,
-            received: now.mono,
-        };
-        self.publish(Entry::Report(report), now);
+        let tag = self.order(intent, number, &leg).tag;
+        self.publish(Entry::Report(denied(tag, denial, now)), now);
     }
 
-    /// An operator who asked for an exit and did not get it must know.
+    /// Ends in the journal an order that follows the first of its leg and stands there as admitted: its leg goes on
+    /// or ends by itself.
+    #[cold]
+    fn tell_unsent(&mut self, tag: Tag, denial: Denial, now: Stamp) {
+        self.publish_quietly(Entry::Report(denied(tag, denial, now)), now);
+    }
+
+    /// An operator who asked for an exit and did not get it must know; at the end of a run a person must know of every
+    /// one, because nobody decides it again.
     #[cold]
     fn tell_if_not_flat(&mut self, intent: &Intent) {
-        if !intent.id.is_operator() || !intent_reduces(intent) {
+        let is_told = intent.id.is_operator() || self.is_stopping;
+        if !is_told || !intent_reduces(intent) {
             return;
         }
         for leg in intent.legs() {
@@ -677,6 +678,22 @@ impl<C: Connection> Gateway<C> {
     }
 }
 
+/// The report of an order of which nothing was sent.
+const fn denied(tag: Tag, denial: Denial, now: Stamp) -> Report {
+    Report {
+        tag,
+        order_id: OrderId(0),
+        state: OrderState::Denied,
+        filled: Qty::ZERO,
+        average: Price::ZERO,
+        reject: None,
+        denial: Some(denial),
+        source: ReportSource::Gateway,
+        at: now.wall,
+        received: now.mono,
+    }
+}
+
 /// What became of the bytes of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sent {
@@ -731,6 +748,7 @@ impl<C: Connection + Send> Stage for Gateway<C> {
         if self.is_stalled() {
             // Nothing is read while nobody takes it; what must end is cancelled all the same.
             let must_end = state != TradingState::Active;
+            self.lines.flush();
             return if must_end { self.work_ends(clock) } else { 0 };
         }
         if self.untold > 0 {

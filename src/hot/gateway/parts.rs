@@ -43,6 +43,9 @@ pub enum GatewayEvent {
     ExitUnknown(Tag),
     /// The rehearsals' own connection is gone, or never was: the path of an order goes cold from here on.
     RehearsalsOver(ErrorKind),
+    /// An order of an earlier run works or is unknown, and this run does not have its contract: it is cancelled when
+    /// its time is over or somebody asks, and not priced again.
+    Outside(Tag),
     /// The run ends while an intent is being worked: its orders are left to the next start.
     Abandoned(IntentId),
 }

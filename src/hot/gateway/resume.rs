@@ -27,6 +27,12 @@ impl<C: Connection> Gateway<C> {
                 self.orders.take_over(*record, now.mono);
             }
         }
+        for record in carried.orders.iter().filter(|record| record.is_live()) {
+            if self.parts.armed.get(record.order.instrument.at()).is_none() {
+                let tag = record.order.tag;
+                self.parts.events.push(GatewayEvent::Outside(tag));
+            }
+        }
         for fill in &carried.fills {
             let order = self.orders.record(fill.tag);
             let reduces = order.is_some_and(|record| record.order.reduces);

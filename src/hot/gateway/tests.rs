@@ -16,8 +16,8 @@ const DAY: Day = Day(20_000);
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// A gateway without connections, with the far ends of its lanes.
-struct Rig {
-    gateway: Gateway,
+struct Rig<C: Connection = HttpConnection> {
+    gateway: Gateway<C>,
     outcomes: Receiver<Entry>,
     updates: crate::ring::Lossless<OrderUpdate>,
     intents: crate::ring::Lossless<Intent>,
@@ -25,6 +25,10 @@ struct Rig {
 }
 
 fn rig(outcomes_room: usize) -> Rig {
+    rig_over(outcomes_room)
+}
+
+fn rig_over<C: Connection>(outcomes_room: usize) -> Rig<C> {
     let (intents_tx, intents, _) = lossless("intents", 8, Policy::Stall);
     let (updates_tx, updates, _) = lossless("updates", 8, Policy::Stall);
     let (outcomes, outcomes_rx, _) = lossless("outcomes", outcomes_room, Policy::Stall);
@@ -239,6 +243,72 @@ fn an_intent_that_waits_when_the_engine_stops_is_denied_and_not_forgotten() {
     }
     let denied = |number| (Some((BASE + number, 0)), Some(Denial::Stopping));
     assert_eq!(ended, [denied(1), denied(2)]);
+    // What the deciding stage still held comes after the end.
+    rig.intents.push(intent(3)).expect("room");
+    rig.gateway.deny_waiting(&rig.clock);
+    let told = rig.outcomes.pop();
+    let is_denied = |entry| matches!(entry, Entry::Report(r) if r.denial == Some(Denial::Stopping));
+    assert!(told.is_some_and(is_denied), "{told:?}");
+}
+
+#[test]
+fn a_change_that_comes_too_late_proves_nothing_of_a_placement() {
+    let known = Known::reply(crate::venue::Reply::TooLate);
+    assert_eq!((known.state, known.reject), (OrderState::Unknown, None));
+}
+
+/// A connection whose kernel took a part of a request: how often the rest was pushed on.
+#[derive(Debug)]
+struct Slow(std::sync::Arc<std::sync::atomic::AtomicU32>);
+
+impl Connection for Slow {
+    fn send(&mut self, _: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn poll(&mut self) -> crate::net::Incoming {
+        panic!("nothing is read while nobody takes it")
+    }
+
+    fn body(&mut self, _: &crate::net::http::Reply) -> &mut [u8] {
+        &mut []
+    }
+
+    fn next(&mut self) {}
+
+    fn has_bytes(&self) -> bool {
+        false
+    }
+
+    fn abort(&mut self) {}
+
+    fn raw_fd(&self) -> Option<std::os::fd::RawFd> {
+        None
+    }
+}
+
+#[test]
+fn the_rest_of_a_request_leaves_while_nobody_takes_outcomes() {
+    let mut rig = rig_over::<Slow>(1);
+    let pushed = std::sync::Arc::default();
+    let connection = Slow(std::sync::Arc::clone(&pushed));
+    rig.gateway.lines.add(connection, None, MonoNanos(0));
+    let order = order_of(&intent(1), 0, &leg(), (7, DAY));
+    let slot = rig.gateway.orders.insert(OrderRecord::new(order));
+    let sent = rig
+        .gateway
+        .lines
+        .send(0, Job::Place(slot), b"POST", MonoNanos(1));
+    sent.expect("sent");
+    for _ in 0..2 {
+        rig.gateway.push_outcome(Entry::Sending(order.tag));
+    }
+    rig.gateway.work(&rig.clock);
+    assert_eq!(pushed.load(std::sync::atomic::Ordering::Relaxed), 1);
 }
 
 #[test]

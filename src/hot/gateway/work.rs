@@ -7,8 +7,8 @@ use super::{Gateway, GatewayEvent};
 use crate::journal::Entry;
 use crate::model::ids::TagFamily;
 use crate::model::{
-    Action, Amend, Command, Ended, Ending, InstrumentIx, Intent, IntentId, LatchChange, Leg,
-    LegRole, MonoNanos, NetQty, Order, OrderId, OrderState, Price, Qty, RejectClass, Report,
+    Action, Amend, Command, Denial, Ended, Ending, InstrumentIx, Intent, IntentId, LatchChange,
+    Leg, LegRole, MonoNanos, NetQty, Order, OrderId, OrderState, Price, Qty, RejectClass, Report,
     ReportSource, Side, Signal, Stamp, StrategyIx, Tag, TradingState,
 };
 use crate::net::Connection;
@@ -33,6 +33,7 @@ impl<C: Connection> Gateway<C> {
         {
             if let Command::Submit(intent) = command
                 && self.must_wait(intent)
+                && !self.is_stopping
             {
                 break;
             }
@@ -77,7 +78,11 @@ impl<C: Connection> Gateway<C> {
                 }
             }
             Command::CancelAll => self.cancel_all(),
+            Command::Flatten if self.is_stopping => self.is_flat_wanted = true,
             Command::Flatten => self.flatten(clock),
+            Command::Submit(intent) if self.is_stopping => {
+                self.deny(&intent, Denial::Stopping, clock.now());
+            }
             Command::Submit(intent) => self.dispatch(&intent, clock),
         }
     }
@@ -96,17 +101,22 @@ impl<C: Connection> Gateway<C> {
     pub(super) fn cancel_all(&mut self) {
         if self.flatten_due.take().is_some() {
             // A flatten that is stopped leaves what it has not closed yet to a person.
-            for held in self.holdings.iter().filter(|held| held.net != 0) {
-                self.parts
-                    .events
-                    .push(GatewayEvent::NotFlat(held.instrument));
-            }
+            self.tell_not_flat();
         }
         for ticket in self.tickets.iter_mut() {
             ticket.give_up_all();
         }
         self.cancels.clear();
         self.cancels.extend(self.orders.cancellable_alone());
+    }
+
+    /// Names everything that is held.
+    #[cold]
+    pub(super) fn tell_not_flat(&mut self) {
+        for held in self.holdings.iter().filter(|held| held.net != 0) {
+            let event = GatewayEvent::NotFlat(held.instrument);
+            self.parts.events.push(event);
+        }
     }
 
     /// Notices that somebody tightened or loosened the trading state.
@@ -323,7 +333,7 @@ impl<C: Connection> Gateway<C> {
     }
 
     /// What an exit that took over a ticket has not closed of one leg beyond the other.
-    fn left_over(&self, at: usize) -> Option<(u8, Qty)> {
+    pub(super) fn left_over(&self, at: usize) -> Option<(u8, Qty)> {
         let ticket = &self.tickets[at];
         if !ticket.is_taken() {
             return None;
@@ -413,6 +423,11 @@ impl<C: Connection> Gateway<C> {
         if quote.received > order.received {
             order.received = quote.received;
         }
+        // The engine's market time follows the ticks: of the close the venue's word on the order before may be first.
+        if !self.is_session_at(leg.instrument, now.wall.max(placing.after)) {
+            let denial = Denial::OutsideSession;
+            return self.tickets[at].denied(placing.number, denial, now.mono);
+        }
         if leg.reduces {
             match self.fitting(&order) {
                 Ok(qty) => order.qty = qty,
@@ -431,7 +446,8 @@ impl<C: Connection> Gateway<C> {
             .check(order, &leg, self.beside_plan(&leg), now)
             .and_then(|admitted| self.keep(admitted, now));
         let admitted = admitted.and_then(|journaled| {
-            self.sync_before_send(leg.reduces)?;
+            let synced = self.sync_before_send(leg.reduces);
+            synced.inspect_err(|denial| self.tell_unsent(order.tag, *denial, now))?;
             Ok(journaled)
         });
         // Placed or denied, what its ticket plans is not what was summed up.
@@ -458,10 +474,15 @@ impl<C: Connection> Gateway<C> {
         clock: &Clock,
     ) {
         let now = clock.now();
-        // An order is only known by its record, and a record by its contract.
+        // An order is only known by its record.
         let Some(of) = self.orders.record(tag).map(|record| record.order) else {
             return;
         };
+        // Nothing is said of what cannot be sent: a change names the contract, which an order of an earlier run may have
+        // from a configuration that is gone. A cancel names the order alone.
+        if limit.is_some() && self.parts.armed.get(of.instrument.at()).is_none() {
+            return;
+        }
         let Some(line) = self.lines.take_idle() else {
             return;
         };
@@ -479,15 +500,12 @@ impl<C: Connection> Gateway<C> {
             armed,
             ..
         } = &self.parts;
-        let Some(named) = armed.get(of.instrument.at()).map(|armed| &armed.named) else {
-            return;
-        };
-        let working = Working {
-            order: order_id,
-            named,
-            side: of.side,
-        };
-        if let Some(limit) = limit {
+        if let (Some(limit), Some(armed)) = (limit, armed.get(of.instrument.at())) {
+            let working = Working {
+                order: order_id,
+                named: &armed.named,
+                side: of.side,
+            };
             let change = Change {
                 quantity: None,
                 limit: Some(limit),
@@ -496,7 +514,7 @@ impl<C: Connection> Gateway<C> {
             broker.modify_request(endpoint, auth, &working, change, &mut self.cancel);
             self.totals.amends = self.totals.amends.wrapping_add(1);
         } else {
-            broker.cancel_request(endpoint, auth, &working, &mut self.cancel);
+            broker.cancel_request(endpoint, auth, order_id, &mut self.cancel);
             self.totals.cancels = self.totals.cancels.wrapping_add(1);
         }
         self.budget.spend(Urgency::Cancel, now.mono);
@@ -549,7 +567,7 @@ impl<C: Connection> Gateway<C> {
     }
 
     /// Tells the end of an intent: to the journal and control as it is, to the deciding stage leg by leg.
-    fn tell_end(&mut self, ticket: &Ticket, ended: Ended, now: Stamp) {
+    pub(super) fn tell_end(&mut self, ticket: &Ticket, ended: Ended, now: Stamp) {
         self.publish_quietly(Entry::Ended(ended), now);
         if ended.how != Ending::Complete {
             self.tell_if_not_flat(&ticket.intent);

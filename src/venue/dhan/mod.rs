@@ -38,7 +38,9 @@ use super::{
     Mode, Next, OrderLimits, Orders, Product, Reply, Request, Template, TemplateFault, TextMessage,
     Working,
 };
-use crate::model::{Bar, Exchange, FeedFault, Instrument, Qty, Quote, Side, Token, WallNanos};
+use crate::model::{
+    Bar, Exchange, FeedFault, Instrument, OrderId, Qty, Quote, Side, Token, WallNanos,
+};
 
 /// Sent with every request; any text is accepted.
 pub const USER_AGENT: &str = concat!("tezi/", env!("CARGO_PKG_VERSION"));
@@ -160,8 +162,8 @@ impl Orders for Dhan {
         orders::place_template(endpoint, auth, contract, side, product)
     }
 
-    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: &Working<'_>, out: &mut Vec<u8>) {
-        orders::cancel_request(endpoint, auth, order.order, out);
+    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>) {
+        orders::cancel_request(endpoint, auth, order, out);
     }
 
     fn modify_request(

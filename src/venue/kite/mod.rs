@@ -34,7 +34,9 @@ use super::{
     Mode, Next, OrderLimits, Orders, Product, Reply, Request, Template, TemplateFault, TextMessage,
     Working,
 };
-use crate::model::{Bar, Exchange, FeedFault, Instrument, Qty, Quote, Side, Token, WallNanos};
+use crate::model::{
+    Bar, Exchange, FeedFault, Instrument, OrderId, Qty, Quote, Side, Token, WallNanos,
+};
 
 /// Sent with every request.
 pub const VERSION_HEADER: (&str, &str) = ("X-Kite-Version", "3");
@@ -112,8 +114,8 @@ impl Orders for Kite {
         orders::place_template(endpoint, auth, contract, side, product)
     }
 
-    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: &Working<'_>, out: &mut Vec<u8>) {
-        orders::cancel_request(endpoint, auth, order.order, out);
+    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>) {
+        orders::cancel_request(endpoint, auth, order, out);
     }
 
     fn modify_request(

@@ -14,7 +14,7 @@ const NO_DATA: i64 = 5_203;
 /// "Order type not allowed for algo orders".
 const ALGO: i64 = 1_017;
 /// The order is already complete; a modification or cancellation comes too late.
-const COMPLETE: i64 = 1_021;
+pub(super) const COMPLETE: i64 = 1_021;
 /// The session was made from another address.
 const OTHER_ADDRESS: i64 = 1_037;
 /// The address is not registered for orders.
@@ -22,13 +22,12 @@ const UNREGISTERED: i64 = 100_008;
 
 /// The class of a definitive refusal of an order request, or `None` when the outcome stays unknown.
 ///
-/// Only numbers of checks in front of the order system count, and `COMPLETE`, which says that the order it was asked
-/// to change cannot be changed; 403 with an error of the broker's own is a dead session. A margin shortfall or a bad
-/// price comes back as an accepted order that is rejected. 429, every 5xx and every other number prove nothing.
+/// Only numbers of checks in front of the order system count; 403 with an error of the broker's own is a dead session. A
+/// margin shortfall or a bad price comes back as an accepted order that is rejected. 429, every 5xx and every other
+/// number prove nothing.
 pub fn refusal(status: u16, code: i64) -> Option<RejectClass> {
     match (status, code) {
         (200 | 400 | 403, ALGO | OTHER_ADDRESS | UNREGISTERED) => Some(RejectClass::Permission),
-        (200 | 400, COMPLETE) => Some(RejectClass::Order),
         (403, _) => Some(RejectClass::Session),
         _ => None,
     }
@@ -188,10 +187,9 @@ mod tests {
             (ALGO, RejectClass::Permission),
             (OTHER_ADDRESS, RejectClass::Permission),
             (UNREGISTERED, RejectClass::Permission),
-            (COMPLETE, RejectClass::Order),
         ];
         for status in [200, 202, 400, 401, 404, 429, 500, 502, 503, 504] {
-            for code in [0, 200, 1_000, 1_007, 5_203, 200_032] {
+            for code in [0, 200, 1_000, 1_007, COMPLETE, 5_203, 200_032] {
                 assert_eq!(refusal(status, code), None, "{status} {code}");
             }
             for (code, class) in classes {

@@ -189,6 +189,9 @@ fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 pub fn read_reply(status: u16, body: &mut [u8], json: &mut JsonScratch) -> Reply {
     let reply = json.read(body, |root| {
         if let Some(failure) = faults::error(root) {
+            if matches!((status, failure.code), (200 | 400, faults::COMPLETE)) {
+                return Reply::TooLate;
+            }
             let class = faults::refusal(status, failure.code);
             return class.map_or(Reply::Unknown, Reply::Rejected);
         }

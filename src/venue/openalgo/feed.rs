@@ -8,6 +8,7 @@
 //! - A tick is what its data says, whatever mode it is tagged with: a subscriber may be sent the payload of a higher mode.
 //! - Updates are handed on as often as they come: an order update is delivered by the broker's socket and by its
 //!   postback, and whoever merges cumulative statements drops the second.
+//! - A cancelled order is over when the order book says so, and not before: an update may lack its fills.
 //! - An update out of the paper book is a complaint and never an update.
 //!
 //! Deliberately absent: binary messages. The proxy sends none; [`crate::venue::Feed`] refuses them.
@@ -16,9 +17,9 @@ use super::faults::{ANALYZER, is_analyzer};
 use super::number::{price, whole};
 use super::symbol::{token_of, word_of};
 use super::updates::order_update;
-use crate::model::{Instrument, Price, Quote, Secret, WallNanos};
+use crate::model::{Instrument, OrderState, Price, Quote, Secret, WallNanos};
 use crate::venue::json::{Value, text};
-use crate::venue::{Auth, JsonScratch, Mode, TextMessage};
+use crate::venue::{Auth, JsonScratch, Mode, OrderUpdate, TextMessage};
 use serde_json::json;
 
 /// Symbols named in one subscription message.
@@ -63,7 +64,7 @@ fn message<'a>(root: Value<'_, 'a>) -> TextMessage<'a> {
         (Some("market_data"), _) => tick(root).map_or(TextMessage::Malformed, TextMessage::Quote),
         (Some("order_update"), _) if is_analyzer(root) => TextMessage::Error(ANALYZER),
         (Some("order_update"), _) => {
-            order_update(root).map_or(TextMessage::Malformed, TextMessage::OrderUpdate)
+            streamed(root).map_or(TextMessage::Malformed, TextMessage::OrderUpdate)
         }
         (Some("auth"), Some("success")) => TextMessage::Welcome,
         (Some("auth"), _) => TextMessage::Refused(words()),
@@ -77,6 +78,16 @@ fn message<'a>(root: Value<'_, 'a>) -> TextMessage<'a> {
         (Some(_), Some("error" | "partial")) => TextMessage::Error(words()),
         (Some(_), _) => TextMessage::Unknown,
     }
+}
+
+/// An order update. A cancelled order works until the order book says that it is over, twice with the same fills: what the
+/// stream says of its fills may be missing or late, and what was filled would be ordered again.
+fn streamed(root: Value<'_, '_>) -> Option<OrderUpdate> {
+    let mut update = order_update(root)?;
+    if update.state == OrderState::Cancelled {
+        update.state = OrderState::Open;
+    }
+    Some(update)
 }
 
 /// What strategies need of a tick.
@@ -210,6 +221,21 @@ mod tests {
             r#"{"type":"market_data","symbol":"X","exchange":"NSE"}"#,
         ] {
             assert_eq!(read(broken), TextMessage::Malformed, "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_cancelled_order_works_until_the_book_says_otherwise() {
+        let update = r#"{"type":"order_update","mode":"live","orderid":"1","symbol":"X","exchange":"NFO",
+            "action":"BUY","quantity":75,"order_status":"cancelled""#;
+        for (rest, filled) in [
+            ("}", 0),
+            (r#","filled_quantity":25,"average_price":1}"#, 25),
+        ] {
+            let TextMessage::OrderUpdate(read) = read(&format!("{update}{rest}")) else {
+                panic!("an update");
+            };
+            assert_eq!((read.state, read.filled.0), (OrderState::Open, filled));
         }
     }
 

@@ -40,7 +40,9 @@ use super::{
     Mode, Next, OrderLimits, Orders, Product, Reply, Request, Template, TemplateFault, TextMessage,
     Working,
 };
-use crate::model::{Bar, Exchange, FeedFault, Instrument, Qty, Quote, Side, Token, WallNanos};
+use crate::model::{
+    Bar, Exchange, FeedFault, Instrument, OrderId, Qty, Quote, Side, Token, WallNanos,
+};
 use serde_json::Value;
 
 /// Sent with every request; any text is accepted.
@@ -122,7 +124,7 @@ impl Orders for OpenAlgo {
         orders::place_template(endpoint, auth, contract, side, product)
     }
 
-    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: &Working<'_>, out: &mut Vec<u8>) {
+    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>) {
         orders::cancel_request(endpoint, auth, order, out);
     }
 

@@ -13,7 +13,7 @@ use super::faults::{is_analyzer, is_success, is_wrong_key};
 use super::number::{Spelled, order_id};
 use super::symbol::{exchange_name, word_of};
 use super::{STRATEGY, USER_AGENT};
-use crate::model::{Instrument, Kind, RejectClass, Side};
+use crate::model::{Instrument, Kind, OrderId, RejectClass, Side};
 use crate::venue::json::{Value, text};
 use crate::venue::report::Slices;
 use crate::venue::request::is_header_text;
@@ -70,9 +70,9 @@ pub fn place_template(
 }
 
 /// Writes the request that cancels an order into `out`, which is cleared first.
-pub fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: &Working<'_>, out: &mut Vec<u8>) {
+pub fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>) {
     let key = auth.api_key.expose();
-    let order = Spelled(order.order);
+    let order = Spelled(order);
     let body = format_args!(r#"{{"apikey":"{key}","strategy":"{STRATEGY}","orderid":"{order}"}}"#);
     request("cancelorder", endpoint, body, out);
 }
@@ -185,7 +185,7 @@ fn slices<'t, 'a: 't>(items: impl Iterator<Item = Value<'t, 'a>>) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Exchange, OrderId, Price, Qty, Tag, Token};
+    use crate::model::{Exchange, Price, Qty, Tag, Token};
     use crate::venue::Named;
     use crate::venue::openalgo::tests::contract;
     use proptest::prelude::*;
@@ -297,7 +297,7 @@ mod tests {
                 side: Side::Sell,
             };
             let mut out = b"left over".to_vec();
-            cancel_request(&endpoint, &auth, &order, &mut out);
+            cancel_request(&endpoint, &auth, number, &mut out);
             let (path, body) = parse(&out);
             assert_eq!(path, "/api/v1/cancelorder");
             assert_eq!(

@@ -104,20 +104,20 @@ fn placed(names: &RunNames, order: &Order) -> Option<String> {
 /// The request that modified or cancelled an order; `None` without the run's names.
 fn amended(names: &RunNames, amend: &Amend, of: &Order) -> Option<String> {
     let broker = Broker::parse(&names.broker)?;
-    let row = names.instruments.get(of.instrument.at())?;
-    let named = Named {
-        exchange: Exchange::parse(&row.exchange)?,
-        symbol: row.symbol.as_str().into(),
-        product: Product::parse(&names.product)?,
-    };
-    let working = Working {
-        order: amend.order_id,
-        named: &named,
-        side: of.side,
-    };
     let endpoint = Endpoint::new(&names.host, names.port);
     let mut bytes = Vec::new();
     if amend.limit.is_some() {
+        let row = names.instruments.get(of.instrument.at())?;
+        let named = Named {
+            exchange: Exchange::parse(&row.exchange)?,
+            symbol: row.symbol.as_str().into(),
+            product: Product::parse(&names.product)?,
+        };
+        let working = Working {
+            order: amend.order_id,
+            named: &named,
+            side: of.side,
+        };
         let change = Change {
             quantity: None,
             limit: amend.limit,
@@ -125,7 +125,7 @@ fn amended(names: &RunNames, amend: &Amend, of: &Order) -> Option<String> {
         };
         broker.modify_request(&endpoint, &masked(), &working, change, &mut bytes);
     } else {
-        broker.cancel_request(&endpoint, &masked(), &working, &mut bytes);
+        broker.cancel_request(&endpoint, &masked(), amend.order_id, &mut bytes);
     }
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }

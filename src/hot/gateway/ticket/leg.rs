@@ -2,7 +2,7 @@
 
 use super::{ATTEMPTS_MAX, LEGS, Pace, passes};
 use crate::book::OrderRecord;
-use crate::model::{Denial, Leg, MonoNanos, OrderId, OrderState, Qty, RejectClass, Tag};
+use crate::model::{Denial, Leg, MonoNanos, OrderId, OrderState, Qty, RejectClass, Tag, WallNanos};
 use crate::rules::Slices;
 
 /// Wait before an order that was denied for now is tried again.
@@ -78,6 +78,8 @@ pub(super) struct Work {
     pub(super) was_sent: bool,
     /// How its last order ended, for who asked for it.
     pub(super) end: (OrderState, Option<RejectClass>),
+    /// When it ended, by the venue's clock.
+    pub(super) ended_at: WallNanos,
 }
 
 impl Work {
@@ -110,6 +112,7 @@ impl Work {
             denial: None,
             was_sent: false,
             end: (OrderState::Denied, None),
+            ended_at: WallNanos(0),
         }
     }
 
@@ -236,6 +239,7 @@ impl Work {
         now: MonoNanos,
     ) {
         self.end = (record.state, record.reject);
+        self.ended_at = record.updated;
         if self.left == Qty::ZERO {
             return self.advance(may_go_on, now);
         }

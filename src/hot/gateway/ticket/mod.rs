@@ -23,6 +23,7 @@ pub(super) use leg::first_slice;
 use crate::book::OrderRecord;
 use crate::model::{
     Denial, Ended, Ending, Intent, Leg, MonoNanos, OrderId, OrderState, Qty, RejectClass, Tag,
+    WallNanos,
 };
 use crate::rules::{LegsPolicy, Policy};
 use leg::{State, Work};
@@ -98,6 +99,8 @@ pub(super) struct Placing {
     pub(super) qty: Qty,
     /// Step of the ladder.
     pub(super) step: u8,
+    /// When the order before it ended, by the venue's clock.
+    pub(super) after: WallNanos,
 }
 
 /// An intent being worked.
@@ -178,6 +181,7 @@ impl Ticket {
             attempt: work.attempt,
             qty: work.left,
             step: work.step,
+            after: work.ended_at,
         })
     }
 
@@ -257,6 +261,21 @@ impl Ticket {
         for work in &mut self.works {
             work.give_up();
         }
+    }
+
+    /// Gives up what was never sent, as the run ends: how it ended, or `None` when the next start goes on with it, because
+    /// an order of it lives or its legs are to be evened out. True beside it when a person must be told of legs that
+    /// differ; `left_over` is what an exit that took over has not closed of one leg.
+    pub(super) fn leave(&mut self, left_over: Option<(u8, Qty)>) -> (Option<Ended>, bool) {
+        self.give_up_all();
+        if !self.is_over() {
+            return (None, false);
+        }
+        let is_left = left_over.is_some_and(|left| self.take_back(left).is_some());
+        if self.is_uneven() {
+            return (None, self.alarm_once().is_some());
+        }
+        (Some(self.ended()), is_left)
     }
 
     /// Gives up the leg of an order; false when no live order of it has this tag.
