@@ -71,6 +71,9 @@ fn lines(found: &Value) -> Vec<String> {
     for (source, count) in feed["serves"].as_object().into_iter().flatten() {
         lines.push(format!("{source} serves {count} instruments"));
     }
+    if let Some(state) = feed["redis"].as_str() {
+        lines.push(format!("redis is {state}"));
+    }
     for row in feed["others"].as_array().into_iter().flatten() {
         let doubt = if row["diverges"] == true {
             ", and another source differs"
@@ -110,7 +113,7 @@ mod tests {
                   "verified": 5, "instruments": 6 },
                 { "link": "polling", "state": "idle", "tick_ms": null, "lag_ms": null },
             ],
-            "serves": { "kite": 5, "second": 1 },
+            "serves": { "kite": 5, "second": 1 }, "redis": "up",
             "others": [{ "instrument": "NIFTY", "source": "second", "diverges": true }],
         } });
         let lines = lines(&found);
@@ -132,6 +135,7 @@ mod tests {
             lines[4..6],
             ["kite serves 5 instruments", "second serves 1 instruments"]
         );
-        assert_eq!(lines[6], "  NIFTY from second, and another source differs");
+        assert_eq!(lines[6], "redis is up");
+        assert_eq!(lines[7], "  NIFTY from second, and another source differs");
     }
 }

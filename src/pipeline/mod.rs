@@ -17,6 +17,7 @@
 pub mod arm;
 pub mod backup;
 pub mod batch;
+pub mod cache;
 pub mod day;
 pub mod header;
 pub mod history;
@@ -129,6 +130,8 @@ pub struct Engine {
     pub wants: Wants,
     /// How the links of the feed are, and which source serves each instrument.
     pub links: LinkBoard,
+    /// The latest prices of every instrument, for any reader.
+    pub quotes: QuoteBoard,
     /// The names of the links.
     pub link_names: Vec<LinkName>,
     /// The names of the sources, polling last.
@@ -299,7 +302,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         journal,
         rules: armoury.settings.rules,
         state: start.state.clone(),
-        quotes,
+        quotes: quotes.clone(),
         commands: commands_rx,
         intents: intents_rx,
         updates: updates_rx,
@@ -419,6 +422,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         halt,
         wants: around.wants,
         links: around.board,
+        quotes,
         link_names: plan.names,
         sources: plan.sources,
         segments: segments_tx,
