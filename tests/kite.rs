@@ -59,7 +59,7 @@ fn quotes(frame: &[u8]) -> Vec<Result<Quote, FeedFault>> {
 fn decoded(frame: &[u8]) -> serde_json::Value {
     let mut out = Vec::new();
     let frames = [(None, frame.to_vec())].into_iter();
-    decode_frames(frames, &mut out, &mut std::io::sink()).expect("written");
+    decode_frames(Broker::Kite, frames, &mut out, &mut std::io::sink()).expect("written");
     serde_json::from_slice(&out).expect("one JSON object")
 }
 
@@ -731,7 +731,7 @@ proptest! {
         let mut text = bytes.clone();
         Broker::Kite.text_message(&mut text, &mut JsonScratch::new());
         let frames = [(None, bytes)].into_iter();
-        decode_frames(frames, &mut std::io::sink(), &mut std::io::sink()).expect("counted");
+        decode_frames(Broker::Kite, frames, &mut std::io::sink(), &mut std::io::sink()).expect("counted");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The verbs of calendar and instruments as people run them, and a run whose masters are blocked.
+//! The verbs of calendar and instruments as people run them, and runs whose masters are blocked.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
+use tezi::model::{Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right, Token};
+use tezi::store::master::{MasterCopy, Taken};
 
 struct World {
     folder: TempDir,
@@ -36,6 +38,11 @@ fn said(output: &Output) -> (Option<i32>, String, String) {
 impl World {
     /// A folder with the demo's configuration, and a venue that has said it is ready.
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// As [`World::new`], with further arguments of the venue.
+    fn with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/demo.toml");
         let text = std::fs::read_to_string(demo).expect("config/demo.toml");
@@ -45,7 +52,7 @@ impl World {
             folder,
             venue: None,
         };
-        world.start_venue();
+        world.start_venue(arguments);
         world
     }
 
@@ -53,9 +60,10 @@ impl World {
         self.folder.path().join(name)
     }
 
-    fn start_venue(&mut self) {
+    fn start_venue(&mut self, arguments: &[&str]) {
         let child = tezi()
             .args(["venue", "--ca-out", "ca.pem", "--ready-file", "venue.json"])
+            .args(arguments)
             .current_dir(self.folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -183,6 +191,171 @@ fn masters_are_fetched_kept_and_looked_up_without_the_venue() {
         errors.contains("no instrument master under nowhere/masters"),
         "{errors}"
     );
+}
+
+fn day(text: &str) -> Day {
+    Day::parse(text).expect("a day")
+}
+
+/// An option of one underlying.
+fn option(token: u32, expiry: &str, strike: i64) -> Instrument {
+    Instrument {
+        ix: InstrumentIx(0),
+        token: Token(token),
+        exchange: Exchange::Nfo,
+        symbol: format!("A-{expiry}-{strike}"),
+        underlying: "A".to_owned(),
+        kind: Kind::Option {
+            right: Right::Call,
+            strike: Price::from_rupees(strike),
+        },
+        expiry: Some(day(expiry)),
+        tick: Price::from_paise(5),
+        lot: Qty(65),
+        qty_max: Qty(1_755),
+    }
+}
+
+/// Keeps a copy of a master as a run does.
+fn keep(folder: &Path, of: &str, rows: &[Instrument]) {
+    let taken = Taken {
+        at: day(of).at(0),
+        day: day(of),
+        exchange: Exchange::Nfo,
+        origin: "api:443".to_owned(),
+    };
+    let folder = folder.join("masters/kite/NFO");
+    std::fs::create_dir_all(&folder).expect("folder");
+    let copy = MasterCopy::new(taken, rows).expect("a copy");
+    copy.write(&folder.join(format!("{of}.master")))
+        .expect("written");
+}
+
+#[test]
+fn what_came_went_expired_and_changed_since_the_day_before_is_told() {
+    let folder = tempfile::tempdir().expect("folder");
+    let near = "2026-11-24";
+    let far = "2026-12-29";
+    keep(
+        folder.path(),
+        "2026-11-23",
+        &[option(9, near, 1), option(8, near, 2)],
+    );
+    let yesterday = [
+        option(1, near, 100),
+        option(2, far, 200),
+        option(3, far, 300),
+        option(4, far, 400),
+        option(5, far, 500),
+        option(6, far, 600),
+        option(7, far, 700),
+    ];
+    keep(folder.path(), "2026-11-24", &yesterday);
+    let mut today: Vec<Instrument> = yesterday[2..].to_vec();
+    today[0].lot = Qty(75);
+    today[1].qty_max = Qty(1_800);
+    today[2].tick = Price::from_paise(10);
+    (today[3].token, today[3].symbol) = (Token(66), "A26DEC600CE".to_owned());
+    today.push(option(10, far, 800));
+    keep(folder.path(), "2026-11-25", &today);
+
+    let run = |more: &[&str]| {
+        let asked = tezi()
+            .args(["instruments", "--changes", "--data-dir"])
+            .arg(folder.path())
+            .args(more)
+            .output();
+        said(&asked.expect("tezi runs"))
+    };
+    let (code, out, errors) = run(&[]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
+    // The last two copies, though there are three; what expired is counted and what went away is named.
+    let expected = "\
+kite NFO  2026-11-24 -> 2026-11-25: 1 came, 1 expired, 1 went, 4 changed
+  changed  NFO A 2026-12-29 300.00 CE: lot 65 -> 75
+  changed  NFO A 2026-12-29 400.00 CE: largest order 1755 -> 1800
+  changed  NFO A 2026-12-29 500.00 CE: tick 0.05 -> 0.10
+  changed  NFO A 2026-12-29 600.00 CE: token 6 -> 66, symbol A-2026-12-29-600 -> A26DEC600CE
+  went     NFO A 2026-12-29 200.00 CE
+  came     NFO A 2026-12-29 800.00 CE A-2026-12-29-800
+";
+    assert_eq!(out, expected);
+
+    let (_, out, _) = run(&["--json"]);
+    let told: Value = serde_json::from_str(&out).expect("JSON");
+    let told = &told[0];
+    assert_eq!(
+        (&told["from"], &told["to"]),
+        (&"2026-11-24".into(), &"2026-11-25".into())
+    );
+    assert_eq!(
+        (&told["expired"], told["changed"].as_array().map(Vec::len)),
+        (&1.into(), Some(4))
+    );
+    assert_eq!(told["changed"][0]["what"], "lot 65 -> 75");
+    assert_eq!(told["went"][0], "NFO A 2026-12-29 200.00 CE");
+    assert_eq!(
+        told["came"][0],
+        "NFO A 2026-12-29 800.00 CE A-2026-12-29-800"
+    );
+
+    let (_, out, _) = run(&["--limit", "1"]);
+    assert!(
+        out.contains("           and 3 more; --limit or --json\n"),
+        "{out}"
+    );
+}
+
+#[test]
+fn without_any_master_an_index_is_watched_by_its_name_and_a_contract_is_refused() {
+    // The first request that is none of login, books and orders asks for the first master.
+    let folder = tempfile::tempdir().expect("folder");
+    let faults = folder.path().join("faults.toml");
+    let blocked = "[[fault]]\non = \"other\"\nnth = 1\nwhat = \"server_error\"\nstatus = 503\naccepted = false\n";
+    std::fs::write(&faults, blocked).expect("written");
+    let arguments = [
+        "--speed",
+        "120",
+        "--faults",
+        faults.to_str().expect("a path"),
+    ];
+    let started = ["run", "--config", "run.toml", "--venue-ready", "venue.json"];
+
+    let world = World::with(&arguments);
+    let (code, _, errors) = world.run(&started);
+    assert_eq!(code, Some(4), "{errors}");
+    let wanted = "no instrument master of NFO: ";
+    assert!(errors.contains(wanted), "{errors}");
+    assert!(
+        errors.contains("and no copy of the last 7 days"),
+        "{errors}"
+    );
+
+    let world = World::with(&arguments);
+    let config = std::fs::read_to_string(world.path("run.toml")).expect("config");
+    let config = config.replace("\"BANKNIFTY-FUT\"", "\"NIFTY BANK\"");
+    std::fs::write(world.path("run.toml"), &config).expect("written");
+    let mut child = tezi()
+        .args(started)
+        .current_dir(world.folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a run");
+    let mut said = BufReader::new(child.stdout.take().expect("stdout"))
+        .lines()
+        .map_while(Result::ok);
+    let mut lines = Vec::new();
+    let bar = said.find(|line| {
+        lines.push(line.clone());
+        line.contains("bar     NIFTY BANK ")
+    });
+    child.kill().ok();
+    child.wait().ok();
+    assert!(bar.is_some(), "prices come under its number: {lines:#?}");
+    let told = "WARNING no instrument master of NSE and no copy of one: NIFTY BANK passed through by name, to be \
+                watched and never ordered";
+    assert!(lines.iter().any(|line| line == told), "{lines:#?}");
 }
 
 #[test]

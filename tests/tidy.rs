@@ -310,7 +310,7 @@ fn the_three_tighter_rules_hold() {
         "another broker",
     );
     accepts("venue/mod.rs", "//! D\nuse crate::venue::kite;\n");
-    for reader in ["sim/rest.rs", "cli/decode.rs", "venue/broker.rs"] {
+    for reader in ["sim/rest.rs", "venue/broker.rs"] {
         accepts(reader, "//! D\nuse crate::venue::kite::feed;\n");
     }
     for around in [

@@ -145,6 +145,11 @@ fn day_text(rules: &MarketRules, day: Day) -> String {
 
 /// What is known of one segment on a day.
 fn segment_lines(rules: &MarketRules, exchange: Exchange, day: Day, lines: &mut Vec<String>) {
+    // What is not known is not shown as if it were: the hours of a guessed weekday would be read as hours.
+    if let Err(unknown) = rules.known(exchange, day) {
+        lines.push(format!("{exchange:<4} UNKNOWN  {unknown}"));
+        return;
+    }
     let plan = rules.plan(exchange, "", day);
     let kind = match plan.kind {
         DayKind::Special | DayKind::EveningOnly => format!("  {}", plan.kind.name()),
@@ -163,9 +168,6 @@ fn segment_lines(rules: &MarketRules, exchange: Exchange, day: Day, lines: &mut 
             format!(" ({})", phase.note)
         };
         lines.push(format!("       {open}-{close}  {}{note}", phase.name));
-    }
-    if let Err(unknown) = rules.known(exchange, day) {
-        lines.push(format!("       UNKNOWN  {unknown}"));
     }
     let notes = rules.notes(exchange, day);
     lines.extend(notes.iter().map(|note| format!("       note  {note}")));
@@ -190,8 +192,15 @@ fn plan_json(plan: &DayPlan<'_>) -> Value {
 
 fn day_json(rules: &MarketRules, day: Day) -> Value {
     let segment = |exchange: Exchange| {
-        let mut value = plan_json(&rules.plan(exchange, "", day));
-        let phases: Vec<Value> = rules.phases(exchange, day).iter().map(|phase| json!({
+        let unknown = rules.known(exchange, day).err();
+        let mut value = if unknown.is_none() {
+            plan_json(&rules.plan(exchange, "", day))
+        } else {
+            json!({ "kind": "unknown", "windows": [], "source": "", "unconfirmed": true })
+        };
+        let mut phases = rules.phases(exchange, day);
+        phases.retain(|_| unknown.is_none());
+        let phases: Vec<Value> = phases.iter().map(|phase| json!({
             "name": phase.name, "open": clock_text(phase.window.open),
             "close": clock_text(phase.window.close), "note": phase.note, "source": phase.source,
         })).collect();
@@ -205,15 +214,11 @@ fn day_json(rules: &MarketRules, day: Day) -> Value {
             .collect();
         let next = rules
             .session_from(exchange, day.plus(1))
+            .filter(|next| rules.known(exchange, next.day).is_ok())
             .map(|next| next.day.to_string());
         value["exchange"] = json!(exchange.name());
         value["phases"] = json!(phases);
-        value["unknown"] = json!(
-            rules
-                .known(exchange, day)
-                .err()
-                .map(|fault| fault.to_string())
-        );
+        value["unknown"] = json!(unknown.map(|fault| fault.to_string()));
         value["notes"] = json!(rules.notes(exchange, day));
         value["ahead"] = json!(ahead);
         value["next_session"] = json!(next);
@@ -281,10 +286,54 @@ mod tests {
     fn drills_holidays_and_unknown_years_are_told_apart() {
         assert!(shown("2024-03-02").contains("NFO  09:15-10:00 11:30-12:30  special session"));
         assert!(shown("2026-11-24").contains("NFO  closed: holiday"));
-        let unknown = shown("2027-01-04");
-        assert!(
-            unknown.contains("UNKNOWN  no holiday list of NFO for 2027"),
-            "{unknown}"
+    }
+
+    #[test]
+    fn a_day_of_an_unknown_year_says_that_it_is_refused_and_nothing_else() {
+        // A weekday, a Saturday, and the last day that is known: what follows it is not.
+        for day in ["2027-01-04", "2027-01-02"] {
+            let text = shown(day);
+            for exchange in SEGMENTS {
+                let of = |line: &&str| line.starts_with(exchange.name());
+                let lines: Vec<&str> = text.lines().filter(of).collect();
+                let [line] = lines[..] else {
+                    panic!("{exchange}: {text}");
+                };
+                let wanted = format!(
+                    "{:<4} UNKNOWN  no holiday list of {exchange} for 2027 in config/market.toml: refusing to trade",
+                    exchange.name()
+                );
+                assert!(line.starts_with(&wanted), "{line}");
+            }
+            let body = text.split("\nahead").next().unwrap_or_default();
+            for guess in ["09:15", "weekday", "note", "closed"] {
+                assert!(!body.contains(guess), "{guess}: {text}");
+            }
+        }
+        let rules = MarketRules::embedded();
+        let nfo =
+            |day: &str| day_json(&rules, Day::parse(day).expect("day"))["segments"][0].clone();
+        let unknown = nfo("2027-01-04");
+        assert_eq!(unknown["kind"], "unknown");
+        assert_eq!(
+            (&unknown["windows"], &unknown["phases"]),
+            (&json!([]), &json!([]))
+        );
+        assert_eq!(
+            (&unknown["notes"], &unknown["next_session"]),
+            (&json!([]), &Value::Null)
+        );
+        let why = unknown["unknown"].as_str().expect("a sentence");
+        assert!(why.contains("add a [[holidays]] table for 2027"), "{why}");
+        let last = nfo("2026-12-31");
+        assert_eq!(
+            (&last["kind"], &last["unknown"]),
+            (&json!("ordinary"), &Value::Null)
+        );
+        assert_eq!(
+            last["next_session"],
+            Value::Null,
+            "1 January 2027 is not known"
         );
     }
 

@@ -2,8 +2,8 @@
 
 use super::Failure;
 use crate::config::{
-    Config, IdleChoice, LegsConfig, LimitsConfig, StrategyConfig, TogetherConfig, TopologyChoice,
-    WarmupSource,
+    Config, IdleChoice, LegsConfig, LimitsConfig, RedisConfig, StrategyConfig, TogetherConfig,
+    TopologyChoice, WarmupSource,
 };
 use crate::indicators::ShortBar;
 use crate::model::price::PER_RUPEE;
@@ -90,6 +90,7 @@ fn values(config: &Config) -> Value {
         "file": config.file,
         "engine": engine(config),
         "venue": venue(config),
+        "redis": config.redis.as_ref().map(redis),
         "feed": {
             "mode": config.feed.mode.name(),
             "data_age_ms": config.feed.data_age_ns_max / 1_000_000,
@@ -195,6 +196,15 @@ fn engine(config: &Config) -> Value {
         "realtime": engine.realtime,
         "busy_poll_us": engine.busy_poll_us,
         "on_this_machine": here,
+    })
+}
+
+fn redis(redis: &RedisConfig) -> Value {
+    json!({
+        "host": redis.host, "port": redis.port, "database": redis.database, "tls": redis.is_tls,
+        "username": redis.username, "has_password": redis.password.is_some(), "prefix": redis.prefix,
+        "period_ms": redis.period_ns / 1_000_000, "ttl_s": redis.ttl_ms / 1_000,
+        "timeout_ms": redis.timeout_ms,
     })
 }
 

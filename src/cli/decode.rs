@@ -1,30 +1,28 @@
 //! `tezi decode`: broker packets in, one JSON object per tick out.
 //!
 //! Promises
-//! - Every field of a packet is printed under the name the broker's own Python client gives it, prices as
-//!   exact decimals; beside it `normalised` holds what the engine itself would read of the packet.
+//! - Every field of a packet is printed, of every broker under the same names (those of Kite's Python client) as far as
+//!   there is one; prices as exact decimals. Beside it `normalised` holds what the engine itself would read of the packet.
 //! - A bad frame is dropped whole, named on stderr by byte, what was found and what was expected, and
-//!   counted; the frames after it are read.
+//!   counted; the frames after it are read. So is a packet of a kind nobody knows, its neighbours are read.
 
 use super::Failure;
+use crate::model::WallNanos;
 use crate::model::time::parse_clock;
-use crate::model::{FeedFault, WallNanos};
 use crate::pipeline::parse_tape_header;
 use crate::store::tape::{TapeReader, TapeRecord};
-use crate::venue::kite::feed::{self, BadFrame};
-use crate::venue::kite::packet::{self, Layout, Level, Packet, Segment};
-use crate::venue::{Broker, Frame};
+use crate::venue::show::iso;
+use crate::venue::{BadFrame, Broker, Frame};
 use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
-use serde::Serialize;
 use std::io::{self, Read as _, Write};
 
 /// Prints broker packets as JSON, one object per tick.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Whose packets they are.
-    #[arg(long, value_parser = ["kite"], default_value = "kite")]
-    broker: String,
+    /// Whose packets they are: kite, dhan, kotak, openalgo [default: the recording's own, else kite].
+    #[arg(long, value_parser = broker)]
+    broker: Option<Broker>,
     /// FILE is text: base64, one frame per line.
     #[arg(long, group = "encoding")]
     base64: bool,
@@ -48,11 +46,13 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "\
-A frame is one binary message of the ticker: u16 packet count, then per packet u16 length and
-body, big-endian; one byte alone is a heartbeat. Each tick comes out as one line: the broker's
-fields under the names its Python client uses, times in India, and `normalised`: what the engine
-reads of the packet (exact prices in rupees, zero where the packet has none; null, with the reason
-in `fault`, when the engine refuses it).
+A frame is one message of the feed. Kite: u16 packet count, then per packet u16 length and body,
+big-endian; one byte alone is a heartbeat. Dhan (market feed and 20-level depth) and Kotak Neo:
+packets end to end, little-endian, each with its own header. OpenAlgo: one JSON message a line.
+Each packet comes out as one line: its fields under the names Kite's Python client uses, and under
+the broker's own where Kite has none, `kind` where there are more than modes, times in India, and
+`normalised`: what the engine reads of the packet (exact prices in rupees, zero where the packet has
+none; null, with the reason in `fault`, when the engine refuses it; left out when it has no price).
 
 Example: one last-price packet of instrument 884737 (low byte 1: NSE, prices in paise)
 
@@ -62,9 +62,11 @@ Example: one last-price packet of instrument 884737 (low byte 1: NSE, prices in 
   $ tezi decode --broker kite frame.bin                    a captured message
   $ tezi decode --broker kite --base64 --packet body.b64   a packet without its container
   $ tezi decode --broker kite frame.bin | jq .last_price
+  $ tezi decode --broker dhan frame.bin | jq 'select(.kind == \"oi\") | .oi'
   $ tezi decode day.tape --from 11:00 --to 11:05           five minutes of a recording
 
-Bad frames are dropped, named on stderr and counted. Exit code 3 when nothing could be decoded.";
+Bad frames are dropped, and packets of unknown kinds skipped: named on stderr with their byte, and
+counted. Exit code 3 when nothing could be decoded.";
 
 /// One frame with the time it was received, where that is known.
 pub type Received = (Option<WallNanos>, Vec<u8>);
@@ -90,24 +92,15 @@ pub struct Summary {
 ///
 /// [`Failure::Input`] when the file cannot be read or holds nothing that can be decoded.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    // The match keeps a broker whose packets are shown here from being forgotten; OpenAlgo sends text alone.
-    match Broker::parse(&args.broker) {
-        Some(Broker::Kite) => {}
-        Some(Broker::Dhan | Broker::Kotak | Broker::OpenAlgo) | None => {
-            return Err(Failure::Usage(format!(
-                "packets of `{}` are not shown; known: kite",
-                args.broker
-            )));
-        }
-    }
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut talk = io::stderr().lock();
     let path = std::path::Path::new(&args.file);
     if TapeReader::is_tape(path) {
-        return recording(path, (args.from, args.to), &mut out, &mut talk);
+        return recording(path, args, &mut out, &mut talk);
     }
     let bytes = read_input(&args.file)?;
-    let mut decoder = Decoder::new(&mut out, &mut talk);
+    let broker = args.broker.unwrap_or(Broker::Kite);
+    let mut decoder = Decoder::new(broker, &mut out, &mut talk);
     let outcome = if args.base64 || args.hex {
         decoder.lines(&bytes, args.base64, args.packet)
     } else if args.packet {
@@ -124,6 +117,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
 }
 
+fn broker(text: &str) -> Result<Broker, String> {
+    Broker::parse(text).ok_or_else(|| {
+        let names = Broker::ALL.map(Broker::name);
+        format!("{text:?} is no broker; known: {}", names.join(", "))
+    })
+}
+
 fn clock(text: &str) -> Result<i64, String> {
     parse_clock(text).ok_or_else(|| format!("{text:?} is not a time of day such as 11:00"))
 }
@@ -131,7 +131,7 @@ fn clock(text: &str) -> Result<i64, String> {
 /// Prints the frames of a recording between two times of its day.
 fn recording(
     path: &std::path::Path,
-    (from, to): (Option<i64>, Option<i64>),
+    args: &Args,
     out: &mut dyn Write,
     talk: &mut dyn Write,
 ) -> Result<(), Failure> {
@@ -140,9 +140,10 @@ fn recording(
         let why = tape.torn().unwrap_or("no header").to_owned();
         return Err(Failure::Input(format!("{}: {why}", path.display())));
     };
-    let day = parse_tape_header(&header)
-        .map_err(|why| Failure::Input(format!("{}: {why}", path.display())))?
-        .day;
+    let header = parse_tape_header(&header)
+        .map_err(|why| Failure::Input(format!("{}: {why}", path.display())))?;
+    let (day, from, to) = (header.day, args.from, args.to);
+    let broker = args.broker.unwrap_or_else(|| broker_of(&header.config));
     let (first, last) = (
         day.at(from.unwrap_or(0)),
         to.map_or(WallNanos(i64::MAX), |to| day.at(to)),
@@ -158,7 +159,7 @@ fn recording(
         .skip_while(|(at, _)| *at < first)
         .take_while(|(at, _)| *at <= last)
         .map(|(at, bytes)| (Some(at), bytes));
-    let outcome = decode_frames(frames, out, talk).and_then(|summary| {
+    let outcome = decode_frames(broker, frames, out, talk).and_then(|summary| {
         out.flush()?;
         Ok(summary)
     });
@@ -179,17 +180,27 @@ fn recording(
     finish(summary, &path.display().to_string(), talk)
 }
 
+/// The broker of a run's configuration: the word alone is read, so that no secret file has to be there.
+fn broker_of(config: &str) -> Broker {
+    let table: Option<toml::Table> = config.parse().ok();
+    let kind = table
+        .as_ref()
+        .and_then(|table| table.get("venue")?.get("kind")?.as_str());
+    kind.and_then(Broker::parse).unwrap_or(Broker::Kite)
+}
+
 /// Decodes frames from anywhere, for example a recording, and prints them like the verb does.
 ///
 /// # Errors
 ///
 /// [`Failure::Failed`] when `out` cannot be written; bad frames are counted, not errors.
 pub fn decode_frames(
+    broker: Broker,
     frames: impl Iterator<Item = Received>,
     out: &mut dyn Write,
     talk: &mut dyn Write,
 ) -> Result<Summary, Failure> {
-    let mut decoder = Decoder::new(out, talk);
+    let mut decoder = Decoder::new(broker, out, talk);
     for (number, (received, bytes)) in frames.enumerate() {
         decoder.frame(received, &bytes, &format!("frame {}", number + 1))?;
     }
@@ -238,14 +249,16 @@ fn finish(summary: Summary, file: &str, talk: &mut dyn Write) -> Result<(), Fail
 }
 
 struct Decoder<'a> {
+    broker: Broker,
     out: &'a mut dyn Write,
     talk: &'a mut dyn Write,
     summary: Summary,
 }
 
 impl<'a> Decoder<'a> {
-    fn new(out: &'a mut dyn Write, talk: &'a mut dyn Write) -> Self {
+    fn new(broker: Broker, out: &'a mut dyn Write, talk: &'a mut dyn Write) -> Self {
         Self {
+            broker,
             out,
             talk,
             summary: Summary::default(),
@@ -291,7 +304,7 @@ impl<'a> Decoder<'a> {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let name = format!("frame at byte {at} of the file");
-            match feed::frame_length(rest) {
+            match self.broker.message_length(rest) {
                 Ok(length) => {
                     self.frame(None, rest.get(..length).unwrap_or(rest), &name)?;
                     at += length.max(1);
@@ -304,7 +317,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn frame(&mut self, received: Option<WallNanos>, bytes: &[u8], name: &str) -> io::Result<()> {
-        let mut cursor = match feed::inspect(bytes) {
+        let mut cursor = match self.broker.inspect(bytes) {
             Ok(Frame::Heartbeat) => {
                 self.summary.frames += 1;
                 self.summary.heartbeats += 1;
@@ -316,7 +329,7 @@ impl<'a> Decoder<'a> {
         self.summary.frames += 1;
         loop {
             let at = cursor.at();
-            match feed::next_body(bytes, &mut cursor) {
+            match self.broker.next_body(bytes, &mut cursor) {
                 None => return Ok(()),
                 Some(Ok(body)) => self.body(received, body, &format!("{name}, byte {at}"))?,
                 Some(Err(fault)) => {
@@ -340,26 +353,14 @@ impl<'a> Decoder<'a> {
     }
 
     fn body(&mut self, received: Option<WallNanos>, body: &[u8], name: &str) -> io::Result<()> {
-        let Ok(packet) = Packet::decode(body) else {
-            self.summary.packets_skipped += 1;
-            writeln!(
-                self.talk,
-                "decode: {name}: skipped a packet: found {} bytes, expected 8, 28, 32, 44 or 184",
-                body.len()
-            )?;
-            return Ok(());
+        let mut line = match self.broker.show(body) {
+            Ok(line) => line,
+            Err(why) => {
+                self.summary.packets_skipped += 1;
+                return writeln!(self.talk, "decode: {name}: skipped a packet: {why}");
+            }
         };
-        let Some(segment) = packet.segment() else {
-            self.summary.packets_skipped += 1;
-            writeln!(
-                self.talk,
-                "decode: {name}: skipped a packet: found segment {} in token {}, expected 1 to 9 or 12",
-                packet.token.0 & 0xFF,
-                packet.token.0
-            )?;
-            return Ok(());
-        };
-        let line = TickLine::new(&packet, segment, received, packet::quote(body));
+        line.received = received.map(iso);
         let text = serde_json::to_string(&line)?;
         writeln!(self.out, "{text}")?;
         self.summary.ticks += 1;
@@ -371,169 +372,4 @@ impl<'a> Decoder<'a> {
         writeln!(self.talk, "decode: {name}: dropped: {bad}")?;
         Ok(())
     }
-}
-
-/// One output line: the names and the order of pykiteconnect's tick, then ours.
-#[derive(Serialize)]
-struct TickLine {
-    tradable: bool,
-    mode: &'static str,
-    instrument_token: u32,
-    last_price: f64,
-    #[serde(flatten)]
-    traded: Option<Traded>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ohlc: Option<Ohlc>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    change: Option<f64>,
-    #[serde(flatten)]
-    interest: Option<Interest>,
-    #[serde(flatten)]
-    exchange: Option<ExchangeTime>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    depth: Option<Depth>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    received: Option<String>,
-    normalised: Option<Normalised>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Traded {
-    last_traded_quantity: u32,
-    average_traded_price: f64,
-    volume_traded: u32,
-    total_buy_quantity: u32,
-    total_sell_quantity: u32,
-}
-
-#[derive(Serialize)]
-struct Ohlc {
-    open: f64,
-    high: f64,
-    low: f64,
-    close: f64,
-}
-
-#[derive(Serialize)]
-struct Interest {
-    last_trade_time: Option<String>,
-    oi: u32,
-    oi_day_high: u32,
-    oi_day_low: u32,
-}
-
-#[derive(Serialize)]
-struct ExchangeTime {
-    exchange_timestamp: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Depth {
-    buy: Vec<DepthLevel>,
-    sell: Vec<DepthLevel>,
-}
-
-#[derive(Serialize)]
-struct DepthLevel {
-    quantity: u32,
-    price: f64,
-    orders: u16,
-}
-
-#[derive(Serialize)]
-struct Normalised {
-    token: u32,
-    segment: &'static str,
-    last: f64,
-    bid: f64,
-    ask: f64,
-    volume_day: u32,
-    exchange_time: Option<String>,
-}
-
-impl TickLine {
-    fn new(
-        packet: &Packet,
-        segment: Segment,
-        received: Option<WallNanos>,
-        quote: Result<crate::model::Quote, FeedFault>,
-    ) -> Self {
-        let divisor = f64::from(segment.divisor());
-        // Both numbers are exact, so the quotient is the double that prints as the decimal itself.
-        let rupees = |raw: u32| f64::from(raw) / divisor;
-        let layout = packet.layout;
-        let full = layout == Layout::Full;
-        let levels = |side: &[Level; 5]| {
-            let level = |l: &Level| DepthLevel {
-                quantity: l.quantity,
-                price: rupees(l.price),
-                orders: l.orders,
-            };
-            side.iter().map(level).collect()
-        };
-        let (last, close) = (rupees(packet.last), rupees(packet.close));
-        Self {
-            tradable: segment.is_tradable(),
-            mode: layout.mode().name(),
-            instrument_token: packet.token.0,
-            last_price: last,
-            traded: (full || layout == Layout::Quote).then(|| Traded {
-                last_traded_quantity: packet.last_qty,
-                average_traded_price: rupees(packet.average),
-                volume_traded: packet.volume,
-                total_buy_quantity: packet.buy_qty,
-                total_sell_quantity: packet.sell_qty,
-            }),
-            ohlc: (layout != Layout::Ltp).then(|| Ohlc {
-                open: rupees(packet.open),
-                high: rupees(packet.high),
-                low: rupees(packet.low),
-                close,
-            }),
-            change: (layout != Layout::Ltp).then(|| {
-                if packet.close == 0 {
-                    0.0
-                } else {
-                    (last - close) * 100.0 / close
-                }
-            }),
-            interest: full.then(|| Interest {
-                last_trade_time: stamp(packet.last_trade_secs),
-                oi: packet.oi,
-                oi_day_high: packet.oi_high,
-                oi_day_low: packet.oi_low,
-            }),
-            exchange: (full || layout == Layout::IndexFull).then(|| ExchangeTime {
-                exchange_timestamp: stamp(packet.exchange_secs),
-            }),
-            depth: full.then(|| Depth {
-                buy: levels(&packet.bids),
-                sell: levels(&packet.asks),
-            }),
-            received: received.map(iso),
-            fault: quote.err().map(FeedFault::name),
-            normalised: quote.ok().map(|quote| Normalised {
-                token: quote.token.0,
-                segment: segment.name(),
-                last: quote.last.rupees(),
-                bid: quote.bid.rupees(),
-                ask: quote.ask.rupees(),
-                volume_day: quote.volume_day,
-                exchange_time: (quote.exchange_time.0 > 0).then(|| iso(quote.exchange_time)),
-            }),
-        }
-    }
-}
-
-/// Seconds since 1970 as the broker writes times: India, no offset. `None` for zero: not sent.
-fn stamp(secs: u32) -> Option<String> {
-    let wall = WallNanos::from_secs(i64::from(secs));
-    (secs > 0).then(|| wall.to_string().get(..19).unwrap_or_default().to_owned())
-}
-
-/// A moment in ISO 8601 with India's offset.
-fn iso(wall: WallNanos) -> String {
-    format!("{}+05:30", wall.to_string().replace(' ', "T"))
 }

@@ -74,6 +74,9 @@ fn lines(found: &Value) -> Vec<String> {
     if let Some(late) = feed["late_ticks"].as_u64().filter(|late| *late > 0) {
         lines.push(format!("{late} ticks came too late for their bars"));
     }
+    if let Some(state) = feed["redis"].as_str() {
+        lines.push(format!("redis is {state}"));
+    }
     for row in feed["others"].as_array().into_iter().flatten() {
         let doubt = if row["diverges"] == true {
             ", and another source differs"
@@ -113,7 +116,7 @@ mod tests {
                   "verified": 5, "instruments": 6 },
                 { "link": "polling", "state": "idle", "tick_ms": null, "lag_ms": null },
             ],
-            "serves": { "kite": 5, "second": 1 },
+            "serves": { "kite": 5, "second": 1 }, "redis": "up",
             "others": [{ "instrument": "NIFTY", "source": "second", "diverges": true }], "late_ticks": 3,
         } });
         let lines = lines(&found);
@@ -136,6 +139,7 @@ mod tests {
             ["kite serves 5 instruments", "second serves 1 instruments"]
         );
         assert_eq!(lines[6], "3 ticks came too late for their bars");
-        assert_eq!(lines[7], "  NIFTY from second, and another source differs");
+        assert_eq!(lines[7], "redis is up");
+        assert_eq!(lines[8], "  NIFTY from second, and another source differs");
     }
 }

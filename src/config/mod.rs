@@ -8,6 +8,7 @@
 pub mod charges;
 pub mod error;
 pub mod market;
+pub mod redis;
 pub mod run;
 mod secrets;
 mod section;
@@ -19,6 +20,7 @@ pub use error::ConfigError;
 pub use market::{
     Change, Contract, DayKind, DayPlan, MarketRules, Phase, Subject, Terms, UnknownDay,
 };
+pub use redis::RedisConfig;
 pub use run::{
     BarsConfig, Config, ConfigErrors, EngineConfig, FeedConfig, IdleChoice, JournalSync,
     LimitsConfig, NearCutoff, OutlierConfig, TopologyChoice, VenueConfig, WARMUP_MIN, WarmupConfig,

@@ -10,6 +10,7 @@
 use super::charges::Charges;
 use super::error::ConfigError;
 use super::market::MarketRules;
+use super::redis::{RedisConfig, redis};
 use super::secrets;
 use super::section::{Found, Section, Source, one_of};
 use super::strategy::{self, StrategyConfig};
@@ -38,6 +39,8 @@ pub struct Config {
     pub backup: Option<VenueConfig>,
     /// Market data.
     pub feed: FeedConfig,
+    /// Where the latest prices are kept for other programs.
+    pub redis: Option<RedisConfig>,
     /// What stands in front of every order.
     pub limits: LimitsConfig,
     /// History.
@@ -375,6 +378,7 @@ impl Config {
         let venue = venue(root.section("venue"), folder);
         let backup = backup(root.section("backup"), folder, venue.as_ref());
         let feed = feed(root.section("feed"));
+        let redis = redis(root.section("redis"), folder);
         let kind = venue.as_ref().map_or((Broker::Kite, false), |venue| {
             (venue.broker, venue.simulated)
         });
@@ -401,6 +405,7 @@ impl Config {
             venue: venue?,
             backup,
             feed,
+            redis,
             limits,
             warmup,
             bars,

@@ -2,6 +2,7 @@
 
 pub mod accepted;
 pub mod batch;
+pub mod cache;
 pub mod desk;
 pub mod dial;
 pub mod greet;

@@ -17,6 +17,7 @@
 pub mod arm;
 pub mod backup;
 pub mod batch;
+pub mod cache;
 pub mod day;
 pub mod header;
 pub mod history;
@@ -127,6 +128,8 @@ pub struct Engine {
     pub wants: Wants,
     /// How the links of the feed are, and which source serves each instrument.
     pub links: LinkBoard,
+    /// The latest prices of every instrument, for any reader.
+    pub quotes: QuoteBoard,
     /// Ticks too late for their bars so far.
     pub late: Tally,
     /// The names of the links.
@@ -304,7 +307,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         journal,
         rules: armoury.settings.rules,
         state: start.state.clone(),
-        quotes,
+        quotes: quotes.clone(),
         commands: commands_rx,
         intents: intents_rx,
         updates: updates_rx,
@@ -424,6 +427,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         halt,
         wants: around.wants,
         links: around.board,
+        quotes,
         late,
         link_names: plan.names,
         sources: plan.sources,

@@ -18,4 +18,4 @@ pub use bytes::{ByteReceiver, ByteSender, bytes};
 pub use lane::{Counted, LaneView, Lossless, Receiver, counted, lossless};
 pub use latch::{Beat, StateLatch, StopLatch, Tally};
 pub use links::{LinkBoard, LinkState, LinkView};
-pub use quotes::{QuoteBoard, Touch};
+pub use quotes::{QuoteBoard, Snapshot, Touch};

@@ -1,5 +1,6 @@
-//! Files of prices and records that are read again later.
+//! Prices and records that are read again later: files, and a Redis for other programs.
 
+pub mod cache;
 pub mod decisions;
 pub mod master;
 pub mod prices;

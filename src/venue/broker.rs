@@ -6,6 +6,7 @@ use super::kotak::Kotak;
 use super::openalgo::OpenAlgo;
 use super::port::{Desk, Feed, Orders};
 use super::session::{Answer, Credentials, Opening, Profile, Session, Step};
+use super::show::{BadFrame, Show, Shown};
 use super::{
     ApiFault, Auth, Change, Cursor, Endpoint, Facts, Frame, Interval, JsonScratch, Mode, Next,
     Product, Reply, Request, Template, TemplateFault, TextMessage, Working,
@@ -134,6 +135,42 @@ impl Broker {
     /// See [`Feed::ends_with`].
     pub fn ends_with(self, frame: &[u8], token: Token) -> bool {
         at!(self, Feed::ends_with(frame, token))
+    }
+
+    /// See [`Show::message_length`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Show::message_length`].
+    pub fn message_length(self, bytes: &[u8]) -> Result<usize, BadFrame> {
+        at!(self, Show::message_length(bytes))
+    }
+
+    /// See [`Show::inspect`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Show::inspect`].
+    pub fn inspect(self, message: &[u8]) -> Result<Frame, BadFrame> {
+        at!(self, Show::inspect(message))
+    }
+
+    /// See [`Show::next_body`].
+    pub fn next_body<'f>(
+        self,
+        message: &'f [u8],
+        cursor: &mut Cursor,
+    ) -> Option<Result<&'f [u8], FeedFault>> {
+        at!(self, Show::next_body(message, cursor))
+    }
+
+    /// See [`Show::show`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Show::show`].
+    pub fn show(self, body: &[u8]) -> Result<Shown, String> {
+        at!(self, Show::show(body))
     }
 
     /// See [`Orders::place_template`].

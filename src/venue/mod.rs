@@ -11,6 +11,7 @@
 //!   Instrument ──► Orders::place_template ──► Template::fill(tag, qty, limit) ──► bytes of one HTTP request
 //!   HTTP reply ──► Orders::read_reply ──► Acknowledged | Sliced | Rejected | Unknown
 //!   question   ──► Desk::…_request ──► (somebody sends it) ──► Desk::parse_… ──► rows | ApiFault
+//!   any bytes  ──► Show::inspect ──► Show::next_body ──► Show::show ──► every field, for people
 //! ```
 //!
 //! Promises
@@ -39,6 +40,7 @@ pub mod quotes;
 pub mod report;
 pub mod request;
 pub mod session;
+pub mod show;
 pub mod stamp;
 pub mod template;
 pub mod tokens;
@@ -52,6 +54,7 @@ pub use json::JsonScratch;
 pub use port::{Desk, Feed, Orders};
 pub use report::{OrderUpdate, Reply, TextMessage};
 pub use request::{Auth, Endpoint, Request};
+pub use show::{BadFrame, Show, Shown};
 pub use template::{Template, TemplateFault};
 pub use tokens::TokenTable;
 

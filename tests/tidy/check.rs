@@ -25,8 +25,8 @@ const LAYERS: [&[&str]; 17] = [
 ];
 /// Brokers of style.md's tree; folders found in `venue/` count as well.
 const BROKERS: [&str; 4] = ["kite", "dhan", "kotak", "openalgo"];
-/// Who may name a broker's folder besides `venue/`: the venue that speaks its wire, and the verb that shows its bytes.
-const WIRE_READERS: [&str; 2] = ["sim/", "cli/decode.rs"];
+/// Who may name a broker's folder besides `venue/`: the venue that speaks its wire.
+const WIRE_READERS: [&str; 1] = ["sim/"];
 /// The files of `venue/` that join the folders to the port.
 const PORT: [&str; 2] = ["venue/mod.rs", "venue/broker.rs"];
 /// Where `unsafe` needs no reason beyond its own SAFETY comment.

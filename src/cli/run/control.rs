@@ -21,6 +21,7 @@ use crate::hot::feed::FeedEvent;
 use crate::hot::gateway::GatewayEvent;
 use crate::model::{Cause, Command, LinkIx, MonoNanos, OrderState, TradingState, WallNanos};
 use crate::pipeline::Engine;
+use crate::pipeline::cache::Caching;
 use crate::pipeline::inquiry::News;
 use crate::ring::{LaneView, LinkState};
 use crate::runtime::watchdog::Bark;
@@ -74,6 +75,8 @@ pub(super) struct Control {
     /// When histograms were last taken.
     collected: MonoNanos,
     feeds: Feeds,
+    /// Keeps prices for other programs, where a Redis is configured.
+    cache: Option<Caching>,
     /// Links of a backup whose session is dead: not dialled again.
     dead_links: Vec<LinkIx>,
     shown: MonoNanos,
@@ -144,6 +147,12 @@ impl Control {
         let connections = prepared.armoury.settings.connections;
         let close_grace_ns = prepared.armoury.settings.close_grace_ns;
         let engine = crate::pipeline::start(prepared.armoury, prepared.start)?;
+        let cache = prepared.cache.map(|plan| plan.start(&engine));
+        if let Some(Err(e)) = &cache {
+            console.say(&format!(
+                "WARNING no prices to redis: no thread for it: {e}"
+            ));
+        }
         let feeds = Feeds::of(&engine, &prepared.names);
         Ok(Self {
             engine,
@@ -165,6 +174,7 @@ impl Control {
             asked_sim: MonoNanos(0),
             collected: MonoNanos(0),
             feeds,
+            cache: cache.and_then(Result::ok),
             dead_links: Vec::new(),
             shown: MonoNanos(0),
             progress,
@@ -246,6 +256,11 @@ impl Control {
         }
         while let Ok(news) = self.engine.outlets.polling.try_recv() {
             speak(console, &mut |console| feeds::tell_polling(&news, console));
+        }
+        while let Some(news) = self.cache.as_ref().and_then(Caching::news) {
+            speak(console, &mut |console| {
+                self.feeds.tell_cache(&news, console);
+            });
         }
         self.show_links();
         while let Some(event) = self.engine.outlets.decide.pop() {
@@ -406,6 +421,10 @@ impl Control {
             bar.finish_and_clear();
         }
         let mut stopped = self.engine.stop().map_err(Failure::Failed)?;
+        // After the last tick: what is kept is the end of the day.
+        if let Some(Err(why)) = self.cache.take().map(Caching::stop) {
+            console.say(&format!("ALARM {why}"));
+        }
         while let Some(event) = stopped.outlets.decide.pop() {
             console.decide(&event);
             self.explainer.hear(&event);

@@ -2,6 +2,7 @@
 
 use super::console::Console;
 use super::names::Names;
+use crate::control::cache::CacheNews;
 use crate::control::poll::PollNews;
 use crate::hot::feed::FeedEvent;
 use crate::model::{InstrumentIx, LinkIx, MonoNanos, Price};
@@ -16,6 +17,8 @@ pub(super) struct Feeds {
     links: Vec<LinkName>,
     sources: Vec<String>,
     names: Names,
+    /// How it stands with the Redis, where there is one.
+    redis: Option<&'static str>,
 }
 
 impl Feeds {
@@ -24,7 +27,27 @@ impl Feeds {
             links: engine.link_names.clone(),
             sources: engine.sources.clone(),
             names: names.clone(),
+            redis: None,
         }
+    }
+
+    /// Says what became of keeping prices for other programs.
+    pub(super) fn tell_cache(&mut self, news: &CacheNews, console: &mut Console<'_>) {
+        let (state, text) = match news {
+            CacheNews::Found { place, keys } => (
+                "found",
+                format!("redis {place} found: latest prices under {keys}:*"),
+            ),
+            CacheNews::Back { place } => ("back", format!("redis {place} keeps prices again")),
+            CacheNews::Lost(fault) => (
+                "lost",
+                format!(
+                    "WARNING {fault}; prices are on the board all the same, and nothing waits for it"
+                ),
+            ),
+        };
+        self.redis = Some(if state == "lost" { "down" } else { "up" });
+        console.line("cache", &text, &json!({ "state": state, "text": text }));
     }
 
     /// Brokers whose sockets send prices.
@@ -227,7 +250,8 @@ impl Feeds {
                     "diverges": origin.diverges() }));
             }
         }
-        json!({ "links": links, "serves": serves, "others": others, "late_ticks": late })
+        json!({ "links": links, "serves": serves, "others": others, "late_ticks": late,
+            "redis": self.redis })
     }
 }
 

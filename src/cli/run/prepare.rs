@@ -14,6 +14,7 @@ use crate::model::{InstrumentTable, WallNanos};
 use crate::net::try_busy_poll;
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::backup::{Backup, Checked, cross_check, open_backup};
+use crate::pipeline::cache::CachePlan;
 use crate::pipeline::history::{self, Warmed};
 use crate::pipeline::{Start, day as trading_day, describe, resolve};
 use crate::runtime::lock::lock_memory;
@@ -38,6 +39,8 @@ pub(super) struct Prepared {
     pub(super) news: Vec<String>,
     pub(super) is_simulated: bool,
     pub(super) journal: Journal,
+    /// Where the latest prices are to be kept for other programs.
+    pub(super) cache: Option<CachePlan>,
     pub(super) day_end: Option<WallNanos>,
     pub(super) day_open: Option<WallNanos>,
     pub(super) topology: Vec<String>,
@@ -130,6 +133,7 @@ pub(super) fn prepare(
     };
     let (segment, journal_file) = new_segment(&journal, &header, 1)?;
     let twin = desk.twin();
+    let cache = CachePlan::of(config, &account, &instruments);
     let mut armoury =
         arm::armoury(config, (desk, tls), instruments, assembly, &header).map_err(fail)?;
     armoury.backup = backup;
@@ -163,6 +167,7 @@ pub(super) fn prepare(
         armoury,
         topology: describe(&placement)
             .into_iter()
+            .chain(cache.iter().map(cache_line))
             .chain([memory(&locked)])
             .chain(said.0)
             .chain(said.1)
@@ -192,6 +197,7 @@ pub(super) fn prepare(
         hand,
         news: news.into_iter().chain(checked.lines).collect(),
         is_simulated: config.venue.simulated,
+        cache,
         day_end: sessions.iter().map(crate::model::Session::close).max(),
         day_open: sessions.iter().map(crate::model::Session::open).min(),
     })
@@ -297,6 +303,15 @@ fn busy_poll_line(config: &Config) -> Option<String> {
         Ok(()) => format!("  sockets busy-poll for {micros} µs"),
         Err(why) => format!("  ALARM engine.busy_poll_us = {micros} is not in effect: {why}"),
     })
+}
+
+/// The thread that keeps prices, in the words of the other threads.
+fn cache_line(plan: &CachePlan) -> String {
+    format!(
+        "  thread tezi-cacher: latest prices to redis {}; any core; {}",
+        plan.place(),
+        IdleMode::Doze.name()
+    )
 }
 
 /// Why the gateway will rehearse nothing; `None` when it will.

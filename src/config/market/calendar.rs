@@ -301,11 +301,6 @@ impl MarketRules {
                     list.source
                 ));
             }
-        } else {
-            let year = day.date().year();
-            notes.push(format!(
-                "no holiday list of {exchange} for {year}: every weekday counts as a session"
-            ));
         }
         if let Some(row) = self.special(exchange, day).filter(|row| row.unconfirmed) {
             notes.push(format!(

@@ -63,7 +63,7 @@ pub fn read_depth(frame: &[u8], mut read: impl FnMut(&DepthSide)) -> Result<(), 
 }
 
 /// The first message and what follows it.
-fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FeedFault> {
+pub(super) fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FeedFault> {
     let Some(&[low, high, code, ..]) = bytes.first_chunk::<HEADER>() else {
         return Err(FeedFault::Truncated);
     };
@@ -79,7 +79,7 @@ fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FeedFault> {
     bytes.split_at_checked(told).ok_or(FeedFault::Truncated)
 }
 
-fn side(part: &[u8]) -> Result<DepthSide, FeedFault> {
+pub(super) fn side(part: &[u8]) -> Result<DepthSide, FeedFault> {
     let Some((&[_, _, code, segment, a, b, c, d, ..], rows)) = part.split_first_chunk::<HEADER>()
     else {
         return Err(FeedFault::Truncated);

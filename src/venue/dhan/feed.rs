@@ -22,7 +22,7 @@ const PER_MESSAGE: usize = 100;
 
 /// Bytes of the packet that starts at `at`.
 #[inline]
-fn size_at(frame: &[u8], at: usize) -> Result<usize, FeedFault> {
+pub(super) fn size_at(frame: &[u8], at: usize) -> Result<usize, FeedFault> {
     let rest = frame.get(at..).unwrap_or_default();
     let Some(&[code, low, high, ..]) = rest.first_chunk::<HEADER>() else {
         return Err(FeedFault::Truncated);

@@ -341,7 +341,7 @@ pub fn quote(bytes: &[u8]) -> Option<Result<Quote, FeedFault>> {
 
 /// UTC of the feed's seconds, which count from midnight in India; zero stays zero: nothing was traded.
 #[inline]
-fn trade_time(secs: u32) -> WallNanos {
+pub(super) fn trade_time(secs: u32) -> WallNanos {
     const INDIA: i64 = 19_800;
     const SECOND: i64 = 1_000_000_000;
     let utc = i64::from(secs).wrapping_sub(INDIA).max(0);

@@ -16,41 +16,13 @@
 
 use super::packet::{self, Packet};
 use crate::model::{FeedFault, Quote, Token};
-use crate::venue::{Cursor, FRAME_MAX, Frame, Mode, Next};
+use crate::venue::{BadFrame, Cursor, FRAME_MAX, Frame, Mode, Next};
 use std::fmt::Write as _;
 
 /// Tokens one connection may subscribe; more draw an error message.
 pub const TOKENS_MAX: usize = 3_000;
 /// Tokens named in one subscription message.
 const TOKENS_PER_MESSAGE: usize = 500;
-
-/// Where and how a container is wrong, for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadFrame {
-    /// The fault as it is counted.
-    pub fault: FeedFault,
-    /// Byte of the frame at which it shows.
-    pub offset: usize,
-    /// Bytes that are there.
-    pub found: usize,
-    /// Bytes that should be there.
-    pub expected: usize,
-}
-
-impl std::fmt::Display for BadFrame {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            fault,
-            offset,
-            found,
-            expected,
-        } = self;
-        write!(
-            f,
-            "{fault} at byte {offset}: found {found} bytes, expected {expected}"
-        )
-    }
-}
 
 /// Checks the container of one binary message and returns a cursor over its packets.
 ///

@@ -22,6 +22,7 @@ pub mod master;
 pub mod orders;
 pub mod packet;
 pub mod session;
+mod show;
 pub mod updates;
 
 use super::books::{OrderRow, Positions, TradeRow};

@@ -23,7 +23,7 @@ const PER_MESSAGE: usize = 200;
 
 /// Length the packet at a byte claims, header included; `None` behind the end.
 #[inline]
-fn length_at(frame: &[u8], at: usize) -> Option<usize> {
+pub(super) fn length_at(frame: &[u8], at: usize) -> Option<usize> {
     let length = frame.get(at..)?.first_chunk()?;
     Some(usize::from(u16::from_le_bytes(*length)))
 }

@@ -29,6 +29,7 @@ pub mod orders;
 pub mod packet;
 pub mod segment;
 pub mod session;
+mod show;
 pub mod updates;
 
 use super::books::{OrderRow, Positions, TradeRow};

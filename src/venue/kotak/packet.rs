@@ -431,7 +431,7 @@ impl Reader<'_> {
 impl Picture {
     /// Rows of buyers and sellers that follow at a level: of a touch line one each, whatever it counts.
     #[inline]
-    const fn counts(&self, level: Level) -> (u32, u32) {
+    pub(super) const fn counts(&self, level: Level) -> (u32, u32) {
         match level {
             Level::Touch => (1, 1),
             Level::Mini | Level::Second | Level::Depth | Level::FullDepth => {

@@ -28,6 +28,7 @@ pub mod master;
 pub mod number;
 pub mod orders;
 pub mod session;
+mod show;
 pub mod symbol;
 pub mod updates;
 
