@@ -10,7 +10,7 @@ use crate::cli::hand::Hand;
 use crate::cli::resume::{Before, Resumed, resume};
 use crate::config::Config;
 use crate::control::Desk;
-use crate::model::WallNanos;
+use crate::model::{WallNanos, Window};
 use crate::net::try_busy_poll;
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::backup::{cross_check, open_backup};
@@ -38,8 +38,8 @@ pub(super) struct Prepared {
     pub(super) news: Vec<String>,
     pub(super) is_simulated: bool,
     pub(super) journal: Journal,
-    pub(super) day_end: Option<WallNanos>,
-    pub(super) day_open: Option<WallNanos>,
+    /// From the first open to the last close of what is watched or may be ordered.
+    pub(super) hours: Option<Window>,
     pub(super) topology: Vec<String>,
     /// Why nothing will be rehearsed.
     pub(super) no_rehearsals: Option<&'static str>,
@@ -94,15 +94,7 @@ pub(super) fn prepare(
         cross_check(&mut desk, backup, (&instruments, &watched), most)
     });
     let names = Names::of(&instruments, &assembly);
-    let sessions = assembly
-        .strategies
-        .iter()
-        .zip(&assembly.units)
-        .filter_map(|(_, unit)| {
-            let row = instruments.get(unit.instrument)?;
-            config.market.session_of(row.exchange, &row.underlying, day)
-        });
-    let sessions: Vec<_> = sessions.collect();
+    let hours = trading_day::hours(&config.market, &instruments, day);
     let journal = config.engine.data_dir.join("journal");
     let account = desk.account().to_owned();
     // Locked first: nobody else writes to the journal that is read now.
@@ -199,8 +191,7 @@ pub(super) fn prepare(
             .chain(checked.into_iter().flatten())
             .collect(),
         is_simulated: config.venue.simulated,
-        day_end: sessions.iter().map(crate::model::Session::close).max(),
-        day_open: sessions.iter().map(crate::model::Session::open).min(),
+        hours,
     })
 }
 
