@@ -11,7 +11,7 @@ use crate::model::{
     Day, Exchange, Instrument, InstrumentIx, InstrumentTable, Kind, Price, Qty, Token, WallNanos,
 };
 use crate::store::master::{MasterRow, QTY_MAX_UNKNOWN};
-use crate::venue::master::{ContractKey, ten_lots};
+use crate::venue::master::{ContractKey, stand_in};
 use std::collections::BTreeMap;
 
 /// The instruments of a run, and what is worth telling about where they came from.
@@ -173,7 +173,7 @@ pub fn contracts(
     Ok((rows.collect(), loaded.news))
 }
 
-/// A row with its largest order: the master's, else the market rules', else ten lots.
+/// A row with its largest order: the master's, else the market rules', else the stand-in's.
 pub fn settled(row: Instrument, rules: &MarketRules, day: Day) -> Instrument {
     let qty_max = largest(&row, rules, day).0;
     Instrument { qty_max, ..row }
@@ -214,7 +214,7 @@ pub fn largest(row: &Instrument, rules: &MarketRules, day: Day) -> (Qty, Limit) 
         kind: row.kind,
         lot: row.lot,
     };
-    (ten_lots(&key), Limit::StandIn)
+    (stand_in(&key), Limit::StandIn)
 }
 
 /// Indices by name, when nothing but indices is wanted of an exchange and the venue quotes them all.
