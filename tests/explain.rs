@@ -42,9 +42,21 @@ fn tezi(world: &World, arguments: &[&str]) -> (i32, String, String) {
 /// Fast, but not so fast that a loaded machine loses parts of a recording: it says so then, and differs.
 const STRETCH: [&str; 2] = ["--speed", "2000"];
 
+/// The shipped rules but for the close of the day.
+fn own_rules() -> String {
+    const CLOSE: &str = "close = \"15:40\"\nsource";
+    let rules = include_str!("../config/market.toml");
+    assert!(rules.contains(CLOSE));
+    rules.replace(CLOSE, "close = \"15:30\"\nsource")
+}
+
 /// The first stretch of the demo's day, recorded.
 fn recorded(topology: &str) -> (World, Ended) {
-    let world = World::new(unchanged);
+    let world = World::new(|config| {
+        let engine = "[engine]\nmarket = \"own.toml\"";
+        config.replacen("[engine]", engine, 1)
+    });
+    std::fs::write(world.path("own.toml"), own_rules()).expect("written");
     let venue = Venue::start(&world, "venue", &STRETCH);
     let tape = world.path("day.tape");
     let arguments = [
@@ -173,6 +185,12 @@ fn a_recording_replays_to_other_digests_when_one_price_or_one_outcome_is_changed
     });
     assert!(fills > 0);
     assert_eq!(replay("fill.tape"), (1, Some(false)));
+
+    // Neither the configuration nor the market rules of the run are asked for again.
+    for file in ["own.toml", "run.toml"] {
+        std::fs::remove_file(world.path(file)).expect("removed");
+    }
+    assert_eq!(replay("same.tape"), (0, Some(true)));
 
     // A run that was killed leaves no digests: that alone proves nothing, and an order that differs is told.
     drop(begun(&world, "killed.tape", |record| record));

@@ -18,9 +18,10 @@ Examples:
   tezi replay day.tape --events    every bar and intent as well
   tezi replay day.tape --prove     exit code 1 unless it is proved that they are the same
 
-A recording carries its configuration, its instruments, its history, and every input of the deciding stage
-in the order it was taken. The replay feeds them to the same stage under a virtual clock: the digests of
-intents and journal must equal those of the recorded run, whatever its topology was.
+A recording carries its configuration, its market rules, its instruments, its history, and every input of the
+deciding stage in the order it was taken: no other file is read, no login is needed. The replay feeds them to
+the same stage under a virtual clock: the digests of intents and journal must equal those of the recorded run,
+whatever its topology was.
 Exit code 1 when they differ, also in a recording whose run was killed and left no digests. With --prove exit
 code 1 as well when nothing differs and nothing is proved: no digests, or a torn recording.";
 
@@ -56,7 +57,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     let unfit = |why: String| Failure::Input(format!("{name}: {why}"));
     let header = parse_tape_header(&text).map_err(unfit)?;
-    let config = Config::parse(&args.file, &header.config).map_err(|e| unfit(e.to_string()))?;
+    let config = Config::recorded(&args.file, &header.config, header.market.as_ref())
+        .map_err(|e| unfit(e.to_string()))?;
     let assembly = arm::assemble(&config, &header.instruments, header.day)
         .map_err(|fault| unfit(fault.to_string()))?;
     let names = Names::of(&header.instruments, &assembly);

@@ -30,6 +30,8 @@ pub const WARMUP_MIN: i64 = 1_000;
 pub struct Config {
     /// The file it came from.
     pub file: PathBuf,
+    /// The text it was made of. A token of a simulated venue may stand in it, so it is not printed.
+    pub text: Secret,
     /// Threads and directories.
     pub engine: EngineConfig,
     /// The broker.
@@ -340,13 +342,36 @@ impl Config {
     ///
     /// As [`Config::load`].
     pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigErrors> {
-        let name = file.display().to_string();
+        Self::parse_from(text, &Place::of(file))
+    }
+
+    /// Reads the text of a recording, with the market rules that were in force. Nothing beside the recording is read:
+    /// logins are left empty, and charges are the embedded ones. One from before the rules were recorded names them
+    /// by a path or takes the embedded ones, as [`Config::parse`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn recorded(
+        file: &Path,
+        text: &str,
+        market: Option<&MarketRules>,
+    ) -> Result<Self, ConfigErrors> {
+        let place = Place {
+            is_recorded: true,
+            market,
+            ..Place::of(file)
+        };
+        Self::parse_from(text, &place)
+    }
+
+    fn parse_from(text: &str, place: &Place<'_>) -> Result<Self, ConfigErrors> {
+        let name = place.file.display().to_string();
         let source = Source::new(&name, text);
         let table = toml::de::DeTable::parse(text)
             .map_err(|error| ConfigErrors(vec![ConfigError::toml(&name, text, &error)]))?;
         let root = Section::root(&source, table.get_ref());
-        let folder = file.parent().unwrap_or(Path::new(""));
-        let config = Self::read(root, file, folder);
+        let config = Self::read(root, text, place);
         let faults = source.faults();
         match config {
             Some(config) if faults.is_empty() => Ok(config),
@@ -355,25 +380,26 @@ impl Config {
     }
 
     /// `None` only after a fault was noted.
-    fn read(root: Section<'_>, file: &Path, folder: &Path) -> Option<Self> {
+    fn read(root: Section<'_>, text: &str, place: &Place<'_>) -> Option<Self> {
+        let (file, folder) = (place.file, place.folder);
         let engine_section = root.section("engine");
         let market = tables(
             &engine_section,
             "market",
-            folder,
+            (folder, place.market.cloned()),
             MarketRules::embedded,
             MarketRules::parse,
         );
         let charges = tables(
             &engine_section,
             "charges",
-            folder,
+            (folder, place.is_recorded.then(Charges::embedded)),
             Charges::embedded,
             Charges::parse,
         );
         let engine = engine(engine_section, folder);
-        let venue = venue(root.section("venue"), folder);
-        let backup = backup(root.section("backup"), folder, venue.as_ref());
+        let venue = venue(root.section("venue"), place);
+        let backup = backup(root.section("backup"), place, venue.as_ref());
         let feed = feed(root.section("feed"));
         let kind = venue.as_ref().map_or((Broker::Kite, false), |venue| {
             (venue.broker, venue.simulated)
@@ -397,6 +423,7 @@ impl Config {
         root.finish();
         Some(Self {
             file: file.to_owned(),
+            text: Secret::new(text.to_owned()),
             engine,
             venue: venue?,
             backup,
@@ -411,15 +438,42 @@ impl Config {
     }
 }
 
-/// A table of dated data: the embedded one, or a file that replaces it.
+/// Where a text stands, and what is known of what it names.
+#[derive(Clone, Copy, Debug)]
+struct Place<'a> {
+    file: &'a Path,
+    /// Relative paths are relative to this.
+    folder: &'a Path,
+    /// True for the text of a recording: files of logins and charges are not read.
+    is_recorded: bool,
+    /// The market rules that were in force, whatever the text names.
+    market: Option<&'a MarketRules>,
+}
+
+impl<'a> Place<'a> {
+    fn of(file: &'a Path) -> Self {
+        Self {
+            file,
+            folder: file.parent().unwrap_or(Path::new("")),
+            is_recorded: false,
+            market: None,
+        }
+    }
+}
+
+/// A table of dated data: the one that is known, the embedded one, or a file that replaces it.
 fn tables<T>(
     section: &Section<'_>,
     key: &'static str,
-    folder: &Path,
+    (folder, known): (&Path, Option<T>),
     embedded: impl Fn() -> T,
     parse: impl Fn(&str, &str) -> Result<T, ConfigError>,
 ) -> T {
-    let Some(found) = section.text(key) else {
+    let found = section.text(key);
+    if let Some(known) = known {
+        return known;
+    }
+    let Some(found) = found else {
         return embedded();
     };
     let path = folder.join(&found.value);
@@ -470,7 +524,7 @@ fn engine(section: Section<'_>, folder: &Path) -> EngineConfig {
     engine
 }
 
-fn venue(section: Section<'_>, folder: &Path) -> Option<VenueConfig> {
+fn venue(section: Section<'_>, place: &Place<'_>) -> Option<VenueConfig> {
     if !section.is_present() {
         section.source().fault(
             &(0..0),
@@ -478,7 +532,7 @@ fn venue(section: Section<'_>, folder: &Path) -> Option<VenueConfig> {
         );
         return None;
     }
-    let mut venue = broker_of(&section, folder)?;
+    let mut venue = broker_of(&section, place)?;
     let products = [("NRML", Product::Nrml), ("MIS", Product::Mis)];
     if !venue.simulated && venue.account.is_none() {
         section.missing(
@@ -493,11 +547,15 @@ fn venue(section: Section<'_>, folder: &Path) -> Option<VenueConfig> {
 }
 
 /// A second broker; it is of the same kind of market as the first, and takes no orders.
-fn backup(section: Section<'_>, folder: &Path, first: Option<&VenueConfig>) -> Option<VenueConfig> {
+fn backup(
+    section: Section<'_>,
+    place: &Place<'_>,
+    first: Option<&VenueConfig>,
+) -> Option<VenueConfig> {
     if !section.is_present() {
         return None;
     }
-    let venue = broker_of(&section, folder)?;
+    let venue = broker_of(&section, place)?;
     if let Some(first) = first {
         if first.simulated != venue.simulated {
             section.source().fault(
@@ -515,7 +573,7 @@ fn backup(section: Section<'_>, folder: &Path, first: Option<&VenueConfig>) -> O
 }
 
 /// What every broker needs: its wire, where it is and how to log in.
-fn broker_of(section: &Section<'_>, folder: &Path) -> Option<VenueConfig> {
+fn broker_of(section: &Section<'_>, place: &Place<'_>) -> Option<VenueConfig> {
     let simulated = section.truth("simulated", true);
     let kinds = Broker::ALL.map(|broker| (broker.name(), broker));
     let broker = section.choice("kind", &kinds, Broker::Kite);
@@ -538,8 +596,8 @@ fn broker_of(section: &Section<'_>, folder: &Path) -> Option<VenueConfig> {
         updates,
         ca_file: section
             .text("ca_file")
-            .map(|found| folder.join(found.value)),
-        login: login(section, facts, simulated, folder)?,
+            .map(|found| place.folder.join(found.value)),
+        login: login(section, facts, simulated, place)?,
         account: section.text("account").map(|found| found.value),
         product: Product::Nrml,
         connections: 0,
@@ -639,11 +697,11 @@ fn login(
     section: &Section<'_>,
     facts: &Facts,
     simulated: bool,
-    folder: &Path,
+    place: &Place<'_>,
 ) -> Option<Credentials> {
     let mut credentials = Credentials::new(api_key(section, facts, simulated));
     for field in facts.logins.iter().copied().flatten() {
-        if let Some(value) = login_value(section, field, simulated, folder) {
+        if let Some(value) = login_value(section, field, simulated, place) {
             credentials.give(field.key, value);
         }
     }
@@ -671,12 +729,13 @@ fn login(
     None
 }
 
-/// The value of a field: out of its file, or, where it has none or no money moves, as it stands.
+/// The value of a field: out of its file, or, where it has none or no money moves, as it stands. A recording is played
+/// without any.
 fn login_value(
     section: &Section<'_>,
     field: &LoginField,
     simulated: bool,
-    folder: &Path,
+    place: &Place<'_>,
 ) -> Option<Secret> {
     let file = field.file_key.and_then(|key| section.text(key));
     let inline = section.text(field.key);
@@ -692,7 +751,10 @@ fn login_value(
         section.source().fault(&found.span, message);
     }
     let read = |found: Found<String>| {
-        secrets::read(&folder.join(&found.value)).unwrap_or_else(|message| {
+        if place.is_recorded {
+            return Secret::new(String::new());
+        }
+        secrets::read(&place.folder.join(&found.value)).unwrap_or_else(|message| {
             section.source().fault(&found.span, message);
             Secret::new(String::new())
         })

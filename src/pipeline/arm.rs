@@ -11,8 +11,8 @@
 use super::backup::Backup;
 use super::history::first_day;
 use crate::config::{
-    Config, InstrumentRef, LegsConfig, NearCutoff, OutlierConfig, StrategyConfig, UnknownDay,
-    VenueConfig, WARMUP_MIN,
+    Config, InstrumentRef, LegsConfig, MarketRules, NearCutoff, OutlierConfig, StrategyConfig,
+    UnknownDay, VenueConfig, WARMUP_MIN,
 };
 use crate::control::desk::{Desk, DeskFault};
 use crate::control::masters::MastersFault;
@@ -162,8 +162,10 @@ pub struct Armoury {
 /// What a recording needs to build the same pipeline again.
 #[derive(Clone, Debug)]
 pub struct TapeHeader {
-    /// The configuration as it was read.
+    /// The text of the configuration as it was loaded.
     pub config: String,
+    /// The market rules in force; `None` in a recording from before they were recorded.
+    pub market: Option<MarketRules>,
     /// Instruments of the run.
     pub instruments: InstrumentTable,
     /// Day of the run.

@@ -119,7 +119,8 @@ pub(super) fn prepare(
     } = resume(&mut desk, &before)?;
     news.splice(0..0, resolved.news.into_iter().chain(doubts).chain(told));
     let header = TapeHeader {
-        config: std::fs::read_to_string(&args.config)?,
+        config: config.text.expose().to_owned(),
+        market: Some(config.market.clone()),
         instruments: instruments.clone(),
         day,
         intent_base: arm::intent_base(now).max(next_intent),
