@@ -28,6 +28,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -128,12 +129,7 @@ impl Control {
         let filled_before = earlier.iter().filter(is_filled).count();
         let open = Open::of(earlier);
         let tape = match &args.record {
-            Some(path) => Some(Recording::begin(
-                path,
-                prepared.armoury.broker,
-                &prepared.header,
-                &prepared.history,
-            )?),
+            Some(path) => Some(record(path, &prepared, console)?),
             None => None,
         };
         let progress = progress(args, prepared.hours);
@@ -475,6 +471,21 @@ impl Control {
             )),
         }
     }
+}
+
+/// Begins the recording, and says where when that is not the file that was named.
+fn record(
+    path: &Path,
+    prepared: &Prepared,
+    console: &mut Console<'_>,
+) -> Result<Recording, Failure> {
+    let broker = prepared.armoury.broker;
+    let (tape, at) = Recording::begin(path, broker, &prepared.header, &prepared.history)?;
+    if at != path {
+        let text = format!("{} is kept, recording to {}", path.display(), at.display());
+        console.line("recovery", &text, &json!({ "text": text }));
+    }
+    Ok(tape)
 }
 
 /// Waits.
