@@ -12,7 +12,7 @@ use super::error::ConfigError;
 use super::market::MarketRules;
 use super::secrets;
 use super::section::{Found, Section, Source, one_of};
-use super::strategy::{self, StrategyConfig};
+use super::strategy::{self, InstrumentRef, StrategyConfig};
 use crate::indicators::ShortBar;
 use crate::model::price::PER_RUPEE;
 use crate::model::{Lots, Money, Secret};
@@ -20,6 +20,7 @@ use crate::rules::{BudgetLimits, FailoverPolicy, Limits, RunawayLimits};
 use crate::venue::session::{Credentials, LoginField};
 use crate::venue::{Broker, Facts, Mode, Product};
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Fewest bars of history a strategy may trade on (indicators.md, section 5).
@@ -405,7 +406,7 @@ impl Config {
             (venue.broker, venue.simulated)
         });
         let limits = limits(root.section("limits"), kind, &market);
-        let warmup = warmup(root.section("warmup"), folder);
+        let (warmup, prices) = warmup(root.section("warmup"), folder);
         let bars = bars(root.section("bars"));
         let sections = root.sections("strategy");
         if sections.is_empty() {
@@ -420,6 +421,9 @@ impl Config {
             warmup_bars: warmup.bars,
         };
         let strategies = strategy::read(sections, &around);
+        if let Some(span) = prices {
+            one_instrument(&root, &span, &strategies);
+        }
         root.finish();
         Some(Self {
             file: file.to_owned(),
@@ -897,10 +901,34 @@ fn allowed(section: &Section<'_>, market: &MarketRules) -> Vec<String> {
     allowed
 }
 
-fn warmup(section: Section<'_>, folder: &Path) -> WarmupConfig {
+/// Refuses one file of history for several instruments: the prices of one would be folded into all.
+fn one_instrument(root: &Section<'_>, span: &Range<usize>, strategies: &[StrategyConfig]) {
+    let mut watched: Vec<&InstrumentRef> = Vec::new();
+    for instrument in strategies.iter().flat_map(|strategy| &strategy.instruments) {
+        if !watched.contains(&instrument) {
+            watched.push(instrument);
+        }
+    }
+    if watched.len() > 1 {
+        let names: Vec<String> = watched.iter().map(ToString::to_string).collect();
+        root.source().fault(
+            span,
+            format!(
+                "[warmup] file holds the prices of one instrument, and {} are watched ({}); leave the key out, and \
+                 source = \"file\" reads historical/NAME.csv of the data folder, a file an instrument",
+                watched.len(),
+                names.join(", ")
+            ),
+        );
+    }
+}
+
+/// Where history comes from, and where its file is named.
+fn warmup(section: Section<'_>, folder: &Path) -> (WarmupConfig, Option<Range<usize>>) {
     let bars = whole(section.integer("bars", WARMUP_MIN..=20_000, 2_000));
     let from_file = section.choice("source", &[("venue", false), ("file", true)], false);
     let file = section.text("file");
+    let named = file.as_ref().map(|found| found.span.clone());
     let source = match (from_file, file) {
         (true, Some(found)) => WarmupSource::File(folder.join(found.value)),
         (true, None) => WarmupSource::Folder,
@@ -915,7 +943,7 @@ fn warmup(section: Section<'_>, folder: &Path) -> WarmupConfig {
         (false, None) => WarmupSource::Venue,
     };
     section.finish();
-    WarmupConfig { bars, source }
+    (WarmupConfig { bars, source }, named)
 }
 
 fn bars(section: Section<'_>) -> BarsConfig {

@@ -830,3 +830,29 @@ fn a_recorded_configuration_needs_neither_its_logins_nor_the_files_it_names() {
     let errors = Config::recorded(Path::new("else/day.tape"), "[venue]\n", Some(&rules));
     assert!(errors.is_err(), "what is wrong is still told");
 }
+
+#[test]
+fn one_file_of_history_is_for_one_instrument() {
+    let from_file = |file: &str| {
+        let source = format!("source = \"file\"{file}");
+        RUN.replacen("source = \"venue\"", &source, 1)
+    };
+    let both = |text: String| {
+        text.replacen(
+            "instruments = [\"BANKNIFTY-FUT\"]",
+            "instruments = [\"BANKNIFTY-FUT\", \"NIFTY BANK\"]",
+            1,
+        )
+    };
+    let named = from_file("\nfile = \"prices.csv\"");
+    assert!(named.contains("prices.csv"), "the shipped file has the key");
+    assert!(parsed(&named).is_ok(), "one instrument");
+    assert!(parsed(&both(from_file(""))).is_ok(), "a file an instrument");
+    let errors = refused(&both(named), "two instruments").to_string();
+    assert!(
+        errors.contains("one instrument, and 2 are watched (BANKNIFTY-FUT, NIFTY BANK)"),
+        "{errors}"
+    );
+    let line = 1 + errors.matches('\n').count();
+    assert_eq!(line, 1, "one fault: {errors}");
+}
