@@ -42,9 +42,21 @@ fn tezi(world: &World, arguments: &[&str]) -> (i32, String, String) {
 /// Fast, but not so fast that a loaded machine loses parts of a recording: it says so then, and differs.
 const STRETCH: [&str; 2] = ["--speed", "2000"];
 
+/// The shipped rules but for the close of the day.
+fn own_rules() -> String {
+    const CLOSE: &str = "close = \"15:40\"\nsource";
+    let rules = include_str!("../config/market.toml");
+    assert!(rules.contains(CLOSE));
+    rules.replace(CLOSE, "close = \"15:30\"\nsource")
+}
+
 /// The first stretch of the demo's day, recorded.
 fn recorded(topology: &str) -> (World, Ended) {
-    let world = World::new(unchanged);
+    let world = World::new(|config| {
+        let engine = "[engine]\nmarket = \"own.toml\"";
+        config.replacen("[engine]", engine, 1)
+    });
+    std::fs::write(world.path("own.toml"), own_rules()).expect("written");
     let venue = Venue::start(&world, "venue", &STRETCH);
     let tape = world.path("day.tape");
     let arguments = [
@@ -107,7 +119,17 @@ fn a_recorded_run_on_three_threads_replays_to_the_same_digests() {
 }
 
 /// Copies a recording record by record, some of them changed.
-fn copied(world: &World, name: &str, mut change: impl FnMut(TapeRecord) -> TapeRecord) {
+fn copied(world: &World, name: &str, change: impl FnMut(TapeRecord) -> TapeRecord) {
+    let (tape, digests) = begun(world, name, change);
+    tape.finish(&digests).expect("written");
+}
+
+/// The copy as a killed run leaves it, without an end, and the digests of that end.
+fn begun(
+    world: &World,
+    name: &str,
+    mut change: impl FnMut(TapeRecord) -> TapeRecord,
+) -> (TapeWriter, String) {
     let mut from = TapeReader::open(&world.path("day.tape")).expect("a recording");
     let Some(TapeRecord::Header(header)) = from.next() else {
         panic!("a header comes first");
@@ -124,7 +146,8 @@ fn copied(world: &World, name: &str, mut change: impl FnMut(TapeRecord) -> TapeR
             TapeRecord::Header(_) | TapeRecord::Frame { .. } => {}
         }
     }
-    to.finish(&digests).expect("written");
+    to.flush().expect("written");
+    (to, digests)
 }
 
 #[test]
@@ -162,6 +185,35 @@ fn a_recording_replays_to_other_digests_when_one_price_or_one_outcome_is_changed
     });
     assert!(fills > 0);
     assert_eq!(replay("fill.tape"), (1, Some(false)));
+
+    // Neither the configuration nor the market rules of the run are asked for again.
+    for file in ["own.toml", "run.toml"] {
+        std::fs::remove_file(world.path(file)).expect("removed");
+    }
+    assert_eq!(replay("same.tape"), (0, Some(true)));
+
+    // A run that was killed leaves no digests: that alone proves nothing, and an order that differs is told.
+    drop(begun(&world, "killed.tape", |record| record));
+    assert_eq!(replay("killed.tape"), (0, None));
+    let (code, out, _) = tezi(&world, &["replay", "killed.tape", "--prove"]);
+    assert_eq!(code, 1, "{out}");
+    let (code, out, _) = tezi(&world, &["replay", "same.tape", "--prove"]);
+    assert_eq!(code, 0, "{out}");
+    drop(begun(&world, "strayed.tape", |record| match record {
+        TapeRecord::Outcome(Entry::Admitted(mut order)) if !order.reduces => {
+            order.limit = Price(order.limit.0 + 500);
+            TapeRecord::Outcome(Entry::Admitted(order))
+        }
+        other => other,
+    }));
+    assert_eq!(replay("strayed.tape"), (1, Some(false)));
+    let (code, out, errors) = tezi(&world, &["replay", "strayed.tape"]);
+    assert_eq!(code, 1, "{out}");
+    let verdict = "DIFFERENT from the recorded run: order ";
+    assert!(
+        out.contains(verdict) && errors.contains(verdict),
+        "{out}{errors}"
+    );
 }
 
 #[test]

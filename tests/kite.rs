@@ -19,7 +19,7 @@ use tezi::model::{
 use tezi::venue::kite::feed::{self, next_packet};
 use tezi::venue::kite::packet::{LENGTHS, Layout, Level, Packet};
 use tezi::venue::kite::{books, market, master, session};
-use tezi::venue::master::ten_lots;
+use tezi::venue::master::stand_in;
 use tezi::venue::{
     ApiFault, Broker, Cursor, FRAME_MAX, Frame, Interval, JsonScratch, Mode, Reply, TextMessage,
 };
@@ -536,7 +536,7 @@ fn the_instrument_dump_is_read_without_a_bad_row() {
     let Some(csv) = fixture("instruments_nse.csv") else {
         return;
     };
-    let dump = master::parse_instruments(&csv, |_| true, ten_lots).expect("a dump");
+    let dump = master::parse_instruments(&csv, |_| true, stand_in).expect("a dump");
     assert_eq!(
         (dump.rows, dump.instruments.len(), dump.bad, dump.foreign),
         (99, 99, 0, 0)

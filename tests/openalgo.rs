@@ -9,7 +9,7 @@ use tezi::model::{
     Token,
 };
 use tezi::venue::books::fill_from_trades;
-use tezi::venue::master::ten_lots;
+use tezi::venue::master::stand_in;
 use tezi::venue::openalgo::{batch, books, feed, market, master, number, orders, session, symbol};
 use tezi::venue::stamp::parse_time;
 use tezi::venue::{Auth, Broker, Interval, JsonScratch, Mode, TextMessage};
@@ -234,7 +234,7 @@ fn read_everywhere(status: u16, bytes: &[u8]) {
     batch::parse_legs(status, &mut body(), &mut json).ok();
     batch::parse_smart(status, &mut body(), &mut json).ok();
     session::parse_profile(status, &mut body(), &mut json).ok();
-    master::parse_instruments(bytes, Exchange::Nfo, &|_| true, &ten_lots).ok();
+    master::parse_instruments(bytes, Exchange::Nfo, &|_| true, &stand_in).ok();
 }
 
 /// A value of any shape, with the members this wire has.
@@ -273,7 +273,7 @@ proptest! {
     fn no_list_of_instruments_panics(rows in "([A-Z0-9,.\\-\"]{0,60}\n){0,12}") {
         let list = format!("symbol,name,exchange,expiry,strike,lotsize,tick_size,freeze_qty\n{rows}");
         for exchange in [Exchange::Nfo, Exchange::Nse, Exchange::Cds] {
-            master::parse_instruments(list.as_bytes(), exchange, &|_| true, &ten_lots).ok();
+            master::parse_instruments(list.as_bytes(), exchange, &|_| true, &stand_in).ok();
         }
     }
 }

@@ -13,7 +13,7 @@ use super::Failure;
 use crate::indicators::suite::conditions;
 use crate::indicators::{BarFault, Ohlc, Params, Prices, Scale, Suite, Thresholds};
 use crate::model::{Bar, Price, Values, price};
-use crate::store::prices::{Layout, PriceFile, parse_prices, read_prices};
+use crate::store::prices::{Layout, PriceFile, parse_prices, read_exact};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -222,7 +222,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let file = if args.file == "-" {
         parse_prices(io::stdin().lock(), "standard input")
     } else {
-        read_prices(Path::new(&args.file))
+        read_exact(Path::new(&args.file))
     };
     let file = file.map_err(|error| Failure::Input(error.to_string()))?;
     if file.layout == Layout::Points {

@@ -16,11 +16,14 @@ Examples:
   tezi run --config config/demo.toml --venue-ready venue.json --record day.tape
   tezi replay day.tape             the same decisions again, and whether they are the same
   tezi replay day.tape --events    every bar and intent as well
+  tezi replay day.tape --prove     exit code 1 unless it is proved that they are the same
 
-A recording carries its configuration, its instruments, its history, and every input of the deciding stage
-in the order it was taken. The replay feeds them to the same stage under a virtual clock: the digests of
-intents and journal must equal those of the recorded run, whatever its topology was.
-Exit code 1 when they differ.";
+A recording carries its configuration, its market rules, its instruments, its history, and every input of the
+deciding stage in the order it was taken: no other file is read, no login is needed. The replay feeds them to
+the same stage under a virtual clock: the digests of intents and journal must equal those of the recorded run,
+whatever its topology was.
+Exit code 1 when they differ, also in a recording whose run was killed and left no digests. With --prove exit
+code 1 as well when nothing differs and nothing is proved: no digests, or a torn recording.";
 
 /// Replays a recording through the same code, deterministically.
 #[derive(Debug, clap::Args)]
@@ -32,6 +35,9 @@ pub struct Args {
     /// Print every bar and intent.
     #[arg(long)]
     events: bool,
+    /// Fail unless the recording is whole and its digests are the replay's.
+    #[arg(long)]
+    prove: bool,
     /// JSON on stdout.
     #[arg(long)]
     json: bool,
@@ -51,7 +57,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     let unfit = |why: String| Failure::Input(format!("{name}: {why}"));
     let header = parse_tape_header(&text).map_err(unfit)?;
-    let config = Config::parse(&args.file, &header.config).map_err(|e| unfit(e.to_string()))?;
+    let config = Config::recorded(&args.file, &header.config, header.market.as_ref())
+        .map_err(|e| unfit(e.to_string()))?;
     let assembly = arm::assemble(&config, &header.instruments, header.day)
         .map_err(|fault| unfit(fault.to_string()))?;
     let names = Names::of(&header.instruments, &assembly);
@@ -87,7 +94,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
                 .as_deref()
                 .map_or_else(String::new, |d| format!(": {d}"))
         ),
-        None => "the recorded run left no digests (it did not end in order)".to_owned(),
+        None => "no order differs, and the recorded run left no digests (it did not end in order)"
+            .to_owned(),
     };
     let mut lines = vec![
         format!(
@@ -119,8 +127,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     console.line("replay", &lines.join("\n"), &value);
     out.flush()?;
-    match agrees {
-        Some(false) => Err(Failure::Failed(format!("{name}: {verdict}"))),
-        _ => Ok(()),
+    let is_proved = agrees == Some(true) && found.torn.is_none();
+    if agrees == Some(false) || (args.prove && !is_proved) {
+        return Err(Failure::Failed(format!("{name}: {verdict}")));
     }
+    Ok(())
 }

@@ -29,6 +29,9 @@ pub struct MarketRules {
     /// Where they came from, for the sentence that says what to extend.
     #[serde(skip)]
     file: String,
+    /// The text they were read from: a recording takes it along.
+    #[serde(skip)]
+    text: String,
     session: Vec<SessionRow>,
     #[serde(default)]
     phase: Vec<PhaseRow>,
@@ -95,6 +98,7 @@ impl MarketRules {
         let mut rules: Self =
             toml::from_str(text).map_err(|error| ConfigError::toml(file, text, &error))?;
         file.clone_into(&mut rules.file);
+        text.clone_into(&mut rules.text);
         rules
             .check()
             .map_err(|message| ConfigError::whole(file, message))?;
@@ -131,6 +135,11 @@ impl MarketRules {
             }
         }
         Ok(())
+    }
+
+    /// The text the rules were read from.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The nearest option contract of an underlying on a trading day; `None` for an unknown underlying.

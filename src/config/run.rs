@@ -13,7 +13,7 @@ use super::market::MarketRules;
 use super::redis::{RedisConfig, redis};
 use super::secrets;
 use super::section::{Found, Section, Source, one_of};
-use super::strategy::{self, StrategyConfig};
+use super::strategy::{self, InstrumentRef, StrategyConfig};
 use crate::indicators::ShortBar;
 use crate::model::price::PER_RUPEE;
 use crate::model::{Lots, Money, Secret};
@@ -21,6 +21,7 @@ use crate::rules::{BudgetLimits, FailoverPolicy, Limits, RunawayLimits};
 use crate::venue::session::{Credentials, LoginField};
 use crate::venue::{Broker, Facts, Mode, Product};
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Fewest bars of history a strategy may trade on (indicators.md, section 5).
@@ -31,6 +32,8 @@ pub const WARMUP_MIN: i64 = 1_000;
 pub struct Config {
     /// The file it came from.
     pub file: PathBuf,
+    /// The text it was made of. A token of a simulated venue may stand in it, so it is not printed.
+    pub text: Secret,
     /// Threads and directories.
     pub engine: EngineConfig,
     /// The broker.
@@ -343,13 +346,36 @@ impl Config {
     ///
     /// As [`Config::load`].
     pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigErrors> {
-        let name = file.display().to_string();
+        Self::parse_from(text, &Place::of(file))
+    }
+
+    /// Reads the text of a recording, with the market rules that were in force. Nothing beside the recording is read:
+    /// logins are left empty, and charges are the embedded ones. One from before the rules were recorded names them
+    /// by a path or takes the embedded ones, as [`Config::parse`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn recorded(
+        file: &Path,
+        text: &str,
+        market: Option<&MarketRules>,
+    ) -> Result<Self, ConfigErrors> {
+        let place = Place {
+            is_recorded: true,
+            market,
+            ..Place::of(file)
+        };
+        Self::parse_from(text, &place)
+    }
+
+    fn parse_from(text: &str, place: &Place<'_>) -> Result<Self, ConfigErrors> {
+        let name = place.file.display().to_string();
         let source = Source::new(&name, text);
         let table = toml::de::DeTable::parse(text)
             .map_err(|error| ConfigErrors(vec![ConfigError::toml(&name, text, &error)]))?;
         let root = Section::root(&source, table.get_ref());
-        let folder = file.parent().unwrap_or(Path::new(""));
-        let config = Self::read(root, file, folder);
+        let config = Self::read(root, text, place);
         let faults = source.faults();
         match config {
             Some(config) if faults.is_empty() => Ok(config),
@@ -358,32 +384,33 @@ impl Config {
     }
 
     /// `None` only after a fault was noted.
-    fn read(root: Section<'_>, file: &Path, folder: &Path) -> Option<Self> {
+    fn read(root: Section<'_>, text: &str, place: &Place<'_>) -> Option<Self> {
+        let (file, folder) = (place.file, place.folder);
         let engine_section = root.section("engine");
         let market = tables(
             &engine_section,
             "market",
-            folder,
+            (folder, place.market.cloned()),
             MarketRules::embedded,
             MarketRules::parse,
         );
         let charges = tables(
             &engine_section,
             "charges",
-            folder,
+            (folder, place.is_recorded.then(Charges::embedded)),
             Charges::embedded,
             Charges::parse,
         );
         let engine = engine(engine_section, folder);
-        let venue = venue(root.section("venue"), folder);
-        let backup = backup(root.section("backup"), folder, venue.as_ref());
+        let venue = venue(root.section("venue"), place);
+        let backup = backup(root.section("backup"), place, venue.as_ref());
         let feed = feed(root.section("feed"));
         let redis = redis(root.section("redis"), folder);
         let kind = venue.as_ref().map_or((Broker::Kite, false), |venue| {
             (venue.broker, venue.simulated)
         });
         let limits = limits(root.section("limits"), kind, &market);
-        let warmup = warmup(root.section("warmup"), folder);
+        let (warmup, prices) = warmup(root.section("warmup"), folder);
         let bars = bars(root.section("bars"));
         let sections = root.sections("strategy");
         if sections.is_empty() {
@@ -398,9 +425,13 @@ impl Config {
             warmup_bars: warmup.bars,
         };
         let strategies = strategy::read(sections, &around);
+        if let Some(span) = prices {
+            one_instrument(&root, &span, &strategies);
+        }
         root.finish();
         Some(Self {
             file: file.to_owned(),
+            text: Secret::new(text.to_owned()),
             engine,
             venue: venue?,
             backup,
@@ -416,15 +447,42 @@ impl Config {
     }
 }
 
-/// A table of dated data: the embedded one, or a file that replaces it.
+/// Where a text stands, and what is known of what it names.
+#[derive(Clone, Copy, Debug)]
+struct Place<'a> {
+    file: &'a Path,
+    /// Relative paths are relative to this.
+    folder: &'a Path,
+    /// True for the text of a recording: files of logins and charges are not read.
+    is_recorded: bool,
+    /// The market rules that were in force, whatever the text names.
+    market: Option<&'a MarketRules>,
+}
+
+impl<'a> Place<'a> {
+    fn of(file: &'a Path) -> Self {
+        Self {
+            file,
+            folder: file.parent().unwrap_or(Path::new("")),
+            is_recorded: false,
+            market: None,
+        }
+    }
+}
+
+/// A table of dated data: the one that is known, the embedded one, or a file that replaces it.
 fn tables<T>(
     section: &Section<'_>,
     key: &'static str,
-    folder: &Path,
+    (folder, known): (&Path, Option<T>),
     embedded: impl Fn() -> T,
     parse: impl Fn(&str, &str) -> Result<T, ConfigError>,
 ) -> T {
-    let Some(found) = section.text(key) else {
+    let found = section.text(key);
+    if let Some(known) = known {
+        return known;
+    }
+    let Some(found) = found else {
         return embedded();
     };
     let path = folder.join(&found.value);
@@ -475,7 +533,7 @@ fn engine(section: Section<'_>, folder: &Path) -> EngineConfig {
     engine
 }
 
-fn venue(section: Section<'_>, folder: &Path) -> Option<VenueConfig> {
+fn venue(section: Section<'_>, place: &Place<'_>) -> Option<VenueConfig> {
     if !section.is_present() {
         section.source().fault(
             &(0..0),
@@ -483,7 +541,7 @@ fn venue(section: Section<'_>, folder: &Path) -> Option<VenueConfig> {
         );
         return None;
     }
-    let mut venue = broker_of(&section, folder)?;
+    let mut venue = broker_of(&section, place)?;
     let products = [("NRML", Product::Nrml), ("MIS", Product::Mis)];
     if !venue.simulated && venue.account.is_none() {
         section.missing(
@@ -498,11 +556,15 @@ fn venue(section: Section<'_>, folder: &Path) -> Option<VenueConfig> {
 }
 
 /// A second broker; it is of the same kind of market as the first, and takes no orders.
-fn backup(section: Section<'_>, folder: &Path, first: Option<&VenueConfig>) -> Option<VenueConfig> {
+fn backup(
+    section: Section<'_>,
+    place: &Place<'_>,
+    first: Option<&VenueConfig>,
+) -> Option<VenueConfig> {
     if !section.is_present() {
         return None;
     }
-    let venue = broker_of(&section, folder)?;
+    let venue = broker_of(&section, place)?;
     if let Some(first) = first {
         if first.simulated != venue.simulated {
             section.source().fault(
@@ -520,7 +582,7 @@ fn backup(section: Section<'_>, folder: &Path, first: Option<&VenueConfig>) -> O
 }
 
 /// What every broker needs: its wire, where it is and how to log in.
-fn broker_of(section: &Section<'_>, folder: &Path) -> Option<VenueConfig> {
+fn broker_of(section: &Section<'_>, place: &Place<'_>) -> Option<VenueConfig> {
     let simulated = section.truth("simulated", true);
     let kinds = Broker::ALL.map(|broker| (broker.name(), broker));
     let broker = section.choice("kind", &kinds, Broker::Kite);
@@ -536,8 +598,8 @@ fn broker_of(section: &Section<'_>, folder: &Path) -> Option<VenueConfig> {
         updates,
         ca_file: section
             .text("ca_file")
-            .map(|found| folder.join(found.value)),
-        login: login(section, facts, simulated, folder)?,
+            .map(|found| place.folder.join(found.value)),
+        login: login(section, facts, simulated, place)?,
         account: section.text("account").map(|found| found.value),
         product: Product::Nrml,
         connections: 0,
@@ -645,11 +707,11 @@ fn login(
     section: &Section<'_>,
     facts: &Facts,
     simulated: bool,
-    folder: &Path,
+    place: &Place<'_>,
 ) -> Option<Credentials> {
     let mut credentials = Credentials::new(api_key(section, facts, simulated));
     for field in facts.logins.iter().copied().flatten() {
-        if let Some(value) = login_value(section, field, simulated, folder) {
+        if let Some(value) = login_value(section, field, simulated, place) {
             credentials.give(field.key, value);
         }
     }
@@ -677,12 +739,13 @@ fn login(
     None
 }
 
-/// The value of a field: out of its file, or, where it has none or no money moves, as it stands.
+/// The value of a field: out of its file, or, where it has none or no money moves, as it stands. A recording is played
+/// without any.
 fn login_value(
     section: &Section<'_>,
     field: &LoginField,
     simulated: bool,
-    folder: &Path,
+    place: &Place<'_>,
 ) -> Option<Secret> {
     let file = field.file_key.and_then(|key| section.text(key));
     let inline = section.text(field.key);
@@ -698,7 +761,10 @@ fn login_value(
         section.source().fault(&found.span, message);
     }
     let read = |found: Found<String>| {
-        secrets::read(&folder.join(&found.value)).unwrap_or_else(|message| {
+        if place.is_recorded {
+            return Secret::new(String::new());
+        }
+        secrets::read(&place.folder.join(&found.value)).unwrap_or_else(|message| {
             section.source().fault(&found.span, message);
             Secret::new(String::new())
         })
@@ -841,10 +907,34 @@ fn allowed(section: &Section<'_>, market: &MarketRules) -> Vec<String> {
     allowed
 }
 
-fn warmup(section: Section<'_>, folder: &Path) -> WarmupConfig {
+/// Refuses one file of history for several instruments: the prices of one would be folded into all.
+fn one_instrument(root: &Section<'_>, span: &Range<usize>, strategies: &[StrategyConfig]) {
+    let mut watched: Vec<&InstrumentRef> = Vec::new();
+    for instrument in strategies.iter().flat_map(|strategy| &strategy.instruments) {
+        if !watched.contains(&instrument) {
+            watched.push(instrument);
+        }
+    }
+    if watched.len() > 1 {
+        let names: Vec<String> = watched.iter().map(ToString::to_string).collect();
+        root.source().fault(
+            span,
+            format!(
+                "[warmup] file holds the prices of one instrument, and {} are watched ({}); leave the key out, and \
+                 source = \"file\" reads historical/NAME.csv of the data folder, a file an instrument",
+                watched.len(),
+                names.join(", ")
+            ),
+        );
+    }
+}
+
+/// Where history comes from, and where its file is named.
+fn warmup(section: Section<'_>, folder: &Path) -> (WarmupConfig, Option<Range<usize>>) {
     let bars = whole(section.integer("bars", WARMUP_MIN..=20_000, 2_000));
     let from_file = section.choice("source", &[("venue", false), ("file", true)], false);
     let file = section.text("file");
+    let named = file.as_ref().map(|found| found.span.clone());
     let source = match (from_file, file) {
         (true, Some(found)) => WarmupSource::File(folder.join(found.value)),
         (true, None) => WarmupSource::Folder,
@@ -859,7 +949,7 @@ fn warmup(section: Section<'_>, folder: &Path) -> WarmupConfig {
         (false, None) => WarmupSource::Venue,
     };
     section.finish();
-    WarmupConfig { bars, source }
+    (WarmupConfig { bars, source }, named)
 }
 
 fn bars(section: Section<'_>) -> BarsConfig {

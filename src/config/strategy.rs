@@ -5,7 +5,7 @@ use super::run::LimitsConfig;
 use super::section::{Found, Section, Source, one_of};
 use crate::indicators::{BankPlan, Timeframe};
 use crate::model::time::MINUTE;
-use crate::model::{Lots, Qty, Side};
+use crate::model::{Day, Lots, Qty, Side};
 use crate::rules::conditions::{ConditionError, LevelPlan};
 use crate::rules::strategy::{Evaluate, Part, Strategy, StrategyFault, StrategyText};
 use crate::rules::{Ladder, LegsPolicy, Policy};
@@ -88,7 +88,12 @@ pub enum InstrumentRef {
         underlying: String,
     },
     /// An exact trading symbol of the day's instrument master.
-    Symbol(String),
+    Symbol {
+        /// The symbol.
+        symbol: String,
+        /// Which of those that carry it, where there are several: Dhan's symbols have no day.
+        expiry: Option<Day>,
+    },
 }
 
 /// What a strategy trades.
@@ -148,7 +153,7 @@ impl InstrumentRef {
     pub fn underlying(&self) -> Option<&str> {
         match self {
             Self::NearestFuture(underlying) | Self::Index { underlying, .. } => Some(underlying),
-            Self::Symbol(_) => None,
+            Self::Symbol { .. } => None,
         }
     }
 }
@@ -158,7 +163,14 @@ impl fmt::Display for InstrumentRef {
         match self {
             Self::NearestFuture(underlying) => write!(f, "{underlying}-FUT"),
             Self::Index { name, .. } => f.write_str(name),
-            Self::Symbol(symbol) => f.write_str(symbol),
+            Self::Symbol {
+                symbol,
+                expiry: None,
+            } => f.write_str(symbol),
+            Self::Symbol {
+                symbol,
+                expiry: Some(expiry),
+            } => write!(f, "{symbol}@{expiry}"),
         }
     }
 }
@@ -354,10 +366,13 @@ fn instrument(name: &str, market: &MarketRules) -> Result<InstrumentRef, String>
         if known.contains(&underlying) {
             return Ok(InstrumentRef::NearestFuture(underlying.to_owned()));
         }
-        return Err(format!(
-            "no market rules for {underlying:?}; {}",
-            one_of(underlying, &known)
-        ));
+        // A name with its month, such as NIFTY-Nov2026-FUT, is an exact symbol.
+        if !underlying.contains('-') {
+            return Err(format!(
+                "no market rules for {underlying:?}; {}",
+                one_of(underlying, &known)
+            ));
+        }
     }
     if let Some(underlying) = market.underlying_of_index(name) {
         let underlying = underlying.to_owned();
@@ -366,16 +381,34 @@ fn instrument(name: &str, market: &MarketRules) -> Result<InstrumentRef, String>
             underlying,
         });
     }
-    let is_symbol =
-        |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '-' | '&' | '_');
-    if !name.is_empty() && name.len() <= 64 && name.chars().all(is_symbol) {
-        return Ok(InstrumentRef::Symbol(name.to_owned()));
+    if let Some(symbol) = symbol(name) {
+        return Ok(symbol);
     }
     let indices: Vec<&str> = market.indices().collect();
     Err(format!(
-        "a nearest future such as BANKNIFTY-FUT, an index or an exact trading symbol is expected; {}",
+        "a nearest future such as BANKNIFTY-FUT, an index or an exact trading symbol is expected (with @YYYY-MM-DD \
+         behind it where several expiries share it); {}",
         one_of(name, &indices)
     ))
+}
+
+/// `SYMBOL`, or `SYMBOL@YYYY-MM-DD`.
+fn symbol(name: &str) -> Option<InstrumentRef> {
+    let (symbol, expiry) = match name.split_once('@') {
+        Some((symbol, day)) => (symbol, Some(Day::parse(day)?)),
+        None => (name, None),
+    };
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '&' | '_');
+    // Small letters stand in a month, behind the name: NIFTY-Nov2026-24000-CE.
+    let front = symbol.split('-').next().unwrap_or(symbol);
+    let is_one = !symbol.is_empty()
+        && symbol.len() <= 64
+        && symbol.chars().all(fits)
+        && !front.contains(|c: char| c.is_ascii_lowercase());
+    is_one.then(|| InstrumentRef::Symbol {
+        symbol: symbol.to_owned(),
+        expiry,
+    })
 }
 
 fn timeframe(section: &Section<'_>) -> Option<Timeframe> {

@@ -17,9 +17,11 @@
 //! - A copy is used at the venue it came from and nowhere else (host and port). A simulated venue is asked at every
 //!   start, because the next one has other contracts.
 //! - No part of a master is ever used: it is whole and sound, or an older one takes its place.
-//! - A copy made before the broker writes the day's master (08:00) is made again after that.
+//! - A copy made before the broker writes the day's master (08:30) is made again by the next start after that, and a
+//!   start before it says so.
+//! - The measure of a new master is the newest copy of an earlier day, also where one of the same day exists.
 
-use crate::model::time::{MINUTE, SECOND};
+use crate::model::time::{MINUTE, SECOND, clock_text};
 use crate::model::{Day, Exchange, WallNanos};
 use crate::store::master::{CopyFault, MasterCopy, QTY_MAX_UNKNOWN, Taken};
 use crate::venue::master::Master;
@@ -33,7 +35,7 @@ pub const AGE_DAYS_MAX: i32 = 7;
 /// Copies kept of an exchange.
 const KEPT: usize = 5;
 /// Time of day brokers have the day's master by: Kite advises 08:30, Dhan and Kotak write in the night.
-const READY: i64 = 8 * 60 * MINUTE;
+const READY: i64 = (8 * 60 + 30) * MINUTE;
 
 /// Why there is no master.
 #[derive(Debug, thiserror::Error)]
@@ -172,20 +174,35 @@ impl Masters {
             && let Some(copy) = sound(path)
             && is_of_the_day(&copy.taken, taken)
         {
+            news.extend(self.too_early(&copy.taken));
             return Ok(loaded(copy, Origin::Cached, news));
         }
         let is_usable = |of: Day| of <= day && day.0.saturating_sub(of.0) <= AGE_DAYS_MAX;
-        let older = copies.iter().rev().filter(|(of, _)| is_usable(*of));
-        let kept = older
+        let mut older = copies
+            .iter()
+            .rev()
+            .filter(|(of, _)| is_usable(*of))
             .filter_map(|(_, path)| sound(path))
-            .find(|copy| copy.taken.origin == taken.origin);
+            .filter(|copy| copy.taken.origin == taken.origin);
+        let kept = older.next();
+        // A copy of the same day is no measure: it may be the one that is replaced.
+        let is_before = |copy: &MasterCopy| copy.taken.day < day;
+        let earlier = match &kept {
+            Some(copy) if !is_before(copy) => older.find(is_before),
+            _ => None,
+        };
+        drop(older);
+        let before = earlier
+            .as_ref()
+            .or(kept.as_ref().filter(|copy| is_before(copy)));
         let why = match fetch() {
             Err(fault) if fault.is_session_dead() => return Err(MastersFault::Desk(fault)),
             Err(fault) => fault.to_string(),
-            Ok(master) => match judge(&master, taken.clone(), kept.as_ref()) {
+            Ok(master) => match judge(&master, taken.clone(), before) {
                 Ok(copy) => {
                     news.extend(bad_rows(&master, exchange));
                     news.extend(keep(&copy, &folder));
+                    news.extend(self.too_early(&copy.taken));
                     return Ok(loaded(copy, Origin::Fetched, news));
                 }
                 Err(why) => why,
@@ -206,6 +223,20 @@ impl Masters {
         ));
         Ok(loaded(copy, Origin::Kept, news))
     }
+
+    /// What a person should know of a master that may still be the day before's.
+    fn too_early(&self, taken: &Taken) -> Option<String> {
+        let is_early = self.is_daily && taken.at < taken.day.at(READY);
+        is_early.then(|| {
+            format!(
+                "WARNING instruments of {} were taken at {}, before {} when brokers have the day's: contracts listed \
+                 today may be missing; a start after that takes them again",
+                taken.exchange,
+                clock_text(taken.at),
+                clock_text(taken.day.at(READY))
+            )
+        })
+    }
 }
 
 const fn loaded(copy: MasterCopy, origin: Origin, news: Vec<String>) -> Loaded {
@@ -218,7 +249,7 @@ fn is_of_the_day(copy: &Taken, wanted: &Taken) -> bool {
     copy.origin == wanted.origin && (copy.at >= ready || wanted.at < ready)
 }
 
-/// Takes a master, or says why not.
+/// Takes a master, or says why not; `before` is the newest copy of an earlier day.
 fn judge(master: &Master, taken: Taken, before: Option<&MasterCopy>) -> Result<MasterCopy, String> {
     let rows = master.instruments.len();
     if rows == 0 {
@@ -238,11 +269,7 @@ fn judge(master: &Master, taken: Taken, before: Option<&MasterCopy>) -> Result<M
             "{repeats} of {rows} rows of the master are repeated"
         ));
     }
-    // A copy of the same day is no measure: it may be the one that is replaced.
-    let before = before
-        .filter(|copy| copy.taken.day < taken.day)
-        .map(|copy| (copy.len(), copy.taken.day));
-    if let Some((count, of)) = before
+    if let Some((count, of)) = before.map(|copy| (copy.len(), copy.taken.day))
         && rows.saturating_mul(10) < count.saturating_mul(9)
     {
         return Err(format!(

@@ -176,11 +176,6 @@ impl InstrumentTable {
     pub fn by_token(&self, token: Token) -> Option<&Instrument> {
         self.rows.iter().find(|row| row.token == token)
     }
-
-    /// The row with this trading symbol.
-    pub fn by_symbol(&self, symbol: &str) -> Option<&Instrument> {
-        self.rows.iter().find(|row| row.symbol == symbol)
-    }
 }
 
 impl<'a> IntoIterator for &'a InstrumentTable {

@@ -11,8 +11,8 @@
 use super::backup::Backup;
 use super::history::first_day;
 use crate::config::{
-    Config, InstrumentRef, LegsConfig, NearCutoff, OutlierConfig, StrategyConfig, UnknownDay,
-    VenueConfig, WARMUP_MIN,
+    Config, InstrumentRef, LegsConfig, MarketRules, NearCutoff, OutlierConfig, StrategyConfig,
+    UnknownDay, VenueConfig, WARMUP_MIN,
 };
 use crate::control::desk::{Desk, DeskFault};
 use crate::control::masters::MastersFault;
@@ -178,8 +178,10 @@ pub struct Armoury {
 /// What a recording needs to build the same pipeline again.
 #[derive(Clone, Debug)]
 pub struct TapeHeader {
-    /// The configuration as it was read.
+    /// The text of the configuration as it was loaded.
     pub config: String,
+    /// The market rules in force; `None` in a recording from before they were recorded.
+    pub market: Option<MarketRules>,
     /// Instruments of the run.
     pub instruments: InstrumentTable,
     /// Day of the run.
@@ -270,7 +272,7 @@ pub fn assemble(
             })?;
             let number = u16::try_from(assembly.strategies.len()).unwrap_or(u16::MAX);
             assembly.names.push(if configured.instruments.len() > 1 {
-                format!("{}/{}", configured.name, watched.symbol)
+                format!("{}/{}", configured.name, name_of(reference, watched))
             } else {
                 configured.name.clone()
             });
@@ -327,18 +329,35 @@ pub fn assemble(
     Ok(assembly)
 }
 
-fn find<'a>(table: &'a InstrumentTable, reference: &InstrumentRef) -> Option<&'a Instrument> {
+/// What tells a watched instrument from the others of its strategy.
+fn name_of(reference: &InstrumentRef, watched: &Instrument) -> String {
     match reference {
+        InstrumentRef::Symbol {
+            expiry: Some(_), ..
+        } => reference.to_string(),
+        _ => watched.symbol.clone(),
+    }
+}
+
+pub(super) fn find<'a>(
+    table: &'a InstrumentTable,
+    reference: &InstrumentRef,
+) -> Option<&'a Instrument> {
+    match reference {
+        // A later one may be there because it is watched by its own name.
         InstrumentRef::NearestFuture(underlying) => table
             .iter()
-            .find(|row| row.underlying == *underlying && matches!(row.kind, Kind::Future)),
+            .filter(|row| row.underlying == *underlying && matches!(row.kind, Kind::Future))
+            .min_by_key(|row| row.expiry),
         InstrumentRef::Index { name, underlying } => {
             let is_it = |row: &&Instrument| {
                 row.symbol == *name || row.kind == Kind::Index && row.symbol == *underlying
             };
             table.iter().find(is_it)
         }
-        InstrumentRef::Symbol(symbol) => table.by_symbol(symbol),
+        InstrumentRef::Symbol { symbol, expiry } => table.iter().find(|row| {
+            row.symbol == *symbol && expiry.is_none_or(|expiry| row.expiry == Some(expiry))
+        }),
     }
 }
 
@@ -420,10 +439,16 @@ fn trade<'a>(
     }
 }
 
-/// The longest run of strikes at the contract's step that have both a CALL and a PUT.
-fn chain(table: &InstrumentTable, underlying: &str, step: Price) -> Option<Chain> {
+/// The longest run of strikes of the next expiry at the contract's step that have both a CALL and a PUT.
+pub(super) fn chain(table: &InstrumentTable, underlying: &str, step: Price) -> Option<Chain> {
     let mut strikes: BTreeMap<Price, [Option<InstrumentIx>; 2]> = BTreeMap::new();
-    for row in table.iter().filter(|row| row.underlying == underlying) {
+    let options = || {
+        let is_one = |row: &&Instrument| matches!(row.kind, Kind::Option { .. });
+        let all = table.iter().filter(|row| row.underlying == underlying);
+        all.filter(is_one)
+    };
+    let next = options().map(|row| row.expiry).min()?;
+    for row in options().filter(|row| row.expiry == next) {
         if let Kind::Option { right, strike } = row.kind {
             strikes.entry(strike).or_default()[usize::from(right == Right::Put)] = Some(row.ix);
         }

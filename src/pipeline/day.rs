@@ -1,8 +1,8 @@
-//! May this day be traded at all? Asked before anything is built.
+//! May this day be traded at all, and from when until when? Asked before anything is built.
 
 use super::arm::ArmFault;
 use crate::config::{MarketRules, UnknownDay};
-use crate::model::{Day, Exchange, InstrumentTable};
+use crate::model::{Day, Exchange, Instrument, InstrumentTable, Session, Window};
 use std::collections::BTreeSet;
 
 /// Checks that the market rules know the day for everything that can be ordered, and that some of it trades.
@@ -49,10 +49,23 @@ pub fn check(
         .collect())
 }
 
+/// From the first open to the last close of everything a run watches or may order; `None` when nothing trades.
+///
+/// Both kinds count: an index is quoted until 15:15 and its options trade until 15:40, and an exit that is not filled
+/// when the index ends is worked on until its own session ends.
+pub fn hours(rules: &MarketRules, instruments: &InstrumentTable, day: Day) -> Option<Window> {
+    let of = |row: &Instrument| rules.session_of(row.exchange, &row.underlying, day);
+    let sessions: Vec<Session> = instruments.iter().filter_map(of).collect();
+    Some(Window {
+        open: sessions.iter().map(Session::open).min()?,
+        close: sessions.iter().map(Session::close).max()?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Instrument, InstrumentIx, Kind, Price, Qty, Token};
+    use crate::model::{InstrumentIx, Kind, Price, Qty, Token};
 
     fn future(exchange: Exchange) -> InstrumentTable {
         InstrumentTable::new(vec![Instrument {
@@ -83,6 +96,29 @@ mod tests {
             doubts.iter().any(|note| note.contains("unconfirmed")),
             "{doubts:?}"
         );
+    }
+
+    #[test]
+    fn the_day_ends_with_the_last_contract_that_may_be_ordered() {
+        let rules = MarketRules::embedded();
+        let day = Day::parse("2026-11-23").expect("day");
+        let index = Instrument {
+            kind: Kind::Index,
+            exchange: Exchange::Nse,
+            ..future(Exchange::Nfo).iter().next().expect("a row").clone()
+        };
+        let ends = |rows: Vec<Instrument>| {
+            let hours = hours(&rules, &InstrumentTable::new(rows), day).expect("a session");
+            (hours.open.to_string(), hours.close.to_string())
+        };
+        let alone = ends(vec![index.clone()]);
+        assert!(alone.1.contains("15:15:00"), "{alone:?}");
+        let rows = future(Exchange::Nfo);
+        let both = ends(rows.iter().cloned().chain([index]).collect());
+        assert!(both.0.contains("09:15:00"), "{both:?}");
+        assert!(both.1.contains("15:40:00"), "{both:?}");
+        let holiday = Day::parse("2026-11-24").expect("day");
+        assert_eq!(hours(&rules, &rows, holiday), None);
     }
 
     #[test]

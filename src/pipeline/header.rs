@@ -1,6 +1,8 @@
-//! The header of a recording as text: configuration, instruments, numbering.
+//! The header of a recording as text: configuration, market rules, instruments, numbering. With it a recording is played
+//! anywhere: no other file is read.
 
 use super::arm::TapeHeader;
+use crate::config::MarketRules;
 use crate::model::{
     Day, Exchange, Instrument, InstrumentIx, InstrumentTable, Kind, Price, Qty, Right, Token,
 };
@@ -9,10 +11,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize)]
 struct Header {
     config: String,
+    market: Option<Rules>,
     day: i32,
     intent_base: u64,
     account: u32,
     instruments: Vec<Row>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Rules {
+    file: String,
+    text: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +69,10 @@ pub fn tape_header_text(header: &TapeHeader) -> String {
     });
     let header = Header {
         config: header.config.clone(),
+        market: header.market.as_ref().map(|rules| Rules {
+            file: rules.file().to_owned(),
+            text: rules.text().to_owned(),
+        }),
         day: header.day.0,
         intent_base: header.intent_base,
         account: header.family.0,
@@ -78,8 +91,13 @@ pub fn parse_tape_header(text: &str) -> Result<TapeHeader, String> {
     let header: Header = serde_json::from_str(text).map_err(|e| format!("header: {e}"))?;
     let rows: Result<Vec<Instrument>, String> = header.instruments.into_iter().map(row).collect();
     let day = Day(header.day);
+    let market = header
+        .market
+        .map(|rules| MarketRules::parse(&rules.file, &rules.text))
+        .transpose();
     Ok(TapeHeader {
         config: header.config,
+        market: market.map_err(|e| format!("header: market rules: {e}"))?,
         instruments: InstrumentTable::new(rows?),
         day,
         intent_base: header.intent_base,
@@ -140,6 +158,7 @@ mod tests {
         };
         let header = TapeHeader {
             config: "[engine]\n".to_owned(),
+            market: Some(MarketRules::embedded()),
             instruments: InstrumentTable::new(vec![option]),
             day: Day(20_780),
             intent_base: 7,
@@ -153,6 +172,14 @@ mod tests {
         assert_eq!(
             (back.config, back.family, back.intent_base),
             (header.config, header.family, 7)
+        );
+        let rules = back.market.expect("market rules");
+        assert_eq!(
+            (rules.file(), rules.text()),
+            (
+                MarketRules::embedded().file(),
+                MarketRules::embedded().text()
+            )
         );
         assert!(parse_tape_header("{}").is_err());
     }

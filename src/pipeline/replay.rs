@@ -36,11 +36,14 @@ pub struct Replayed {
 }
 
 impl Replayed {
-    /// True when the replay came to what the recorded run came to; `None` when that run left no digests.
+    /// True when the replay came to what the recorded run came to; false when it did not, for which one order is
+    /// enough, however the recording ends; `None` when none differs and that run left no digests.
     pub fn agrees(&self) -> Option<bool> {
+        if self.divergence.is_some() {
+            return Some(false);
+        }
         let (intents, journal) = self.recorded.as_ref()?;
-        let same = *intents == self.intents && *journal == self.journal;
-        Some(same && self.divergence.is_none())
+        Some(*intents == self.intents && *journal == self.journal)
     }
 }
 
@@ -206,4 +209,30 @@ fn digests(text: &str) -> Option<(String, String)> {
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
     let field = |name: &str| value.get(name)?.as_str().map(str::to_owned);
     Some((field("intents")?, field("journal")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_that_differs_is_a_difference_although_the_recording_has_no_end() {
+        let digests = || Some(("a".to_owned(), "b".to_owned()));
+        let found = |recorded: Option<(String, String)>, divergence: Option<&str>| {
+            let found = Replayed {
+                intents: "a".to_owned(),
+                journal: "b".to_owned(),
+                recorded,
+                divergence: divergence.map(str::to_owned),
+                ..Replayed::default()
+            };
+            found.agrees()
+        };
+        assert_eq!(found(digests(), None), Some(true));
+        assert_eq!(found(None, None), None);
+        assert_eq!(found(None, Some("order X")), Some(false));
+        assert_eq!(found(digests(), Some("order X")), Some(false));
+        let other = Some(("a".to_owned(), "c".to_owned()));
+        assert_eq!(found(other, None), Some(false));
+    }
 }

@@ -11,7 +11,7 @@ use crate::model::{
     Day, Exchange, Instrument, InstrumentIx, InstrumentTable, Kind, Price, Qty, Token, WallNanos,
 };
 use crate::store::master::{MasterRow, QTY_MAX_UNKNOWN};
-use crate::venue::master::{ContractKey, ten_lots};
+use crate::venue::master::{ContractKey, stand_in};
 use std::collections::BTreeMap;
 
 /// The instruments of a run, and what is worth telling about where they came from.
@@ -26,7 +26,8 @@ pub struct Resolved {
 #[derive(Debug)]
 enum Want {
     Underlying(String),
-    Symbol(String),
+    /// The symbol of the row, and its expiry where the symbol alone does not say which.
+    Symbol(String, Option<Day>),
     /// Name of an index, and of its contracts: some brokers call both by the same.
     Index(String, String),
 }
@@ -35,10 +36,20 @@ impl Want {
     fn is_met_by(&self, row: &MasterRow<'_>) -> bool {
         match self {
             Self::Underlying(name) => row.underlying == name && row.kind != Kind::Index,
-            Self::Symbol(symbol) => row.symbol == symbol,
+            Self::Symbol(..) => self.names(row.symbol, row.expiry),
             Self::Index(name, underlying) => {
                 row.symbol == name || row.kind == Kind::Index && row.symbol == underlying
             }
+        }
+    }
+
+    /// True when a row of this symbol and expiry is wanted by its symbol.
+    fn names(&self, row: &str, expires: Option<Day>) -> bool {
+        match self {
+            Self::Symbol(symbol, expiry) => {
+                symbol == row && expiry.is_none_or(|expiry| expires == Some(expiry))
+            }
+            Self::Underlying(_) | Self::Index(..) => false,
         }
     }
 }
@@ -55,7 +66,8 @@ pub fn resolve(
 ) -> Result<Resolved, ArmFault> {
     let mut rows = Vec::new();
     let mut news = Vec::new();
-    for (exchange, wants) in wanted(config, day)? {
+    let wanted = wanted(config, day)?;
+    for (&exchange, wants) in &wanted {
         let is_wanted = |row: &MasterRow<'_>| wants.iter().any(|want| want.is_met_by(row));
         match contracts(desk, config, exchange, (day, now), is_wanted) {
             Ok((found, told)) => {
@@ -63,7 +75,7 @@ pub fn resolve(
                 news.extend(told);
             }
             Err(fault @ MastersFault::None { .. }) => {
-                let found = pass_through(desk, exchange, &wants).ok_or(fault)?;
+                let found = pass_through(desk, exchange, wants).ok_or(fault)?;
                 let names: Vec<&str> = found.iter().map(|row| row.symbol.as_str()).collect();
                 news.push(format!(
                     "WARNING no instrument master of {exchange} and no copy of one: {} passed through by name, to be \
@@ -75,12 +87,46 @@ pub fn resolve(
             Err(fault) => return Err(fault.into()),
         }
     }
-    let rows = nearest(rows);
-    distinct(&rows)?;
+    let wants: Vec<&Want> = wanted.values().flatten().collect();
+    let rows = chosen(rows, &wants)?;
     Ok(Resolved {
         instruments: InstrumentTable::new(rows),
         news,
     })
+}
+
+/// The rows of a run out of those that live: what is named by its symbol, and of the rest what expires next.
+fn chosen(rows: Vec<Instrument>, wants: &[&Want]) -> Result<Vec<Instrument>, ArmFault> {
+    for want in wants {
+        one_each(&rows, want)?;
+    }
+    let rows = nearest(rows, wants);
+    distinct(&rows)?;
+    Ok(rows)
+}
+
+/// Refuses a symbol that more than one contract carries: the first of them would be a guess.
+fn one_each(rows: &[Instrument], want: &Want) -> Result<(), ArmFault> {
+    let mut named = rows
+        .iter()
+        .filter(|row| want.names(&row.symbol, row.expiry));
+    let (Some(one), Some(other)) = (named.next(), named.next()) else {
+        return Ok(());
+    };
+    let told = |row: &Instrument| {
+        let expiry = row
+            .expiry
+            .map_or_else(String::new, |day| format!(" that expires on {day}"));
+        format!("{} number {}{expiry}", row.exchange, row.token.0)
+    };
+    let example = one.expiry.unwrap_or_default();
+    Err(ArmFault::Unfit(format!(
+        "{} is the symbol of more than one contract: {} and {}; say which by its expiry, as in \"{}@{example}\"",
+        one.symbol,
+        told(one),
+        told(other),
+        one.symbol
+    )))
 }
 
 /// Refuses two instruments with one token: where a broker has no numbers, tokens are hashes of names.
@@ -127,7 +173,7 @@ pub fn contracts(
     Ok((rows.collect(), loaded.news))
 }
 
-/// A row with its largest order: the master's, else the market rules', else ten lots.
+/// A row with its largest order: the master's, else the market rules', else the stand-in's.
 pub fn settled(row: Instrument, rules: &MarketRules, day: Day) -> Instrument {
     let qty_max = largest(&row, rules, day).0;
     Instrument { qty_max, ..row }
@@ -168,7 +214,7 @@ pub fn largest(row: &Instrument, rules: &MarketRules, day: Day) -> (Qty, Limit) 
         kind: row.kind,
         lot: row.lot,
     };
-    (ten_lots(&key), Limit::StandIn)
+    (stand_in(&key), Limit::StandIn)
 }
 
 /// Indices by name, when nothing but indices is wanted of an exchange and the venue quotes them all.
@@ -186,7 +232,7 @@ fn pass_through(desk: &mut Desk, exchange: Exchange, wants: &[Want]) -> Option<V
             lot: Qty::ZERO,
             qty_max: Qty::ZERO,
         }),
-        Want::Underlying(_) | Want::Symbol(_) => None,
+        Want::Underlying(_) | Want::Symbol(..) => None,
     };
     let rows: Option<Vec<Instrument>> = wants.iter().map(index).collect();
     let numbered = |row: Instrument| {
@@ -219,8 +265,8 @@ fn wanted(config: &Config, day: Day) -> Result<BTreeMap<Exchange, Vec<Want>>, Ar
                     };
                     want(cash, Want::Index(name.clone(), underlying.clone()));
                 }
-                InstrumentRef::Symbol(symbol) => {
-                    want(Exchange::Nfo, Want::Symbol(symbol.clone()));
+                InstrumentRef::Symbol { symbol, expiry } => {
+                    want(Exchange::Nfo, Want::Symbol(symbol.clone(), *expiry));
                 }
             }
             let underlying = strategy
@@ -251,8 +297,8 @@ fn exchange_of(config: &Config, underlying: &str, day: Day) -> Result<Exchange, 
     })
 }
 
-/// Keeps the future and the options of each underlying that expire next.
-fn nearest(rows: Vec<Instrument>) -> Vec<Instrument> {
+/// Keeps the future and the options of each underlying that expire next, and what is wanted by its symbol.
+fn nearest(rows: Vec<Instrument>, wants: &[&Want]) -> Vec<Instrument> {
     let group = |row: &Instrument| (row.underlying.clone(), matches!(row.kind, Kind::Future));
     let mut first: BTreeMap<(String, bool), Day> = BTreeMap::new();
     for row in &rows {
@@ -262,78 +308,12 @@ fn nearest(rows: Vec<Instrument>) -> Vec<Instrument> {
         }
     }
     let keep = |row: &Instrument| {
-        row.expiry
-            .is_none_or(|expiry| first.get(&group(row)) == Some(&expiry))
+        let is_next = |expiry| first.get(&group(row)) == Some(&expiry);
+        let is_named = || wants.iter().any(|want| want.names(&row.symbol, row.expiry));
+        row.expiry.is_none_or(is_next) || is_named()
     };
     rows.into_iter().filter(keep).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Right;
-
-    fn row(underlying: &str, lot: u32, qty_max: Qty) -> Instrument {
-        Instrument {
-            ix: InstrumentIx(0),
-            token: Token(1),
-            exchange: Exchange::Nfo,
-            symbol: "A".to_owned(),
-            underlying: underlying.to_owned(),
-            kind: Kind::Option {
-                right: Right::Call,
-                strike: Price::from_rupees(24_000),
-            },
-            expiry: Day::parse("2026-11-23"),
-            tick: Price::from_paise(5),
-            lot: Qty(lot),
-            qty_max,
-        }
-    }
-
-    #[test]
-    fn two_instruments_with_one_token_are_refused_by_name() {
-        let one = row("NIFTY", 65, Qty(1_690));
-        let other = Instrument {
-            symbol: "B".to_owned(),
-            ..one.clone()
-        };
-        assert!(distinct(&[one.clone(), one.clone()]).is_ok());
-        let apart = Instrument {
-            token: Token(2),
-            ..other.clone()
-        };
-        assert!(distinct(&[one.clone(), apart]).is_ok());
-        let fault = distinct(&[one, other]).expect_err("one token");
-        assert!(
-            fault
-                .to_string()
-                .contains("NFO:A and NFO:B have one token, 1"),
-            "{fault}"
-        );
-    }
-
-    #[test]
-    fn the_largest_order_is_the_masters_then_the_rules_then_ten_lots() {
-        let rules = MarketRules::embedded();
-        let day = Day::parse("2026-11-23").expect("day");
-        let ask =
-            |underlying: &str, lot, qty_max| largest(&row(underlying, lot, qty_max), &rules, day);
-        assert_eq!(ask("NIFTY", 65, Qty(1_690)), (Qty(1_690), Limit::Master));
-        assert_eq!(ask("NIFTY", 65, Qty(1_700)), (Qty(1_690), Limit::Master));
-        assert_eq!(
-            ask("NIFTY", 65, QTY_MAX_UNKNOWN),
-            (Qty(1_755), Limit::Rules)
-        );
-        assert_eq!(
-            ask("NIFTY", 75, QTY_MAX_UNKNOWN),
-            (Qty(1_725), Limit::Rules)
-        );
-        let rounded = Qty(QTY_MAX_UNKNOWN.0 - QTY_MAX_UNKNOWN.0 % 65);
-        assert_eq!(ask("NIFTY", 65, rounded), (Qty(1_755), Limit::Rules));
-        assert_eq!(
-            ask("RELIANCE", 500, QTY_MAX_UNKNOWN),
-            (Qty(5_000), Limit::StandIn)
-        );
-    }
-}
+mod tests;

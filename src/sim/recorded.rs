@@ -95,6 +95,7 @@ mod tests {
             )
             .collect();
         let file = tempfile::NamedTempFile::new().expect("file");
+        std::fs::remove_file(file.path()).expect("a writer makes it itself");
         let header = serde_json::json!({ "instruments": rows }).to_string();
         let mut writer = TapeWriter::create(file.path(), &header).expect("created");
         for &(instrument, second, last) in ticks {

@@ -24,7 +24,7 @@
 mod columns;
 mod fields;
 
-use crate::model::price::{self, PriceFault};
+use crate::model::price::{self, PER_RUPEE, PriceFault};
 use crate::model::time::MINUTE;
 use crate::model::{Bar, Price, WallNanos};
 use columns::Columns;
@@ -132,6 +132,27 @@ impl PriceFile {
         self.bars.iter().copied().map(PriceRow::Bar).chain(points)
     }
 
+    /// The same with every price in 1/10 000 rupee, as [`Price`] is everywhere else: five decimals are rounded to four,
+    /// half a unit up.
+    #[must_use]
+    pub fn rounded(mut self) -> Self {
+        let unit = i128::from(self.unit.max(1));
+        let round = |price: &mut Price| {
+            let units = i128::from(price.0) * i128::from(PER_RUPEE);
+            price.0 = i64::try_from((units + unit / 2).div_euclid(unit)).unwrap_or(i64::MAX);
+        };
+        if self.unit != PER_RUPEE {
+            for bar in &mut self.bars {
+                for price in [&mut bar.open, &mut bar.high, &mut bar.low, &mut bar.close] {
+                    round(price);
+                }
+            }
+            self.points.iter_mut().for_each(|(_, price)| round(price));
+            self.unit = PER_RUPEE;
+        }
+        self
+    }
+
     /// Number of rows that were used.
     pub fn len(&self) -> usize {
         self.bars.len().max(self.points.len())
@@ -192,12 +213,22 @@ pub enum PriceFileError {
     },
 }
 
-/// Reads a price file.
+/// Reads a price file in 1/10 000 rupee: one cell with five decimals would else make every price of the file ten times
+/// as large ([`PriceFile::rounded`]).
 ///
 /// # Errors
 ///
 /// [`PriceFileError`]: unreadable, empty, of no known layout, or more than 1 % bad rows.
 pub fn read_prices(path: &Path) -> Result<PriceFile, PriceFileError> {
+    read_exact(path).map(PriceFile::rounded)
+}
+
+/// Reads a price file in the unit it needs, for who looks at [`PriceFile::unit`].
+///
+/// # Errors
+///
+/// As [`read_prices`].
+pub fn read_exact(path: &Path) -> Result<PriceFile, PriceFileError> {
     let name = path.display().to_string();
     match File::open(path) {
         Ok(file) => parse_prices(file, &name),

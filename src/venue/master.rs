@@ -1,12 +1,14 @@
 //! What an instrument master held, whichever broker's it was.
 //!
 //! No master of the supported brokers but Dhan's and Kotak's names a freeze quantity. The largest order comes from a
-//! function the caller gives, normally the market rules; [`ten_lots`] is the cautious stand-in.
+//! function the caller gives, normally the market rules; [`stand_in`] is the cautious one.
 
 use crate::model::{Exchange, Instrument, Kind, Qty};
 
-/// Lots in one order when nobody knows the freeze quantity: below that of every index contract.
-const STAND_IN_LOTS: u32 = 10;
+/// Lots in one order when nobody knows the freeze quantity: no more than the smallest of a circular, NIFTY India FPI 150
+/// with 8500 units in lots of 1100 (market-rules.md, section 4), and below those in `config/market.toml`, which a test of
+/// `config::market` checks. Our rules have no row of that index: neither its trading symbol nor its steps are known.
+const STAND_IN_LOTS: u32 = 7;
 
 /// What a dump held.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,9 +69,8 @@ pub struct ContractKey<'a> {
     pub lot: Qty,
 }
 
-/// The cautious stand-in for an unknown freeze quantity: ten lots, below the freeze quantity of every index
-/// contract (the smallest, in 2026, is 17 lots).
-pub fn ten_lots(contract: &ContractKey<'_>) -> Qty {
+/// The cautious stand-in for an unknown freeze quantity: seven lots.
+pub fn stand_in(contract: &ContractKey<'_>) -> Qty {
     Qty(contract.lot.0.saturating_mul(STAND_IN_LOTS))
 }
 
@@ -95,6 +96,21 @@ pub fn check_end(file: &[u8]) -> Result<(), MasterFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_stand_in_is_not_above_the_smallest_freeze_quantity_of_a_circular() {
+        let lots = |underlying, lot| {
+            stand_in(&ContractKey {
+                exchange: Exchange::Nfo,
+                underlying,
+                kind: Kind::Future,
+                lot: Qty(lot),
+            })
+        };
+        assert!(lots("NIFTY India FPI 150", 1_100) <= Qty(8_500));
+        assert_eq!(lots("RELIANCE", 500), Qty(3_500));
+        assert_eq!(lots("A", u32::MAX), Qty(u32::MAX));
+    }
 
     #[test]
     fn a_text_that_ends_within_a_line_is_cut() {

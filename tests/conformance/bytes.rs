@@ -3,7 +3,7 @@
 use super::{Line, Message, next};
 use proptest::prelude::*;
 use tezi::model::Exchange;
-use tezi::venue::master::ten_lots;
+use tezi::venue::master::stand_in;
 use tezi::venue::{Broker, Frame, Interval, JsonScratch, Next};
 
 #[test]
@@ -67,7 +67,7 @@ fn survives(broker: Broker, status: u16, bytes: &[u8]) {
         .parse_candles(status, &mut copy(), &mut json, minute)
         .ok();
     broker
-        .parse_master(bytes, Exchange::Nfo, &|_| true, &ten_lots)
+        .parse_master(bytes, Exchange::Nfo, &|_| true, &stand_in)
         .ok();
 }
 

@@ -30,7 +30,7 @@ use tezi::model::{Exchange, Instrument, Kind, OrderId, OrderState, Price, Secret
 use tezi::net::websocket::Received;
 use tezi::net::{FeedSocket, HttpConnection, Url, tls};
 use tezi::venue::books::OrderRow;
-use tezi::venue::master::ten_lots;
+use tezi::venue::master::stand_in;
 use tezi::venue::session::Credentials;
 use tezi::venue::{Broker, JsonScratch, Mode};
 
@@ -68,7 +68,7 @@ impl Line {
         let opened = Desk::open(broker, url, Arc::clone(&tls), &credentials);
         let mut desk = opened.unwrap_or_else(|fault| panic!("{}: {fault}", broker.name()));
         let is_future = |row: &Instrument| row.kind == Kind::Future;
-        let rows = desk.instruments(Exchange::Nfo, is_future, ten_lots);
+        let rows = desk.instruments(Exchange::Nfo, is_future, stand_in);
         let rows = rows.unwrap_or_else(|fault| panic!("{}: {fault}", broker.name()));
         let future = rows.into_iter().min_by_key(|row| row.expiry);
         Self {

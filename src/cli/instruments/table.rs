@@ -153,7 +153,7 @@ const fn who(limit: Limit) -> &'static str {
     match limit {
         Limit::Master => "master",
         Limit::Rules => "market rules",
-        Limit::StandIn => "nobody knows the freeze quantity: ten lots",
+        Limit::StandIn => "nobody knows the freeze quantity: seven lots",
     }
 }
 

@@ -19,7 +19,7 @@ use crate::control::dial::{Dialled, Want};
 use crate::control::guard::Wish;
 use crate::hot::feed::FeedEvent;
 use crate::hot::gateway::GatewayEvent;
-use crate::model::{Cause, Command, LinkIx, MonoNanos, OrderState, TradingState, WallNanos};
+use crate::model::{Cause, Command, LinkIx, MonoNanos, OrderState, TradingState, Window};
 use crate::pipeline::Engine;
 use crate::pipeline::cache::Caching;
 use crate::pipeline::inquiry::News;
@@ -29,6 +29,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -62,8 +63,7 @@ pub(super) struct Control {
     twin: Desk,
     hand: Hand,
     is_simulated: bool,
-    day_open: Option<WallNanos>,
-    day_end: Option<WallNanos>,
+    hours: Option<Window>,
     open: Open,
     filled_before: usize,
     troubles: BTreeSet<String>,
@@ -135,15 +135,10 @@ impl Control {
         let filled_before = earlier.iter().filter(is_filled).count();
         let open = Open::of(earlier);
         let tape = match &args.record {
-            Some(path) => Some(Recording::begin(
-                path,
-                prepared.armoury.broker,
-                &prepared.header,
-                &prepared.history,
-            )?),
+            Some(path) => Some(record(path, &prepared, console)?),
             None => None,
         };
-        let progress = progress(args, prepared.day_open, prepared.day_end);
+        let progress = progress(args, prepared.hours);
         let connections = prepared.armoury.settings.connections;
         let close_grace_ns = prepared.armoury.settings.close_grace_ns;
         let engine = crate::pipeline::start(prepared.armoury, prepared.start)?;
@@ -162,8 +157,7 @@ impl Control {
             twin: prepared.twin,
             hand: prepared.hand,
             is_simulated: prepared.is_simulated,
-            day_open: prepared.day_open,
-            day_end: prepared.day_end,
+            hours: prepared.hours,
             open,
             filled_before,
             troubles: BTreeSet::new(),
@@ -345,8 +339,9 @@ impl Control {
                 });
             }
         }
-        if let (Some(bar), Some(open)) = (&self.progress, self.day_open) {
-            let minutes = self.engine.clock.now().wall.since(open) / crate::model::time::MINUTE;
+        if let (Some(bar), Some(hours)) = (&self.progress, self.hours) {
+            let minutes =
+                self.engine.clock.now().wall.since(hours.open) / crate::model::time::MINUTE;
             bar.set_position(u64::try_from(minutes).unwrap_or(0));
         }
         end
@@ -390,8 +385,8 @@ impl Control {
     fn is_over(&mut self) -> Option<End> {
         let now = self.engine.clock.now();
         if self
-            .day_end
-            .is_some_and(|close| now.wall >= close.offset(5_000_000_000))
+            .hours
+            .is_some_and(|hours| now.wall >= hours.close.offset(5_000_000_000))
         {
             return Some(End::Closed);
         }
@@ -496,10 +491,10 @@ impl Control {
         let mut quiet = begun.plus(200_000_000);
         if is_over {
             quiet = quiet.plus(self.close_grace_ns);
-            if let Some(close) = self.day_end {
+            if let Some(hours) = self.hours {
                 self.engine
                     .clock
-                    .observe(close.offset(2_000_000_000), begun);
+                    .observe(hours.close.offset(2_000_000_000), begun);
             }
         }
         let mut is_told = false;
@@ -541,6 +536,21 @@ fn verdict(end: End, agrees: bool, left: Option<String>) -> Result<(), Failure> 
     }
 }
 
+/// Begins the recording, and says where when that is not the file that was named.
+fn record(
+    path: &Path,
+    prepared: &Prepared,
+    console: &mut Console<'_>,
+) -> Result<Recording, Failure> {
+    let broker = prepared.armoury.broker;
+    let (tape, at) = Recording::begin(path, broker, &prepared.header, &prepared.history)?;
+    if at != path {
+        let text = format!("{} is kept, recording to {}", path.display(), at.display());
+        console.line("recovery", &text, &json!({ "text": text }));
+    }
+    Ok(tape)
+}
+
 /// Waits.
 #[expect(
     clippy::disallowed_methods,
@@ -551,11 +561,12 @@ pub(in crate::cli) fn pause(time: Duration) {
 }
 
 /// A bar over the trading day, on a terminal only.
-fn progress(args: &Args, open: Option<WallNanos>, close: Option<WallNanos>) -> Option<ProgressBar> {
+fn progress(args: &Args, hours: Option<Window>) -> Option<ProgressBar> {
     if args.json || !std::io::stderr().is_terminal() {
         return None;
     }
-    let minutes = close?.since(open?) / crate::model::time::MINUTE;
+    let hours = hours?;
+    let minutes = hours.close.since(hours.open) / crate::model::time::MINUTE;
     let bar = ProgressBar::new(u64::try_from(minutes).unwrap_or(0));
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} min  {elapsed}").ok()?;
     bar.set_style(style);

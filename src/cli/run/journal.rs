@@ -242,6 +242,7 @@ mod tests {
     fn header() -> TapeHeader {
         TapeHeader {
             config: String::new(),
+            market: None,
             instruments: InstrumentTable::new(Vec::new()),
             day: Day(20_000),
             intent_base: 7,

@@ -61,7 +61,7 @@ pub struct Args {
     /// Start although the clock is behind the last run's: it was ahead then and is right now.
     #[arg(long)]
     clock_is_right: bool,
-    /// Record every frame and every input of the deciding stage here.
+    /// Record every frame and every input of the deciding stage here; where there is a file, beside it as NAME-2.EXT.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// Leave the broker's raw frames out of the recording: it takes a tenth of the room, and replays the same.

@@ -10,7 +10,7 @@ use crate::cli::hand::Hand;
 use crate::cli::resume::{Before, Resumed, resume};
 use crate::config::Config;
 use crate::control::Desk;
-use crate::model::{InstrumentTable, WallNanos};
+use crate::model::{InstrumentTable, WallNanos, Window};
 use crate::net::try_busy_poll;
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::backup::{Backup, Checked, cross_check, open_backup};
@@ -41,8 +41,8 @@ pub(super) struct Prepared {
     pub(super) journal: Journal,
     /// Where the latest prices are to be kept for other programs.
     pub(super) cache: Option<CachePlan>,
-    pub(super) day_end: Option<WallNanos>,
-    pub(super) day_open: Option<WallNanos>,
+    /// From the first open to the last close of what is watched or may be ordered.
+    pub(super) hours: Option<Window>,
     pub(super) topology: Vec<String>,
     /// Why nothing will be rehearsed.
     pub(super) no_rehearsals: Option<&'static str>,
@@ -92,15 +92,7 @@ pub(super) fn prepare(
     } = history::warm(&mut desk, config, &instruments, units, (now, pause)).map_err(fail)?;
     let (backup, checked) = second_source(config, &mut desk, &instruments, &assembly)?;
     let names = Names::of(&instruments, &assembly);
-    let sessions = assembly
-        .strategies
-        .iter()
-        .zip(&assembly.units)
-        .filter_map(|(_, unit)| {
-            let row = instruments.get(unit.instrument)?;
-            config.market.session_of(row.exchange, &row.underlying, day)
-        });
-    let sessions: Vec<_> = sessions.collect();
+    let hours = trading_day::hours(&config.market, &instruments, day);
     let journal = config.engine.data_dir.join("journal");
     let account = desk.account().to_owned();
     // Locked first: nobody else writes to the journal that is read now.
@@ -125,7 +117,8 @@ pub(super) fn prepare(
     } = resume(&mut desk, &before)?;
     news.splice(0..0, resolved.news.into_iter().chain(doubts).chain(told));
     let header = TapeHeader {
-        config: std::fs::read_to_string(&args.config)?,
+        config: config.text.expose().to_owned(),
+        market: Some(config.market.clone()),
         instruments: instruments.clone(),
         day,
         intent_base: arm::intent_base(now).max(next_intent),
@@ -198,8 +191,7 @@ pub(super) fn prepare(
         news: news.into_iter().chain(checked.lines).collect(),
         is_simulated: config.venue.simulated,
         cache,
-        day_end: sessions.iter().map(crate::model::Session::close).max(),
-        day_open: sessions.iter().map(crate::model::Session::open).min(),
+        hours,
     })
 }
 

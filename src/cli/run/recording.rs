@@ -14,7 +14,7 @@ use crate::venue::Broker;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use serde_json::Value;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -23,6 +23,9 @@ use std::thread::JoinHandle;
 const FLUSH_NS: u64 = 10_000_000_000;
 /// Most bytes that wait for the disk. Beyond them the recorders are left full, and count what they drop.
 const WAITING_MAX: usize = 256 << 20;
+
+/// Most recordings of one name.
+const FILES_MAX: u32 = 1_000;
 
 /// What the writing thread is given.
 enum Work {
@@ -43,7 +46,8 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// Begins a recording with what a replay starts from.
+    /// Begins a recording with what a replay starts from, and says in which file: a run of the morning under the same
+    /// name is kept, and this one gets the next number.
     ///
     /// # Errors
     ///
@@ -53,9 +57,9 @@ impl Recording {
         broker: Broker,
         header: &TapeHeader,
         history: &[(u16, Vec<Bar>)],
-    ) -> Result<Self, Failure> {
+    ) -> Result<(Self, PathBuf), Failure> {
         let failed = |e: io::Error| Failure::Failed(format!("{}: {e}", path.display()));
-        let tape = TapeWriter::create(path, &tape_header_text(header)).map_err(failed)?;
+        let (tape, path_used) = create(path, &tape_header_text(header)).map_err(failed)?;
         let mut tape = tape.of(broker);
         for (unit, bars) in history {
             for bar in bars {
@@ -70,12 +74,13 @@ impl Recording {
             .name("recording".to_owned())
             .spawn(move || write(tape, &given, &left))
             .map_err(failed)?;
-        Ok(Self {
+        let recording = Self {
             work,
             writer: Some(writer),
             waiting,
             flushed: MonoNanos::default(),
-        })
+        };
+        Ok((recording, path_used))
     }
 
     /// Takes what waits in the recorders.
@@ -158,6 +163,29 @@ impl Recording {
     }
 }
 
+/// Creates the file, or `NAME-2.EXT` and so on where runs before this one left theirs.
+fn create(path: &Path, header: &str) -> io::Result<(TapeWriter, PathBuf)> {
+    let mut number = 1;
+    loop {
+        let at = numbered(path, number);
+        match TapeWriter::create(&at, header) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && number < FILES_MAX => number += 1,
+            other => return other.map(|tape| (tape, at)),
+        }
+    }
+}
+
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    if number == 1 {
+        return path.to_owned();
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let end = path
+        .extension()
+        .map_or_else(String::new, |end| format!(".{}", end.to_string_lossy()));
+    path.with_file_name(format!("{stem}-{number}{end}"))
+}
+
 /// The writing thread: until the end, or nobody gives it work any more.
 fn write(mut tape: TapeWriter, given: &Receiver<Work>, waiting: &AtomicUsize) -> io::Result<()> {
     for work in given {
@@ -171,4 +199,24 @@ fn write(mut tape: TapeWriter, given: &Receiver<Work>, waiting: &AtomicUsize) ->
         }
     }
     tape.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_recording_of_a_name_gets_a_number_and_the_first_is_kept() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("day.tape");
+        std::fs::write(&path, "the morning").expect("written");
+        for name in ["day-2.tape", "day-3.tape"] {
+            let (_, at) = create(&path, "{}").expect("created");
+            assert_eq!(at, dir.path().join(name));
+        }
+        assert_eq!(std::fs::read(&path).expect("kept"), b"the morning");
+        assert_eq!(numbered(Path::new("/a/day"), 2), Path::new("/a/day-2"));
+        let missing = dir.path().join("no/day.tape");
+        assert!(create(&missing, "{}").is_err());
+    }
 }

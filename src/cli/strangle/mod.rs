@@ -216,6 +216,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let header = TapeHeader {
         config: String::new(),
+        market: Some(config.market.clone()),
         instruments: table.clone(),
         day,
         intent_base: arm::intent_base(now).max(resumed.next_intent),

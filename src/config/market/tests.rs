@@ -415,3 +415,28 @@ fn a_wrong_file_is_refused_with_its_place() {
     let freeze = EMBEDDED.replacen("figure = 1800", "figure = 74", 1);
     assert!(wrong(&freeze).contains("contract NIFTY: a freeze row"));
 }
+
+#[test]
+fn the_stand_in_for_an_unknown_freeze_quantity_is_below_every_one_that_is_known() {
+    use crate::model::Kind;
+    use crate::venue::master::{ContractKey, stand_in};
+    let rules = MarketRules::embedded();
+    let mut compared = 0;
+    for rows in &rules.contract {
+        for lot in &rows.lot {
+            let key = ContractKey {
+                exchange: rows.exchange,
+                underlying: &rows.underlying,
+                kind: Kind::Future,
+                lot: Qty(lot.units),
+            };
+            for freeze in &rows.freeze {
+                let most = freeze.qty_max(lot.units).expect("a checked row");
+                let ours = stand_in(&key);
+                assert!(ours < Qty(most), "{}: {ours} of {most}", rows.underlying);
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 15, "{compared} rows");
+}

@@ -842,3 +842,63 @@ fn a_gateway_of_ones_own_may_be_plain_on_this_machine_and_nowhere_else() {
         Some("simulated")
     );
 }
+
+#[test]
+fn a_recorded_configuration_needs_neither_its_logins_nor_the_files_it_names() {
+    let live = RUN
+        .replacen(
+            "access_token = \"simulated\"",
+            "access_token_file = \"gone\"\naccount = \"AB1234\"",
+            1,
+        )
+        .replacen("simulated = true", "simulated = false", 1)
+        .replacen(
+            "[engine]\n",
+            "[engine]\nmarket = \"gone.toml\"\ncharges = \"gone.toml\"\n",
+            1,
+        );
+    let errors = refused(&live, "neither the token nor the rules are there").to_string();
+    for word in ["secret file", "[engine] market", "[engine] charges"] {
+        assert!(errors.contains(word), "{word}: {errors}");
+    }
+    let text = MarketRules::embedded()
+        .text()
+        .replace("close = \"15:40\"", "close = \"15:45\"");
+    let rules = MarketRules::parse("conf/own.toml", &text).expect("rules");
+    let config = Config::recorded(Path::new("else/day.tape"), &live, Some(&rules));
+    let config = config.expect("a recording is played anywhere");
+    assert_eq!(
+        (config.market.file(), config.market.text()),
+        ("conf/own.toml", text.as_str())
+    );
+    assert_eq!(config.text.expose(), live);
+    assert!(!config.venue.simulated);
+    let errors = Config::recorded(Path::new("else/day.tape"), "[venue]\n", Some(&rules));
+    assert!(errors.is_err(), "what is wrong is still told");
+}
+
+#[test]
+fn one_file_of_history_is_for_one_instrument() {
+    let from_file = |file: &str| {
+        let source = format!("source = \"file\"{file}");
+        RUN.replacen("source = \"venue\"", &source, 1)
+    };
+    let both = |text: String| {
+        text.replacen(
+            "instruments = [\"BANKNIFTY-FUT\"]",
+            "instruments = [\"BANKNIFTY-FUT\", \"NIFTY BANK\"]",
+            1,
+        )
+    };
+    let named = from_file("\nfile = \"prices.csv\"");
+    assert!(named.contains("prices.csv"), "the shipped file has the key");
+    assert!(parsed(&named).is_ok(), "one instrument");
+    assert!(parsed(&both(from_file(""))).is_ok(), "a file an instrument");
+    let errors = refused(&both(named), "two instruments").to_string();
+    assert!(
+        errors.contains("one instrument, and 2 are watched (BANKNIFTY-FUT, NIFTY BANK)"),
+        "{errors}"
+    );
+    let line = 1 + errors.matches('\n').count();
+    assert_eq!(line, 1, "one fault: {errors}");
+}

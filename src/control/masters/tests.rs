@@ -105,18 +105,44 @@ fn a_master_is_asked_for_once_a_day() {
 #[test]
 fn a_copy_from_before_the_broker_wrote_the_days_master_is_made_again() {
     let mut desk = Desktop::new(false);
-    desk.load(&taken(0, "07:59"), Ok(master(100)))
+    let fetched = desk
+        .load(&taken(0, "08:05"), Ok(master(100)))
         .expect("fetched");
+    let told = fetched.news.join("\n");
+    assert!(
+        told.contains("taken at 08:05, before 08:30 when brokers have the day's"),
+        "{told}"
+    );
     let early = desk
-        .load(&taken(0, "07:59"), Ok(master(99)))
+        .load(&taken(0, "08:29"), Ok(master(99)))
         .expect("cached");
-    assert_eq!(early.origin, Origin::Cached);
+    assert_eq!((early.origin, early.news), (Origin::Cached, fetched.news));
     let later = desk
-        .load(&taken(0, "08:00"), Ok(master(99)))
+        .load(&taken(0, "08:30"), Ok(master(99)))
         .expect("fetched");
     assert_eq!((later.origin, later.copy.len()), (Origin::Fetched, 99));
-    let cached = desk.load(&taken(0, "08:01"), blocked()).expect("cached");
+    assert!(later.news.is_empty(), "{:?}", later.news);
+    let cached = desk.load(&taken(0, "08:31"), blocked()).expect("cached");
     assert_eq!((cached.origin, cached.copy.len()), (Origin::Cached, 99));
+}
+
+#[test]
+fn a_cut_master_is_measured_by_the_day_before_although_an_early_copy_of_the_day_exists() {
+    let mut desk = Desktop::new(false);
+    desk.load(&taken(0, "09:00"), Ok(master(100)))
+        .expect("fetched");
+    desk.load(&taken(1, "07:30"), Ok(master(100)))
+        .expect("fetched early");
+    let kept = desk.load(&taken(1, "09:00"), Ok(master(60))).expect("kept");
+    let told = kept.news.join("\n");
+    assert!(
+        told.contains("60 rows, over 10 % fewer than the 100 of 2026-11-23"),
+        "{told}"
+    );
+    assert_eq!(
+        (kept.origin, kept.copy.taken.day, kept.copy.len()),
+        (Origin::Kept, day(1), 100)
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::config::MarketRules;
 use crate::indicators::bars::{BarBuilder, FoldOutcome, ShortBar, Timeframe, Unfolded};
 use crate::model::price::PER_RUPEE;
 use crate::model::{Bar, Day, Exchange, MonoNanos, Price, Tick, WallNanos};
-use crate::store::prices::{Layout, PriceFile, PriceFileError, PriceRow, read_prices};
+use crate::store::prices::{Layout, PriceFile, PriceFileError, PriceRow, read_exact};
 use std::path::PathBuf;
 
 /// What a strategy that decides while a bar forms sees, in order.
@@ -128,7 +128,7 @@ pub fn load(files: &[PathBuf], shape: &Shape<'_>) -> Result<Loaded, SourceError>
     let mut folding = Folding::new(*shape);
     let mut names = Vec::new();
     for path in files {
-        let file = read_prices(path)?;
+        let file = read_exact(path)?;
         let name = path.display().to_string();
         if file.unit != PER_RUPEE {
             return Err(SourceError::TooFine { file: name });

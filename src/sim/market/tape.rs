@@ -74,35 +74,29 @@ impl Source {
         }
     }
 
-    /// A tape from its first row at or after `from`, before `until`; earlier bars come back as history.
+    /// A tape from its first row at or after `from`, before `until`; earlier bars come back as history. The file is in
+    /// 1/10 000 rupee, as [`crate::store::read_prices`] gives it.
     pub(crate) fn tape(
         file: &PriceFile,
         from: WallNanos,
         until: WallNanos,
         drawing: Drawing,
     ) -> (Self, Vec<Bar>) {
-        let scale = |price: Price| Price(price.0.saturating_mul(10_000) / file.unit.max(1));
         let ready = file
             .points
             .iter()
             .filter(|(at, _)| from <= *at && *at < until)
             .map(|&(at, value)| Point {
                 at,
-                value: scale(value),
+                value,
                 stir: 1.0,
             })
             .collect();
         let mut bars: Vec<Bar> = file
             .bars
             .iter()
-            .map(|bar| Bar {
-                open: scale(bar.open),
-                high: scale(bar.high),
-                low: scale(bar.low),
-                close: scale(bar.close),
-                ..*bar
-            })
             .filter(|bar| bar.start < until)
+            .copied()
             .collect();
         let earlier = bars.iter().take_while(|bar| bar.start < from).count();
         let played = bars.split_off(earlier);

@@ -217,7 +217,7 @@ fn a_file_that_cannot_be_used_says_why() {
 
 #[test]
 fn an_export_in_a_currency_is_read_to_its_fifth_decimal() {
-    let file = read_prices(&fixtures::path("tradingview/eurusd_m30.csv")).expect("currency");
+    let file = read_exact(&fixtures::path("tradingview/eurusd_m30.csv")).expect("currency");
     assert_eq!(
         (file.unit, file.skipped.count, file.interval),
         (100_000, 0, 30 * MINUTE)
@@ -254,7 +254,7 @@ fn the_real_files_are_read_to_the_last_row() {
         let Some(path) = fixtures::find(&format!("fixtures/indicators/{name}.csv")) else {
             return;
         };
-        let file = read_prices(&path).expect(name);
+        let file = read_exact(&path).expect(name);
         assert_eq!(
             (file.layout, file.unit, file.skipped.count),
             (Layout::Ohlc, 10_000, 0),
@@ -320,4 +320,36 @@ fn exports_of_charts_and_of_the_exchange_read_as_they_are() {
         (file.bars[1].volume, file.interval),
         (400, crate::model::time::DAY)
     );
+}
+
+#[test]
+fn one_cell_of_five_decimals_does_not_make_every_price_ten_times_as_large() {
+    let dir = tempfile::tempdir().expect("dir");
+    let path = dir.path().join("BANKNIFTY-FUT.csv");
+    let text = "time,open,high,low,close\n1514778300,25565.8,25587.8,25498.3,25551.7\n\
+                1514779200,25552.8,25573.95,25538.85,25551.56785\n";
+    std::fs::write(&path, text).expect("written");
+    let file = read_prices(&path).expect("file");
+    assert_eq!(file.unit, PER_RUPEE);
+    assert_eq!(
+        prices(&file.bars[0]),
+        bar(["25565.8", "25587.8", "25498.3", "25551.7"])
+    );
+    assert_eq!(
+        prices(&file.bars[1]),
+        bar(["25552.8", "25573.95", "25538.85", "25551.5679"])
+    );
+    let exact = read_exact(&path).expect("file");
+    assert_eq!(
+        (exact.unit, exact.bars[1].close),
+        (100_000, Price(2_555_156_785))
+    );
+    std::fs::write(
+        &path,
+        "time,price\n1514778300,1.00004\n1514778301,2.00005\n",
+    )
+    .expect("written");
+    let points = read_prices(&path).expect("file").points;
+    let points: Vec<Price> = points.iter().map(|(_, price)| *price).collect();
+    assert_eq!(points, [Price(10_000), Price(20_001)]);
 }

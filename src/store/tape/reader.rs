@@ -100,15 +100,22 @@ impl TapeReader {
         self.pending.clear();
         self.at = 0;
         self.read = self.file.seek(SeekFrom::Start(FRONT))?;
+        let length = self.file.get_ref().metadata()?.len();
         while let Some((_, head)) = self.block_head() {
             if head.to >= from {
                 let back = i64::try_from(HEAD).unwrap_or(0);
                 self.file.seek_relative(-back)?;
                 return Ok(());
             }
+            let end = self.read + HEAD as u64 + head.stored as u64;
+            // Passing over what is not there would look like a sound end.
+            if end > length {
+                self.cut("torn");
+                return Ok(());
+            }
             let stored = i64::try_from(head.stored).unwrap_or(i64::MAX);
             self.file.seek_relative(stored)?;
-            self.read += HEAD as u64 + head.stored as u64;
+            self.read = end;
         }
         Ok(())
     }

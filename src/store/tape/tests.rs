@@ -186,6 +186,33 @@ fn a_reader_goes_to_a_time_without_reading_what_is_before() {
     assert_eq!(first_from(0), (None, None));
 }
 
+#[test]
+fn going_past_a_torn_last_block_says_that_it_is_torn() {
+    let dir = tempfile::tempdir().expect("dir");
+    let path = dir.path().join("day.tape");
+    seconds(&path, 2_000);
+    let all = std::fs::read(&path).expect("read");
+    for (missing, is_torn) in [(0, false), (1, true), (40, true)] {
+        std::fs::write(&path, &all[..all.len() - missing]).expect("write");
+        let mut reader = TapeReader::open(&path).expect("tape");
+        reader.seek(WallNanos(i64::MAX)).expect("seek");
+        assert_eq!(reader.next(), None);
+        let torn = reader.torn().map(|torn| torn.contains("torn"));
+        assert_eq!(torn, is_torn.then_some(true), "{missing} bytes are missing");
+    }
+}
+
+#[test]
+fn a_recording_that_is_there_is_not_written_over() {
+    let dir = tempfile::tempdir().expect("dir");
+    let path = dir.path().join("day.tape");
+    written(&path);
+    let before = std::fs::read(&path).expect("read");
+    let fault = TapeWriter::create(&path, "{}").expect_err("there is one");
+    assert_eq!(fault.kind(), std::io::ErrorKind::AlreadyExists);
+    assert_eq!(std::fs::read(&path).expect("read"), before);
+}
+
 fn tick() -> impl Strategy<Value = Vec<u8>> {
     let price = prop_oneof![Just(0_i64), 1_i64..500_000_000, any::<i64>()];
     let prices = (

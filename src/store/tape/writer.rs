@@ -18,13 +18,13 @@ pub struct TapeWriter {
 }
 
 impl TapeWriter {
-    /// Creates the file and writes the header.
+    /// Creates the file and writes the header. A file that is there is never written over: it may be the morning's.
     ///
     /// # Errors
     ///
-    /// The operating system's, when the file cannot be created.
+    /// The operating system's, when the file cannot be created or is there.
     pub fn create(path: &Path, header: &str) -> io::Result<Self> {
-        let mut file = File::create(path)?;
+        let mut file = File::create_new(path)?;
         file.write_all(MAGIC)?;
         file.write_all(b"2\n")?;
         let mut writer = Self {

@@ -394,7 +394,7 @@ fn largest(freeze: &str, lot: Qty) -> Option<Qty> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venue::master::ten_lots;
+    use crate::venue::master::stand_in;
 
     const DETAILED: &str = "EXCH_ID,SEGMENT,SECURITY_ID,ISIN,INSTRUMENT,UNDERLYING_SECURITY_ID,UNDERLYING_SYMBOL,\
         SYMBOL_NAME,DISPLAY_NAME,INSTRUMENT_TYPE,SERIES,LOT_SIZE,SM_EXPIRY_DATE,STRIKE_PRICE,OPTION_TYPE,TICK_SIZE,\
@@ -404,7 +404,7 @@ mod tests {
 
     fn read(exchange: Exchange, rows: &str) -> Result<Master, MasterFault> {
         let file = format!("{DETAILED}{rows}");
-        parse_master(file.as_bytes(), exchange, &|_| true, &ten_lots)
+        parse_master(file.as_bytes(), exchange, &|_| true, &stand_in)
     }
 
     fn one(exchange: Exchange, row: &str) -> Instrument {
@@ -437,16 +437,16 @@ mod tests {
         let turned = "SM_FREEZE_QTY,TICK_SIZE,OPTION_TYPE,STRIKE_PRICE,SM_EXPIRY_DATE,LOT_SIZE,DISPLAY_NAME,SYMBOL_NAME,\
             UNDERLYING_SYMBOL,INSTRUMENT,SECURITY_ID,SEGMENT,NEW,EXCH_ID\n\
             1756,5.0000,CE,18950.00000,2026-11-23,65.0,NIFTY 23 NOV 18950 CALL,NIFTY-Nov2026-18950-CE,NIFTY,OPTIDX,35070,D,?,NSE\n";
-        let master = parse_master(turned.as_bytes(), Exchange::Nfo, &|_| true, &ten_lots);
+        let master = parse_master(turned.as_bytes(), Exchange::Nfo, &|_| true, &stand_in);
         assert_eq!(
             master.expect("a file").instruments[0],
             one(Exchange::Nfo, CALL)
         );
         let lame = turned.replace("TICK_SIZE", "TICK");
-        let fault = parse_master(lame.as_bytes(), Exchange::Nfo, &|_| true, &ten_lots);
+        let fault = parse_master(lame.as_bytes(), Exchange::Nfo, &|_| true, &stand_in);
         assert_eq!(fault, Err(MasterFault::Column("TICK_SIZE")));
         assert_eq!(read(Exchange::Nfo, ""), Err(MasterFault::Empty));
-        assert!(parse_master(b"", Exchange::Nfo, &|_| true, &ten_lots).is_err());
+        assert!(parse_master(b"", Exchange::Nfo, &|_| true, &stand_in).is_err());
     }
 
     #[test]
@@ -458,10 +458,10 @@ mod tests {
             CE,5.0000,M,OP,NA,\n\
             NSE,D,35071,FUTSTK,0,BAJAJ-AUTO-Nov2026-FUT,75.0,BAJAJ-AUTO NOV FUT,2026-11-23 14:30:00,-0.01000,XX,10.0000,\
             M,FUT,NA,\n";
-        let master = parse_master(file.as_bytes(), Exchange::Nfo, &|_| true, &ten_lots);
+        let master = parse_master(file.as_bytes(), Exchange::Nfo, &|_| true, &stand_in);
         let rows = master.expect("a file").instruments;
         let same = Instrument {
-            qty_max: Qty(650),
+            qty_max: Qty(455),
             ..one(Exchange::Nfo, CALL)
         };
         assert_eq!(rows[0], same);
@@ -490,7 +490,7 @@ mod tests {
         );
         assert_eq!(Some(index.token), Segment::Index.token(13));
         assert_eq!(Some(share.token), Segment::NseEq.token(13));
-        assert_eq!(share.qty_max, Qty(10), "a filler is no freeze quantity");
+        assert_eq!(share.qty_max, Qty(7), "a filler is no freeze quantity");
         let sensex = read(Exchange::Bse, rows).expect("a file").instruments;
         assert_eq!(sensex[0].symbol, "SENSEX");
         let gold = read(Exchange::Mcx, rows).expect("a file").instruments;
@@ -601,7 +601,7 @@ mod tests {
             file.truncate(cut.saturating_add(file.len() / 2));
             file.extend_from_slice(&bytes);
             for file in [bytes.as_slice(), &file] {
-                let kept = parse_master(file, Exchange::Nfo, &|_| true, &ten_lots);
+                let kept = parse_master(file, Exchange::Nfo, &|_| true, &stand_in);
                 for row in kept.map(|master| master.instruments).unwrap_or_default() {
                     assert!(row.tick > Price::ZERO && row.lot > Qty::ZERO && row.qty_max > Qty::ZERO);
                 }

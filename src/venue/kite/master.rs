@@ -200,13 +200,13 @@ fn leading_name(symbol: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venue::master::ten_lots;
+    use crate::venue::master::stand_in;
 
     const HEAD: &str = "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,\
                         tick_size,lot_size,instrument_type,segment,exchange\n";
 
     fn read(rows: &str) -> Result<Master, MasterFault> {
-        parse_instruments(format!("{HEAD}{rows}").as_bytes(), |_| true, ten_lots)
+        parse_instruments(format!("{HEAD}{rows}").as_bytes(), |_| true, stand_in)
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
         );
         assert_eq!(
             (future.kind, future.lot, future.qty_max),
-            (Kind::Future, Qty(35), Qty(350))
+            (Kind::Future, Qty(35), Qty(245))
         );
         assert_eq!(future.expiry, Day::from_ymd(2026, 11, 24));
         let strike = Price::from_rupees(24_400);
@@ -302,9 +302,9 @@ mod tests {
     #[test]
     fn a_dump_without_rows_or_columns_is_refused() {
         assert_eq!(read(""), Err(MasterFault::Empty));
-        let fault = parse_instruments(b"a,b\n1,2\n", |_| true, ten_lots);
+        let fault = parse_instruments(b"a,b\n1,2\n", |_| true, stand_in);
         assert_eq!(fault, Err(MasterFault::Column("instrument_token")));
-        let fault = parse_instruments(b"", |_| true, ten_lots);
+        let fault = parse_instruments(b"", |_| true, stand_in);
         assert_eq!(fault, Err(MasterFault::Column("instrument_token")));
     }
 

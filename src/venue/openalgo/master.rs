@@ -319,7 +319,7 @@ fn largest(most: Qty, freeze: Option<Qty>, lot: Qty) -> Qty {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venue::master::ten_lots;
+    use crate::venue::master::stand_in;
 
     const HEAD: &str = "symbol,brsymbol,name,exchange,brexchange,token,expiry,strike,lotsize,instrumenttype,tick_size,freeze_qty\r\n";
 
@@ -328,7 +328,7 @@ mod tests {
             format!("{HEAD}{rows}").as_bytes(),
             exchange,
             &|_| true,
-            &ten_lots,
+            &stand_in,
         )
     }
 
@@ -354,8 +354,8 @@ mod tests {
         );
         assert_eq!(future.expiry, Day::from_ymd(2026, 8, 25));
         assert_eq!(future.token, token_of("NFO", "NIFTY25AUG26FUT"));
-        // Below the freeze quantity; ten lots where there is none.
-        assert_eq!((future.qty_max, call.qty_max), (Qty(750), Qty(750)));
+        // Below the freeze quantity; the stand-in where there is none.
+        assert_eq!((future.qty_max, call.qty_max), (Qty(525), Qty(525)));
         let strike = Price::from_rupees(25_000);
         assert_eq!(
             call.kind,
@@ -445,7 +445,7 @@ mod tests {
         assert_eq!(read(Exchange::Nfo, ""), Err(MasterFault::Empty));
         for name in COLUMNS {
             let head = HEAD.replacen(name, "other", 1);
-            let fault = parse_instruments(head.as_bytes(), Exchange::Nfo, &|_| true, &ten_lots);
+            let fault = parse_instruments(head.as_bytes(), Exchange::Nfo, &|_| true, &stand_in);
             // `symbol` is the end of `brsymbol` too; the first one is the one that is renamed.
             assert_eq!(fault, Err(MasterFault::Column(name)), "{name}");
         }
