@@ -116,6 +116,9 @@ fn an_order_of_every_broker_is_placed_changed_cancelled_and_filled_and_its_books
         let held = held.unwrap_or_else(|| panic!("{name}: {positions:?}"));
         assert_eq!(held.net.0, i64::from(lot.0), "{name}");
 
+        let funds = line.desk.funds().expect("funds");
+        assert!(funds.net.0 > 0, "{name}: {funds:?}");
+
         let Some(updates) = &mut updates else {
             continue;
         };

@@ -19,6 +19,7 @@ use crate::pipeline::{Start, day as trading_day, describe, resolve};
 use crate::runtime::lock::lock_memory;
 use crate::runtime::machine::Root;
 use crate::runtime::{Clock, IdleMode, MarketTime, RealTime, Topology, realtime, topology};
+use crate::venue::books::Margins;
 use serde_json::Value;
 use std::sync::atomic::AtomicBool;
 
@@ -36,6 +37,8 @@ pub(super) struct Prepared {
     pub(super) hand: Hand,
     /// What was found at the start.
     pub(super) news: Vec<String>,
+    /// What the account can spend, or why nobody knows: the broker checks margins, not the engine.
+    pub(super) funds: Result<Margins, String>,
     pub(super) is_simulated: bool,
     pub(super) journal: Journal,
     pub(super) day_end: Option<WallNanos>,
@@ -134,6 +137,7 @@ pub(super) fn prepare(
         family: (arm::fingerprint(desk.account()), day),
     };
     let (segment, journal_file) = new_segment(&journal, &header, 1)?;
+    let funds = desk.funds().map_err(|fault| fault.to_string());
     let twin = desk.twin();
     let mut armoury =
         arm::armoury(config, (desk, tls), instruments, assembly, &header).map_err(fail)?;
@@ -193,6 +197,7 @@ pub(super) fn prepare(
         explainer,
         trouble,
         twin,
+        funds,
         hand,
         news: news
             .into_iter()
