@@ -16,6 +16,7 @@
 
 mod check;
 mod early;
+mod ending;
 mod hear;
 mod holdings;
 mod lines;
@@ -62,8 +63,6 @@ const SWEEP_NS: u64 = 10_000_000;
 const TIGHT_TTL_NS: u64 = 300_000_000;
 /// Intents worked at once before memory is asked for.
 const TICKETS: usize = 64;
-/// How long the end of a run waits for replies.
-const DRAIN_NS: u64 = 2_000_000_000;
 
 /// The gateway stage.
 #[derive(Debug)]
@@ -770,34 +769,11 @@ impl<C: Connection + Send> Stage for Gateway<C> {
         done
     }
 
-    /// Denies what was decided and not sent, so that every intent has an end, takes back entries that work, and
-    /// waits up to two seconds for replies that are still due and for what is being evened out.
+    /// Ends the run: see `ending`.
     fn stop(&mut self, clock: &Clock) {
-        self.is_stopping = true;
-        self.has_changed = true;
-        for ticket in self.tickets.iter_mut() {
-            ticket.give_up_entries();
-        }
-        while let Some(intent) = self.parts.intents.pop() {
-            self.totals.intents = self.totals.intents.wrapping_add(1);
-            self.deny(&intent, Denial::Stopping, clock.now());
-        }
-        let until = clock.mono().plus(DRAIN_NS);
-        let can_work = |gateway: &Self| {
-            !gateway.session_dead && !gateway.tickets.is_empty() && gateway.lines.connected() > 0
-        };
-        while (self.lines.is_owed() || can_work(self)) && clock.mono() < until {
-            self.read_updates(clock);
-            self.read_replies(clock);
-            self.work_cancels(clock);
-            self.work_tickets(true, clock);
-            std::thread::yield_now();
-        }
-        for ticket in self.tickets.iter() {
-            let intent = ticket.intent.id;
-            self.parts.events.push(GatewayEvent::Abandoned(intent));
-        }
-        self.is_stalled();
+        self.begin_to_end(clock);
+        self.drain(clock);
+        self.tell_rest(clock);
     }
 }
 
