@@ -109,11 +109,11 @@ fn suite(c: &mut Criterion) {
 fn seven_conditions(c: &mut Criterion) {
     let thresholds = Thresholds::default();
     for (shape, instruments) in [("rr", INSTRUMENTS), ("chain", 1)] {
-        let ticks = || market(instruments, Some(50));
+        let ticks = market(instruments, Some(50));
         per_tick(
             c,
             &format!("peek_and_conditions/{shape}"),
-            ticks(),
+            ticks,
             |s, tick| {
                 let values = s.peek(tick);
                 black_box(conditions(
@@ -123,30 +123,6 @@ fn seven_conditions(c: &mut Criterion) {
                 ));
             },
         );
-        let market = ticks();
-        let levels: Vec<_> = market
-            .suites
-            .iter()
-            .map(|s| s.entry_levels(&thresholds, Price(TICK)))
-            .collect();
-        let mut next = 0;
-        per_tick(
-            c,
-            &format!("conditions_by_levels/{shape}"),
-            market,
-            |s, tick| {
-                black_box(s.peek_conditions(&levels[next], tick));
-                next = if next + 1 == levels.len() {
-                    0
-                } else {
-                    next + 1
-                };
-            },
-        );
-        let made = self::market(instruments, None);
-        per_tick(c, &format!("make_levels/{shape}"), made, |s, _| {
-            black_box(s.entry_levels(&thresholds, Price(TICK)));
-        });
     }
 }
 

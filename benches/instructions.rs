@@ -23,7 +23,7 @@ mod shared;
 use shared::orders::{
     CONTRACT, LIMITS, TAG, acknowledged, day, facts, intent, journal, order, template,
 };
-use shared::walk::{INSTRUMENTS, TICK, Walk, suites, walks};
+use shared::walk::{INSTRUMENTS, Walk, suites, walks};
 use shared::wire::{PACKETS, bodies, frame};
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -39,14 +39,13 @@ use tezi::venue::{Broker, Frame};
 type Calls = Box<dyn FnMut(u64)>;
 type SetUp = fn() -> Calls;
 
-const FUNCTIONS: [(&str, SetUp); 11] = [
+const FUNCTIONS: [(&str, SetUp); 10] = [
     ("decode-packet", decode_packet),
     ("decode-quote", decode_quote),
     ("frame-of-500", frame_of_500),
     ("suite-commit", suite_commit),
     ("suite-peek", suite_peek),
     ("conditions", seven_conditions),
-    ("conditions-by-levels", conditions_by_levels),
     ("order-of", order_of_leg),
     ("admit", admit_order),
     ("encode-template", encode_template),
@@ -118,21 +117,6 @@ fn seven_conditions() -> Calls {
         for (_, (values, tick)) in (0..calls).zip(order) {
             let close = Scale::PRICE.rupees(black_box(tick).close());
             black_box(conditions(black_box(values), close, &thresholds));
-        }
-    })
-}
-
-fn conditions_by_levels() -> Calls {
-    let (mut suites, drawn) = market(Walk::tick);
-    let thresholds = Thresholds::default();
-    let levels: Vec<_> = suites
-        .iter()
-        .map(|suite| suite.entry_levels(&thresholds, Price(TICK)))
-        .collect();
-    Box::new(move |calls| {
-        let order = (0..INSTRUMENTS).cycle().zip(drawn.iter().cycle());
-        for (_, (at, tick)) in (0..calls).zip(order) {
-            black_box(suites[at].peek_conditions(&levels[at], black_box(tick)));
         }
     })
 }

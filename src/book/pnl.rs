@@ -1,7 +1,7 @@
 //! Sums over positions: profit and loss at marks, and the turnover that charges are made of.
 
 use super::Book;
-use crate::model::{Fill, InstrumentIx, Money, Price, Side, StrategyIx};
+use crate::model::{Fill, InstrumentIx, Money, Price, Side};
 
 /// Profit and loss before charges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,26 +50,8 @@ impl Turnover {
 }
 
 impl Book {
-    /// Profit and loss of a strategy; an open position without a mark is valued at its own average,
-    /// so it adds nothing.
-    pub fn pnl_of(
-        &self,
-        strategy: StrategyIx,
-        mark: impl Fn(InstrumentIx) -> Option<Price>,
-    ) -> Pnl {
-        self.positions()
-            .filter(|p| p.strategy() == strategy)
-            .map(|p| match mark(p.instrument()) {
-                Some(mark) => p.pnl(mark),
-                None => Pnl {
-                    realised: p.realised(),
-                    unrealised: Money::ZERO,
-                },
-            })
-            .fold(Pnl::default(), Pnl::plus)
-    }
-
-    /// Profit and loss of the whole book, as [`Book::pnl_of`].
+    /// Profit and loss of the whole book; an open position without a mark is valued at its own average, so it adds
+    /// nothing.
     pub fn pnl(&self, mark: impl Fn(InstrumentIx) -> Option<Price>) -> Pnl {
         self.positions()
             .map(|p| match mark(p.instrument()) {

@@ -12,9 +12,7 @@
 use super::Digest;
 use super::lots::{FifoLots, OpenLot};
 use super::pnl::{Pnl, Turnover};
-use crate::model::{
-    Fill, InstrumentIx, Money, NetQty, Price, Qty, Side, StrategyIx, Tag, WallNanos,
-};
+use crate::model::{Fill, InstrumentIx, Money, NetQty, Price, Qty, StrategyIx, Tag, WallNanos};
 use std::collections::VecDeque;
 
 /// How many of the newest fills of a position can still be put in order.
@@ -106,16 +104,6 @@ impl Position {
     /// Units held, long positive.
     pub const fn net(&self) -> NetQty {
         self.now.net()
-    }
-
-    /// The side of an order that would reduce the position and the units that flatten it, `None`
-    /// when flat.
-    pub fn to_flatten(&self) -> Option<(Side, Qty)> {
-        match self.net().0.signum() {
-            1 => Some((Side::Sell, self.net().size())),
-            -1 => Some((Side::Buy, self.net().size())),
-            _ => None,
-        }
     }
 
     /// Average price of what is open, zero when flat.

@@ -78,8 +78,7 @@ impl OrderRecord {
     ///
     /// A fill counts whatever the state says, also after cancel, rejection or denial: the position
     /// is real. A report that names filled units but no average is booked at the order's limit; the
-    /// next report with an average corrects the sum through the next fill, see
-    /// [`OrderRecord::unbooked`].
+    /// next report with an average corrects the sum through the next fill.
     pub fn apply(&mut self, report: &Report) -> Applied {
         if report.tag != self.order.tag {
             return Applied::default();
@@ -135,7 +134,8 @@ impl OrderRecord {
 
     /// Value the venue reports beyond the fills handed out: rounding of averages, or an average
     /// that came late.
-    pub const fn unbooked(&self) -> Money {
+    #[cfg(test)]
+    pub(super) const fn unbooked(&self) -> Money {
         Money::from_wide(value(self.average, self.filled).saturating_sub(self.booked))
     }
 

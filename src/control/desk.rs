@@ -7,7 +7,9 @@
 use crate::model::{Bar, Exchange, Instrument, OrderId, Qty, WallNanos};
 use crate::net::{HttpConnection, NetFault, Response, Url};
 use crate::runtime::clock::real_time;
-use crate::venue::books::{OrderRow, Positions, TradeRow, confirm_cancelled, fill_from_trades};
+use crate::venue::books::{
+    Margins, OrderRow, Positions, TradeRow, confirm_cancelled, fill_from_trades,
+};
 use crate::venue::master::{ContractKey, Master, MasterFault, check_end};
 use crate::venue::quotes::{QuoteKind, QuoteRow};
 use crate::venue::session::{Answer, Ask, Credentials, Opening, Profile, Session, Step};
@@ -424,6 +426,19 @@ impl Desk {
         let request = broker.positions_request(&self.session.auth);
         self.read("positions", &request, |status, body, json| {
             broker.parse_positions(status, body, json)
+        })
+    }
+
+    /// What the account can spend on futures and options.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskFault`].
+    pub fn funds(&mut self) -> Result<Margins, DeskFault> {
+        let broker = self.broker;
+        let request = broker.funds_request(&self.session.auth);
+        self.read("funds", &request, |status, body, json| {
+            broker.parse_funds(status, body, json)
         })
     }
 

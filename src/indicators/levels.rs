@@ -6,12 +6,8 @@
 //! grid the comparison decides what the predicate decides; between two grid prices it does not ask.
 //! Use a tick of `Price(1)` where prices off the grid occur (an index).
 
-use super::compare::Cmp;
-use super::er::Efficiency;
-use super::input::{Ohlc, UNITS_MAX};
-use super::params::Thresholds;
-use super::state::{CloseHalf, Constants, State};
-use super::suite::{Suite, condition, conditions};
+use super::input::UNITS_MAX;
+use super::state::{Constants, State};
 use crate::model::Price;
 
 /// A condition as a price: true exactly when `close >= at` (`above`), else when `close <= at`.
@@ -136,76 +132,6 @@ pub(crate) fn rsi_guess(state: &State, constants: &Constants, t: f64) -> f64 {
 /// The close at which the ROC is `t` percent of `base`, in the base's unit.
 pub(crate) fn roc_guess(base: f64, t: f64) -> f64 {
     base + base * t / 100.0
-}
-
-/// The seven conditions of one bar, as far as they do not depend on its ticks: made at each commit.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EntryLevels {
-    rsi: i64,
-    ema: i64,
-    donchian: i64,
-    thresholds: Thresholds,
-}
-
-impl Suite {
-    /// The seven conditions as levels for the bar that forms next, for closes on the `tick` grid.
-    pub fn entry_levels(&self, thresholds: &Thresholds, tick: Price) -> EntryLevels {
-        let state = self.state();
-        let rsi = rsi_guess(state, self.constants(), thresholds.rsi_above);
-        let [upper, _] = state.channel;
-        EntryLevels {
-            rsi: self.above(rsi, tick, |c| Cmp::Gt.holds(c.rsi, thresholds.rsi_above)),
-            ema: self.above(state.ema[0], tick, |c| Cmp::Gt.holds(c.close, c.ema[0])),
-            donchian: self.above(upper, tick, |c| Cmp::Gt.holds(c.close, upper)),
-            thresholds: *thresholds,
-        }
-    }
-
-    fn above(&self, guess: f64, tick: Price, holds: impl Fn(&CloseHalf) -> bool) -> i64 {
-        let guess = guess * self.scale().per_rupee();
-        settle(guess, tick, true, |units| holds(&self.at_close(units)))
-            .at
-            .0
-    }
-
-    /// The seven conditions of a forming bar as bits of [`condition`]; nothing moves.
-    ///
-    /// `levels` must have been made since the last commit. The answer is that of [`conditions`] on
-    /// [`Suite::peek`] for every close on the grid of the levels.
-    #[inline]
-    pub fn peek_conditions(&mut self, levels: &EntryLevels, bar: &Ohlc) -> u8 {
-        let state = self.state();
-        if state.warming {
-            let values = self.peek(bar);
-            return conditions(
-                &values,
-                self.scale().rupees(bar.close()),
-                &levels.thresholds,
-            );
-        }
-        let units = bar.close() as f64;
-        let close = units / self.constants().scale.per_rupee();
-        let (travelled, length) = state.way.fraction(units);
-        let carried = state.carried;
-        let half = self.half(bar);
-        let line = carried.trend(half.bands, close).line;
-        let body = (units - bar.open() as f64).abs();
-        let straight = Efficiency::of(travelled / length).ratio;
-        let bit = |holds: bool, bit: u8| if holds { bit } else { 0 };
-        bit(bar.close() >= levels.rsi, condition::RSI)
-            | bit(bar.close() >= levels.ema, condition::EMA)
-            | bit(bar.close() >= levels.donchian, condition::DONCHIAN)
-            | bit(
-                Cmp::Lt.holds(half.adx, levels.thresholds.adx_below),
-                condition::ADX,
-            )
-            | bit(
-                Cmp::Gt.holds(straight, levels.thresholds.er_above),
-                condition::ER,
-            )
-            | bit(Cmp::Gt.holds(close, line), condition::SUPERTREND)
-            | bit(body > half.body_max, condition::NOT_DOJI)
-    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub use bank::{Bank, LevelSpec};
 pub use bars::{BarBuilder, FoldOutcome, Folded, ShortBar, Timeframe};
 pub use compare::{Cmp, EPS};
 pub use input::{BarFault, Ohlc, Prices, Scale};
-pub use levels::{EntryLevels, PriceLevel};
+pub use levels::PriceLevel;
 pub use params::{Params, Thresholds};
 pub use plan::{BankPlan, Slot};
 pub use series::Series;

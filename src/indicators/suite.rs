@@ -199,15 +199,6 @@ impl Suite {
         &self.constants
     }
 
-    /// The high and low half of a forming bar; the suite must be seeded.
-    #[inline]
-    pub(crate) fn half(&mut self, bar: &Ohlc) -> &Half {
-        if !self.half.is_of(bar) {
-            self.half = HighLow::of(self.state(), &self.constants, bar).half;
-        }
-        &self.half
-    }
-
     #[inline]
     fn move_to(&mut self, next: State) {
         self.now ^= 1;

@@ -54,7 +54,6 @@ use arm::Armoury;
 use crossbeam_channel::Receiver as Inbox;
 use inquiry::{Asking, InquiryParts, Wishes, start_inquiry};
 use links::{Around, Hands, LinkName, MainDialler, Supplies};
-use std::path::PathBuf;
 
 /// Capacity and policy of every lane, in the order data flows; printed at start and by `config check`.
 pub const LANES: [(&str, usize, Policy); 12] = [
@@ -557,10 +556,6 @@ pub fn describe(placement: &Placement) -> Vec<String> {
     }
     lines
 }
-
-/// Where a run keeps its files.
-#[derive(Clone, Debug)]
-pub struct DataFolder(pub PathBuf);
 
 /// Names an instrument for people.
 pub fn symbol(instruments: &InstrumentTable, ix: crate::model::InstrumentIx) -> &str {

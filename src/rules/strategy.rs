@@ -11,7 +11,7 @@
 //! - A condition sees the conditions before it, a rule sees all of them.
 
 use super::conditions::{
-    ConditionError, Context, Inputs, LevelPlan, Names, Program, compile, is_reserved, nearest,
+    ConditionError, Context, Inputs, LevelPlan, Names, Program, compile, is_reserved,
 };
 use crate::indicators::{BankPlan, Slot};
 use crate::model::Action;
@@ -353,11 +353,6 @@ fn check_name(at: usize, name: &str, all: &[String]) -> Result<(), StrategyFault
     Ok(())
 }
 
-/// The policy nearest to a text, for an error.
-pub fn nearest_policy(text: &str) -> Option<&'static str> {
-    nearest(text, Evaluate::WORDS)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -504,6 +499,5 @@ mod tests {
         assert_eq!(due("every_tick"), [true, true, true]);
         assert_eq!(due("every_tick in eod_window"), [false, true, true]);
         assert_eq!(Evaluate::parse("bar close"), None);
-        assert_eq!(nearest_policy("every_tik"), Some("every_tick"));
     }
 }

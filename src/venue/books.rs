@@ -135,17 +135,6 @@ pub struct Margins {
     pub debits: Money,
 }
 
-/// What one order would block, as the broker reckons it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrderMargin {
-    /// Trading symbol.
-    pub symbol: String,
-    /// Margin blocked; zero for a contract note.
-    pub total: Money,
-    /// Charges and taxes of the order.
-    pub charges: Money,
-}
-
 /// Gives rows that do not say how much of them is filled what their trades come to; `trades` were read after the rows.
 ///
 /// The sum of a list that lags is too small and never too large, so it only raises what a row says: further trades count

@@ -315,6 +315,25 @@ impl Broker {
         at!(self, Desk::parse_positions(status, body, json))
     }
 
+    /// See [`Desk::funds_request`].
+    pub fn funds_request(self, auth: &Auth) -> Request {
+        at!(self, Desk::funds_request(auth))
+    }
+
+    /// See [`Desk::parse_funds`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::parse_funds`].
+    pub fn parse_funds(
+        self,
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<books::Margins, ApiFault> {
+        at!(self, Desk::parse_funds(status, body, json))
+    }
+
     /// See [`Desk::quotes_request`].
     pub fn quotes_request(
         self,

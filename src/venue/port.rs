@@ -172,6 +172,20 @@ pub trait Desk {
         json: &mut JsonScratch,
     ) -> Result<books::Positions, ApiFault>;
 
+    /// Asks what the account can spend on futures and options.
+    fn funds_request(auth: &Auth) -> Request;
+
+    /// Reads the funds.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiFault`], also when a field that decides is missing.
+    fn parse_funds(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<books::Margins, ApiFault>;
+
     /// Asks for quotes of at most [`Facts::quotes_max`] instruments.
     fn quotes_request(auth: &Auth, kind: quotes::QuoteKind, instruments: &[&Instrument])
     -> Request;

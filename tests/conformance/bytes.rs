@@ -61,6 +61,7 @@ fn survives(broker: Broker, status: u16, bytes: &[u8]) {
     broker.parse_orders(status, &mut copy(), &mut json).ok();
     broker.parse_trades(status, &mut copy(), &mut json).ok();
     broker.parse_positions(status, &mut copy(), &mut json).ok();
+    broker.parse_funds(status, &mut copy(), &mut json).ok();
     broker.parse_quotes(status, &mut copy(), &mut json).ok();
     let minute = Interval::Minute;
     broker

@@ -89,7 +89,7 @@ fn an_order_of_every_broker_is_placed_changed_cancelled_and_filled_and_its_books
             higher,
             "{name}"
         );
-        broker.cancel_request(&endpoint, &auth, &working, &mut request);
+        broker.cancel_request(&endpoint, &auth, order, &mut request);
         assert_eq!(
             acknowledged(broker, &mut connection, &request),
             order,
@@ -115,6 +115,9 @@ fn an_order_of_every_broker_is_placed_changed_cancelled_and_filled_and_its_books
             .find(|row| row.symbol == line.future.symbol);
         let held = held.unwrap_or_else(|| panic!("{name}: {positions:?}"));
         assert_eq!(held.net.0, i64::from(lot.0), "{name}");
+
+        let funds = line.desk.funds().expect("funds");
+        assert!(funds.net.0 > 0, "{name}: {funds:?}");
 
         let Some(updates) = &mut updates else {
             continue;

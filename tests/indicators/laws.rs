@@ -4,9 +4,7 @@ use crate::fixtures::{COLUMNS, assert_same, reading};
 use crate::market::{bars, bars_of, ticks_of};
 use crate::model::readings;
 use proptest::prelude::*;
-use tezi::indicators::suite::conditions;
-use tezi::indicators::{Ohlc, Params, Scale, Suite, Thresholds};
-use tezi::model::Price;
+use tezi::indicators::{Ohlc, Params, Scale, Suite};
 
 fn params() -> impl Strategy<Value = Params> {
     let lengths = prop::collection::vec(1_u16..12, 10);
@@ -139,25 +137,6 @@ proptest! {
             assert_same(&corrected.commit(bar), &plain.commit(bar), "a later bar");
         }
         prop_assert_eq!(corrected.committed_bars(), bars.len() as u64);
-    }
-
-    #[test]
-    fn conditions_by_levels_are_the_exact_conditions_on_every_tick_around(
-        bars in bars(120), rsi in 1_u32..100, tick in prop::sample::select(vec![1_i64, 500])
-    ) {
-        let params = Params { ema_slow: 20, di: 6, adx: 6, ..Params::default() };
-        let thresholds = Thresholds { rsi_above: f64::from(rsi), ..Thresholds::default() };
-        let mut suite = suite_over(&params, &bars);
-        let levels = suite.entry_levels(&thresholds, Price(tick));
-        let last = bars[bars.len() - 1].close();
-        for step in -400_i64..=400 {
-            let close = last + step * 500;
-            let (high, low) = (close.max(last), close.min(last));
-            let bar = Ohlc::new(last, high, low, close).expect("sound");
-            let values = suite.peek(&bar);
-            let exact = conditions(&values, Scale::PRICE.rupees(close), &thresholds);
-            prop_assert_eq!(suite.peek_conditions(&levels, &bar), exact, "close {}", close);
-        }
     }
 }
 

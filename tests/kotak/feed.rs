@@ -465,12 +465,6 @@ fn subscriptions_name_contracts_by_number_and_indices_by_name() {
                     .to_owned(),
             ]
         );
-        assert_eq!(
-            feed::unsubscribe_messages(&rows[..1], mode),
-            [format!(
-                r#"{{"event":"unsubscribe{event}","inputtoken":"nse_fo|44498"}}"#
-            )]
-        );
     }
     let many = vec![contract(); 3_000];
     let messages = feed::subscribe_messages(&many, Mode::Full);

@@ -25,6 +25,7 @@ use crate::pipeline::cache::Caching;
 use crate::pipeline::inquiry::News;
 use crate::ring::{LaneView, LinkState};
 use crate::runtime::watchdog::Bark;
+use crate::venue::books::Margins;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -120,6 +121,8 @@ impl Control {
             &json!({ "account": account, "instruments": count, "history_bars": warm,
                 "day": prepared.header.day.to_string() }),
         );
+        let (text, value) = funds_line(&prepared.funds);
+        console.line("funds", &text, &value);
         for line in prepared.trouble.iter().cloned().chain(prepared.hand.news()) {
             console.line("guard", &line, &json!({ "text": line }));
         }
@@ -571,6 +574,24 @@ fn progress(args: &Args, hours: Option<Window>) -> Option<ProgressBar> {
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} min  {elapsed}").ok()?;
     bar.set_style(style);
     Some(bar)
+}
+
+/// What the account can spend, in rupees.
+fn funds_line(funds: &Result<Margins, String>) -> (String, Value) {
+    match funds {
+        Ok(funds) => (
+            format!(
+                "funds: {} to spend, {} in cash, {} in collateral, {} blocked",
+                funds.net, funds.cash, funds.collateral, funds.debits
+            ),
+            json!({ "net": funds.net.to_string(), "cash": funds.cash.to_string(),
+                "collateral": funds.collateral.to_string(), "blocked": funds.debits.to_string() }),
+        ),
+        Err(why) => (
+            format!("funds are not known: {why}"),
+            json!({ "error": why }),
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::pipeline::{Start, day as trading_day, describe, resolve};
 use crate::runtime::lock::lock_memory;
 use crate::runtime::machine::Root;
 use crate::runtime::{Clock, IdleMode, MarketTime, RealTime, Topology, realtime, topology};
+use crate::venue::books::Margins;
 use serde_json::Value;
 use std::sync::atomic::AtomicBool;
 
@@ -37,6 +38,8 @@ pub(super) struct Prepared {
     pub(super) hand: Hand,
     /// What was found at the start.
     pub(super) news: Vec<String>,
+    /// What the account can spend, or why nobody knows: the broker checks margins, not the engine.
+    pub(super) funds: Result<Margins, String>,
     pub(super) is_simulated: bool,
     pub(super) journal: Journal,
     /// Where the latest prices are to be kept for other programs.
@@ -125,6 +128,7 @@ pub(super) fn prepare(
         family: (arm::fingerprint(desk.account()), day),
     };
     let (segment, journal_file) = new_segment(&journal, &header, 1)?;
+    let funds = desk.funds().map_err(|fault| fault.to_string());
     let twin = desk.twin();
     let cache = CachePlan::of(config, &account, &instruments);
     let mut armoury =
@@ -187,6 +191,7 @@ pub(super) fn prepare(
         explainer,
         trouble,
         twin,
+        funds,
         hand,
         news: news.into_iter().chain(checked.lines).collect(),
         is_simulated: config.venue.simulated,

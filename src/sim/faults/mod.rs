@@ -293,11 +293,6 @@ impl Faults {
         }
     }
 
-    /// When the last new fault may happen, in milliseconds after the first request.
-    pub const fn ends_ms(&self) -> Option<u64> {
-        self.stop_after_ms
-    }
-
     /// True when nothing can ever happen.
     pub const fn is_empty(&self) -> bool {
         self.rules.is_empty()

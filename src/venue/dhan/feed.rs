@@ -217,16 +217,6 @@ pub fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String>
     requests(instruments, code)
 }
 
-/// The messages that end the subscription of `instruments`.
-pub fn unsubscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
-    let code = match mode {
-        Mode::Ltp => 16,
-        Mode::Quote => 18,
-        Mode::Full => 22,
-    };
-    requests(instruments, code)
-}
-
 fn requests(instruments: &[Instrument], code: u8) -> Vec<String> {
     let named = |row: &Instrument| {
         format!(

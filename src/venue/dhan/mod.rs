@@ -30,7 +30,7 @@ pub mod session;
 mod show;
 pub mod updates;
 
-use super::books::{OrderRow, Positions, TradeRow};
+use super::books::{Margins, OrderRow, Positions, TradeRow};
 use super::master::{ContractKey, Master, MasterFault};
 use super::quotes::{QuoteKind, QuoteRow};
 use super::session::{Answer, Credentials, LoginField, Opening, Profile, Session, Step};
@@ -275,6 +275,18 @@ impl Desk for Dhan {
         json: &mut JsonScratch,
     ) -> Result<Positions, ApiFault> {
         books::parse_positions(status, body, json)
+    }
+
+    fn funds_request(auth: &Auth) -> Request {
+        books::funds_request(auth)
+    }
+
+    fn parse_funds(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Margins, ApiFault> {
+        books::parse_funds(status, body, json)
     }
 
     fn quotes_request(auth: &Auth, kind: QuoteKind, instruments: &[&Instrument]) -> Request {

@@ -1,4 +1,4 @@
-//! The broker's books: orders, trades, positions, holdings, margins (protocols/kite.md 5.4, 6).
+//! The broker's books: orders, trades, positions, funds (protocols/kite.md 5.4, 6).
 //!
 //! Promise: a book is read whole or not at all. A row that cannot be read fails the book by number and
 //! field, because a reconciler that silently misses a row would act on it (reliability, S6).
@@ -6,10 +6,7 @@
 use super::faults::data;
 use super::updates::{order_update, side_of};
 use super::{get, parse_time};
-use crate::model::OrderId;
-use crate::venue::books::{
-    HoldingRow, Margins, OrderMargin, OrderRow, PositionRow, Positions, TradeRow,
-};
+use crate::venue::books::{Margins, OrderRow, PositionRow, Positions, TradeRow};
 use crate::venue::json::{self, Value, text};
 use crate::venue::{ApiFault, Auth, JsonScratch, Request};
 
@@ -18,19 +15,9 @@ pub fn orders_request(auth: &Auth) -> Request {
     get(auth, "/orders".to_owned())
 }
 
-/// Asks for the state rows of one order, oldest first.
-pub fn history_request(auth: &Auth, order: OrderId) -> Request {
-    get(auth, format!("/orders/{}", order.0))
-}
-
 /// Asks for the trades of the day.
 pub fn trades_request(auth: &Auth) -> Request {
     get(auth, "/trades".to_owned())
-}
-
-/// Asks for the trades of one order.
-pub fn order_trades_request(auth: &Auth, order: OrderId) -> Request {
-    get(auth, format!("/orders/{}/trades", order.0))
 }
 
 /// Asks for the positions.
@@ -38,17 +25,12 @@ pub fn positions_request(auth: &Auth) -> Request {
     get(auth, "/portfolio/positions".to_owned())
 }
 
-/// Asks for the share holdings.
-pub fn holdings_request(auth: &Auth) -> Request {
-    get(auth, "/portfolio/holdings".to_owned())
-}
-
 /// Asks for the funds of the equity segment, which futures and options use too.
 pub fn margins_request(auth: &Auth) -> Request {
     get(auth, "/user/margins/equity".to_owned())
 }
 
-/// Reads an order book, or the history of one order.
+/// Reads an order book.
 ///
 /// # Errors
 ///
@@ -99,21 +81,6 @@ pub fn parse_positions(
     })
 }
 
-/// Reads the share holdings.
-///
-/// # Errors
-///
-/// As [`parse_orders`].
-pub fn parse_holdings(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Vec<HoldingRow>, ApiFault> {
-    data(status, body, json, |data| {
-        rows(data, "holding", holding_row)
-    })
-}
-
 /// Reads the funds of one segment.
 ///
 /// # Errors
@@ -137,28 +104,6 @@ pub fn parse_margins(
             cash: part("available", "cash")?,
             collateral: part("available", "collateral")?,
             debits: part("utilised", "debits")?,
-        })
-    })
-}
-
-/// Reads what orders would block and cost: order margins and virtual contract notes.
-///
-/// # Errors
-///
-/// As [`parse_orders`].
-pub fn parse_order_margins(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Vec<OrderMargin>, ApiFault> {
-    data(status, body, json, |data| {
-        rows(data, "order", |row| {
-            let charges = row.get("charges").ok_or("charges")?;
-            Ok(OrderMargin {
-                symbol: word(row, "tradingsymbol")?,
-                total: row.get("total").and_then(json::money).unwrap_or_default(),
-                charges: need(charges, "total", json::money)?,
-            })
         })
     })
 }
@@ -261,17 +206,5 @@ fn position_row(row: Value<'_, '_>) -> Result<PositionRow, String> {
         bought_value: need(row, "buy_value", json::money)?,
         sold_value: need(row, "sell_value", json::money)?,
         pnl: need(row, "pnl", json::money)?,
-    })
-}
-
-fn holding_row(row: Value<'_, '_>) -> Result<HoldingRow, String> {
-    Ok(HoldingRow {
-        exchange: word(row, "exchange")?,
-        symbol: word(row, "tradingsymbol")?,
-        token: need(row, "instrument_token", json::token)?,
-        quantity: need(row, "quantity", json::qty)?,
-        arriving: need(row, "t1_quantity", json::qty)?,
-        average: need(row, "average_price", json::price)?,
-        last: need(row, "last_price", json::price)?,
     })
 }

@@ -265,14 +265,6 @@ pub fn subscribe_messages(tokens: &[Token], mode: Mode) -> Vec<String> {
     messages
 }
 
-/// The messages that end the subscription of `tokens`.
-pub fn unsubscribe_messages(tokens: &[Token]) -> Vec<String> {
-    let parts = tokens.chunks(TOKENS_PER_MESSAGE);
-    parts
-        .map(|part| format!(r#"{{"a":"unsubscribe","v":[{}]}}"#, token_list(part)))
-        .collect()
-}
-
 fn token_list(tokens: &[Token]) -> String {
     let mut list = String::with_capacity(tokens.len().saturating_mul(9));
     for token in tokens {

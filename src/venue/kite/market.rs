@@ -10,10 +10,8 @@ use crate::venue::quotes::{DepthRow, QuoteKind, QuoteRow};
 use crate::venue::request::push_form_value;
 use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Request};
 
-/// Keys one full quote call may name.
+/// Keys one quote call of any kind may name: 1 000 are taken for last prices alone, which nobody asks for by themselves.
 pub const QUOTE_KEYS_MAX: usize = 500;
-/// Keys one `ltp` or `ohlc` call may name.
-pub const LTP_KEYS_MAX: usize = 1_000;
 
 /// The name of an interval in the path, and the most days one call may span.
 pub const fn facts(interval: Interval) -> (&'static str, i32) {

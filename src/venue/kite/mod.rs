@@ -8,7 +8,7 @@
 //! | `orders` | place, modify, cancel and their replies |
 //! | `faults` | the error envelope and what its names mean |
 //! | `session` | login, profile, ticker address |
-//! | `books` | orders, trades, positions, margins |
+//! | `books` | orders, trades, positions, funds |
 //! | `market` | quotes and candles over REST |
 //! | `master` | the instrument dump |
 //!
@@ -25,7 +25,7 @@ pub mod session;
 mod show;
 pub mod updates;
 
-use super::books::{OrderRow, Positions, TradeRow};
+use super::books::{Margins, OrderRow, Positions, TradeRow};
 use super::master::{ContractKey, Master, MasterFault};
 use super::quotes::{QuoteKind, QuoteRow};
 use super::session::{Answer, Ask, Credentials, LoginField, Opening, Profile, Session, Step};
@@ -227,6 +227,18 @@ impl Desk for Kite {
         json: &mut JsonScratch,
     ) -> Result<Positions, ApiFault> {
         books::parse_positions(status, body, json)
+    }
+
+    fn funds_request(auth: &Auth) -> Request {
+        books::margins_request(auth)
+    }
+
+    fn parse_funds(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Margins, ApiFault> {
+        books::parse_margins(status, body, json)
     }
 
     fn quotes_request(auth: &Auth, kind: QuoteKind, instruments: &[&Instrument]) -> Request {

@@ -7,7 +7,7 @@ use super::faults::data;
 use super::{get, headers, parse_time};
 use crate::model::{Secret, WallNanos};
 use crate::venue::json::{Value, text};
-use crate::venue::request::{form, push_form_value};
+use crate::venue::request::form;
 use crate::venue::session::{Answer, Ask, Credentials, Profile, Session, Step};
 use crate::venue::{ApiFault, Auth, JsonScratch, Request};
 use data_encoding::HEXLOWER;
@@ -83,17 +83,6 @@ pub fn session_request(api_key: &str, request_token: &str, api_secret: &str) -> 
     }
 }
 
-/// Ends the session of an access token.
-pub fn logout_request(auth: &Auth) -> Request {
-    let path = format!("/session/token?{}", credentials(auth));
-    Request {
-        method: "DELETE",
-        path,
-        headers: headers(Some(auth)),
-        body: Vec::new(),
-    }
-}
-
 /// The cheapest call that proves a session is alive.
 pub fn profile_request(auth: &Auth) -> Request {
     get(auth, "/user/profile".to_owned())
@@ -109,13 +98,6 @@ fn credentials(auth: &Auth) -> String {
         ("api_key", auth.api_key.expose()),
         ("access_token", auth.access_token.expose()),
     ])
-}
-
-/// The page on which a person logs in; it redirects with the request token.
-pub fn login_url(api_key: &str) -> String {
-    let mut url = "https://kite.zerodha.com/connect/login?v=3&api_key=".to_owned();
-    push_form_value(&mut url, api_key);
-    url
 }
 
 /// Reads the reply to [`session_request`].
@@ -164,19 +146,6 @@ pub fn parse_profile(
     })
 }
 
-/// Reads replies whose `data` is just `true`: logout, product conversion.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when `data` is anything else.
-pub fn parse_done(status: u16, body: &mut [u8], json: &mut JsonScratch) -> Result<(), ApiFault> {
-    use simd_json::prelude::ValueAsScalar as _;
-    data(status, body, json, |data| match data.as_bool() {
-        Some(true) => Ok(()),
-        _ => Err("`data` is not true".to_owned()),
-    })
-}
-
 fn field<'a>(data: Value<'_, 'a>, name: &str) -> Option<&'a str> {
     data.get(name).and_then(text)
 }
@@ -205,7 +174,6 @@ mod tests {
         let path = ticker_path(&auth);
         assert_eq!(path.expose(), "/?api_key=k%20ey&access_token=t0p");
         assert_eq!(format!("{path:?} {path}"), "*** ***");
-        assert!(!format!("{:?}", logout_request(&auth)).contains("t0p"));
         assert!(!format!("{auth:?}").contains("t0p"));
     }
 

@@ -199,15 +199,6 @@ const fn event(mode: Mode) -> &'static str {
 /// The messages that subscribe `instruments`: contracts by number, indices by name. The server forgets them with the
 /// connection.
 pub fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
-    requests("subscribe", r#","ack_symbol":true"#, instruments, mode)
-}
-
-/// The messages that end the subscription of `instruments`.
-pub fn unsubscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
-    requests("unsubscribe", "", instruments, mode)
-}
-
-fn requests(verb: &str, end: &str, instruments: &[Instrument], mode: Mode) -> Vec<String> {
     let (indices, contracts): (Vec<_>, Vec<_>) =
         instruments.iter().partition(|row| row.kind == Kind::Index);
     let mut messages = Vec::new();
@@ -217,7 +208,7 @@ fn requests(verb: &str, end: &str, instruments: &[Instrument], mode: Mode) -> Ve
             // Symbols of the master may hold any sign: a text of JSON, not of ours.
             let list = serde_json::Value::String(list.join(","));
             messages.push(format!(
-                r#"{{"event":"{verb}{event}","inputtoken":{list}{end}}}"#
+                r#"{{"event":"subscribe{event}","inputtoken":{list},"ack_symbol":true}}"#
             ));
         }
     }

@@ -32,7 +32,7 @@ pub mod session;
 mod show;
 pub mod updates;
 
-use super::books::{OrderRow, Positions, TradeRow};
+use super::books::{Margins, OrderRow, Positions, TradeRow};
 use super::master::{ContractKey, Master, MasterFault};
 use super::quotes::{QuoteKind, QuoteRow};
 use super::session::{Answer, Credentials, LoginField, Opening, Profile, Session, Step};
@@ -290,6 +290,18 @@ impl Desk for Kotak {
         json: &mut JsonScratch,
     ) -> Result<Positions, ApiFault> {
         books::parse_positions(status, body, json)
+    }
+
+    fn funds_request(auth: &Auth) -> Request {
+        books::limits_request(auth)
+    }
+
+    fn parse_funds(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Margins, ApiFault> {
+        books::parse_limits(status, body, json)
     }
 
     fn quotes_request(auth: &Auth, kind: QuoteKind, instruments: &[&Instrument]) -> Request {

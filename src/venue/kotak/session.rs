@@ -365,37 +365,3 @@ pub fn parse_profile(
         Ok(Profile::default())
     })
 }
-
-/// Ends the session.
-pub fn logout_request(auth: &Auth) -> Request {
-    super::post_form(auth, "/apim/login/2.0/logout", "{}")
-}
-
-/// Asks which address the broker sees, for the page where addresses are registered.
-pub fn address_request(auth: &Auth) -> Request {
-    Request {
-        method: "GET",
-        path: "/login/1.0/get-client-ip".to_owned(),
-        headers: login_headers(auth),
-        body: Vec::new(),
-    }
-}
-
-/// Reads the address the broker sees.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when there is none.
-pub fn parse_address(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<String, ApiFault> {
-    faults::whole_answer(status, body, json, |root| {
-        let first = root
-            .get("data")
-            .and_then(|data| data.as_array()?.iter().next());
-        let address = first.and_then(|row| word(row, "ip"));
-        Ok(address.ok_or("no ip")?.to_owned())
-    })
-}

@@ -8,7 +8,7 @@
 //!   stream that carry a status and no quantities are such rows; the order book is read instead.
 //! - The market feed is welcome only with the dividers this folder reckons with, and with batches of packets.
 
-use super::fields::{order_id, price, qty, side_of, time, whole, word};
+use super::fields::{order_id, price, qty, side_of, time, whole};
 use super::segment::Segment;
 use crate::model::{OrderId, OrderState, Price, Qty, RejectClass, Side, Tag, Token, WallNanos};
 use crate::venue::json::{self, Value};
@@ -179,38 +179,6 @@ impl Said<'_> {
 /// Our tag, which the broker calls the order id of the user interface.
 fn tag_of(text: &str) -> Option<Tag> {
     Tag::parse(text.as_bytes())
-}
-
-/// A change of a position, as the order stream tells it: sums of the day, no average.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PositionNews {
-    /// Underlying.
-    pub symbol: String,
-    /// Segment.
-    pub segment: Segment,
-    /// Product.
-    pub product: String,
-    /// Units bought today.
-    pub bought: Qty,
-    /// Units sold today.
-    pub sold: Qty,
-}
-
-/// Reads a position message of the order stream; `None` when it is none or a field that decides is missing.
-pub fn position_news(bytes: &mut [u8], json: &mut JsonScratch) -> Option<PositionNews> {
-    json.read(bytes, |root| {
-        if root.get("type").and_then(json::text) != Some("position") {
-            return None;
-        }
-        let data = root.get("data")?;
-        Some(PositionNews {
-            symbol: word(data, "sym")?.to_owned(),
-            segment: Segment::parse(word(data, "exSeg")?)?,
-            product: word(data, "prod")?.to_owned(),
-            bought: data.get("flBuyQty").and_then(qty)?,
-            sold: data.get("flSellQty").and_then(qty)?,
-        })
-    })?
 }
 
 /// Reads the answer to a subscription: names by token, for as many as have one.

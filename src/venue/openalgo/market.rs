@@ -38,12 +38,6 @@ pub const fn facts(interval: Interval) -> (&'static str, i32) {
     }
 }
 
-/// Asks for the quote of one instrument.
-pub fn quote_request(auth: &Auth, instrument: &Instrument) -> Request {
-    let name = json!({ "symbol": instrument.symbol, "exchange": word_of(instrument) });
-    post(auth, "quotes", name)
-}
-
 /// Asks for quotes of `instruments`.
 pub fn quotes_request(auth: &Auth, instruments: &[&Instrument]) -> Request {
     let name = |row: &&Instrument| json!({ "symbol": row.symbol, "exchange": word_of(row) });
@@ -66,21 +60,6 @@ pub fn candles_request(
         "end_date": to.day().to_string(),
     });
     post(auth, "history", fields)
-}
-
-/// Reads the quote of one instrument, which its answer does not name.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when there is no last price.
-pub fn parse_quote(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-    instrument: &Instrument,
-) -> Result<QuoteRow, ApiFault> {
-    let (exchange, symbol) = (word_of(instrument), instrument.symbol.as_str());
-    data(status, body, json, |data| quote_row(exchange, symbol, data))
 }
 
 /// Reads quotes of several instruments.
@@ -207,11 +186,6 @@ mod tests {
                 { "symbol": "NIFTY", "exchange": "NSE_INDEX" },
             ]})
         );
-        let request = quote_request(&auth, &index);
-        assert_eq!(
-            body(&request),
-            json!({ "apikey": "k3y", "symbol": "NIFTY", "exchange": "NSE_INDEX" })
-        );
         let from = parse_time("2026-08-03 09:15:00").expect("time");
         let to = parse_time("2026-08-20 23:59:00").expect("time");
         let request = candles_request(&auth, &row, Interval::Minute15, (from, to));
@@ -251,14 +225,6 @@ mod tests {
         let nameless = answer.replace("\"symbol\":\"Y\",", "");
         let fault = parse_quotes(200, &mut nameless.into_bytes(), &mut JsonScratch::new());
         assert!(matches!(fault, Err(ApiFault::Unreadable { .. })));
-        let single = r#"{"status":"success","data":{"ltp":5}}"#;
-        let row = parse_quote(
-            200,
-            &mut single.to_owned().into_bytes(),
-            &mut JsonScratch::new(),
-            &contract(),
-        );
-        assert_eq!(row.expect("a quote").token, contract().token);
     }
 
     #[test]

@@ -8,14 +8,13 @@
 //! - The symbol of a derivative must carry its expiry, day first; one that does not is bad, never guessed at.
 //! - A freeze quantity above one lot lowers the largest order; most brokers behind fill in 1, which says nothing.
 
+use super::get;
 use super::symbol::{day_first, parse_day, parse_exchange, token_of};
-use super::{get, post};
 use crate::model::price::PER_RUPEE;
 use crate::model::{Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right};
 use crate::venue::master::{ContractKey, Master, MasterFault};
 use crate::venue::request::form;
 use crate::venue::{Auth, Request};
-use serde_json::json;
 
 /// Asks for the list of one exchange. Those of NSE and BSE are asked for with everything else, because their indices
 /// stand on exchanges of their own.
@@ -25,15 +24,6 @@ pub fn instruments_request(auth: &Auth, exchange: Exchange) -> Request {
         fields.push(("exchange", exchange.name()));
     }
     get(format!("/api/v1/instruments?{}", form(&fields)))
-}
-
-/// Asks for one instrument.
-pub fn symbol_request(auth: &Auth, exchange: &str, symbol: &str) -> Request {
-    post(
-        auth,
-        "symbol",
-        json!({ "symbol": symbol, "exchange": exchange }),
-    )
 }
 
 /// Columns the list must have, in our order; `freeze_qty` is read where it is.
@@ -462,11 +452,5 @@ mod tests {
         assert!(!format!("{request:?}").contains("k3y"), "{request:?}");
         let all = instruments_request(&auth, Exchange::Nse);
         assert_eq!(all.path, "/api/v1/instruments?apikey=k3y&format=csv");
-        let one = symbol_request(&auth, "NFO", "NIFTY25AUG26FUT");
-        let body: serde_json::Value = serde_json::from_slice(&one.body).expect("JSON");
-        assert_eq!(
-            body,
-            json!({ "apikey": "k3y", "symbol": "NIFTY25AUG26FUT", "exchange": "NFO" })
-        );
     }
 }

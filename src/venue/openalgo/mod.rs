@@ -32,7 +32,7 @@ mod show;
 pub mod symbol;
 pub mod updates;
 
-use super::books::{OrderRow, Positions, TradeRow};
+use super::books::{Margins, OrderRow, Positions, TradeRow};
 use super::master::{ContractKey, Master, MasterFault};
 use super::quotes::{QuoteKind, QuoteRow};
 use super::session::{Answer, Ask, Credentials, Opening, Profile, Session, Step};
@@ -222,6 +222,18 @@ impl Desk for OpenAlgo {
         json: &mut JsonScratch,
     ) -> Result<Positions, ApiFault> {
         books::parse_positions(status, body, json)
+    }
+
+    fn funds_request(auth: &Auth) -> Request {
+        books::funds_request(auth)
+    }
+
+    fn parse_funds(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Margins, ApiFault> {
+        books::parse_funds(status, body, json)
     }
 
     fn quotes_request(auth: &Auth, _: QuoteKind, instruments: &[&Instrument]) -> Request {
