@@ -11,8 +11,10 @@
 //! What an intent was decided on is told only after its legs have left (`decide/grounds`).
 
 mod grounds;
+mod handover;
 
 pub use grounds::Grounds;
+pub use handover::Handover;
 
 use super::compute::{Compute, Unit};
 use super::evaluate::{Evaluate, Occasion, Skip, StrategyPlan, Verdict};
@@ -122,6 +124,7 @@ pub struct Decide {
     rehearsing_unit: usize,
     /// What each strategy would order, for who rehearses orders.
     aims: Aims,
+    handover: Option<Handover>,
     totals: DecideTotals,
 }
 
@@ -153,6 +156,7 @@ impl Decide {
             rehearsed: MonoNanos(0),
             rehearsing_unit: 0,
             aims: Aims::new(0),
+            handover: None,
             totals: DecideTotals::default(),
         }
     }
@@ -163,6 +167,13 @@ impl Decide {
     pub fn rehearsing(mut self, interval_ns: u64, aims: Aims) -> Self {
         self.rehearse_ns = interval_ns;
         self.aims = aims;
+        self
+    }
+
+    /// Hands copies of bars and indicators to control whenever it asks, while no tick is there.
+    #[must_use]
+    pub fn handing_over(mut self, handover: Handover) -> Self {
+        self.handover = Some(handover);
         self
     }
 
@@ -229,6 +240,11 @@ impl Decide {
     /// Bars and indicators.
     pub const fn compute(&self) -> &Compute {
         &self.compute
+    }
+
+    /// The same for a checkpoint, after the thread has ended.
+    pub const fn compute_mut(&mut self) -> &mut Compute {
+        &mut self.compute
     }
 
     /// Positions.
@@ -553,6 +569,8 @@ impl Stage for Decide {
             if self.compute.is_due(wall) && self.parts.ticks.is_empty() {
                 self.on_clock(Stamp { mono, wall });
                 self.told.stamp(clock.mono());
+                taken += 1;
+            } else if self.handover.as_mut().is_some_and(|handover| handover.turn(&mut self.compute)) {
                 taken += 1;
             } else if self.rehearse_ns > 0 && mono.since(self.rehearsed) >= self.rehearse_ns {
                 self.rehearse(mono);

@@ -1,8 +1,10 @@
 //! Files of prices and records that are read again later.
 
+pub mod checkpoint;
 pub mod decisions;
 pub mod master;
 pub mod prices;
 pub mod tape;
+pub mod whole;
 
 pub use prices::{Counted, Layout, PriceFile, PriceFileError, PriceRow, read_prices};
