@@ -91,7 +91,11 @@ impl Keeper {
     /// # Errors
     ///
     /// When the system refuses the thread that writes.
-    pub fn start(identity: Identity, ask: Lossless<u64>, records: ByteReceiver) -> io::Result<Self> {
+    pub fn start(
+        identity: Identity,
+        ask: Lossless<u64>,
+        records: ByteReceiver,
+    ) -> io::Result<Self> {
         let writer = Writer::start(identity.path.clone())?;
         Ok(Self {
             found: vec![None; identity.units.len()],
@@ -136,7 +140,8 @@ impl Keeper {
             (false, true) => HURRY_NS,
             (false, false) => PERIOD_NS,
         };
-        if (age >= wait || self.asked.mono == MonoNanos(0)) && self.ask.push(self.round + 1).is_ok() {
+        if (age >= wait || self.asked.mono == MonoNanos(0)) && self.ask.push(self.round + 1).is_ok()
+        {
             self.round += 1;
             (self.asked, self.is_asked, self.is_hurried) = (now, true, false);
             self.found.fill(None);
@@ -201,11 +206,7 @@ impl Keeper {
     /// # Errors
     ///
     /// The sentence of a disk that refuses.
-    pub fn finish(
-        mut self,
-        states: Vec<(WallNanos, Vec<u8>)>,
-        now: WallNanos,
-    ) -> Result<(), String> {
+    pub fn end(&mut self, states: Vec<(WallNanos, Vec<u8>)>, now: WallNanos) -> Result<(), String> {
         if let Some(writer) = self.writer.take() {
             drop(writer.work);
             // A thread that panicked has ended too; what it wrote is whole or not there.
@@ -285,9 +286,9 @@ mod tests {
         }
 
         /// What lies on the disk once the thread has ended.
-        fn end(self) -> (Option<Checkpoint>, tempfile::TempDir) {
+        fn end(mut self) -> (Option<Checkpoint>, tempfile::TempDir) {
             let path = self.keeper.path().to_owned();
-            self.keeper.finish(Vec::new(), WallNanos(0)).expect("ended");
+            self.keeper.end(Vec::new(), WallNanos(0)).expect("ended");
             (Checkpoint::read(&path).ok(), self.folder)
         }
     }
@@ -360,18 +361,21 @@ mod tests {
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].contains("no checkpoint can be written"), "{told:?}");
         let states = vec![(WallNanos(0), vec![1]), (WallNanos(0), vec![2])];
-        let said = rig.keeper.finish(states, WallNanos(9)).expect_err("refused");
+        let said = rig.keeper.end(states, WallNanos(9)).expect_err("refused");
         assert!(said.starts_with("ALARM "), "{said}");
     }
 
     #[test]
     fn the_last_states_of_a_run_replace_what_was_written() {
-        let rig = rig();
+        let mut rig = rig();
         let path = rig.keeper.path().to_owned();
         let states = vec![(WallNanos(5), vec![1]), (WallNanos(6), vec![2, 3])];
-        rig.keeper.finish(states, WallNanos(9)).expect("written");
+        rig.keeper.end(states, WallNanos(9)).expect("written");
         let kept = Checkpoint::read(&path).expect("a checkpoint");
-        assert_eq!((kept.head.taken, kept.units[1].state.len()), (WallNanos(9), 2));
+        assert_eq!(
+            (kept.head.taken, kept.units[1].state.len()),
+            (WallNanos(9), 2)
+        );
         assert_eq!(kept.units[0].name, "a");
     }
 }

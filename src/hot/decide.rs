@@ -230,6 +230,11 @@ impl Decide {
     /// Takes over what an earlier run of the day left. To be called once, before the first tick.
     pub fn resume(&mut self, carried: &Carried) {
         self.evaluate.resume(carried);
+        for unit in self.compute.units() {
+            if let Some(bar) = unit.forming() {
+                self.evaluate.rest_since(unit.strategy, bar.start, carried);
+            }
+        }
     }
 
     /// Counters so far.
@@ -570,7 +575,11 @@ impl Stage for Decide {
                 self.on_clock(Stamp { mono, wall });
                 self.told.stamp(clock.mono());
                 taken += 1;
-            } else if self.handover.as_mut().is_some_and(|handover| handover.turn(&mut self.compute)) {
+            } else if self
+                .handover
+                .as_mut()
+                .is_some_and(|handover| handover.turn(&mut self.compute))
+            {
                 taken += 1;
             } else if self.rehearse_ns > 0 && mono.since(self.rehearsed) >= self.rehearse_ns {
                 self.rehearse(mono);

@@ -190,6 +190,11 @@ impl BarBuilder {
         self.timeframe
     }
 
+    /// What becomes of a short last bar.
+    pub const fn short(&self) -> ShortBar {
+        self.short
+    }
+
     /// The session prices are folded into.
     pub const fn session(&self) -> Option<Session> {
         self.session
@@ -231,10 +236,19 @@ impl BarBuilder {
         self.is_complete.words(visitor);
         self.newest.words(visitor);
         // Of the newest tick no more than a repeat is known by.
-        let (mut is_there, mut tick) = (self.newest_tick.is_some(), self.newest_tick.unwrap_or_default());
+        let (mut is_there, mut tick) = (
+            self.newest_tick.is_some(),
+            self.newest_tick.unwrap_or_default(),
+        );
         is_there.words(visitor);
         tick.exchange_time.words(visitor);
-        for price in [&mut tick.last, &mut tick.high, &mut tick.low, &mut tick.bid, &mut tick.ask] {
+        for price in [
+            &mut tick.last,
+            &mut tick.high,
+            &mut tick.low,
+            &mut tick.bid,
+            &mut tick.ask,
+        ] {
             price.words(visitor);
         }
         self.newest_tick = is_there.then_some(tick);

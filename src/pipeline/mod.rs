@@ -17,6 +17,7 @@
 pub mod arm;
 pub mod backup;
 pub mod batch;
+pub mod checkpoint;
 pub mod day;
 pub mod header;
 pub mod history;
@@ -28,9 +29,10 @@ pub mod resolve;
 pub use header::{parse_tape_header, tape_header_text};
 
 use crate::control::dial::{Dialled, Want, Wants};
+use crate::control::keeper::{Identity, Keeper};
 use crate::control::poll::PollNews;
 use crate::hot::compute::Unit;
-use crate::hot::decide::{Decide, DecideEvent, DecideParts};
+use crate::hot::decide::{Decide, DecideEvent, DecideParts, Handover};
 use crate::hot::feed::{Feed, FeedEvent, FeedParts};
 use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
 use crate::journal::recover::Carried;
@@ -143,6 +145,8 @@ pub struct Engine {
     pub state: StateLatch,
     /// Names stages that stopped making progress.
     pub watchdog: Watchdog,
+    /// Keeps bars and indicators on the disk.
+    pub keeper: Keeper,
 }
 
 /// The stages of an engine that has stopped.
@@ -158,6 +162,8 @@ pub struct Stopped {
     pub lanes: Vec<LaneView>,
     /// What was left for control to read.
     pub outlets: Outlets,
+    /// Keeps bars and indicators on the disk.
+    pub keeper: Keeper,
 }
 
 /// Settings of a start that are not part of the armoury.
@@ -187,6 +193,8 @@ pub struct Start {
     pub rehearse_ns: u64,
     /// Real-time class of the hot threads, where it was settled that they may have it.
     pub realtime: Option<RealTime>,
+    /// What the run's checkpoints are of, and where they lie.
+    pub checkpoint: Identity,
 }
 
 /// Wires and starts an engine. The first feed socket and the order connections are dialled by it.
@@ -259,6 +267,10 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         board: around.board.clone(),
     })
     .merging_within(merge_span(&armoury.units));
+    let (ask, asked, _) = lossless("control → decide (checkpoints)", 2, Policy::Stall);
+    let (states, handed) = bytes(Handover::room_of(&armoury.units));
+    let handover = Handover::new(asked, states, &armoury.units);
+    let keeper = Keeper::start(start.checkpoint, ask, handed)?;
     let halt = StopLatch::default();
     let quotes = QuoteBoard::new(armoury.instruments.len());
     let mut decide = Decide::new(
@@ -277,7 +289,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         armoury.strategies,
         armoury.instruments.len(),
         armoury.settings.intent_base,
-    );
+    )
+    .handing_over(handover);
     let mut journal = Writer::new(start.segment, segments_rx)
         .resuming(start.tail)
         .with_sync(start.sync);
@@ -426,6 +439,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         wishes: Wishes::new(commands_tx),
         state: start.state,
         watchdog,
+        keeper,
     })
 }
 
@@ -483,6 +497,7 @@ impl Engine {
             gateway,
             lanes: self.lanes,
             outlets,
+            keeper: self.keeper,
         })
     }
 }

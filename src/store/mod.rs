@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod decisions;
 pub mod master;
 pub mod prices;
+pub mod rows;
 pub mod tape;
 pub mod whole;
 

@@ -21,7 +21,10 @@ pub fn write_whole(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     file.sync_all()?;
     std::fs::rename(&beside, path)?;
     // The name is in the folder, and a folder has a sync of its own.
-    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    match path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
     }

@@ -17,11 +17,13 @@ use crate::cli::inquiry;
 use crate::control::Desk;
 use crate::control::dial::{Dialled, Want};
 use crate::control::guard::Wish;
+use crate::hot::decide::DecideEvent;
 use crate::hot::feed::FeedEvent;
 use crate::hot::gateway::GatewayEvent;
 use crate::model::{Cause, Command, LinkIx, MonoNanos, OrderState, TradingState, WallNanos};
-use crate::pipeline::Engine;
+use crate::pipeline::history::Given;
 use crate::pipeline::inquiry::News;
+use crate::pipeline::{Engine, Stopped};
 use crate::ring::{LaneView, LinkState};
 use crate::runtime::watchdog::Bark;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -102,7 +104,12 @@ impl Control {
         for line in &prepared.topology {
             console.line("topology", line, &json!({ "text": line }));
         }
-        let warm: usize = prepared.history.iter().map(|(_, bars)| bars.len()).sum();
+        let bars_of = |given: &Given| match given {
+            Given::Bars(bars) => bars.len(),
+            Given::State(_) => 0,
+        };
+        let history = prepared.history.iter();
+        let warm: usize = history.map(|(_, given)| bars_of(given)).sum();
         let account = prepared.twin.account().to_owned();
         let count = prepared.names.instruments.len();
         console.line(
@@ -248,6 +255,12 @@ impl Control {
         while let Some(event) = self.engine.outlets.decide.pop() {
             speak(console, &mut |console| console.decide(&event));
             self.explainer.hear(&event);
+            if matches!(event, DecideEvent::Bar { .. } | DecideEvent::Intent(_)) {
+                self.engine.keeper.hurry();
+            }
+        }
+        if let Some(trouble) = self.engine.keeper.turn(self.engine.clock.now()) {
+            speak(console, &mut |console| console.say(&trouble));
         }
         if let Some(trouble) = self.explainer.turn() {
             speak(console, &mut |console| console.say(&trouble));
@@ -422,6 +435,7 @@ impl Control {
         if let Some(bar) = self.progress.take() {
             bar.finish_and_clear();
         }
+        let clock = self.engine.clock.clone();
         let mut stopped = self.engine.stop().map_err(Failure::Failed)?;
         while let Some(event) = stopped.outlets.decide.pop() {
             console.decide(&event);
@@ -434,6 +448,9 @@ impl Control {
         }
         while let Some(event) = stopped.outlets.gateway.pop() {
             console.gateway(&event);
+        }
+        if let Err(trouble) = keep_last(&mut stopped, clock.now().wall) {
+            console.say(&trouble);
         }
         let digests = json!({
             "intents": stopped.decide.digest(),
@@ -474,6 +491,19 @@ impl Control {
             )),
         }
     }
+}
+
+/// Keeps bars and indicators as the run leaves them.
+fn keep_last(stopped: &mut Stopped, now: WallNanos) -> Result<(), String> {
+    let compute = stopped.decide.compute_mut();
+    let states = (0..compute.units().len()).map(|at| {
+        let unit = compute.unit(at);
+        let mut state = vec![0; unit.state_bytes()];
+        unit.save(&mut state);
+        (unit.known_until(), state)
+    });
+    let states = states.collect();
+    stopped.keeper.end(states, now)
 }
 
 /// Waits.

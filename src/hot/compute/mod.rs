@@ -32,7 +32,7 @@ pub struct UnitPlan {
 }
 
 /// One strategy's view of one instrument.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Unit {
     /// Whose view it is.
     pub strategy: StrategyIx,

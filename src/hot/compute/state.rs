@@ -6,6 +6,7 @@
 //! - Handing out allocates nothing and takes a time that the plan fixes (`benches/checkpoint.rs`).
 
 use super::Unit;
+use crate::indicators::BarBuilder;
 use crate::indicators::words::{Counter, In, Out, Visitor, Words};
 use crate::model::{Bar, WallNanos};
 
@@ -101,6 +102,11 @@ impl Unit {
     /// How far its prices are known; the smallest time there is before the first.
     pub fn known_until(&self) -> WallNanos {
         self.bars.known_until()
+    }
+
+    /// A builder of bars like its own, without prices.
+    pub const fn builder(&self) -> BarBuilder {
+        BarBuilder::new(self.bars.timeframe(), self.bars.short())
     }
 
     /// Makes the forming bar and those after it anew from smaller bars, which must begin where the forming bar begins.

@@ -28,7 +28,10 @@ pub struct Handover {
 impl Handover {
     /// Room of the byte lane that takes a whole round of these units.
     pub fn room_of(units: &[Unit]) -> usize {
-        units.iter().map(|unit| unit.state_bytes() + HANDED_HEAD).sum()
+        units
+            .iter()
+            .map(|unit| unit.state_bytes() + HANDED_HEAD)
+            .sum()
     }
 
     /// Answers what comes in `asked` for these units.

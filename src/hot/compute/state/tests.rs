@@ -107,7 +107,9 @@ fn a_state_taken_back_at_any_moment_goes_on_as_if_nothing_had_been() {
     let all = play(&mut whole, 0..12_000);
     assert!(all.len() > 30, "{}", all.len());
     // The first tick, a repeat, the end of a bar, the break, after the close of the second window.
-    for stop in [1, 6, 7, 299, 300, 301, 1_234, 3_599, 3_600, 4_000, 5_400, 7_777, 11_999] {
+    for stop in [
+        1, 6, 7, 299, 300, 301, 1_234, 3_599, 3_600, 4_000, 5_400, 7_777, 11_999,
+    ] {
         let mut first = unit();
         let mut bars = play(&mut first, 0..stop);
         let kept = saved(&mut first);
@@ -175,7 +177,11 @@ fn a_forming_bar_is_made_anew_from_smaller_ones() {
     let done = minutes.reform(&parts[from..]);
     assert_eq!(done.len(), 3, "900, 1200, 1500 to 1800");
     play(&mut minutes, 1_980..2_000);
-    let same = |bar: &Bar| (bar.start, bar.end, bar.open, bar.high, bar.low, bar.close, bar.volume);
+    let same = |bar: &Bar| {
+        (
+            bar.start, bar.end, bar.open, bar.high, bar.low, bar.close, bar.volume,
+        )
+    };
     let of = |unit: &Unit| unit.forming().map(same);
     assert_eq!(of(&minutes), of(&ticked));
     let bits = |unit: &Unit| -> Vec<u64> {
