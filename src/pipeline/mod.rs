@@ -44,7 +44,7 @@ use crate::net::Mirror;
 use crate::ring::lane::Policy;
 use crate::ring::{
     Aims, ByteReceiver, LaneView, LinkBoard, Lossless, QuoteBoard, Receiver, StateLatch, StopLatch,
-    bytes, counted, lossless,
+    Tally, bytes, counted, lossless,
 };
 use crate::runtime::launch::{Launch, launch_as};
 use crate::runtime::{
@@ -76,8 +76,6 @@ pub const LANES: [(&str, usize, Policy); 12] = [
 const RECORDER_BYTES: usize = 16 << 20;
 /// Time between two reads of the order book while orders work: it finds what the feed lost.
 const INQUIRY_CYCLE_NS: u64 = 5 * 1_000_000_000;
-/// The same where no feed tells of them.
-const INQUIRY_CYCLE_DEAF_NS: u64 = 1_000_000_000;
 
 fn stalling<T>(lane: usize) -> (Lossless<T>, Receiver<T>, LaneView) {
     let (name, capacity, policy) = LANES[lane];
@@ -131,6 +129,8 @@ pub struct Engine {
     pub wants: Wants,
     /// How the links of the feed are, and which source serves each instrument.
     pub links: LinkBoard,
+    /// Ticks too late for their bars so far.
+    pub late: Tally,
     /// The names of the links.
     pub link_names: Vec<LinkName>,
     /// The names of the sources, polling last.
@@ -250,6 +250,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         polls: armoury.settings.polls,
         uses_sockets: has_sockets,
     });
+    let ticks: Vec<_> = armoury.instruments.iter().map(|row| row.tick).collect();
     let mut feed = Feed::new(FeedParts {
         links: plan.parts,
         instruments: armoury.instruments.len(),
@@ -266,13 +267,16 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         exchange_age_ns_max: armoury.settings.exchange_age_ns_max,
         board: around.board.clone(),
     })
-    .merging_within(merge_span(&armoury.units));
+    .merging_within(merge_span(&armoury.units))
+    .with_ticks(&ticks)
+    .doubting(&armoury.doubted);
     let (ask, asked, _) = lossless("control → decide (checkpoints)", 2, Policy::Stall);
     let (states, handed) = bytes(Handover::room_of(&armoury.units));
     let handover = Handover::new(asked, states, &armoury.units);
     let keeper = Keeper::start(start.checkpoint, ask, handed)?;
     let halt = StopLatch::default();
     let quotes = QuoteBoard::new(armoury.instruments.len());
+    let late = Tally::default();
     let mut decide = Decide::new(
         DecideParts {
             ticks: ticks_rx,
@@ -290,7 +294,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         armoury.instruments.len(),
         armoury.settings.intent_base,
     )
-    .handing_over(handover);
+    .handing_over(handover)
+    .showing(late.clone());
     let mut journal = Writer::new(start.segment, segments_rx)
         .resuming(start.tail)
         .with_sync(start.sync);
@@ -338,7 +343,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         cycle_ns: if has_sockets && armoury.broker.facts().feeds_updates {
             INQUIRY_CYCLE_NS
         } else {
-            INQUIRY_CYCLE_DEAF_NS
+            inquiry::CYCLE_DEAF_NS
         },
         hours,
     };
@@ -432,6 +437,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         halt,
         wants: around.wants,
         links: around.board,
+        late,
         link_names: plan.names,
         sources: plan.sources,
         segments: segments_tx,
@@ -460,6 +466,8 @@ impl Engine {
         self.hands.ask_to_stop();
         let [stop_feed, stop_decide, stop_gateway] = self.stop;
         stop_feed.set();
+        // From here on only the order book tells what becomes of orders.
+        self.asking.feed_ends();
         let (feed, mut decide, mut gateway) = match self.hot {
             Hot::Split(feed, decide, gateway) => {
                 let feed = feed.join()?;

@@ -52,6 +52,8 @@ pub struct Folded {
     pub closed: Option<Bar>,
     /// True when the tick is part of the forming bar.
     pub is_forming: bool,
+    /// True when its time is before what the unit already has.
+    pub is_late: bool,
 }
 
 impl Unit {
@@ -90,6 +92,7 @@ impl Unit {
         Folded {
             closed: left_over.or(folded.closed),
             is_forming,
+            is_late: folded.outcome == FoldOutcome::Late,
         }
     }
 
