@@ -9,7 +9,9 @@
     reason = "helpers of tests, outside the test functions clippy recognises"
 )]
 
-use std::path::{Path, PathBuf};
+mod fixtures;
+
+use std::path::Path;
 use tezi::book::OrderRecord;
 use tezi::hot::compute::{Unit, UnitPlan};
 use tezi::hot::decide::{Decide, DecideEvent, DecideParts, Handover};
@@ -95,15 +97,7 @@ fn tick((time, last): (WallNanos, Price), number: u64) -> Tick {
 
 /// A real day of prices a second, where there is one.
 fn real() -> Option<Vec<Tick>> {
-    let root = std::env::var_os("TEZI_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let path = root.join("data/nifty-1s/2022-08-24.csv");
-    if !path.exists() {
-        println!("SKIPPED the real tape: {} is absent", path.display());
-        return None;
-    }
+    let path = fixtures::find("data/nifty-1s/2022-08-24.csv")?;
     let points = read_prices(&path).expect("points").points;
     let numbered = points.into_iter().zip(0..);
     Some(
