@@ -9,7 +9,6 @@
 )]
 
 #[path = "shared/mod.rs"]
-#[allow(dead_code, reason = "shared with benches that use all of it")]
 mod shared;
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -46,7 +45,7 @@ fn hand_over(c: &mut Criterion) {
     println!("a unit of the shipped strategy is {size} bytes");
     let mut room = vec![0; size];
     group.bench_function("copy a unit", |b| {
-        b.iter(|| black_box(one.save(black_box(&mut room))))
+        b.iter(|| black_box(one.save(black_box(&mut room))));
     });
     for count in [1, 1_000] {
         let units = units(count);
@@ -116,7 +115,7 @@ fn write(c: &mut Criterion) {
         let state = &checkpoint.units[0].state;
         if count == 1 {
             group.bench_function("take a unit back", |b| {
-                b.iter(|| fresh.load(black_box(state)))
+                b.iter(|| fresh.load(black_box(state)));
             });
         }
     }
