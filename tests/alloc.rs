@@ -28,7 +28,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tezi::config::Config;
-use tezi::hot::decide::{Decide, DecideEvent, DecideParts};
+use tezi::hot::decide::{Decide, DecideEvent, DecideParts, Handover};
 use tezi::journal::{Entry, Segment, Writer};
 use tezi::model::{
     Bar, Day, Exchange, Fill, Instrument, InstrumentIx, InstrumentTable, Intent, Kind, MonoNanos,
@@ -39,7 +39,7 @@ use tezi::net::websocket::Received;
 use tezi::net::{FeedSocket, HttpConnection, Incoming, Url, tls};
 use tezi::pipeline::arm::assemble;
 use tezi::ring::lane::Policy;
-use tezi::ring::{Receiver, counted, lossless};
+use tezi::ring::{Receiver, bytes, counted, lossless};
 use tezi::runtime::lock::lock_memory;
 use tezi::runtime::machine::Root;
 use tezi::runtime::{Hop, meter};
@@ -472,6 +472,30 @@ fn a_million_ticks_through_decode_bars_and_seven_conditions_allocate_nothing() {
 #[test]
 fn nor_do_they_when_every_tick_is_decided_on() {
     assert_nothing_is_allocated("every_tick");
+}
+
+#[test]
+fn handing_bars_and_indicators_over_allocates_nothing() {
+    let mut deciding = deciding("bar_close");
+    let compute = deciding.decide.compute_mut();
+    let (mut ask, asked, _) = lossless("c", 2, Policy::Stall);
+    let room = Handover::room_of(compute.units());
+    let (states, mut handed) = bytes(room);
+    let mut handover = Handover::new(asked, states, compute.units());
+    let mut taken = Vec::with_capacity(room);
+    let (units, counts) = counted_in(|| {
+        let mut units = 0;
+        for round in 0..1_000 {
+            ask.push(round).expect("room");
+            while handover.turn(compute) {
+                units += 1;
+            }
+            taken.clear();
+            assert_eq!(handed.drain(&mut taken), room);
+        }
+        units
+    });
+    assert_eq!((units, counts), (1_000 * compute.units().len(), (0, 0)));
 }
 
 #[test]

@@ -447,6 +447,7 @@ fn messages_of_openalgo_are_lines_whatever_they_are() {
 fn recording(path: &Path, broker: Broker, frames: &[Vec<u8>]) {
     let day = Day::parse("2026-11-23").expect("day");
     let header = TapeHeader {
+        market: None,
         config: format!(
             "[venue]\nkind = \"{}\"\naccess_token_file = \"gone\"\n",
             broker.name()

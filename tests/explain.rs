@@ -139,6 +139,7 @@ fn begun(
     for record in from {
         match change(record) {
             TapeRecord::Warmup { unit, bar } => to.warmup(unit, &bar).expect("written"),
+            TapeRecord::State { unit, bytes } => to.state(unit, &bytes).expect("written"),
             TapeRecord::Tick(tick) => to.push(&tick_record(&tick)).expect("written"),
             TapeRecord::Clock(at) => to.push(&clock_record(at)).expect("written"),
             TapeRecord::Outcome(entry) => to.push(&outcome_record(&entry)).expect("written"),

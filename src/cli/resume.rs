@@ -19,7 +19,7 @@ use crate::control::recover::{Alarm, Run};
 use crate::control::renumber::{EarlierRun, Numbering, renumber};
 use crate::control::resume::{Agreed, ResumeFault, agree, check_clock, read};
 use crate::journal::recover::{Carried, Replayed, fold};
-use crate::journal::{self, Journal, JournalFault, reader::Tail, record::RECORD};
+use crate::journal::{self, Entry, Journal, JournalFault, reader::Tail, record::RECORD};
 use crate::model::ids::TagParts;
 use crate::model::{Day, InstrumentTable, OrderState, Tag, WallNanos};
 use crate::runtime::{Clock, MarketTime};
@@ -64,6 +64,8 @@ pub(in crate::cli) struct Resumed {
     pub(in crate::cli) next_intent: u64,
     /// Where the journal of the day ended.
     pub(in crate::cli) tail: Tail,
+    /// When the journal's last order was admitted, in market time.
+    pub(in crate::cli) last_order: Option<WallNanos>,
     /// Lines for people.
     pub(in crate::cli) news: Vec<String>,
 }
@@ -128,7 +130,12 @@ pub(in crate::cli) fn resume(desk: &mut Desk, before: &Before<'_>) -> Result<Res
     );
     let carried = recovered.carried(&replayed, before.now);
     news.extend(found(&carried, &agreed));
+    let admitted = journal
+        .records
+        .iter()
+        .filter(|record| matches!(record.entry, Entry::Admitted(_)));
     Ok(Resumed {
+        last_order: admitted.map(|record| record.at.wall).max(),
         next_intent: agreed.next_intent,
         tail: journal.tail,
         carried,

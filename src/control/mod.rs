@@ -8,6 +8,7 @@ pub mod dial;
 pub mod greet;
 pub mod guard;
 pub mod inquire;
+pub mod keeper;
 pub mod masters;
 pub mod poll;
 pub mod recover;

@@ -11,8 +11,10 @@
 //! What an intent was decided on is told only after its legs have left (`decide/grounds`).
 
 mod grounds;
+mod handover;
 
 pub use grounds::Grounds;
+pub use handover::Handover;
 
 use super::compute::{Compute, Unit};
 use super::evaluate::{Evaluate, Occasion, Skip, StrategyPlan, Verdict};
@@ -124,6 +126,7 @@ pub struct Decide {
     rehearsing_unit: usize,
     /// What each strategy would order, for who rehearses orders.
     aims: Aims,
+    handover: Option<Handover>,
     /// Where late ticks are shown.
     late: Tally,
     totals: DecideTotals,
@@ -157,6 +160,7 @@ impl Decide {
             rehearsed: MonoNanos(0),
             rehearsing_unit: 0,
             aims: Aims::new(0),
+            handover: None,
             late: Tally::default(),
             totals: DecideTotals::default(),
         }
@@ -168,6 +172,13 @@ impl Decide {
     pub fn rehearsing(mut self, interval_ns: u64, aims: Aims) -> Self {
         self.rehearse_ns = interval_ns;
         self.aims = aims;
+        self
+    }
+
+    /// Hands copies of bars and indicators to control whenever it asks, while no tick is there.
+    #[must_use]
+    pub fn handing_over(mut self, handover: Handover) -> Self {
+        self.handover = Some(handover);
         self
     }
 
@@ -231,6 +242,11 @@ impl Decide {
     /// Takes over what an earlier run of the day left. To be called once, before the first tick.
     pub fn resume(&mut self, carried: &Carried) {
         self.evaluate.resume(carried);
+        for unit in self.compute.units() {
+            if let Some(bar) = unit.forming() {
+                self.evaluate.rest_since(unit.strategy, bar.start, carried);
+            }
+        }
     }
 
     /// Counters so far.
@@ -241,6 +257,11 @@ impl Decide {
     /// Bars and indicators.
     pub const fn compute(&self) -> &Compute {
         &self.compute
+    }
+
+    /// The same for a checkpoint, after the thread has ended.
+    pub const fn compute_mut(&mut self) -> &mut Compute {
+        &mut self.compute
     }
 
     /// Positions.
@@ -581,6 +602,12 @@ impl Stage for Decide {
             if self.compute.is_due(wall) && self.parts.ticks.is_empty() {
                 self.on_clock(Stamp { mono, wall });
                 self.told.stamp(clock.mono());
+                taken += 1;
+            } else if self
+                .handover
+                .as_mut()
+                .is_some_and(|handover| handover.turn(&mut self.compute))
+            {
                 taken += 1;
             } else if self.rehearse_ns > 0 && mono.since(self.rehearsed) >= self.rehearse_ns {
                 self.rehearse(mono);

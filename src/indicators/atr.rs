@@ -5,6 +5,7 @@
 
 use super::input::Prices;
 use super::smoother::{Rma, larger};
+use super::words::words_of;
 
 /// True range against the close before; not for the first bar.
 #[inline]
@@ -51,6 +52,8 @@ impl Atr {
         self.average.value()
     }
 }
+
+words_of!(Atr: average, close);
 
 #[cfg(test)]
 mod tests {

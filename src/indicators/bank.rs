@@ -20,6 +20,7 @@ use super::input::{BarFault, Ohlc, Scale, UNITS_MAX};
 use super::levels::{PriceLevel, roc_guess, rsi_guess, settle};
 use super::plan::{BankPlan, Shape, Slot, fixed};
 use super::suite::Suite;
+use super::words::{Visitor, Words, words_of};
 use crate::model::{Bar, Price, Values};
 
 /// A comparison that may become a price level.
@@ -301,6 +302,11 @@ impl Bank {
         }
     }
 
+    /// Forgets what is kept of a forming bar; to be called after the words of another bank were put in.
+    pub fn forget_forming(&mut self) {
+        self.suite.forget_forming();
+    }
+
     #[inline]
     fn write_bar(&mut self, bar: &Ohlc, volume: u64) {
         let scale = self.suite.scale();
@@ -315,6 +321,14 @@ impl Bank {
             *close = scale.rupees(bar.close());
             *traded = volume as f64;
         }
+    }
+}
+
+words_of!(Bank: suite, slots, committed, extras, histories);
+
+impl Words for Placed {
+    fn words(&mut self, visitor: &mut impl Visitor) {
+        self.extra.words(visitor);
     }
 }
 

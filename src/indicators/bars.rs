@@ -19,6 +19,7 @@
 //! - Ticks that were merged on the way keep their extremes.
 //! - No allocation, no clock; a tick of the forming bar costs comparisons only.
 
+use super::words::{Visitor, Words};
 use crate::model::time::{DAY, MINUTE, SECOND};
 use crate::model::{Bar, Day, Session, Tick, WallNanos};
 use std::fmt;
@@ -189,6 +190,11 @@ impl BarBuilder {
         self.timeframe
     }
 
+    /// What becomes of a short last bar.
+    pub const fn short(&self) -> ShortBar {
+        self.short
+    }
+
     /// The session prices are folded into.
     pub const fn session(&self) -> Option<Session> {
         self.session
@@ -203,6 +209,60 @@ impl BarBuilder {
         }
         self.session = Some(session);
         self.close()
+    }
+
+    /// How far its prices are known: the newest one, or the end of the last closed bar; before the first, the
+    /// smallest time there is.
+    pub fn known_until(&self) -> WallNanos {
+        self.newest.max(self.closed_until)
+    }
+
+    /// Forgets the forming bar with all its prices, so that smaller bars from its start can be folded in their place.
+    pub fn drop_forming(&mut self) {
+        if let Some(bar) = self.forming.take() {
+            self.newest = bar.start;
+        }
+        self.is_complete = false;
+        self.newest_tick = None;
+    }
+
+    /// Shows its words, as [`Words::words`] does; a session is kept as its day and found again in `sessions`.
+    pub fn words(&mut self, sessions: &[Session], visitor: &mut impl Visitor) {
+        let mut day = i64::from(self.session.map_or(i32::MIN, |session| session.day.0));
+        day.words(visitor);
+        let of_day = |session: &&Session| i64::from(session.day.0) == day;
+        self.session = sessions.iter().find(of_day).copied();
+        self.forming.words(visitor);
+        self.is_complete.words(visitor);
+        self.newest.words(visitor);
+        // Of the newest tick no more than a repeat is known by.
+        let (mut is_there, mut tick) = (
+            self.newest_tick.is_some(),
+            self.newest_tick.unwrap_or_default(),
+        );
+        is_there.words(visitor);
+        tick.exchange_time.words(visitor);
+        for price in [
+            &mut tick.last,
+            &mut tick.high,
+            &mut tick.low,
+            &mut tick.bid,
+            &mut tick.ask,
+        ] {
+            price.words(visitor);
+        }
+        self.newest_tick = is_there.then_some(tick);
+        self.closed_until.words(visitor);
+        let out = &mut self.unfolded;
+        for count in [
+            &mut out.late,
+            &mut out.repeated,
+            &mut out.outside_session,
+            &mut out.dropped,
+            &mut out.straddles,
+        ] {
+            count.words(visitor);
+        }
     }
 
     /// The bar being formed.

@@ -1,5 +1,7 @@
 //! The last closes in whole units: what ER and ROC look back on.
 
+use super::words::words_of;
+
 /// A ring of closes, allocated once.
 ///
 /// Its length is a power of two and leaves room for one close more than anybody asks for, so the
@@ -47,6 +49,8 @@ impl Closes {
         }
     }
 }
+
+words_of!(Closes: units, count);
 
 #[cfg(test)]
 mod tests {

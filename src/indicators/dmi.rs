@@ -14,6 +14,7 @@
 use super::atr::true_range;
 use super::input::Prices;
 use super::smoother::{Rma, larger};
+use super::words::words_of;
 
 /// Both directional indicators and the index.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,6 +93,8 @@ impl Dmi {
         ]
     }
 }
+
+words_of!(Dmi: range, plus, minus, index, before);
 
 fn movement(now: &Prices, before: &Prices) -> (f64, f64) {
     let up_units = now.units.high().wrapping_sub(before.units.high()) as f64;

@@ -5,6 +5,7 @@
 //! again when it expires" is slowest on the falling market that matters.
 
 use super::smoother::larger;
+use super::words::words_of;
 
 /// A ring of the last n highs and lows.
 ///
@@ -130,6 +131,9 @@ impl Donchian {
         }
     }
 }
+
+words_of!(Extremes: ring, at, count, evicted);
+words_of!(Donchian: extremes, now, before);
 
 #[cfg(test)]
 mod tests {

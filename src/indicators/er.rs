@@ -6,6 +6,7 @@
 
 use super::closes::Closes;
 use super::input::Ohlc;
+use super::words::words_of;
 
 /// Absolute and signed ratio.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -128,6 +129,9 @@ impl Er {
         self.way = self.way_before;
     }
 }
+
+words_of!(Way: before, base, length, walked);
+words_of!(Er: closes, way, way_before);
 
 #[cfg(test)]
 mod tests {

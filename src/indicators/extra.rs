@@ -10,6 +10,7 @@ use super::input::Prices;
 use super::roc::Roc;
 use super::rsi::Rsi;
 use super::smoother::{Ema, larger, smaller};
+use super::words::{Visitor, Words, words_of};
 use crate::indicators::supertrend::{SuperTrend, Trend};
 
 /// Which indicator, with its parameters; it fills as many neighbouring slots as it has outputs.
@@ -173,6 +174,29 @@ impl Extra {
     }
 }
 
+impl<T: Words> Words for Kept<T> {
+    fn words(&mut self, visitor: &mut impl Visitor) {
+        self.now.words(visitor);
+        self.before.words(visitor);
+    }
+}
+
+impl Words for Extra {
+    fn words(&mut self, visitor: &mut impl Visitor) {
+        match self {
+            Self::Rsi(rsi) => rsi.words(visitor),
+            Self::Ema(ema) => ema.words(visitor),
+            Self::Channel(donchian) | Self::Prior(donchian) => donchian.words(visitor),
+            Self::Dmi(dmi) => dmi.words(visitor),
+            Self::Er(er) => er.words(visitor),
+            Self::SuperTrend(trend) => trend.words(visitor),
+            Self::Atr(atr) => atr.words(visitor),
+            Self::Roc(roc) => roc.words(visitor),
+            Self::Doji(_) => {}
+        }
+    }
+}
+
 fn one(value: f64) -> Outputs {
     [value, f64::NAN, f64::NAN]
 }
@@ -267,3 +291,5 @@ impl History {
         }
     }
 }
+
+words_of!(History: ring, at, evicted);

@@ -6,6 +6,7 @@
 //! - Whole units convert to the double that parsing the decimal text gives (one rounding), which is
 //!   what makes TradingView's values come out bit for bit.
 
+use super::words::words_of;
 use crate::model::{Bar, price};
 
 /// Prices beyond this many units are refused: sums and differences below stay exact in a double.
@@ -26,7 +27,7 @@ pub enum BarFault {
 }
 
 /// Open, high, low, close in whole units; sound and in range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ohlc {
     open: i64,
     high: i64,
@@ -151,7 +152,7 @@ impl Default for Scale {
 }
 
 /// A bar in both units: whole for decisions, rupees for smoothing. Sound, as its [`Ohlc`] is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Prices {
     pub(crate) units: Ohlc,
     pub(crate) high: f64,
@@ -186,6 +187,9 @@ impl Prices {
         [self.high, self.low, self.close]
     }
 }
+
+words_of!(Ohlc: open, high, low, close);
+words_of!(Prices: units, high, low, close);
 
 #[cfg(test)]
 mod tests {

@@ -34,6 +34,7 @@ pub mod smoother;
 mod state;
 pub mod suite;
 pub mod supertrend;
+pub mod words;
 
 pub use bank::{Bank, LevelSpec};
 pub use bars::{BarBuilder, FoldOutcome, Folded, ShortBar, Timeframe};

@@ -5,6 +5,7 @@
 
 use super::closes::Closes;
 use super::input::Ohlc;
+use super::words::words_of;
 
 /// The close n bars before the forming one, in units: NaN when there is none or it is 0.
 #[inline]
@@ -62,6 +63,8 @@ impl Roc {
         self.base = self.base_before;
     }
 }
+
+words_of!(Roc: closes, base, base_before);
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@
 use super::compare::EPS;
 use super::input::Prices;
 use super::smoother::{Rma, larger};
+use super::words::words_of;
 
 /// Relative strength index of closes; ready on bar n.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,8 @@ impl Rsi {
         [self.up.value(), self.down.value()]
     }
 }
+
+words_of!(Rsi: up, down, close);
 
 /// Gain and loss of one close against the one before.
 #[inline]

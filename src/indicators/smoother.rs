@@ -9,6 +9,8 @@
 //! ready, and are the identity for n = 1. Values below 1e-300 become 0, because subnormal
 //! arithmetic is slow and a flat market would stay in it for ever (indicators.md, section 7).
 
+use super::words::words_of;
+
 /// Below this a smoother is 0.
 const FLUSH: f64 = 1e-300;
 
@@ -163,6 +165,10 @@ impl Ema {
         self.value
     }
 }
+
+words_of!(Seed: sum, lost, left);
+words_of!(Rma: value, seed);
+words_of!(Ema: value, seed);
 
 #[cfg(test)]
 mod tests {

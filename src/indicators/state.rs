@@ -12,6 +12,7 @@ use super::params::Params;
 use super::roc;
 use super::rsi::{moves, strength};
 use super::smoother::{Ema, Rma, flush};
+use super::words::words_of;
 use crate::indicators::supertrend::Carried;
 
 /// What does not change after construction, in the form the formulas want it.
@@ -144,6 +145,10 @@ impl State {
         !(sum + self.range + self.index).is_nan()
     }
 }
+
+words_of!(State:
+    averages, ema, close, way, roc_base, channel, warming, count, carried, ranges, movements, range, index,
+    high, high_units, low, low_units);
 
 /// The readings that depend on the forming bar's high and low only; kept until there is a new
 /// extreme.

@@ -27,6 +27,7 @@ use super::roc;
 use super::rsi::Rsi;
 use super::smoother::Ema;
 use super::state::{CloseHalf, Constants, Half, HighLow, State};
+use super::words::words_of;
 use crate::indicators::supertrend::{Carried, SuperTrend, Trend};
 use crate::model::Values;
 
@@ -170,6 +171,11 @@ impl Suite {
         self.half.forget();
         self.can_undo = false;
         Ok(())
+    }
+
+    /// Forgets what is kept of a forming bar: after another state was put in the place of this one.
+    pub(crate) fn forget_forming(&mut self) {
+        self.half.forget();
     }
 
     /// What depends on the close only, at any close in units.
@@ -335,6 +341,9 @@ impl Warm {
         }
     }
 }
+
+words_of!(Suite: states, now, can_undo, extremes, closes, warm);
+words_of!(Warm: rsi, ema, dmi, supertrend, atr);
 
 /// Bits of the seven conditions, least significant first; all seven are a long entry.
 pub mod condition {

@@ -14,6 +14,7 @@
 use super::atr::Atr;
 use super::input::Prices;
 use super::smoother::{larger, smaller};
+use super::words::words_of;
 
 /// Line in rupees and Pine's direction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -148,6 +149,9 @@ impl SuperTrend {
         self.carried
     }
 }
+
+words_of!(Carried: ceiling, floor, side);
+words_of!(SuperTrend: atr, carried, started);
 
 #[cfg(test)]
 mod tests {

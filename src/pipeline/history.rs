@@ -1,42 +1,73 @@
-//! History before the first decision: as much as the calendar says is needed, fetched once, its gaps told and filled.
+//! History before the first decision: as much as the calendar says is needed, asked for once, its gaps told and filled.
 //!
 //! ```text
-//!   sessions back from today until there are enough bars ─► candles of the venue ─► cut to the sessions
-//!        ─► stretches without any ─► filled from data/historical/NAME.csv ─► units, told what is missing
+//!   checkpoint of the day, fitting ─► the minutes since ─► units                                          (`resume`)
+//!        │ none, or a hole
+//!        ▼
+//!   sessions back from today until there are enough bars ─► rows kept of earlier starts ─► the rest asked (`fetch`)
+//!        ─► stretches without any ─► the second broker, then data/historical/NAME.csv ─► units            (`fill`)
 //! ```
 //!
 //! Promises
-//! - An instrument is asked for once, however many strategies watch it, and no faster than the broker allows.
+//! - An instrument is asked for once, however many strategies watch it, and no faster than the broker allows; what was
+//!   fetched is kept, and the next start asks for what is missing.
 //! - A venue that has no history, or too little, starts a run that is not warm: entries wait, exits do not
 //!   ([`crate::hot::compute::Unit::is_warm`]). Only a dead session ends the start.
-//! - No bar is invented: what neither source has stays a gap, and is told.
+//! - No bar is invented: what no source has stays a gap, and is told.
+//! - Rows of two sources are mixed only when those they have in common agree.
+
+mod fetch;
+mod fill;
+mod resume;
 
 use super::arm::ArmFault;
+use super::backup::Backup;
 use crate::config::{Config, WarmupSource};
-use crate::control::desk::{Desk, DeskFault};
+use crate::control::desk::Desk;
 use crate::hot::compute::Unit;
 use crate::indicators::{ShortBar, Timeframe};
-use crate::model::time::{DAY, MINUTE};
-use crate::model::{Bar, Day, Instrument, InstrumentTable, Kind, Session, WallNanos};
+use crate::model::time::DAY;
+use crate::model::{Bar, Day, Instrument, InstrumentTable, Session, WallNanos};
+use crate::store::checkpoint::Checkpoint;
 use crate::store::read_prices;
-use crate::venue::Interval;
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use fetch::{Library, Which};
 use std::time::Duration;
+
+/// A stretch of trading without a bar.
+type Gap = (WallNanos, WallNanos);
 
 /// Days looked back at most.
 const DAYS_MAX: i32 = 3_650;
-/// Days of minutes, and of quarters of an hour, of one call at most: answers stay below a MiB.
-const MINUTE_DAYS: i32 = 12;
-const QUARTER_DAYS: i32 = 150;
 
 /// What the units were given.
 #[derive(Debug, Default)]
 pub struct Warmed {
-    /// The bars of each unit, for the recorder.
-    pub given: Vec<(u16, Vec<Bar>)>,
+    /// What each unit was given, for the recorder.
+    pub given: Vec<(u16, Given)>,
     /// Sentences for people.
     pub news: Vec<String>,
+}
+
+/// What a unit begins with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Given {
+    /// Bars of history.
+    Bars(Vec<Bar>),
+    /// The state of an earlier run of the day.
+    State(Vec<u8>),
+}
+
+/// Where history comes from.
+#[derive(Debug)]
+pub struct Sources<'a> {
+    /// The venue, logged in.
+    pub desk: &'a mut Desk,
+    /// A second broker, asked for what the first one lacks.
+    pub backup: Option<&'a mut Backup>,
+    /// What the venue is called in rows that are kept: rows of another name are not taken for its own.
+    pub origin: &'a str,
+    /// Bars and indicators of an earlier run of the day, which fit this run.
+    pub kept: Option<Checkpoint>,
 }
 
 /// How many bars of a timeframe a session has.
@@ -83,8 +114,8 @@ fn gaps(
     (from, until): (Day, WallNanos),
     bars: &[Bar],
     step: i64,
-) -> Vec<(WallNanos, WallNanos)> {
-    let mut gaps: Vec<(WallNanos, WallNanos)> = Vec::new();
+) -> Vec<Gap> {
+    let mut gaps: Vec<Gap> = Vec::new();
     let mut next = bars.iter().map(|bar| bar.start).peekable();
     let windows = sessions
         .iter()
@@ -133,253 +164,127 @@ fn within(sessions: &[Session], bars: &[Bar]) -> Vec<Bar> {
     kept
 }
 
-/// Fetches and folds history into every unit, up to `now`. `pause` waits between two calls.
+/// Takes states over, or fetches and folds history, for every unit up to `now`. `pause` waits between two calls.
 ///
 /// # Errors
 ///
 /// [`ArmFault`] when the session is dead or a file that the configuration names cannot be read.
 pub fn warm(
-    desk: &mut Desk,
+    sources: Sources<'_>,
     config: &Config,
     instruments: &InstrumentTable,
     units: &mut [Unit],
     (now, pause): (WallNanos, fn(Duration)),
 ) -> Result<Warmed, ArmFault> {
     let mut warmed = Warmed::default();
-    let mut library = Library {
-        desk,
-        config,
-        now,
-        pause,
-        asked: 0,
-        candles: HashMap::new(),
-    };
+    let kept = sources.kept.as_ref().map(|kept| kept.units.clone());
+    let mut kept = kept.unwrap_or_default().into_iter();
+    let mut library = Library::new(sources, config, (now, pause));
     for (number, unit) in (0_u16..).zip(units.iter_mut()) {
-        let bars = match (&config.warmup.source, instruments.get(unit.instrument)) {
-            (_, None) => Vec::new(),
-            (WarmupSource::File(path), Some(row)) => {
-                let bars = within(unit.sessions(), &read_prices(path)?.bars);
-                let bars: Vec<Bar> = bars.into_iter().filter(|bar| bar.end <= now).collect();
-                library.tell_gaps(row, unit, &bars, &mut warmed.news);
-                bars
-            }
-            (WarmupSource::Venue | WarmupSource::Folder, Some(row)) => {
-                library.bars_for(row, unit, &mut warmed.news)?
-            }
+        let row = instruments.get(unit.instrument);
+        let state = kept.next();
+        let given = match (row, state) {
+            (Some(row), Some(state)) => library.resume(row, unit, &state, &mut warmed.news)?,
+            _ => None,
         };
-        unit.warm(&bars);
+        let given = match (given, row) {
+            (Some(given), _) => given,
+            (None, Some(row)) => {
+                let bars = library.history(row, unit, &mut warmed.news)?;
+                unit.warm(&bars);
+                Given::Bars(bars)
+            }
+            (None, None) => Given::Bars(Vec::new()),
+        };
         if !unit.is_warm() {
-            let symbol = instruments
-                .get(unit.instrument)
-                .map_or("", |row| row.symbol.as_str());
             warmed.news.push(format!(
-                "NOT WARM {symbol} {}: {} bars of history, {} are needed: no entries until there are as many",
+                "NOT WARM {} {}: {} bars of history, {} are needed: no entries until there are as many",
+                row.map_or("", |row| row.symbol.as_str()),
                 unit.timeframe(),
                 unit.bars_seen(),
                 unit.warm_bars_min()
             ));
         }
-        warmed.given.push((number, bars));
+        warmed.given.push((number, given));
     }
+    warmed.news.append(&mut library.troubles);
     Ok(warmed)
 }
 
-/// Where history comes from, and what was already asked for.
-struct Library<'a> {
-    desk: &'a mut Desk,
-    config: &'a Config,
-    now: WallNanos,
-    pause: fn(Duration),
-    /// Calls so far.
-    asked: u32,
-    /// By instrument and width of the candles: the first day asked for, and what came.
-    candles: HashMap<(u16, i64), (Day, Vec<Bar>)>,
-}
-
 impl Library<'_> {
-    fn first_day(&self, unit: &Unit) -> Day {
-        let day = self.now.day();
-        unit.sessions()
-            .iter()
-            .map(|session| session.day)
-            .find(|of| *of < day)
-            .unwrap_or(day)
-    }
-
-    /// The history of one unit from venue and files.
-    fn bars_for(
+    /// The history of one unit from every source there is.
+    fn history(
         &mut self,
         row: &Instrument,
         unit: &Unit,
         news: &mut Vec<String>,
     ) -> Result<Vec<Bar>, ArmFault> {
-        let mut bars = if self.config.warmup.source == WarmupSource::Folder {
-            Vec::new()
-        } else {
-            self.of_venue(row, unit, news)?
-        };
-        let span = (self.first_day(unit), self.now);
-        let gaps = gaps(unit.sessions(), span, &bars, unit.timeframe().0);
-        if !gaps.is_empty() {
-            let filled = fill(self.config, row, unit, (&gaps, &mut bars), news);
-            self.tell(row, &gaps, filled, news);
-        }
-        Ok(bars)
-    }
-
-    /// The venue's candles, cut to the sessions; none, and told, when it has none.
-    fn of_venue(
-        &mut self,
-        row: &Instrument,
-        unit: &Unit,
-        news: &mut Vec<String>,
-    ) -> Result<Vec<Bar>, ArmFault> {
-        let Some((interval, span)) = candles(self.desk, unit.timeframe()) else {
-            let name = self.desk.broker().name();
-            news.push(format!("WARNING {name} has no history by the minute"));
-            return Ok(Vec::new());
-        };
-        let key = (row.ix.0, interval.width_ns());
-        let first = self.first_day(unit);
-        let known = self.candles.get(&key).filter(|(from, _)| *from <= first);
-        if known.is_none() {
-            match self.fetch(row, interval, (first, span)) {
-                Ok(bars) => {
-                    self.candles.insert(key, (first, bars));
-                }
-                Err(fault) if fault.is_session_dead() => return Err(fault.into()),
-                Err(fault) => news.push(format!("WARNING no history of {}: {fault}", row.symbol)),
+        let (asked, fetched) = (self.asked[0], self.fetched);
+        let (mut bars, others): (Vec<Bar>, &[Which]) = match &self.config.warmup.source {
+            WarmupSource::File(path) => (within(unit.sessions(), &read_prices(path)?.bars), &[]),
+            WarmupSource::Venue => {
+                let bars = self.of(Which::Venue, row, unit)?;
+                (bars, &[Which::Backup, Which::File])
             }
+            WarmupSource::Folder => (Vec::new(), &[Which::File]),
+        };
+        bars.retain(|bar| bar.end <= self.now);
+        let mut sources = format!(
+            "{} {} ({} fetched in {} calls)",
+            self.name_of(Which::Venue),
+            bars.len(),
+            self.fetched - fetched,
+            self.asked[0] - asked
+        );
+        let found = self.gaps(unit, &bars);
+        let (mut left, mut filled) = (found.clone(), String::new());
+        for which in others.iter().copied() {
+            if left.is_empty() {
+                break;
+            }
+            let taken = self.fill(which, (row, unit), (&left, &mut bars), news)?;
+            let Some((name, taken)) = taken else {
+                continue;
+            };
+            let closed = left.iter().filter(|gap| has_one(gap, &taken)).count();
+            filled.extend(["; ", &closed.to_string(), " filled from ", &name]);
+            sources.extend([", ", &name, " ", &taken.len().to_string()]);
+            left = self.gaps(unit, &bars);
         }
-        let bars = self.candles.get(&key).map(|(_, bars)| bars.as_slice());
-        Ok(within(unit.sessions(), bars.unwrap_or_default()))
-    }
-
-    fn fetch(
-        &mut self,
-        row: &Instrument,
-        interval: Interval,
-        (first, span): (Day, i32),
-    ) -> Result<Vec<Bar>, DeskFault> {
-        let mut bars = Vec::new();
-        let today = self.now.day();
-        let mut from = first;
-        while from < today {
-            let to = from.plus(span).min(today);
-            bars.extend(self.call(row, interval, (from.at(0), to.at(-MINUTE)))?);
-            from = to;
-        }
-        let until = WallNanos(self.now.0 - self.now.0.rem_euclid(MINUTE) - MINUTE);
-        if until > today.at(0) {
-            bars.extend(self.call(row, Interval::Minute, (today.at(0), until))?);
+        news.extend(gap_line(&row.symbol, (&found, &left), &filled));
+        if self.config.warmup.source == WarmupSource::Venue {
+            let timeframe = unit.timeframe();
+            let symbol = &row.symbol;
+            news.push(format!(
+                "history of {symbol} {timeframe}: rows by source: {sources}"
+            ));
         }
         Ok(bars)
     }
 
-    /// One call, no sooner after the one before than the broker allows.
-    fn call(
-        &mut self,
-        row: &Instrument,
-        interval: Interval,
-        (from, to): (WallNanos, WallNanos),
-    ) -> Result<Vec<Bar>, DeskFault> {
-        if self.asked > 0 {
-            let rate = self.desk.broker().candles_per_second().max(1);
-            // A thirtieth more: the broker counts by its own clock.
-            (self.pause)(Duration::from_millis(u64::from(1_034 / rate)));
-        }
-        self.asked += 1;
-        self.desk.bars(row, interval, from, to)
-    }
-
-    fn tell_gaps(&self, row: &Instrument, unit: &Unit, bars: &[Bar], news: &mut Vec<String>) {
+    /// The stretches of a unit's sessions without any of `bars`, up to now.
+    fn gaps(&self, unit: &Unit, bars: &[Bar]) -> Vec<Gap> {
         let span = (self.first_day(unit), self.now);
-        let gaps = gaps(unit.sessions(), span, bars, unit.timeframe().0);
-        if !gaps.is_empty() {
-            self.tell(row, &gaps, 0, news);
-        }
-    }
-
-    #[expect(
-        clippy::unused_self,
-        reason = "said of a library, beside what asks for it"
-    )]
-    fn tell(
-        &self,
-        row: &Instrument,
-        gaps: &[(WallNanos, WallNanos)],
-        filled: usize,
-        news: &mut Vec<String>,
-    ) {
-        let Some((from, to)) = gaps.first() else {
-            return;
-        };
-        news.push(format!(
-            "history of {}: {} gaps, the first from {from} to {to}; {filled} filled from a file",
-            row.symbol,
-            gaps.len()
-        ));
+        gaps(unit.sessions(), span, bars, unit.timeframe().0)
     }
 }
 
-/// The widest candles that make whole bars, and the days of one call.
-fn candles(desk: &Desk, timeframe: Timeframe) -> Option<(Interval, i32)> {
-    let most = |interval| desk.broker().candle_days(interval);
-    let quarter = most(Interval::Minute15).filter(|_| timeframe.0 % (15 * MINUTE) == 0);
-    match (quarter, most(Interval::Minute)) {
-        (Some(days), _) => Some((Interval::Minute15, days.min(QUARTER_DAYS))),
-        (None, Some(days)) => Some((Interval::Minute, days.min(MINUTE_DAYS))),
-        (None, None) => None,
-    }
+/// True when some bar lies within a gap.
+fn has_one(gap: &Gap, bars: &[Bar]) -> bool {
+    bars.iter()
+        .any(|bar| gap.0 <= bar.start && bar.end <= gap.1)
 }
 
-/// Files that may hold the prices of an instrument, the most exact name first.
-fn files(folder: &Path, row: &Instrument) -> Vec<PathBuf> {
-    let mut names = vec![row.symbol.clone()];
-    if row.kind == Kind::Future {
-        names.push(format!("{}-FUT", row.underlying));
-    }
-    names
-        .into_iter()
-        .map(|name| folder.join(format!("{name}.csv")))
-        .collect()
-}
-
-/// Fills gaps from `data/historical/NAME.csv`, where there is one; how many gaps got a bar.
-fn fill(
-    config: &Config,
-    row: &Instrument,
-    unit: &Unit,
-    (gaps, bars): (&[(WallNanos, WallNanos)], &mut Vec<Bar>),
-    news: &mut Vec<String>,
-) -> usize {
-    let folder = config.engine.data_dir.join("historical");
-    let Some(path) = files(&folder, row).into_iter().find(|path| path.exists()) else {
-        return 0;
-    };
-    let file = match read_prices(&path) {
-        Ok(file) => file,
-        Err(fault) => {
-            news.push(format!("WARNING {fault}"));
-            return 0;
-        }
-    };
-    let in_gap = |bar: &Bar, gap: &(WallNanos, WallNanos)| gap.0 <= bar.start && bar.end <= gap.1;
-    let own = within(unit.sessions(), &file.bars);
-    let wanted: Vec<Bar> = own
-        .into_iter()
-        .filter(|bar| {
-            let at = gaps.partition_point(|gap| gap.1 <= bar.start);
-            gaps.get(at).is_some_and(|gap| in_gap(bar, gap))
-        })
-        .collect();
-    let filled = gaps
-        .iter()
-        .filter(|gap| wanted.iter().any(|bar| in_gap(bar, gap)))
-        .count();
-    bars.extend(wanted);
-    bars.sort_by_key(|bar| bar.start);
-    filled
+/// What was missing, what filled it and what is left, in one line; none without a gap.
+fn gap_line(symbol: &str, (found, left): (&[Gap], &[Gap]), filled: &str) -> Option<String> {
+    let (from, to) = found.first()?;
+    let still = left.first().map_or_else(String::new, |(from, to)| {
+        format!("; {} left, the first from {from} to {to}", left.len())
+    });
+    let count = found.len();
+    Some(format!(
+        "history of {symbol}: {count} gaps, the first from {from} to {to}{filled}{still}"
+    ))
 }
 
 #[cfg(test)]

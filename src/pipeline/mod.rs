@@ -18,6 +18,7 @@ pub mod arm;
 pub mod backup;
 pub mod batch;
 pub mod cache;
+pub mod checkpoint;
 pub mod day;
 pub mod header;
 pub mod history;
@@ -29,9 +30,10 @@ pub mod resolve;
 pub use header::{parse_tape_header, tape_header_text};
 
 use crate::control::dial::{Dialled, Want, Wants};
+use crate::control::keeper::{Identity, Keeper};
 use crate::control::poll::PollNews;
 use crate::hot::compute::Unit;
-use crate::hot::decide::{Decide, DecideEvent, DecideParts};
+use crate::hot::decide::{Decide, DecideEvent, DecideParts, Handover};
 use crate::hot::feed::{Feed, FeedEvent, FeedParts};
 use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
 use crate::journal::recover::Carried;
@@ -145,6 +147,8 @@ pub struct Engine {
     pub state: StateLatch,
     /// Names stages that stopped making progress.
     pub watchdog: Watchdog,
+    /// Keeps bars and indicators on the disk.
+    pub keeper: Keeper,
 }
 
 /// The stages of an engine that has stopped.
@@ -160,6 +164,8 @@ pub struct Stopped {
     pub lanes: Vec<LaneView>,
     /// What was left for control to read.
     pub outlets: Outlets,
+    /// Keeps bars and indicators on the disk.
+    pub keeper: Keeper,
 }
 
 /// Settings of a start that are not part of the armoury.
@@ -189,6 +195,8 @@ pub struct Start {
     pub rehearse_ns: u64,
     /// Real-time class of the hot threads, where it was settled that they may have it.
     pub realtime: Option<RealTime>,
+    /// What the run's checkpoints are of, and where they lie.
+    pub checkpoint: Identity,
 }
 
 /// Wires and starts an engine. The first feed socket and the order connections are dialled by it.
@@ -264,6 +272,10 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
     .merging_within(merge_span(&armoury.units))
     .with_ticks(&ticks)
     .doubting(&armoury.doubted);
+    let (ask, asked, _) = lossless("control → decide (checkpoints)", 2, Policy::Stall);
+    let (states, handed) = bytes(Handover::room_of(&armoury.units));
+    let handover = Handover::new(asked, states, &armoury.units);
+    let keeper = Keeper::start(start.checkpoint, ask, handed)?;
     let halt = StopLatch::default();
     let quotes = QuoteBoard::new(armoury.instruments.len());
     let late = Tally::default();
@@ -284,6 +296,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         armoury.instruments.len(),
         armoury.settings.intent_base,
     )
+    .handing_over(handover)
     .showing(late.clone());
     let mut journal = Writer::new(start.segment, segments_rx)
         .resuming(start.tail)
@@ -435,6 +448,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         wishes: Wishes::new(commands_tx),
         state: start.state,
         watchdog,
+        keeper,
     })
 }
 
@@ -501,6 +515,7 @@ impl Engine {
             gateway,
             lanes: self.lanes,
             outlets,
+            keeper: self.keeper,
         })
     }
 }

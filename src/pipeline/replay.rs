@@ -84,12 +84,21 @@ pub fn replay(
         close_grace_ns: 0,
     };
     let mut units = assembly.units;
+    let mut divergence = None;
     let mut first = None;
     for record in tape.by_ref() {
         match record {
             TapeRecord::Warmup { unit, bar } => {
                 if let Some(unit) = units.get_mut(usize::from(unit)) {
                     unit.warm(&[bar]);
+                }
+            }
+            TapeRecord::State { unit, bytes } => {
+                let loaded = units
+                    .get_mut(usize::from(unit))
+                    .map(|unit| unit.load(&bytes));
+                if let Some(Err(fault)) = loaded {
+                    divergence = Some(format!("unit {unit} cannot begin as it did: {fault}"));
                 }
             }
             other => {
@@ -112,7 +121,10 @@ pub fn replay(
         expected: VecDeque::new(),
         family: header.family,
         journal: Writer::digesting(),
-        found: Replayed::default(),
+        found: Replayed {
+            divergence,
+            ..Replayed::default()
+        },
     };
     for record in first.into_iter().chain(tape.by_ref()) {
         stepper.step(record);
@@ -131,7 +143,7 @@ pub fn replay(
 impl Stepper {
     fn step(&mut self, record: TapeRecord) {
         match record {
-            TapeRecord::Header(_) | TapeRecord::Warmup { .. } => {}
+            TapeRecord::Header(_) | TapeRecord::Warmup { .. } | TapeRecord::State { .. } => {}
             TapeRecord::Frame { .. } => self.found.frames += 1,
             TapeRecord::Tick(tick) => self.decide.on_tick(&tick),
             TapeRecord::Clock(due) => self.decide.on_clock(due),

@@ -12,12 +12,12 @@
 //! - Written beside and renamed, so that a copy is whole or not there.
 //! - Rows stay as bytes; an [`Instrument`] is made of those that are wanted.
 
+use super::whole::write_whole;
 use crate::model::{
     Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right, Token, WallNanos,
 };
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 const MAGIC: &[u8; 8] = b"TEZIMAST";
@@ -212,17 +212,8 @@ impl MasterCopy {
             source,
         };
         let body = self.body();
-        let beside = path.with_extension("new");
-        let write = || {
-            let mut file = File::create(&beside)?;
-            file.write_all(MAGIC)?;
-            file.write_all(&VERSION.to_le_bytes())?;
-            file.write_all(&crc32fast::hash(&body).to_le_bytes())?;
-            file.write_all(&body)?;
-            file.sync_data()?;
-            std::fs::rename(&beside, path)
-        };
-        write().map_err(io)
+        let crc = crc32fast::hash(&body).to_le_bytes();
+        write_whole(path, &[MAGIC, &VERSION.to_le_bytes(), &crc, &body]).map_err(io)
     }
 
     /// Reads a copy.

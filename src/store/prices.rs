@@ -9,7 +9,9 @@
 //!
 //! The layout is found from the header, or from the shape of the first row where there is none. Columns are
 //! found by name; others are ignored, so an export with indicator columns reads as it is, and so do the rows of one
-//! symbol of the exchanges' daily bhavcopy (`TradDt`, `OpnPric`, `HghPric`, `LwPric`, `ClsPric`).
+//! contract of the exchanges' daily bhavcopy (`TradDt`, `OpnPric`, `HghPric`, `LwPric`, `ClsPric`; before July 2024
+//! `OPEN`, `HIGH`, `LOW`, `CLOSE`, `CONTRACTS` and a `TIMESTAMP` such as `28-JUN-2024`). A day on which nobody traded the
+//! contract has a row of zeros there, and is no bar.
 //!
 //! Promises
 //! - Prices are read as exact decimals (one that a double has visibly passed through, `1.0683799999999999`,
@@ -301,18 +303,31 @@ impl RowFault {
         match self {
             Self::Missing(column) => format!("no {column} in a row of {} fields", record.len()),
             Self::Price(column, at, PriceFault::TooFine) => {
-                format!("{column} is {:?}: more than five decimals", field(at))
+                format!(
+                    "column {}: {column} is {:?}: more than five decimals",
+                    at + 1,
+                    field(at)
+                )
             }
-            Self::Price(column, at, fault) => format!("{column} is {:?}: {fault}", field(at)),
+            Self::Price(column, at, fault) => {
+                format!("column {}: {column} is {:?}: {fault}", at + 1, field(at))
+            }
             Self::Time(at) => format!(
-                "time is {:?}; Unix seconds or India's date and time are expected",
+                "column {}: time is {:?}; Unix seconds, India's date and time, or DD-MMM-YYYY are expected",
+                at + 1,
                 field(at)
             ),
-            Self::Volume(at) => format!("volume is {:?}; a whole number is expected", field(at)),
+            Self::Volume(at) => format!(
+                "column {}: volume is {:?}; a whole number is expected",
+                at + 1,
+                field(at)
+            ),
             Self::HighBelowLow => "high is below low".to_owned(),
             Self::Outside => "open or close lies outside low to high".to_owned(),
             Self::Backwards(time, before) => {
-                format!("time {time} does not follow {before} of the row before")
+                format!(
+                    "time {time} does not follow {before} of the row before: a file has the rows of one contract"
+                )
             }
         }
     }
@@ -405,6 +420,11 @@ impl Rows {
             volume: self.volume(record)?,
             ticks: 0,
         };
+        let is_untraded = bar.open.0 == 0 && bar.high.0 == 0 && bar.low.0 == 0;
+        if self.columns.is_bhavcopy && is_untraded {
+            self.follow(time, 1)?;
+            return Ok(());
+        }
         if bar.high < bar.low {
             return Err(RowFault::HighBelowLow);
         }

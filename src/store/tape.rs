@@ -40,6 +40,13 @@ pub enum TapeRecord {
         /// The bar.
         bar: Bar,
     },
+    /// The state of an earlier run of the day that a unit began with.
+    State {
+        /// Position of the unit.
+        unit: u16,
+        /// Its words.
+        bytes: Vec<u8>,
+    },
     /// A tick.
     Tick(Tick),
     /// Bars were closed by the clock at this moment.
@@ -64,6 +71,7 @@ const CLOCK: u8 = 3;
 const OUTCOME: u8 = 4;
 const FRAME: u8 = 5;
 const END: u8 = 6;
+const STATE: u8 = 7;
 
 /// Length and kind of a record with a payload of `payload` bytes.
 fn head(kind: u8, payload: usize) -> [u8; 5] {
@@ -197,6 +205,10 @@ fn decode(kind: u8, payload: &[u8]) -> Option<TapeRecord> {
                 volume: input.u64()?,
                 ticks: u32::from_le_bytes(input.take()?),
             },
+        },
+        STATE => TapeRecord::State {
+            unit: u16::from_le_bytes(input.take()?),
+            bytes: input.0.to_vec(),
         },
         TICK => TapeRecord::Tick(Tick {
             last: input.price()?,

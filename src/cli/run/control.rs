@@ -17,12 +17,16 @@ use crate::cli::inquiry;
 use crate::control::Desk;
 use crate::control::dial::{Dialled, Want};
 use crate::control::guard::Wish;
+use crate::hot::decide::DecideEvent;
 use crate::hot::feed::FeedEvent;
 use crate::hot::gateway::GatewayEvent;
-use crate::model::{Cause, Command, LinkIx, MonoNanos, OrderState, TradingState, Window};
-use crate::pipeline::Engine;
+use crate::model::{
+    Cause, Command, LinkIx, MonoNanos, OrderState, TradingState, WallNanos, Window,
+};
 use crate::pipeline::cache::Caching;
+use crate::pipeline::history::Given;
 use crate::pipeline::inquiry::News;
+use crate::pipeline::{Engine, Stopped};
 use crate::ring::{LaneView, LinkState};
 use crate::runtime::watchdog::Bark;
 use crate::venue::books::Margins;
@@ -109,7 +113,12 @@ impl Control {
         for line in &prepared.topology {
             console.line("topology", line, &json!({ "text": line }));
         }
-        let warm: usize = prepared.history.iter().map(|(_, bars)| bars.len()).sum();
+        let bars_of = |given: &Given| match given {
+            Given::Bars(bars) => bars.len(),
+            Given::State(_) => 0,
+        };
+        let history = prepared.history.iter();
+        let warm: usize = history.map(|(_, given)| bars_of(given)).sum();
         let account = prepared.twin.account().to_owned();
         let count = prepared.names.instruments.len();
         console.line(
@@ -263,6 +272,12 @@ impl Control {
         while let Some(event) = self.engine.outlets.decide.pop() {
             speak(console, &mut |console| console.decide(&event));
             self.explainer.hear(&event);
+            if matches!(event, DecideEvent::Bar { .. } | DecideEvent::Intent(_)) {
+                self.engine.keeper.hurry();
+            }
+        }
+        if let Some(trouble) = self.engine.keeper.turn(self.engine.clock.now()) {
+            speak(console, &mut |console| console.say(&trouble));
         }
         if let Some(trouble) = self.explainer.turn() {
             speak(console, &mut |console| console.say(&trouble));
@@ -418,6 +433,7 @@ impl Control {
         if let Some(bar) = self.progress.take() {
             bar.finish_and_clear();
         }
+        let clock = self.engine.clock.clone();
         let mut stopped = self.engine.stop().map_err(Failure::Failed)?;
         // After the last tick: what is kept is the end of the day.
         if let Some(Err(why)) = self.cache.take().map(Caching::stop) {
@@ -438,6 +454,9 @@ impl Control {
                 abandoned.push(intent);
             }
             console.gateway(&event);
+        }
+        if let Err(trouble) = keep_last(&mut stopped, clock.now().wall) {
+            console.say(&trouble);
         }
         let digests = json!({
             "intents": stopped.decide.digest(),
@@ -552,6 +571,19 @@ fn record(
         console.line("recovery", &text, &json!({ "text": text }));
     }
     Ok(tape)
+}
+
+/// Keeps bars and indicators as the run leaves them.
+fn keep_last(stopped: &mut Stopped, now: WallNanos) -> Result<(), String> {
+    let compute = stopped.decide.compute_mut();
+    let states = (0..compute.units().len()).map(|at| {
+        let unit = compute.unit(at);
+        let mut state = vec![0; unit.state_bytes()];
+        unit.save(&mut state);
+        (unit.known_until(), state)
+    });
+    let states = states.collect();
+    stopped.keeper.end(states, now)
 }
 
 /// Waits.

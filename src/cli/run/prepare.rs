@@ -15,8 +15,8 @@ use crate::net::try_busy_poll;
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::backup::{Backup, Checked, cross_check, open_backup};
 use crate::pipeline::cache::CachePlan;
-use crate::pipeline::history::{self, Warmed};
-use crate::pipeline::{Start, day as trading_day, describe, resolve};
+use crate::pipeline::history::{self, Given, Sources, Warmed};
+use crate::pipeline::{Start, checkpoint, day as trading_day, describe, resolve};
 use crate::runtime::lock::lock_memory;
 use crate::runtime::machine::Root;
 use crate::runtime::{Clock, IdleMode, MarketTime, RealTime, Topology, realtime, topology};
@@ -29,7 +29,7 @@ pub(super) struct Prepared {
     pub(super) armoury: arm::Armoury,
     pub(super) start: Start,
     pub(super) header: TapeHeader,
-    pub(super) history: Vec<(u16, Vec<crate::model::Bar>)>,
+    pub(super) history: Vec<(u16, Given)>,
     pub(super) names: Names,
     pub(super) explainer: Explainer,
     /// What went wrong and stops nothing.
@@ -88,12 +88,8 @@ pub(super) fn prepare(
     let instruments = resolved.instruments;
     let doubts = trading_day::check(&config.market, &instruments, day).map_err(fail)?;
     let mut assembly = arm::assemble(config, &instruments, day).map_err(fail)?;
-    let units = &mut assembly.units;
-    let Warmed {
-        given: history,
-        news: told,
-    } = history::warm(&mut desk, config, &instruments, units, (now, pause)).map_err(fail)?;
-    let (backup, checked) = second_source(config, &mut desk, &instruments, &assembly)?;
+    let origin = origin_of(config, &mut desk)?;
+    let (mut backup, checked) = second_source(config, &mut desk, &instruments, &assembly)?;
     let names = Names::of(&instruments, &assembly);
     let hours = trading_day::hours(&config.market, &instruments, day);
     let journal = config.engine.data_dir.join("journal");
@@ -116,8 +112,29 @@ pub(super) fn prepare(
         carried,
         next_intent,
         tail,
+        last_order,
         mut news,
     } = resume(&mut desk, &before)?;
+    let family = (before.family.0, day, origin.as_str());
+    let checkpoint = checkpoint::identity(config, &assembly, &instruments, family);
+    let clock_now = (!config.venue.simulated).then_some(now);
+    let kept = checkpoint::take_over(&checkpoint, (clock_now, last_order));
+    let refused = kept
+        .as_ref()
+        .err()
+        .map(|misfit| format!("bars and indicators are built from history: {misfit}"));
+    let sources = Sources {
+        desk: &mut desk,
+        backup: backup.as_mut(),
+        origin: &origin,
+        kept: kept.ok(),
+    };
+    let units = &mut assembly.units;
+    let Warmed {
+        given: history,
+        news: told,
+    } = history::warm(sources, config, &instruments, units, (now, pause)).map_err(fail)?;
+    let told = refused.into_iter().chain(told);
     news.splice(0..0, resolved.news.into_iter().chain(doubts).chain(told));
     let header = TapeHeader {
         config: config.text.expose().to_owned(),
@@ -183,6 +200,7 @@ pub(super) fn prepare(
             frames: args.record.is_some() && !args.no_frames,
             rehearse_ns: config.engine.rehearse_ns,
             realtime: realtime.ok().flatten(),
+            checkpoint,
         },
         journal: kept,
         header,
@@ -352,6 +370,18 @@ pub(in crate::cli) fn market_time(
         Failure::Venue("the venue has no /sim/clock; is venue.simulated right?".to_owned())
     })?;
     Ok((MarketTime::Feed { speed_milli }, WallNanos(now)))
+}
+
+/// What prices of this venue are told from others by: a broker's are the same wherever they are asked for, every
+/// simulated venue has its own.
+fn origin_of(config: &Config, desk: &mut Desk) -> Result<String, Failure> {
+    let name = config.venue.broker.name();
+    if !config.venue.simulated {
+        return Ok(name.to_owned());
+    }
+    let clock = sim_clock(desk)?;
+    let world = clock.get("world").and_then(Value::as_str);
+    Ok(format!("{name}@{}", world.unwrap_or_default()))
 }
 
 /// What a simulated venue says of its clock.

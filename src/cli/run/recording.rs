@@ -5,8 +5,9 @@
 
 use super::console::Console;
 use crate::cli::Failure;
-use crate::model::{Bar, MonoNanos};
+use crate::model::MonoNanos;
 use crate::pipeline::arm::TapeHeader;
+use crate::pipeline::history::Given;
 use crate::pipeline::tape_header_text;
 use crate::ring::ByteReceiver;
 use crate::store::tape::TapeWriter;
@@ -56,15 +57,17 @@ impl Recording {
         path: &Path,
         broker: Broker,
         header: &TapeHeader,
-        history: &[(u16, Vec<Bar>)],
+        history: &[(u16, Given)],
     ) -> Result<(Self, PathBuf), Failure> {
         let failed = |e: io::Error| Failure::Failed(format!("{}: {e}", path.display()));
         let (tape, path_used) = create(path, &tape_header_text(header)).map_err(failed)?;
         let mut tape = tape.of(broker);
-        for (unit, bars) in history {
-            for bar in bars {
-                tape.warmup(*unit, bar).map_err(failed)?;
-            }
+        for (unit, given) in history {
+            let written = match given {
+                Given::Bars(bars) => bars.iter().try_for_each(|bar| tape.warmup(*unit, bar)),
+                Given::State(state) => tape.state(*unit, state),
+            };
+            written.map_err(failed)?;
         }
         tape.flush().map_err(failed)?;
         let (work, given) = unbounded();

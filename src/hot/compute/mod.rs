@@ -3,6 +3,10 @@
 //! A unit is one strategy's view of one instrument at one timeframe: its bars and its bank. Units of an
 //! instrument are found by a dense table, so a tick touches nothing it does not concern.
 
+mod state;
+
+pub use state::{LAYOUT, StateFault};
+
 use crate::indicators::bank::Bank;
 use crate::indicators::bars::{BarBuilder, FoldOutcome, ShortBar, Timeframe, Unfolded};
 use crate::indicators::plan::BankPlan;
@@ -28,7 +32,7 @@ pub struct UnitPlan {
 }
 
 /// One strategy's view of one instrument.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Unit {
     /// Whose view it is.
     pub strategy: StrategyIx,
@@ -190,13 +194,16 @@ impl Compute {
             }
             starts.push(u32::try_from(of_instrument.len()).unwrap_or(u32::MAX));
         }
-        Self {
+        let mut compute = Self {
             units,
             starts,
             of_instrument,
             latest: vec![Tick::default(); instruments],
             next_due: WallNanos(i64::MAX),
-        }
+        };
+        // A bar that history or a checkpoint left forming ends by the clock, whether or not a tick comes.
+        compute.reset_due();
+        compute
     }
 
     /// The units.

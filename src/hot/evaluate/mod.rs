@@ -10,6 +10,7 @@
 //! - What is decided depends on the inputs alone: ticks, outcomes and clock moments in their order.
 
 pub mod legs;
+mod rest;
 
 use crate::book::{Book, OrderRecord};
 use crate::indicators::{Bank, LevelSpec, PriceLevel};

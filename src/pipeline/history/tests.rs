@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::MarketRules;
-use crate::model::time::parse_clock;
+use crate::model::time::{MINUTE, parse_clock};
 use crate::model::{Exchange, Price};
 
 fn day(text: &str) -> Day {

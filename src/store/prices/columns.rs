@@ -15,7 +15,15 @@ pub(super) struct Columns {
     /// Open, high, low, close; the price of a point four times.
     pub(super) prices: [usize; 4],
     pub(super) volume: Option<usize>,
+    /// Rows of an exchange's bhavcopy: a contract nobody traded has a row of zeros there, and no bar.
+    pub(super) is_bhavcopy: bool,
 }
+
+/// Columns by which a bhavcopy is known: of today (UDiFF), and of NSE's F&O file until July 2024.
+const BHAVCOPY: [&[&str]; 2] = [
+    &["traddt", "opnpric"],
+    &["expiry_dt", "contracts", "timestamp"],
+];
 
 /// Names of the four prices: everybody's, and those of the exchanges' daily bhavcopy.
 const PRICE_NAMES: [[&str; 2]; 4] = [
@@ -43,7 +51,10 @@ impl Columns {
         };
         let date = at(&["date", "traddt"]);
         let time = at(&["time", "timestamp", "datetime"]);
-        let volume = at(&["volume", "ttltradgvol"]);
+        let volume = at(&["volume", "ttltradgvol", "contracts"]);
+        let is_bhavcopy = BHAVCOPY
+            .iter()
+            .any(|names| names.iter().all(|name| at(&[name]).is_some()));
         let [open, high, low, close] = PRICE_NAMES.map(|names| at(&names));
         if let (Some(open), Some(high), Some(low), Some(close)) = (open, high, low, close) {
             let prices = [open, high, low, close];
@@ -54,6 +65,7 @@ impl Columns {
                     date,
                     prices,
                     volume,
+                    is_bhavcopy,
                 },
                 (Some(time), None) | (None, Some(time)) => Self {
                     layout: Layout::Stamped,
@@ -61,6 +73,7 @@ impl Columns {
                     date: 0,
                     prices,
                     volume,
+                    is_bhavcopy,
                 },
                 (None, None) => Self {
                     layout: Layout::Ohlc,
@@ -68,6 +81,7 @@ impl Columns {
                     date: 0,
                     prices,
                     volume,
+                    is_bhavcopy,
                 },
             });
         }
@@ -79,6 +93,7 @@ impl Columns {
             date: 0,
             prices: [price; 4],
             volume: None,
+            is_bhavcopy: false,
         })
     }
 
@@ -109,6 +124,7 @@ impl Columns {
             date: 0,
             prices,
             volume: None,
+            is_bhavcopy: false,
         })
     }
 }

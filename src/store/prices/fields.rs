@@ -21,12 +21,16 @@ pub(super) fn double_noise(field: &[u8], decimals: u32) -> Option<i64> {
 }
 
 /// Reads Unix seconds, or India's `YYYY-mm-dd HH:MM[:SS]` with a blank or `T` between and an optional
-/// `+05:30` behind; with a `Z` behind the time is UTC, and without a time of day it is midnight.
+/// `+05:30` behind; with a `Z` behind the time is UTC, and without a time of day it is midnight. `28-JUN-2024` is the
+/// midnight of that day.
 pub(super) fn stamp(field: &[u8], cache: &mut DayCache) -> Result<WallNanos, ()> {
     if field.iter().all(u8::is_ascii_digit) && field.len() <= 11 {
         return price::parse_units(field, 0)
             .map(WallNanos::from_secs)
             .map_err(drop);
+    }
+    if let Some(day) = named_day(field) {
+        return Ok(day.at(0));
     }
     let (date, rest) = field.split_at_checked(10).ok_or(())?;
     let day = day_of(date, cache).ok_or(())?;
@@ -41,6 +45,31 @@ pub(super) fn stamp(field: &[u8], cache: &mut DayCache) -> Result<WallNanos, ()>
     clock_of(clock)
         .map(|nanos| day.at(nanos).offset(shift))
         .ok_or(())
+}
+
+/// Reads the day of NSE's older bhavcopy, `28-JUN-2024`, in letters of any case.
+fn named_day(field: &[u8]) -> Option<Day> {
+    const MONTHS: [&[u8; 3]; 12] = [
+        b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG", b"SEP", b"OCT", b"NOV",
+        b"DEC",
+    ];
+    let [a, b, b'-', m @ .., b'-', c, d, e, f] = field else {
+        return None;
+    };
+    let month = (1_i8..)
+        .zip(MONTHS)
+        .find(|(_, name)| name.eq_ignore_ascii_case(m))?
+        .0;
+    let digits = |text: &[u8]| -> Option<i16> {
+        let is_number = text.iter().all(u8::is_ascii_digit);
+        std::str::from_utf8(text)
+            .ok()
+            .filter(|_| is_number)?
+            .parse()
+            .ok()
+    };
+    let day = i8::try_from(digits(&[*a, *b])?).ok()?;
+    Day::from_ymd(digits(&[*c, *d, *e, *f])?, month, day)
 }
 
 pub(super) fn day_of(field: &[u8], cache: &mut DayCache) -> Option<Day> {

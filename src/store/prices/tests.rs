@@ -134,7 +134,7 @@ fn a_bad_row_is_skipped_counted_and_named() {
     for (row, why) in [
         (
             "1514779000,NaN,12,9,11,5",
-            "open is \"NaN\": byte 'N' at position 0",
+            "column 2: open is \"NaN\": byte 'N' at position 0",
         ),
         ("1514779000,10,12,9,,5", "close is \"\": empty"),
         ("1514779000,10,9,12,11,5", "high is below low"),
@@ -352,4 +352,97 @@ fn one_cell_of_five_decimals_does_not_make_every_price_ten_times_as_large() {
     let points = read_prices(&path).expect("file").points;
     let points: Vec<Price> = points.iter().map(|(_, price)| *price).collect();
     assert_eq!(points, [Price(10_000), Price(20_001)]);
+}
+
+/// The header of NSE's F&O bhavcopy until July 2024, as it was published, with the comma behind its last column.
+const OLD_HEADER: &str = "INSTRUMENT,SYMBOL,EXPIRY_DT,STRIKE_PR,OPTION_TYP,OPEN,HIGH,LOW,CLOSE,SETTLE_PR,CONTRACTS,\
+                          VAL_INLAKH,OPEN_INT,CHG_IN_OI,TIMESTAMP,";
+
+#[test]
+fn the_bhavcopy_of_before_july_2024_reads_as_it_is() {
+    let row = |prices: &str, contracts: &str, day: &str| {
+        format!(
+            "FUTIDX,BANKNIFTY,31-Jul-2024,0,XX,{prices},52811.3,{contracts},1521456.32,2405325,-13950,{day},\n"
+        )
+    };
+    let text = format!(
+        "{OLD_HEADER}\n{}{}{}{}",
+        row("52915,53200.1,52700.05,52811.3", "95876", "27-JUN-2024"),
+        row("52850,53030,52600,52650", "80001", "28-Jun-2024"),
+        // Nobody traded: zeros, and the close of the day before.
+        row("0,0,0,52650", "0", "01-JUL-2024"),
+        row("52700,52900,52500,52888", "70000", "02-jul-2024"),
+    );
+    let file = read(&text).expect("an old bhavcopy");
+    assert_eq!(
+        (file.layout, file.skipped.count, file.widened.count),
+        (Layout::Stamped, 0, 0)
+    );
+    let starts: Vec<String> = file.bars.iter().map(|bar| bar.start.to_string()).collect();
+    assert_eq!(
+        starts,
+        [
+            "2024-06-27 00:00:00.000",
+            "2024-06-28 00:00:00.000",
+            "2024-07-02 00:00:00.000"
+        ]
+    );
+    assert_eq!(
+        prices(&file.bars[0]),
+        bar(["52915", "53200.1", "52700.05", "52811.3"])
+    );
+    assert_eq!(
+        (file.bars[0].volume, file.interval),
+        (95_876, crate::model::time::DAY)
+    );
+}
+
+#[test]
+fn a_bad_row_of_an_old_bhavcopy_is_named_by_line_column_and_what_is_allowed() {
+    let said = |prices: &str, contracts: &str, day: &str| {
+        let good = "FUTIDX,BANKNIFTY,31-Jul-2024,0,XX,10,12,9,11,11,5,1,1,1,26-JUN-2024";
+        let bad = format!("FUTIDX,BANKNIFTY,31-Jul-2024,0,XX,{prices},11,{contracts},1,1,1,{day}");
+        let refused = read(&format!("{OLD_HEADER}\n{good}\n{bad}\n")).expect_err("1 of 2");
+        refused.to_string()
+    };
+    for (prices, contracts, day, why) in [
+        (
+            "10,12,9,11",
+            "5",
+            "31-JUN-2024",
+            "column 15: time is \"31-JUN-2024\"; Unix seconds, India's date and time, or DD-MMM-YYYY",
+        ),
+        (
+            "10,12,9,11",
+            "5",
+            "27-JNU-2024",
+            "column 15: time is \"27-JNU-2024\"",
+        ),
+        (
+            "10,12,9,11",
+            "5",
+            "27-JUN-24",
+            "column 15: time is \"27-JUN-24\"",
+        ),
+        ("10,12,x,11", "5", "27-JUN-2024", "column 8: low is \"x\": "),
+        (
+            "10,12,9,11",
+            "5.5",
+            "27-JUN-2024",
+            "column 11: volume is \"5.5\"; a whole number is expected",
+        ),
+        ("10,9,12,11", "5", "27-JUN-2024", "high is below low"),
+        (
+            "10,12,9,11",
+            "5",
+            "26-JUN-2024",
+            "does not follow 2024-06-26 00:00:00.000 of the row before: a file has the rows of one contract",
+        ),
+    ] {
+        let text = said(prices, contracts, day);
+        assert!(
+            text.contains("the first is line 3: ") && text.contains(why),
+            "{text}"
+        );
+    }
 }

@@ -61,6 +61,7 @@ fn written(path: &Path) -> Bar {
     let writer = TapeWriter::create(path, "{}").expect("create");
     let mut writer = writer.of(Broker::Kite);
     writer.warmup(2, &bar).expect("write");
+    writer.state(3, &[9; 2_600]).expect("write");
     for _ in 0..20 {
         writer.push(&sample().0).expect("write");
     }
@@ -76,6 +77,11 @@ fn a_recording_comes_back_whole_and_a_torn_tail_is_cut() {
     let mut reader = TapeReader::open(&path).expect("tape");
     assert_eq!(reader.next(), Some(TapeRecord::Header("{}".into())));
     assert_eq!(reader.next(), Some(TapeRecord::Warmup { unit: 2, bar }));
+    let state = TapeRecord::State {
+        unit: 3,
+        bytes: vec![9; 2_600],
+    };
+    assert_eq!(reader.next(), Some(state));
     for _ in 0..20 {
         for record in &sample().1 {
             assert_eq!(reader.next().as_ref(), Some(record));

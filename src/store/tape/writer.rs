@@ -1,7 +1,7 @@
 //! Writes recordings.
 
 use super::block::{Encoder, RAW_MAX};
-use super::{END, HEADER, MAGIC, WARMUP, head, text_record};
+use super::{END, HEADER, MAGIC, STATE, WARMUP, head, text_record};
 use crate::model::Bar;
 use crate::venue::Broker;
 use std::fs::File;
@@ -63,6 +63,18 @@ impl TapeWriter {
         }
         record.extend_from_slice(&bar.volume.to_le_bytes());
         record.extend_from_slice(&bar.ticks.to_le_bytes());
+        self.push(&record)
+    }
+
+    /// Writes the state a unit begins with.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's.
+    pub fn state(&mut self, unit: u16, state: &[u8]) -> io::Result<()> {
+        let mut record = head(STATE, state.len().saturating_add(2)).to_vec();
+        record.extend_from_slice(&unit.to_le_bytes());
+        record.extend_from_slice(state);
         self.push(&record)
     }
 

@@ -16,7 +16,11 @@ use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Request};
 /// Instruments one call may name. The documentation says 50; requests for 50 have been refused.
 pub const QUOTES_MAX: usize = 25;
 
-/// The name of an interval, and the most days one call may span.
+/// Calls for candles a second. No figure of Kotak's is known, and a user reports hours of refusals after an excess.
+pub const CANDLES_PER_SECOND: u32 = 1;
+
+/// The name of an interval, and the most days one call may span: the names are those of Kotak's own client, the days
+/// those of its documentation, not confirmed against the broker.
 pub const fn facts(interval: Interval) -> (&'static str, i32) {
     match interval {
         Interval::Minute => ("1min", 30),

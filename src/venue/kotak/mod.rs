@@ -320,6 +320,10 @@ impl Desk for Kotak {
         Some(market::facts(interval).1)
     }
 
+    fn candles_per_second() -> u32 {
+        market::CANDLES_PER_SECOND
+    }
+
     fn candles_request(
         auth: &Auth,
         instrument: &Instrument,

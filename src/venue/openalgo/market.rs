@@ -24,6 +24,10 @@ const MINUTES_DAYS: i32 = 30;
 /// Days of daily candles asked for in one call.
 const DAYS_DAYS: i32 = 365;
 
+/// Calls for candles a second. OpenAlgo takes 50 of everything that is no order, for all programs of an address; the
+/// broker behind it takes fewer, 3 at some, and the wire does not say which it is.
+pub const CANDLES_PER_SECOND: u32 = 1;
+
 /// The name of an interval, and the most days one call may span.
 pub const fn facts(interval: Interval) -> (&'static str, i32) {
     match interval {

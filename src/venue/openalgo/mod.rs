@@ -252,6 +252,10 @@ impl Desk for OpenAlgo {
         Some(market::facts(interval).1)
     }
 
+    fn candles_per_second() -> u32 {
+        market::CANDLES_PER_SECOND
+    }
+
     fn candles_request(
         auth: &Auth,
         instrument: &Instrument,
