@@ -317,6 +317,42 @@ fn a_password_that_is_wrong_or_missing_has_its_own_message_without_the_password(
 }
 
 #[test]
+fn a_server_in_tls_is_believed_by_its_certificate_alone() {
+    let Some(program) = program() else { return };
+    let Some(server) = Server::start_tls(&program) else {
+        return;
+    };
+    let with = |host: &str, ca_file| RedisConfig {
+        host: host.to_owned(),
+        is_tls: true,
+        ca_file,
+        ..to(server.port)
+    };
+    let certificate = Some(server.certificate());
+    let mut keeper = Keeper::new(
+        with("127.0.0.1", certificate.clone()),
+        vec![row(0, Exchange::Nfo, "A")],
+    );
+    keeper.tick(0, 100, Origin::of(0));
+    keeper.step(1_000);
+    assert!(matches!(keeper.news()[..], [CacheNews::Found { .. }]));
+    // Nobody vouches for it; it vouches for another name; its root is not there.
+    for (host, ca_file, word) in [
+        ("127.0.0.1", None, "certificate"),
+        ("localhost", certificate, "certificate"),
+        ("127.0.0.1", Some("nowhere.pem".into()), "nowhere.pem: "),
+    ] {
+        let mut keeper = Keeper::new(with(host, ca_file), Vec::new());
+        keeper.step(1_000);
+        let news = keeper.news();
+        let [CacheNews::Lost(fault)] = &news[..] else {
+            panic!("{host}: {news:?}");
+        };
+        assert!(fault.to_string().contains(word), "{fault}");
+    }
+}
+
+#[test]
 fn a_server_that_hangs_holds_up_the_keeper_no_longer_than_its_timeout() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
