@@ -532,6 +532,48 @@ fn a_redis_that_is_missing_at_the_start_costs_one_warning_and_is_found_later() {
 }
 
 #[test]
+fn a_running_engine_tells_the_latest_price_it_has_without_any_redis() {
+    let world = World::new(|config| config);
+    let venue = Venue::start(&world, "venue", &["--speed", "60"]);
+    let mut engine = Engine::start(&world, Some(&venue.ready_file), &CALM);
+    engine.until("a bar", |said| !events(said, "bar").is_empty());
+    let bar = events(&engine.said, "bar")[0].clone();
+    let symbol = text(&bar["instrument"]);
+    let ask = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tezi"))
+            .args(["status", "--data-dir"])
+            .arg(world.path("data"))
+            .args(more)
+            .output()
+            .expect("tezi runs");
+        let talk = String::from_utf8(output.stderr).expect("a text");
+        (output.status.code(), output.stdout, talk)
+    };
+    let (code, out, talk) = ask(&["--json", "--price", symbol]);
+    assert_eq!(code, Some(0), "{talk}");
+    let told: Value = serde_json::from_slice(&out).expect("JSON");
+    let (last, close) = (told["last"].as_f64(), bar["close"].as_f64());
+    let (last, close) = (last.expect("a price"), close.expect("a price"));
+    assert!((last / close - 1.0).abs() < 0.02, "{told}");
+    assert_eq!(
+        (text(&told["source"]), text(&told["state"])),
+        ("demo", "live")
+    );
+    assert!(
+        text(&told["exchange_time"]).starts_with("2026-11-23 09:"),
+        "{told}"
+    );
+    let (code, _, talk) = ask(&["--price", "NOSUCH"]);
+    assert_eq!(code, Some(1), "{talk}");
+    assert!(
+        talk.contains("\"NOSUCH\" is no instrument of this run"),
+        "{talk}"
+    );
+    engine.interrupt();
+    engine.end();
+}
+
+#[test]
 fn a_run_with_the_wrong_password_says_so_and_never_the_password() {
     use std::os::unix::fs::PermissionsExt as _;
     let Some(program) = program() else { return };
