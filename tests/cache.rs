@@ -317,6 +317,42 @@ fn a_password_that_is_wrong_or_missing_has_its_own_message_without_the_password(
 }
 
 #[test]
+fn a_server_in_tls_is_believed_by_its_certificate_alone() {
+    let Some(program) = program() else { return };
+    let Some(server) = Server::start_tls(&program) else {
+        return;
+    };
+    let with = |host: &str, ca_file| RedisConfig {
+        host: host.to_owned(),
+        is_tls: true,
+        ca_file,
+        ..to(server.port)
+    };
+    let certificate = Some(server.certificate());
+    let mut keeper = Keeper::new(
+        with("127.0.0.1", certificate.clone()),
+        vec![row(0, Exchange::Nfo, "A")],
+    );
+    keeper.tick(0, 100, Origin::of(0));
+    keeper.step(1_000);
+    assert!(matches!(keeper.news()[..], [CacheNews::Found { .. }]));
+    // Nobody vouches for it; it vouches for another name; its root is not there.
+    for (host, ca_file, word) in [
+        ("127.0.0.1", None, "certificate"),
+        ("localhost", certificate, "certificate"),
+        ("127.0.0.1", Some("nowhere.pem".into()), "nowhere.pem: "),
+    ] {
+        let mut keeper = Keeper::new(with(host, ca_file), Vec::new());
+        keeper.step(1_000);
+        let news = keeper.news();
+        let [CacheNews::Lost(fault)] = &news[..] else {
+            panic!("{host}: {news:?}");
+        };
+        assert!(fault.to_string().contains(word), "{fault}");
+    }
+}
+
+#[test]
 fn a_server_that_hangs_holds_up_the_keeper_no_longer_than_its_timeout() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
@@ -493,6 +529,48 @@ fn a_redis_that_is_missing_at_the_start_costs_one_warning_and_is_found_later() {
     engine.interrupt();
     let run = engine.end();
     assert_eq!(states(&run.said), ["lost", "found"]);
+}
+
+#[test]
+fn a_running_engine_tells_the_latest_price_it_has_without_any_redis() {
+    let world = World::new(|config| config);
+    let venue = Venue::start(&world, "venue", &["--speed", "60"]);
+    let mut engine = Engine::start(&world, Some(&venue.ready_file), &CALM);
+    engine.until("a bar", |said| !events(said, "bar").is_empty());
+    let bar = events(&engine.said, "bar")[0].clone();
+    let symbol = text(&bar["instrument"]);
+    let ask = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tezi"))
+            .args(["status", "--data-dir"])
+            .arg(world.path("data"))
+            .args(more)
+            .output()
+            .expect("tezi runs");
+        let talk = String::from_utf8(output.stderr).expect("a text");
+        (output.status.code(), output.stdout, talk)
+    };
+    let (code, out, talk) = ask(&["--json", "--price", symbol]);
+    assert_eq!(code, Some(0), "{talk}");
+    let told: Value = serde_json::from_slice(&out).expect("JSON");
+    let (last, close) = (told["last"].as_f64(), bar["close"].as_f64());
+    let (last, close) = (last.expect("a price"), close.expect("a price"));
+    assert!((last / close - 1.0).abs() < 0.02, "{told}");
+    assert_eq!(
+        (text(&told["source"]), text(&told["state"])),
+        ("demo", "live")
+    );
+    assert!(
+        text(&told["exchange_time"]).starts_with("2026-11-23 09:"),
+        "{told}"
+    );
+    let (code, _, talk) = ask(&["--price", "NOSUCH"]);
+    assert_eq!(code, Some(1), "{talk}");
+    assert!(
+        talk.contains("\"NOSUCH\" is no instrument of this run"),
+        "{talk}"
+    );
+    engine.interrupt();
+    engine.end();
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use super::Failure;
 use crate::config::Config;
-use crate::control::guard::{Door, Guard, Kept, Lock, Wish};
+use crate::control::guard::{Door, Guard, Kept, Lock, Prices, Wish};
 use crate::model::{Cause, TradingState, WallNanos};
 use crate::net::Url;
 use crate::ring::StateLatch;
@@ -78,6 +78,11 @@ impl Hand {
     /// What the door says of the links of the feed from now on.
     pub(in crate::cli) fn show(&self, links: serde_json::Value) {
         self.door.show(links);
+    }
+
+    /// Who answers for prices from now on.
+    pub(in crate::cli) fn tell_prices(&self, prices: Prices) {
+        self.door.tell_prices(prices);
     }
 
     /// Writes down why the engine itself tightened the state; a sentence when the disk does not take it.

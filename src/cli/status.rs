@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::kill::Whose;
-use crate::control::guard::status;
+use crate::control::guard::{Place, price, status};
 use serde_json::Value;
 use std::io::Write as _;
 
@@ -10,6 +10,7 @@ const EXAMPLES: &str = "\
 Examples:
   tezi status --config config/run.toml
   tezi status --data-dir data --account AB1234 --json
+  tezi status --config config/run.toml --price BANKNIFTY26NOVFUT --price SENSEX
 
 Asks the running engine over its local socket; nothing is changed. lag is exchange time to arrival, the
 smallest of the last second; most wires have whole seconds. Exit codes: 0 an engine answered · 1 it did
@@ -21,14 +22,19 @@ not · 3 no engine runs on this account.";
 pub struct Args {
     #[command(flatten)]
     whose: Whose,
+    /// The latest price the engine has of this symbol, and nothing else; may be said several times.
+    #[arg(long = "price", value_name = "SYMBOL")]
+    prices: Vec<String>,
 }
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let (place, _) = args.whose.place()?;
+    if !args.prices.is_empty() {
+        return prices(&place, args);
+    }
     let found = status(&place).map_err(|fault| Failure::Failed(fault.to_string()))?;
-    let found = found
-        .ok_or_else(|| Failure::Input(format!("no engine is running on {}", place.account())))?;
+    let found = found.ok_or_else(|| nobody(&place))?;
     let mut out = std::io::stdout().lock();
     if args.whose.json {
         writeln!(out, "{found}")?;
@@ -38,6 +44,49 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+/// Prints the latest price of each symbol.
+fn prices(place: &Place, args: &Args) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    for symbol in &args.prices {
+        let found = price(place, symbol).map_err(|fault| Failure::Failed(fault.to_string()))?;
+        let found = found.ok_or_else(|| nobody(place))?;
+        if let Some(why) = found["error"].as_str() {
+            return Err(Failure::Failed(why.to_owned()));
+        }
+        if args.whose.json {
+            writeln!(out, "{found}")?;
+        } else {
+            writeln!(out, "{}", price_line(&found))?;
+        }
+    }
+    Ok(())
+}
+
+fn nobody(place: &Place) -> Failure {
+    Failure::Input(format!("no engine is running on {}", place.account()))
+}
+
+fn price_line(found: &Value) -> String {
+    let text = |key: &str| found[key].as_str().unwrap_or("?");
+    let name = format!("{} {}", text("exchange"), text("instrument"));
+    let Some(last) = found["last"].as_f64() else {
+        return format!("{name}: no price yet");
+    };
+    let side = |key: &str| {
+        found[key]
+            .as_f64()
+            .map_or("-".to_owned(), |price| format!("{price:.2}"))
+    };
+    format!(
+        "{name}: {last:.2} (bid {}, ask {}) from {}, {} ms old, {}",
+        side("bid"),
+        side("ask"),
+        text("source"),
+        number(&found["age_ms"]),
+        text("state")
+    )
 }
 
 fn lines(found: &Value) -> Vec<String> {
@@ -107,6 +156,19 @@ fn proved(row: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_price_has_its_age_and_what_is_held_against_it() {
+        let mut found = json!({ "exchange": "NFO", "instrument": "A", "last": 101.5, "bid": 101.45, "ask": null,
+            "source": "kite", "age_ms": 7200, "state": "stale" });
+        let line = price_line(&found);
+        assert_eq!(
+            line,
+            "NFO A: 101.50 (bid 101.45, ask -) from kite, 7200 ms old, stale"
+        );
+        found["last"] = Value::Null;
+        assert_eq!(price_line(&found), "NFO A: no price yet");
+    }
 
     #[test]
     fn every_link_and_every_instrument_of_another_source_has_a_line() {

@@ -123,18 +123,6 @@ impl Cacher {
         }
     }
 
-    fn state(&self, snapshot: &Snapshot, now: MonoNanos) -> PriceState {
-        if now.since(snapshot.touch.received) > self.parts.stale_ns {
-            PriceState::Stale
-        } else if snapshot.source.is_late() {
-            PriceState::Late
-        } else if snapshot.source.diverges() {
-            PriceState::Diverging
-        } else {
-            PriceState::Live
-        }
-    }
-
     /// What differs from what is kept, and what would soon be gone.
     fn changed(&self, now: MonoNanos) -> Vec<(usize, Snapshot, PriceState)> {
         let mut changed = Vec::new();
@@ -144,7 +132,7 @@ impl Cacher {
             if snapshot.touch.received == MonoNanos(0) {
                 continue;
             }
-            let state = self.state(&snapshot, now);
+            let state = PriceState::of(&snapshot, now, self.parts.stale_ns);
             if kept.what != Some((snapshot, state)) || now.since(kept.at) >= self.refresh_ns {
                 changed.push((at, snapshot, state));
             }

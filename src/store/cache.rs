@@ -12,7 +12,8 @@
 //! - A password is in no message.
 
 use crate::config::RedisConfig;
-use crate::model::{Price, WallNanos};
+use crate::model::{MonoNanos, Price, WallNanos};
+use crate::ring::Snapshot;
 use redis::{
     Client, Connection, ConnectionAddr, ErrorKind, IntoConnectionInfo as _, Pipeline, RedisError,
     ServerErrorKind, TlsCertificates,
@@ -82,6 +83,19 @@ pub enum PriceState {
 }
 
 impl PriceState {
+    /// What is held against a price now; stale is one older than `stale_ns`.
+    pub const fn of(price: &Snapshot, now: MonoNanos, stale_ns: u64) -> Self {
+        if now.since(price.touch.received) > stale_ns {
+            Self::Stale
+        } else if price.source.is_late() {
+            Self::Late
+        } else if price.source.diverges() {
+            Self::Diverging
+        } else {
+            Self::Live
+        }
+    }
+
     /// The word in the field.
     pub const fn name(self) -> &'static str {
         match self {

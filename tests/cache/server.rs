@@ -1,7 +1,7 @@
 //! A `redis-server` on a free port, ended the hard way when the test ends; and a client that reads it.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -70,6 +70,53 @@ impl Server {
             pause(10);
         }
         panic!("redis-server does not listen");
+    }
+
+    /// Starts one that speaks TLS alone, with a certificate for this machine; `None` where the program knows no TLS.
+    pub(crate) fn start_tls(program: &Path) -> Option<Self> {
+        let mut server = Self::absent(program, None);
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]);
+        let made = made.expect("a certificate");
+        let file = |name: &str, text: String| {
+            let path = server.folder.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path
+        };
+        let certificate = file("cert.pem", made.cert.pem());
+        let key = file("key.pem", made.signing_key.serialize_pem());
+        let mut command = Command::new(&server.program);
+        command.args(["--port", "0", "--tls-port", &server.port.to_string()]);
+        command.args([
+            "--tls-auth-clients",
+            "no",
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+        ]);
+        for (name, path) in [
+            ("--tls-cert-file", &certificate),
+            ("--tls-key-file", &key),
+            ("--tls-ca-cert-file", &certificate),
+        ] {
+            command.arg(name).arg(path);
+        }
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("redis-server starts");
+        while TcpStream::connect(("127.0.0.1", server.port)).is_err() {
+            if child.try_wait().expect("a child").is_some() {
+                println!("SKIPPED redis over TLS: this redis-server knows none");
+                return None;
+            }
+            pause(10);
+        }
+        server.child = Some(child);
+        Some(server)
+    }
+
+    /// The certificate of [`Server::start_tls`].
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.folder.path().join("cert.pem")
     }
 
     /// Kills it as a crash would.

@@ -9,7 +9,7 @@ use super::journal::Journal;
 use super::prepare::{Prepared, sim_clock};
 use super::recording::Recording;
 use super::settle::{Left, Open};
-use super::summary;
+use super::{prices, summary};
 use crate::book::OrderRecord;
 use crate::cli::Failure;
 use crate::cli::hand::Hand;
@@ -153,7 +153,11 @@ impl Control {
         let progress = progress(args, prepared.hours);
         let connections = prepared.armoury.settings.connections;
         let close_grace_ns = prepared.armoury.settings.close_grace_ns;
+        let stale_ns = prepared.armoury.settings.limits.data_age_ns_max;
         let engine = crate::pipeline::start(prepared.armoury, prepared.start)?;
+        prepared
+            .hand
+            .tell_prices(prices::reader(&engine, &prepared.names, stale_ns));
         let cache = prepared.cache.map(|plan| plan.start(&engine));
         if let Some(Err(e)) = &cache {
             console.say(&format!(

@@ -16,6 +16,7 @@ pub(in crate::cli) mod journal;
 pub(in crate::cli) mod load;
 pub(in crate::cli) mod names;
 pub(in crate::cli) mod prepare;
+mod prices;
 mod recording;
 mod settle;
 mod summary;

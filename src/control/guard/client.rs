@@ -93,6 +93,17 @@ pub fn status(place: &Place) -> Result<Option<Value>, GuardFault> {
         .transpose()
 }
 
+/// Asks a running engine for the latest price of a symbol; `None` when none runs on this account.
+///
+/// # Errors
+///
+/// As [`tell`].
+pub fn price(place: &Place, symbol: &str) -> Result<Option<Value>, GuardFault> {
+    ask(place, &format!("price {symbol}"))?
+        .map(|mut answers| answers.next())
+        .transpose()
+}
+
 /// Sends one line, such as `kill the market is mad`, and waits for both replies.
 ///
 /// # Errors

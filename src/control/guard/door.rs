@@ -8,9 +8,10 @@
 //!   reduce [why]    reducing
 //!   resume [why]    active: the file first, then the latch
 //!   status          what holds, and why
+//!   price SYMBOL    the latest price of an instrument
 //! ```
 //!
-//! Replies are JSON, one line each: the first when the latch is set, the second (not for `status`) when the
+//! Replies are JSON, one line each: the first when the latch is set, the second (not for `status` and `price`) when the
 //! file is written or could not be.
 //!
 //! Promises
@@ -94,7 +95,6 @@ impl Wish {
 }
 
 /// The open door; dropping it closes it.
-#[derive(Debug)]
 pub struct Door {
     wishes: Receiver<Wish>,
     notes: Receiver<String>,
@@ -104,7 +104,14 @@ pub struct Door {
     socket: PathBuf,
     thread: Option<JoinHandle<()>>,
     shown: Shown,
+    teller: Teller,
 }
+
+/// Answers what the latest price of a symbol is.
+pub type Prices = Box<dyn Fn(&str) -> Value + Send>;
+
+/// Who answers for prices, once there is an engine.
+type Teller = Arc<Mutex<Option<Prices>>>;
 
 /// What control last said of the links of the feed.
 type Shown = Arc<Mutex<Value>>;
@@ -150,9 +157,10 @@ impl Door {
         let (wish_out, wishes) = bounded(WISHES);
         let (note_out, notes) = bounded(WISHES);
         let stop = Arc::new(AtomicBool::new(false));
-        let shown = Shown::default();
+        let (shown, teller) = (Shown::default(), Teller::default());
         let keeper = Keeper {
             shown: Arc::clone(&shown),
+            teller: Arc::clone(&teller),
             guard: guard.clone(),
             clock: clock.clone(),
             listener,
@@ -177,12 +185,18 @@ impl Door {
             socket,
             thread: Some(thread),
             shown,
+            teller,
         })
     }
 
     /// What `status` says of the links of the feed from now on.
     pub fn show(&self, links: Value) {
         *self.shown.lock() = links;
+    }
+
+    /// Who answers `price` from now on.
+    pub fn tell_prices(&self, prices: Prices) {
+        *self.teller.lock() = Some(prices);
     }
 
     /// The next wish nobody took yet.
@@ -193,6 +207,13 @@ impl Door {
     /// The next thing an operator should read: what was done and by whom, and files that cannot be written.
     pub fn note(&self) -> Option<String> {
         self.notes.try_recv().ok()
+    }
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Door");
+        shown.field("socket", &self.socket).finish_non_exhaustive()
     }
 }
 
@@ -221,6 +242,7 @@ struct Client {
 /// The thread's own.
 struct Keeper {
     shown: Shown,
+    teller: Teller,
     guard: Guard,
     clock: Clock,
     listener: UnixListener,
@@ -348,8 +370,14 @@ impl Keeper {
         if word == "status" {
             return reply(stream, &self.status());
         }
+        if word == "price" {
+            let told = self.teller.lock().as_ref().map(|prices| prices(why));
+            let none = || json!({ "error": "there are no prices yet" });
+            return reply(stream, &told.unwrap_or_else(none));
+        }
         let Some(wish) = Wish::parse(word) else {
-            let text = format!("{word:?}: kill, flatten, reduce, resume or status is expected");
+            let text =
+                format!("{word:?}: kill, flatten, reduce, resume, status or price is expected");
             return reply(stream, &json!({ "error": text }));
         };
         let latch = self.guard.latch();

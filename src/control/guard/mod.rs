@@ -21,8 +21,8 @@ pub mod latch;
 pub mod lock;
 mod place;
 
-pub use client::{Heard, Told, status, tell};
-pub use door::{Door, Wish};
+pub use client::{Heard, Told, price, status, tell};
+pub use door::{Door, Prices, Wish};
 pub use latch::{Guard, Kept};
 pub use lock::{Lock, holder};
 pub use place::Place;
