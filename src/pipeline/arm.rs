@@ -10,6 +10,7 @@
 
 use super::backup::Backup;
 use super::history::first_day;
+use super::resolve::is_index;
 use crate::config::{
     Config, InstrumentRef, LegsConfig, NearCutoff, OutlierConfig, StrategyConfig, UnknownDay,
     VenueConfig, WARMUP_MIN,
@@ -318,7 +319,8 @@ fn find<'a>(table: &'a InstrumentTable, reference: &InstrumentRef) -> Option<&'a
             .find(|row| row.underlying == *underlying && matches!(row.kind, Kind::Future)),
         InstrumentRef::Index { name, underlying } => {
             let is_it = |row: &&Instrument| {
-                row.symbol == *name || row.kind == Kind::Index && row.symbol == *underlying
+                let wanted = (name.as_str(), underlying.as_str());
+                row.kind == Kind::Index && is_index(&row.symbol, &row.underlying, wanted)
             };
             table.iter().find(is_it)
         }

@@ -6,7 +6,7 @@
 //!   poller:  both desks, while no socket brings prices ───────────────────┘
 //! ```
 
-use super::arm::Armoury;
+use super::arm::{ArmFault, Armoury};
 use super::backup::Backup;
 use crate::control::dial::{DialLink, Dialled, Dialler, DiallerParts, Want, Wants};
 use crate::control::poll::{PollDesk, PollNews, Poller};
@@ -45,12 +45,48 @@ pub(super) struct Plan {
     pub(super) sources: Vec<String>,
 }
 
+/// Whether the brokers take as many feed connections as the instruments of a run need.
+///
+/// # Errors
+///
+/// [`ArmFault::Unfit`] with what a broker takes and what was asked for; one connection more would cost the key or an
+/// older connection (protocols: Kite 3.1, Dhan 3.1).
+pub fn fits(armoury: &Armoury) -> Result<(), ArmFault> {
+    if !armoury.uses_sockets {
+        return Ok(());
+    }
+    let backup = armoury.backup.as_ref();
+    let backup = backup.map(|own| (own.desk.broker(), &own.name, own.instruments.len()));
+    let own = (armoury.broker, &armoury.name, armoury.instruments.len());
+    for (broker, name, count) in backup.into_iter().chain([own]) {
+        takes(broker, name, count)?;
+    }
+    Ok(())
+}
+
+fn takes(broker: Broker, name: &str, count: usize) -> Result<(), ArmFault> {
+    let facts = broker.facts();
+    let needed = count.div_ceil(facts.watched_max.max(1));
+    if needed <= facts.feeds_max {
+        return Ok(());
+    }
+    Err(ArmFault::Unfit(format!(
+        "{name}: {count} instruments need {needed} feed connections, and {} takes {} of {} instruments each, {} in \
+         all; name fewer underlyings in [[strategy]], or ask for quotes instead with --no-websocket",
+        facts.name,
+        facts.feeds_max,
+        facts.watched_max,
+        facts.feeds_max.saturating_mul(facts.watched_max),
+    )))
+}
+
 /// Spreads instruments over sockets, each with as many as its broker allows.
 ///
 /// # Errors
 ///
 /// A sentence when more sockets are needed than there can be.
 pub(super) fn plan(armoury: &Armoury) -> std::io::Result<Plan> {
+    fits(armoury).map_err(std::io::Error::other)?;
     let mut plan = Plan {
         parts: Vec::new(),
         dial: [Vec::new(), Vec::new()],
@@ -348,6 +384,33 @@ mod tests {
             qty_max: Qty(1),
         };
         (0..count).map(row).collect()
+    }
+
+    #[test]
+    fn as_many_connections_open_as_the_broker_takes_and_one_more_is_refused_with_its_limit() {
+        for (broker, each, most) in [
+            (Broker::Kite, 3_000, 3),
+            (Broker::Dhan, 5_000, 5),
+            (Broker::Kotak, 3_000, 1),
+            (Broker::OpenAlgo, 3_000, 1),
+        ] {
+            for count in [1, each, each * most] {
+                assert!(takes(broker, "first", count).is_ok(), "{broker:?} {count}");
+            }
+            let fault = takes(broker, "first", each * most + 1).expect_err("one too many");
+            let needed = most + 1;
+            assert_eq!(
+                fault.to_string(),
+                format!(
+                    "first: {} instruments need {needed} feed connections, and {} takes {most} of {each} instruments \
+                     each, {} in all; name fewer underlyings in [[strategy]], or ask for quotes instead with \
+                     --no-websocket",
+                    each * most + 1,
+                    broker.name(),
+                    each * most
+                )
+            );
+        }
     }
 
     #[test]

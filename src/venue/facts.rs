@@ -25,6 +25,8 @@ pub struct Facts {
     pub feeds_updates: bool,
     /// Instruments one feed connection may watch.
     pub watched_max: usize,
+    /// Feed connections of one account at a time.
+    pub feeds_max: usize,
     /// Instruments one call for quotes may name.
     pub quotes_max: usize,
     /// Limits of the account.
@@ -38,6 +40,8 @@ pub struct OrderLimits {
     pub per_second: u32,
     /// Requests in a minute.
     pub per_minute: u32,
+    /// Requests in an hour; `None` where the broker counts none.
+    pub per_hour: Option<u32>,
     /// Requests in a day.
     pub per_day: u32,
     /// Modifications of one order.

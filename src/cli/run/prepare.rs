@@ -15,7 +15,7 @@ use crate::net::try_busy_poll;
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::backup::{cross_check, open_backup};
 use crate::pipeline::history::{self, Warmed};
-use crate::pipeline::{Start, day as trading_day, describe, resolve};
+use crate::pipeline::{Start, day as trading_day, describe, links, resolve};
 use crate::runtime::lock::lock_memory;
 use crate::runtime::machine::Root;
 use crate::runtime::{Clock, IdleMode, MarketTime, RealTime, Topology, realtime, topology};
@@ -139,6 +139,7 @@ pub(super) fn prepare(
         arm::armoury(config, (desk, tls), instruments, assembly, &header).map_err(fail)?;
     armoury.backup = backup;
     armoury.uses_sockets = !args.no_websocket;
+    links::fits(&armoury).map_err(fail)?;
     if !matches!(
         market,
         MarketTime::Real | MarketTime::Feed { speed_milli: 1_000 }

@@ -207,10 +207,12 @@ impl Desk for Dhan {
         rows_say_filled: true,
         feeds_updates: true,
         watched_max: feed::WATCHED_MAX,
+        feeds_max: 5,
         quotes_max: market::QUOTES_MAX,
         limits: OrderLimits {
             per_second: 10,
             per_minute: 250,
+            per_hour: Some(1_000),
             per_day: 7_000,
             modifications: 25,
         },

@@ -221,11 +221,14 @@ impl Desk for Kotak {
         // second whatever it says.
         feeds_updates: false,
         watched_max: feed::WATCHED_MAX,
+        // How many are taken is not published.
+        feeds_max: 1,
         quotes_max: market::QUOTES_MAX,
         // 10 a second were told to a third party for orders alone, and written down for everything together.
         limits: OrderLimits {
             per_second: 10,
             per_minute: 600,
+            per_hour: None,
             per_day: 5_000,
             modifications: 20,
         },

@@ -153,11 +153,14 @@ impl Desk for OpenAlgo {
         rows_say_filled: false,
         feeds_updates: true,
         watched_max: 3_000,
+        // It keeps three of a thousand symbols with the broker behind it, for all of its clients together.
+        feeds_max: 1,
         quotes_max: market::QUOTES_MAX,
         // Ten a second are OpenAlgo's own; minute and day are the strictest of the brokers behind it.
         limits: OrderLimits {
             per_second: 10,
             per_minute: 400,
+            per_hour: None,
             per_day: 5_000,
             modifications: 25,
         },
