@@ -210,6 +210,11 @@ impl Inquirer {
         self
     }
 
+    /// The same from now on: a stream that tells of orders went, or is back.
+    pub const fn set_cycle(&mut self, cycle_ns: u64) {
+        self.cycle = cycle_ns;
+    }
+
     /// Nobody can say what became of an order whose last byte left at `last_byte`.
     pub fn unknown(&mut self, tag: Tag, last_byte: MonoNanos, now: MonoNanos) {
         let absence = Absence::new(last_byte, self.settings.settle_ns);

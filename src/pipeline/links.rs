@@ -15,11 +15,14 @@ use crate::model::{Instrument, LinkIx, Polled};
 use crate::net::{FeedSocket, HttpConnection};
 use crate::ring::{Counted, LinkBoard, Lossless, Receiver, StopLatch, counted, lossless};
 use crate::runtime::{Clock, IdleMode, Running, launch, launch::Launch};
-use crate::venue::{Broker, TokenTable};
+use crate::venue::{Broker, Pings, TokenTable};
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
 
 /// The most sockets of one feed.
 const LINKS_MAX: usize = 64;
+/// Longest silence of a stream of order updates that answers no pings: dialling it anew costs little, and the broker
+/// repeats what it knows.
+const UNASKED_NS: u64 = 300_000_000_000;
 /// Quotes that wait for the feed.
 const POLLED: usize = 16_384;
 
@@ -80,6 +83,25 @@ fn takes(broker: Broker, name: &str, count: usize) -> Result<(), ArmFault> {
     )))
 }
 
+/// The links that tell of orders: the broker's own stream of them, else every connection of its feed; none where what
+/// they say is not to be relied on.
+pub(super) fn tell_of_orders(broker: Broker, links: &[LinkParts]) -> Vec<LinkIx> {
+    if !broker.facts().feeds_updates {
+        return Vec::new();
+    }
+    let own = |kind: LinkKind| -> Vec<LinkIx> {
+        let links = (0_u8..).map(LinkIx).zip(links);
+        let own = links.filter(|(_, link)| link.source == 0 && link.kind == kind);
+        own.map(|(at, _)| at).collect()
+    };
+    let streams = own(LinkKind::Updates);
+    if streams.is_empty() {
+        own(LinkKind::Prices)
+    } else {
+        streams
+    }
+}
+
 /// Spreads instruments over sockets, each with as many as its broker allows.
 ///
 /// # Errors
@@ -134,6 +156,10 @@ impl Plan {
                 tokens: TokenTable::new(part.iter().map(|row| (row.token, row.ix))),
                 instruments: part.iter().map(|row| row.ix).collect(),
                 silence_ns_max: silence_ns_max.max(broker.pause_ns_max()),
+                pings: broker.ping_ns().map(|every_ns| Pings {
+                    every_ns,
+                    silence_ns_max: silence_ns_max.max(every_ns.saturating_mul(2)),
+                }),
             });
             self.names.push(LinkName {
                 name: if rows.len() > most {
@@ -154,7 +180,7 @@ impl Plan {
         }
     }
 
-    /// A stream of order updates of the broker that trades. It may be silent for hours.
+    /// A stream of order updates of the broker that trades. It may have nothing to say for hours, so it is asked.
     fn add_updates(&mut self, broker: Broker, name: &str, address: String) {
         let link = LinkIx(u8::try_from(self.parts.len()).unwrap_or(u8::MAX));
         self.parts.push(LinkParts {
@@ -163,7 +189,8 @@ impl Plan {
             kind: LinkKind::Updates,
             tokens: TokenTable::new([]),
             instruments: Vec::new(),
-            silence_ns_max: u64::MAX,
+            silence_ns_max: UNASKED_NS,
+            pings: broker.updates_pings(),
         });
         self.names.push(LinkName {
             name: format!("{name}/orders"),

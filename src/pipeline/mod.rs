@@ -51,7 +51,7 @@ use crate::runtime::{
 };
 use arm::Armoury;
 use crossbeam_channel::Receiver as Inbox;
-use inquiry::{Asking, InquiryParts, Wishes, start_inquiry};
+use inquiry::{Asking, Ears, InquiryParts, Wishes, start_inquiry};
 use links::{Around, Hands, LinkName, MainDialler, Supplies};
 use std::path::PathBuf;
 
@@ -72,10 +72,6 @@ pub const LANES: [(&str, usize, Policy); 12] = [
 ];
 /// Room of each recording lane: most of a second at 2 000 times the speed of a market, live far more.
 const RECORDER_BYTES: usize = 16 << 20;
-/// Time between two reads of the order book while orders work: it finds what the feed lost.
-const INQUIRY_CYCLE_NS: u64 = 5 * 1_000_000_000;
-/// The same where no feed tells of them.
-const INQUIRY_CYCLE_DEAF_NS: u64 = 1_000_000_000;
 
 fn stalling<T>(lane: usize) -> (Lossless<T>, Receiver<T>, LaneView) {
     let (name, capacity, policy) = LANES[lane];
@@ -226,6 +222,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
 
     let plan = links::plan(&armoury)?;
     let has_sockets = armoury.uses_sockets;
+    let tells = links::tell_of_orders(armoury.broker, &plan.parts);
     let mut around = Around::new(Supplies {
         main: MainDialler {
             desk: armoury.desk.twin(),
@@ -242,6 +239,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         polls: armoury.settings.polls,
         uses_sockets: has_sockets,
     });
+    let ears = Ears::new(around.board.clone(), tells);
     let mut feed = Feed::new(FeedParts {
         links: plan.parts,
         instruments: armoury.instruments.len(),
@@ -322,11 +320,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         family: armoury.settings.family,
         instruments: armoury.instruments,
         carried: start.carried.orders.clone(),
-        cycle_ns: if has_sockets && armoury.broker.facts().feeds_updates {
-            INQUIRY_CYCLE_NS
-        } else {
-            INQUIRY_CYCLE_DEAF_NS
-        },
+        ears,
         hours,
     };
     let began = Stamp {

@@ -33,6 +33,16 @@ pub struct Facts {
     pub limits: OrderLimits,
 }
 
+/// How a client finds out whether a stream that says nothing is still there: it sends WebSocket pings, which every
+/// server has to answer (RFC 6455, 5.5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pings {
+    /// Time between two, in nanoseconds.
+    pub every_ns: u64,
+    /// Longest silence of a stream that has answered one, in nanoseconds. What never answered is not held to it.
+    pub silence_ns_max: u64,
+}
+
 /// How many order requests a broker takes from an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderLimits {

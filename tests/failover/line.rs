@@ -90,6 +90,13 @@ impl Line {
         line
     }
 
+    /// One broker, and quotes that can be asked for.
+    pub(crate) fn alone() -> Self {
+        let mut line = Self::new(1);
+        line.connect(PRIMARY);
+        line
+    }
+
     /// No socket at all.
     pub(crate) fn polled() -> Self {
         Self::new(0)
@@ -116,6 +123,7 @@ impl Line {
                 tokens: TokenTable::new(rows),
                 instruments: instruments.clone(),
                 silence_ns_max: 2_500 * MS,
+                pings: None,
             });
         }
         let board = FeedParts::board_for(usize::from(links), INSTRUMENTS as usize);
@@ -296,6 +304,31 @@ impl Line {
                 received: self.at.mono,
             });
         }
+        self.settle();
+    }
+
+    /// The price told of an instrument last, in paise.
+    pub(crate) fn paise_of(&self, instrument: InstrumentIx) -> i64 {
+        self.paise(instrument)
+    }
+
+    /// The answer to a question for the quote of one instrument.
+    pub(crate) fn poll_one(&mut self, instrument: InstrumentIx, volume: u32) {
+        self.poll_as(instrument, volume, self.paise(instrument));
+    }
+
+    /// The same with another price.
+    pub(crate) fn poll_as(&mut self, instrument: InstrumentIx, volume: u32, paise: i64) {
+        self.polls.push(Polled {
+            instrument,
+            quote: Quote {
+                last: Price::from_paise(paise),
+                volume_day: volume,
+                exchange_time: WallNanos::from_secs(self.at.wall.secs()),
+                ..Quote::default()
+            },
+            received: self.at.mono,
+        });
         self.settle();
     }
 

@@ -37,8 +37,8 @@ use super::quotes::{QuoteKind, QuoteRow};
 use super::session::{Answer, Credentials, LoginField, Opening, Profile, Session, Step};
 use super::{
     ApiFault, Auth, Change, Cursor, Desk, Endpoint, Facts, Feed, Frame, Interval, JsonScratch,
-    Mode, Next, OrderLimits, Orders, Product, Reply, Request, Template, TemplateFault, TextMessage,
-    Working,
+    Mode, Next, OrderLimits, Orders, Pings, Product, Reply, Request, Template, TemplateFault,
+    TextMessage, Working,
 };
 use crate::model::{Bar, Exchange, FeedFault, Instrument, Qty, Quote, Side, Token, WallNanos};
 
@@ -105,6 +105,19 @@ impl Feed for Kotak {
 
     fn updates_opening(auth: &Auth) -> Option<Opening> {
         Some(session::updates_opening(auth))
+    }
+
+    /// There is no heartbeat.
+    fn ping_ns() -> Option<u64> {
+        Some(1_000_000_000)
+    }
+
+    /// As often as Kotak's own library pings (protocols/kotak-neo.md 5).
+    fn updates_pings() -> Option<Pings> {
+        Some(Pings {
+            every_ns: 20_000_000_000,
+            silence_ns_max: 45_000_000_000,
+        })
     }
 
     fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {

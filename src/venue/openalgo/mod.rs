@@ -73,6 +73,11 @@ impl Feed for OpenAlgo {
         25_000_000_000
     }
 
+    /// The server's own ping every 20 s tells too late that a feed is dead.
+    fn ping_ns() -> Option<u64> {
+        Some(1_000_000_000)
+    }
+
     fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
         feed::subscribe_messages(instruments, mode)
     }
