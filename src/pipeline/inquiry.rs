@@ -51,6 +51,8 @@ const SETTLE_NS: u64 = 15 * SECOND;
 const POSITIONS_SETTLE_NS: u64 = 3 * SECOND;
 /// An order that was cancelled is looked at after this long: its end may have been lost.
 const CANCEL_LOOK_NS: u64 = SECOND;
+/// Time between two reads while orders work and no feed tells of them.
+pub const CYCLE_DEAF_NS: u64 = SECOND;
 /// Shortest time between two reads.
 const SPACING_NS: u64 = SECOND / 4;
 /// How long an order that ended unfilled is still looked at.
@@ -79,8 +81,6 @@ pub enum News {
 
 /// Time between two reads of the order book while orders work: it finds what a stream lost.
 const CYCLE_NS: u64 = 5 * SECOND;
-/// The same while no stream tells of them.
-const DEAF_CYCLE_NS: u64 = SECOND;
 
 /// The streams that tell of orders, and whether one of them is there.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ impl Ears {
         Self {
             board,
             links,
-            deaf_cycle_ns: DEAF_CYCLE_NS,
+            deaf_cycle_ns: CYCLE_DEAF_NS,
         }
     }
 
@@ -169,6 +169,8 @@ pub struct Inquiry {
     failures: u32,
     not_before: MonoNanos,
     is_dead: bool,
+    /// Set once no feed tells of orders any more.
+    deaf: StopLatch,
 }
 
 /// The gateway's ends of the lanes to and from the inquiry.
@@ -178,6 +180,7 @@ pub type InquiryLanes = (Counted<Entry>, Receiver<Command>);
 #[derive(Debug)]
 pub struct Asking {
     stop: StopLatch,
+    deaf: StopLatch,
     news: Inbox<News>,
 }
 
@@ -185,6 +188,11 @@ impl Asking {
     /// The next piece of news.
     pub fn news(&self) -> Option<News> {
         self.news.try_recv().ok()
+    }
+
+    /// Says that no feed tells of orders any more: while one works the order book is read every second.
+    pub fn feed_ends(&self) {
+        self.deaf.set();
     }
 }
 
@@ -226,6 +234,7 @@ pub fn start_inquiry(
     clock: &Clock,
 ) -> std::io::Result<Asking> {
     let stop = StopLatch::default();
+    let deaf = inquiry.deaf.clone();
     launch(
         inquiry,
         Launch {
@@ -235,7 +244,7 @@ pub fn start_inquiry(
             clock: clock.clone(),
         },
     )?;
-    Ok(Asking { stop, news })
+    Ok(Asking { stop, deaf, news })
 }
 
 /// Control's wishes on their way to the gateway: what finds no room leaves in a later turn, in order.
@@ -322,6 +331,7 @@ impl Inquiry {
             failures: 0,
             not_before: MonoNanos(0),
             is_dead: false,
+            deaf: StopLatch::default(),
         };
         for record in &parts.carried {
             inquiry.carry(record, now);
@@ -561,6 +571,9 @@ impl Stage for Inquiry {
         }
         self.count_missed();
         pass_on(&mut self.waiting, &mut self.evidence);
+        if self.deaf.is_set() {
+            self.inquirer.cycle_within(CYCLE_DEAF_NS);
+        }
         let now = clock.mono();
         self.let_go(now);
         self.inquirer.set_cycle(self.ears.cycle_ns());

@@ -3,10 +3,10 @@
 use super::hub::{Arrival, Hub};
 use super::rehearsal::Rehearsal;
 use super::walk::{Step, Walk};
-use super::{BATCH, FeedEvent, LinkKind, LinkParts};
+use super::{BATCH, FeedEvent, LinkKind, LinkParts, LossCause};
 use crate::model::{FeedFault, InstrumentIx, LinkIx, MonoNanos, Price, Quote, Token};
+use crate::net::FeedSocket;
 use crate::net::websocket::{Arrived, Received};
-use crate::net::{FeedSocket, NetFault};
 use crate::ring::{LinkState, LinkView};
 use crate::runtime::Clock;
 use crate::venue::Broker;
@@ -26,6 +26,7 @@ const PROOF_NS: u64 = 3_000_000_000;
 #[derive(Debug)]
 pub(super) struct Link {
     parts: LinkParts,
+    stamps_trades: bool,
     ix: LinkIx,
     socket: Option<FeedSocket>,
     /// The message being walked: the socket's, or the one in `own`.
@@ -33,7 +34,7 @@ pub(super) struct Link {
     /// A message that did not come from the socket.
     own: Option<Bytes>,
     /// Why the socket was lost, until control was told.
-    untold: Option<NetFault>,
+    untold: Option<LossCause>,
     /// The broker has said that it ends the connection.
     goodbye: Option<FeedFault>,
     heard: MonoNanos,
@@ -61,6 +62,7 @@ pub(super) struct Link {
 impl Link {
     pub(super) const fn new(ix: LinkIx, parts: LinkParts) -> Self {
         Self {
+            stamps_trades: parts.broker.facts().stamps_trades,
             parts,
             ix,
             socket: None,
@@ -204,7 +206,7 @@ impl Link {
     }
 
     #[cold]
-    pub(super) fn lose(&mut self, why: NetFault, registry: Option<&mio::Registry>, hub: &mut Hub) {
+    pub(super) fn lose(&mut self, why: LossCause, registry: Option<&mio::Registry>, hub: &mut Hub) {
         self.leave(registry);
         hub.note_loss();
         self.untold = Some(why);
@@ -249,11 +251,7 @@ impl Link {
         if fault == FeedFault::SessionDead {
             hub.events.push(FeedEvent::SessionDead(self.ix));
         }
-        let why = NetFault::Broken {
-            host: "feed".to_owned(),
-            why: format!("the broker ended the connection ({fault})"),
-        };
-        self.lose(why, registry, hub);
+        self.lose(LossCause::Ended(fault), registry, hub);
     }
 
     #[inline]
@@ -299,7 +297,7 @@ impl Link {
                 }
             }
             Ok(Received::Control) => self.heard = now,
-            Err(why) => self.lose(why, registry, hub),
+            Err(why) => self.lose(why.into(), registry, hub),
         }
         1
     }
@@ -320,11 +318,8 @@ impl Link {
     fn check_silence(&mut self, now: MonoNanos, hub: &mut Hub, registry: Option<&mio::Registry>) {
         let silent_ns = now.since(self.heard);
         if silent_ns > self.silence_ns_max() {
-            let why = NetFault::Broken {
-                host: "feed".to_owned(),
-                why: format!("silent for {} ms though open", silent_ns / 1_000_000),
-            };
-            self.lose(why, registry, hub);
+            let ms = silent_ns / 1_000_000;
+            self.lose(LossCause::Silent { ms }, registry, hub);
         }
     }
 
@@ -351,7 +346,7 @@ impl Link {
         self.pinged = now;
         let sent = self.socket.as_mut().map_or(Ok(()), FeedSocket::ping);
         if let Err(why) = sent {
-            self.lose(why, registry, hub);
+            self.lose(why.into(), registry, hub);
         }
     }
 
@@ -430,6 +425,7 @@ impl Link {
     fn stamp(&self, received: MonoNanos) -> Arrival {
         Arrival {
             source: self.parts.source,
+            stamps_trades: self.stamps_trades,
             received,
             seen: self.late().unwrap_or(received),
         }

@@ -38,13 +38,30 @@ use tungstenite::Bytes;
 /// Packets walked in one call.
 const BATCH: usize = 32;
 
+/// Why a connection of the feed is gone; its words are made by who shows them.
+#[derive(Debug, thiserror::Error)]
+pub enum LossCause {
+    /// It broke.
+    #[error(transparent)]
+    Broken(#[from] NetFault),
+    /// The broker said that it ends it.
+    #[error("feed: the broker ended the connection ({0})")]
+    Ended(FeedFault),
+    /// Nothing came though it was open.
+    #[error("feed: silent for {ms} ms though open")]
+    Silent {
+        /// For so many milliseconds.
+        ms: u64,
+    },
+}
+
 /// What the feed tells control.
 #[derive(Debug)]
 pub enum FeedEvent {
     /// The first tick of a new connection arrived.
     Live(LinkIx),
     /// The connection is gone; a new one is wanted.
-    Lost(LinkIx, NetFault),
+    Lost(LinkIx, LossCause),
     /// The broker sent an error text.
     VenueError(LinkIx, String),
     /// The broker says that the session is dead: the link is not to be dialled again with it.
@@ -114,7 +131,7 @@ pub enum FeedEvent {
         /// Its price.
         last: Price,
     },
-    /// No socket serves: quotes are asked for. False when a socket serves again.
+    /// Sockets do not bring every price: quotes are asked for. False when they do again.
     Polling(bool),
 }
 
@@ -240,6 +257,22 @@ impl Feed {
     #[must_use]
     pub fn merging_within(mut self, span_ns: i64) -> Self {
         self.hub.merging_within(span_ns);
+        self
+    }
+
+    /// Says the instruments' ticks, by index: sources that are a few ticks apart do not differ.
+    #[must_use]
+    pub fn with_ticks(mut self, ticks: &[Price]) -> Self {
+        self.hub.set_ticks(ticks);
+        self
+    }
+
+    /// Bases no entry on these instruments until both sources agree: their prices were found to differ beforehand.
+    #[must_use]
+    pub fn doubting(mut self, instruments: &[InstrumentIx]) -> Self {
+        for instrument in instruments {
+            self.hub.doubt(*instrument);
+        }
         self
     }
 

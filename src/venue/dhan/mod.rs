@@ -219,6 +219,7 @@ impl Desk for Dhan {
         echoes_tags: true,
         rows_say_filled: true,
         feeds_updates: true,
+        stamps_trades: true,
         watched_max: feed::WATCHED_MAX,
         feeds_max: 5,
         quotes_max: market::QUOTES_MAX,

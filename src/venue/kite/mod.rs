@@ -158,6 +158,7 @@ impl Desk for Kite {
         echoes_tags: true,
         rows_say_filled: true,
         feeds_updates: true,
+        stamps_trades: false,
         watched_max: feed::TOKENS_MAX,
         feeds_max: 3,
         quotes_max: market::QUOTE_KEYS_MAX,

@@ -233,6 +233,7 @@ impl Desk for Kotak {
         // They come on a socket of their own, and people report that it falls silent: the order book is read every
         // second whatever it says.
         feeds_updates: false,
+        stamps_trades: false,
         watched_max: feed::WATCHED_MAX,
         // How many are taken is not published.
         feeds_max: 1,

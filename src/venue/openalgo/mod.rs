@@ -157,6 +157,7 @@ impl Desk for OpenAlgo {
         echoes_tags: false,
         rows_say_filled: false,
         feeds_updates: true,
+        stamps_trades: false,
         watched_max: 3_000,
         // It keeps three of a thousand symbols with the broker behind it, for all of its clients together.
         feeds_max: 1,
