@@ -166,6 +166,11 @@ impl Guard {
         self.sockets == 1 && self.can_poll
     }
 
+    /// True while the quote of one instrument is asked for although sockets bring prices.
+    pub(super) fn asks_for(&self, instrument: InstrumentIx) -> bool {
+        self.watches_for_quiet() && self.board.is_quiet(instrument)
+    }
+
     #[inline]
     pub(super) const fn is_looking(&self) -> bool {
         self.looking.is_some()

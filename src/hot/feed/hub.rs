@@ -546,7 +546,7 @@ impl Hub {
             };
             done += 1;
             // An answer that was on its way when the sockets took over again.
-            if !self.guard.is_choosing() {
+            if !self.guard.is_choosing() && !self.guard.asks_for(polled.instrument) {
                 self.totals.spare = self.totals.spare.wrapping_add(1);
                 continue;
             }
