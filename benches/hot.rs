@@ -86,6 +86,7 @@ fn decode(c: &mut Criterion) {
             tokens: TokenTable::new(tokens.iter().copied()),
             instruments: tokens.iter().map(|(_, ix)| *ix).collect(),
             silence_ns_max: u64::MAX,
+            pings: None,
         }],
         instruments: packets.len(),
         sockets: vec![sockets],

@@ -11,16 +11,18 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use tezi::model::{Denial, MonoNanos};
-use tezi::rules::{Budget, BudgetLimits, Urgency};
+use tezi::rules::{Budget, BudgetLimits, Period, Urgency};
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
 const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 86_400 * SECOND;
 
 const SHIPPED: BudgetLimits = BudgetLimits {
     per_second: 9,
     per_minute: 380,
+    per_hour: None,
     per_day: 4_800,
     reserve: 3,
     modifications_max: 20,
@@ -91,16 +93,23 @@ fn any_second() {
         per_minute: 250,
         ..wide_day
     };
+    // Dhan's, less a margin: 950 an hour are 16 a minute.
+    let narrow_hour = BudgetLimits {
+        per_hour: Some(950),
+        ..wide_day
+    };
     for (name, limits) in [
         ("shipped", SHIPPED),
         ("minute binds", narrow_minute),
         ("second binds", only_second),
+        ("hour binds", narrow_hour),
     ] {
         let day = usize::try_from(limits.per_day).expect("small");
         let mut budget = Budget::new(limits);
         let mut sent = Vec::new();
         // The cap of a day is for everything but cancels.
         let mut capped = Vec::new();
+        let mut hourly = Vec::new();
         let (mut waited, mut never) = (0_u64, 0_u64);
         for (now, urgency, count) in arrivals(7, 1_000_000) {
             match budget.wait_ns(urgency, count, MonoNanos(now)) {
@@ -111,6 +120,9 @@ fn any_second() {
                         if urgency != Urgency::Cancel || sent.len() <= day {
                             capped.push(now);
                         }
+                        if urgency != Urgency::Cancel {
+                            hourly.push(now);
+                        }
                     }
                 }
                 Some(_) => waited += 1,
@@ -120,17 +132,19 @@ fn any_second() {
         let over = [
             windows_over(&sent, SECOND, limits.per_second),
             windows_over(&sent, MINUTE, limits.per_minute),
+            windows_over(&hourly, HOUR, limits.per_hour.unwrap_or(u32::MAX)),
             windows_over(&capped, DAY, limits.per_day),
         ];
         println!(
             "any_second {name}: 1000000 arrivals, {} requests sent, {waited} told to wait, {never} told never; \
-             windows over the cap: {over:?}; fullest second {}, minute {}, day {}",
+             windows over the cap: {over:?}; fullest second {}, minute {}, hour {}, day {}",
             sent.len(),
             fullest(&sent, SECOND),
             fullest(&sent, MINUTE),
+            fullest(&hourly, HOUR),
             fullest(&capped, DAY),
         );
-        assert_eq!(over, [0; 3], "{name}");
+        assert_eq!(over, [0; 4], "{name}");
         // The caps are used, not merely kept: a budget that sends nothing keeps them as well.
         let full =
             |length, cap: u32| fullest(&sent, length) == usize::try_from(cap).expect("small");
@@ -205,6 +219,7 @@ fn entries_leave_the_reserve_of_every_window_free() {
     let limits = BudgetLimits {
         per_second: 9,
         per_minute: 20,
+        per_hour: None,
         per_day: 40,
         reserve: 3,
         modifications_max: 20,
@@ -319,4 +334,84 @@ fn an_order_is_modified_as_often_as_allowed_and_no_more() {
     assert_eq!(budget.modification(19), Ok(()));
     assert_eq!(budget.modification(20), Ok(()));
     assert_eq!(budget.modification(21), Err(Denial::Modifications));
+}
+
+/// An hour of Dhan's: entries stop early, exits go on to the cap, cancels beyond it; the words name the hour.
+#[test]
+fn entries_leave_a_third_of_the_hour_to_exits_and_a_cancel_does_not_wait_for_it() {
+    let limits = BudgetLimits {
+        per_minute: 240,
+        per_hour: Some(950),
+        per_day: 6_700,
+        ..SHIPPED
+    };
+    let mut budget = Budget::new(limits);
+    let start = 5 * SECOND;
+    let mut now = start;
+    let mut send_all = |budget: &mut Budget, urgency, until: u32| {
+        let mut sent = 0;
+        while sent < until {
+            let wait = budget.wait_ns(urgency, 1, MonoNanos(now)).expect("today");
+            if wait > MINUTE {
+                break;
+            }
+            now += wait;
+            budget.spend(urgency, MonoNanos(now));
+            sent += 1;
+        }
+        (sent, now)
+    };
+    let (entries, at) = send_all(&mut budget, Urgency::Entry, u32::MAX);
+    assert_eq!(entries, 633, "950 less a third rounded up");
+    let denial = |budget: &Budget, urgency, at| budget.denial(urgency, 1, MonoNanos(at));
+    assert_eq!(
+        denial(&budget, Urgency::Entry, at),
+        Some(Denial::BudgetHour)
+    );
+    let full = budget.full(Urgency::Entry, 1, MonoNanos(at)).expect("full");
+    assert_eq!(full.period, Period::Hour);
+    assert_eq!((full.used, full.cap, full.kept), (633, 950, 317));
+    assert_eq!(
+        full.frees_ns,
+        Some(start + HOUR - at),
+        "when the first leaves"
+    );
+    let (exits, at) = send_all(&mut budget, Urgency::Exit, u32::MAX);
+    assert_eq!(exits, 317);
+    assert_eq!(denial(&budget, Urgency::Exit, at), Some(Denial::BudgetHour));
+    let (cancels, at) = send_all(&mut budget, Urgency::Cancel, 40);
+    assert_eq!(cancels, 40, "an order is taken back all the same");
+    assert_eq!(
+        denial(&budget, Urgency::Exit, start + HOUR),
+        Some(Denial::BudgetHour),
+        "cancels count"
+    );
+    let wait = budget
+        .wait_ns(Urgency::Exit, 1, MonoNanos(at))
+        .expect("today");
+    assert_eq!(
+        budget.wait_ns(Urgency::Exit, 1, MonoNanos(at + wait)),
+        Some(0)
+    );
+    assert_eq!(
+        budget.wait_ns(Urgency::Exit, 1, MonoNanos(at + wait - 1)),
+        Some(1)
+    );
+}
+
+#[test]
+fn what_an_earlier_process_sent_within_the_hour_counts_for_it() {
+    let limits = BudgetLimits {
+        per_hour: Some(950),
+        ..SHIPPED
+    };
+    let mut budget = Budget::new(limits);
+    let now = MonoNanos(5);
+    budget.remember(HOUR + 1, now);
+    for age in (1..=950).rev() {
+        budget.remember(age * 3 * SECOND, now);
+    }
+    let wait = budget.wait_ns(Urgency::Exit, 1, now);
+    assert_eq!(wait, Some(HOUR - 950 * 3 * SECOND));
+    assert_eq!(budget.spent_today(), 951);
 }

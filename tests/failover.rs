@@ -140,6 +140,70 @@ fn one_mute_instrument_alone_comes_from_the_backup() {
 }
 
 #[test]
+fn one_mute_instrument_of_the_only_broker_is_asked_for_and_no_entry_is_based_on_it() {
+    const POLLING: Source = 1;
+    let mut line = Line::with_quotes();
+    line.run(SECOND, |_, _| true);
+    let others = |_: Source, instrument| instrument != OTHER;
+    line.take();
+    let fell_mute = line.now();
+    while !line.board.is_quiet(OTHER) {
+        line.run(100 * MS, others);
+        assert!(line.now() - fell_mute <= 4 * SECOND, "never asked for");
+    }
+    let asked_after = (line.now() - fell_mute) / MS;
+    assert!(asked_after >= POLICY.mute_ns / MS, "{asked_after} ms");
+    assert_eq!(line.board.quiet(), 1, "of the others nothing is asked");
+    assert!(line.served().is_empty(), "it may be that nobody trades it");
+    // Its quote has news, twice, two seconds apart, as the poller asks.
+    for _ in 0..3 {
+        let volume = line.volume();
+        line.poll_one(OTHER, volume);
+        line.run(2 * SECOND, others);
+    }
+    assert_eq!(line.served(), [(OTHER, 1, POLLING, Why::Mute)]);
+    assert!(!line.board.wants_polls(), "of the others nothing is asked");
+    line.take();
+    let volume = line.volume();
+    line.poll_one(OTHER, volume);
+    line.run(SECOND, others);
+    for tick in line.take() {
+        let is_mute = tick.instrument == OTHER;
+        assert_eq!(tick.source.is_mute(), is_mute, "{tick:?}");
+        assert_eq!(tick.source.is_doubtful(), is_mute, "entries are refused");
+        let expected = if is_mute { POLLING } else { PRIMARY };
+        assert_eq!(tick.source.source(), expected);
+    }
+    // It is back with its first tick.
+    let back = line.now();
+    line.run(250 * MS, |_, _| true);
+    let ticks = line.take();
+    let own = ticks.iter().find(|tick| tick.instrument == OTHER);
+    let own = own.expect("the connection tells of it again");
+    assert!(own.received.0 - back <= 250 * MS && !own.source.is_doubtful());
+    line.run(2 * SECOND, |_, _| true);
+    assert_eq!(line.board.quiet(), 0, "nothing is asked for any more");
+}
+
+#[test]
+fn an_instrument_of_the_only_broker_that_nobody_trades_is_asked_for_and_left_where_it_is() {
+    let mut line = Line::with_quotes();
+    line.run(SECOND, |_, _| true);
+    let traded = line.volume();
+    let last = line.paise_of(OTHER);
+    line.take();
+    for _ in 0..8 {
+        line.run(2 * SECOND, |_, instrument| instrument != OTHER);
+        // The quote says what the connection said last.
+        line.poll_as(OTHER, traded, last);
+    }
+    assert!(line.board.is_quiet(OTHER), "it may begin to be traded");
+    assert!(line.served().is_empty(), "{:?}", line.served());
+    let ticks = line.take();
+    assert!(ticks.iter().all(|tick| tick.instrument != OTHER));
+}
+
+#[test]
 fn a_primary_that_returns_serves_again_only_after_it_was_good_for_long() {
     let mut line = Line::open();
     line.run(SECOND, |_, _| true);

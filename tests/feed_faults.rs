@@ -27,10 +27,11 @@ use tezi::runtime::{Clock, Stage as _};
 use tezi::venue::dhan;
 use tezi::venue::kite::feed;
 use tezi::venue::kite::packet::{Layout, Packet};
-use tezi::venue::{Broker, FRAME_MAX, OrderUpdate, TokenTable};
+use tezi::venue::{Broker, FRAME_MAX, OrderUpdate, Pings, TokenTable};
 use tungstenite::{Bytes, Message, WebSocket};
 
-const SILENCE: u64 = 5_000_000_000;
+const SECOND: u64 = 1_000_000_000;
+const SILENCE: u64 = 5 * SECOND;
 const KNOWN: Token = Token(77 << 8 | 2);
 const OTHER: Token = Token(78 << 8 | 2);
 /// What ticks are stamped with, seconds.
@@ -65,6 +66,14 @@ impl Line {
 
     /// A feed that marks ticks stamped longer ago than this.
     fn limiting(broker: Broker, known: Token, exchange_age_ns_max: i64) -> Self {
+        Self::with((broker, known), exchange_age_ns_max, None)
+    }
+
+    fn with(
+        (broker, known): (Broker, Token),
+        exchange_age_ns_max: i64,
+        pings: Option<Pings>,
+    ) -> Self {
         let board = FeedParts::board_for(1, 2);
         let (sockets, sockets_rx, _) = lossless("s", 2, Policy::Stall);
         let (ticks_tx, ticks, _) = lossless("t", 4_096, Policy::Merge);
@@ -78,6 +87,7 @@ impl Line {
                 tokens: TokenTable::new([(known, InstrumentIx(0)), (OTHER, InstrumentIx(1))]),
                 instruments: vec![InstrumentIx(0), InstrumentIx(1)],
                 silence_ns_max: SILENCE,
+                pings,
             }],
             instruments: 2,
             sockets: vec![sockets_rx],
@@ -546,4 +556,81 @@ fn what_waited_while_the_stage_stood_still_is_as_old_as_that() {
     line.until("news", |line| line.seen.len() == 4);
     assert_eq!(line.seen[3].received, line.at.mono);
     assert!(line.losses().is_empty());
+}
+
+/// A line that asks for signs of life every second, and a venue's end that is read without waiting.
+fn pinged() -> (Line, Venue) {
+    let pings = Pings {
+        every_ns: SECOND,
+        silence_ns_max: 2_500_000_000,
+    };
+    let mut line = Line::with((Broker::Dhan, KNOWN), i64::MAX, Some(pings));
+    let venue = line.connect();
+    venue.get_ref().set_nonblocking(true).expect("set");
+    (line, venue)
+}
+
+/// Lets time pass in steps that are no standstill; the venue answers pings or does not. Returns after how long the
+/// connection was given up.
+fn lasts(line: &mut Line, venue: &mut Venue, answers: bool, millis: u64) -> Option<u64> {
+    for passed in (0..millis).step_by(100) {
+        line.step(100_000_000);
+        if answers {
+            // The answer leaves with the flush; nothing else is said.
+            while venue.read().is_ok() {}
+            venue.flush().ok();
+        }
+        line.work();
+        line.work();
+        if !line.losses().is_empty() {
+            return Some(passed + 100);
+        }
+    }
+    None
+}
+
+#[test]
+fn a_silent_stream_that_answered_pings_is_given_up_soon_and_one_that_never_did_late() {
+    let (mut line, mut venue) = pinged();
+    assert_eq!(
+        lasts(&mut line, &mut venue, true, 20_000),
+        None,
+        "it is asked and answers"
+    );
+    let after = lasts(&mut line, &mut venue, false, 10_000).expect("found");
+    assert!((1_500..=2_600).contains(&after), "after {after} ms");
+    assert!(
+        line.losses()[0].contains("silent for"),
+        "{:?}",
+        line.losses()
+    );
+
+    let (mut line, mut venue) = pinged();
+    let after = lasts(&mut line, &mut venue, false, 20_000).expect("found");
+    let longer = SILENCE / 1_000_000;
+    assert!(
+        (longer..=longer + 300).contains(&after),
+        "only the longer time holds: {after} ms"
+    );
+}
+
+#[test]
+fn every_stream_of_orders_has_an_end_to_its_silence_and_every_feed_without_heartbeats_is_asked() {
+    for broker in Broker::ALL {
+        let facts = broker.facts();
+        assert_eq!(
+            broker.updates_pings().is_some(),
+            facts.updates.is_some(),
+            "{}",
+            facts.name
+        );
+        if let Some(pings) = broker.updates_pings() {
+            assert!(
+                pings.every_ns * 2 < pings.silence_ns_max,
+                "one answer may be late"
+            );
+        }
+        let beats_late = broker.pause_ns_max() > 2_500_000_000;
+        assert!(!beats_late || broker.ping_ns().is_some(), "{}", facts.name);
+    }
 }

@@ -377,6 +377,7 @@ fn every_denial_of_the_limits_is_in_the_matrix() {
         Denial::NoConnection,  // the gateway: no line
         Denial::Journal,       // the gateway: no room in the journal
         Denial::Budget,        // rules::budget: this second or minute
+        Denial::BudgetHour,    // rules::budget: this hour
         Denial::Stopping,      // the gateway: the end of a run
         Denial::Modifications, // rules::budget: amends do not come here
     ];

@@ -11,6 +11,7 @@
 )]
 
 #[path = "pipeline/processes.rs"]
+#[expect(dead_code, reason = "shared with tests that use all of it")]
 mod processes;
 
 use processes::{Ended, Engine, Venue, World, events, pause, text, wait_for};

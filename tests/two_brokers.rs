@@ -13,12 +13,12 @@
 #[path = "pipeline/processes.rs"]
 #[expect(dead_code, reason = "shared with tests that use all of it")]
 mod processes;
+#[path = "pipeline/streams.rs"]
+mod streams;
 
 use processes::{Engine, Venue, World, events, text, wait_for};
 use serde_json::Value;
-use std::path::Path;
-use std::process::Command;
-use tezi::net::{HttpConnection, Url, tls};
+use streams::{REAL, link, serves, serves_since, spoil, status, told};
 
 /// A second broker, and figures that keep the test short.
 const BACKUP: &str = r#"
@@ -35,70 +35,11 @@ access_token = "simulated"
 return_ms = 1000
 "#;
 
-/// Market time is real time, so that both venues tell the same second.
-const REAL: [&str; 2] = ["--speed", "1"];
-
 fn with_backup(mut config: String) -> String {
     const FEED: &str = "[feed]\n";
     let at = config.find(FEED).expect("a [feed] table");
     config.replace_range(at..at + FEED.len(), BACKUP);
     config
-}
-
-/// Spoils a venue's stream.
-fn spoil(venue: &Venue, form: &str) {
-    let url = Url::parse(text(&venue.ready["rest"])).expect("an address");
-    let root = venue.ready["ca_file"].as_str().map(Path::new);
-    let tls = tls::client_config(root).expect("the venue's root");
-    let patience = std::time::Duration::from_secs(60);
-    let mut connection = HttpConnection::connect(&url, &tls, patience).expect("the venue answers");
-    let request = format!(
-        "POST /sim/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Content-Length: {}\r\n\r\n{form}",
-        form.len()
-    );
-    let reply = connection.call(request.as_bytes()).expect("a reply");
-    assert_eq!(reply.status, 200, "{form}");
-}
-
-/// What the running engine says of its links.
-fn status(world: &World) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_tezi"))
-        .args(["status", "--json", "--data-dir"])
-        .arg(world.path("data"))
-        .output()
-        .expect("tezi runs");
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
-/// The feed's news with this state.
-fn told<'a>(said: &'a [Value], state: &str) -> Vec<&'a Value> {
-    let all = said.iter();
-    all.filter(|row| row["state"] == state && (row["event"] == "feed" || row["event"] == "alarm"))
-        .collect()
-}
-
-/// Waits until somebody serves for a reason, in what was said after `from` lines.
-fn serves_since(engine: &mut Engine, from: usize, source: &str, why: &str) {
-    engine.until(&format!("prices of {source}: {why}"), |said| {
-        told(&said[from..], "served")
-            .iter()
-            .any(|row| row["source"] == source && text(&row["why"]).contains(why))
-    });
-}
-
-/// The same in what is said from now on.
-fn serves(engine: &mut Engine, source: &str, why: &str) {
-    serves_since(engine, engine.said.len(), source, why);
-}
-
-fn link<'a>(status: &'a Value, name: &str) -> &'a Value {
-    let links = status["feed"]["links"].as_array().expect("links");
-    links
-        .iter()
-        .find(|row| row["link"] == name)
-        .expect("a link")
 }
 
 #[test]

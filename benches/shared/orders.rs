@@ -44,6 +44,7 @@ pub(crate) fn unhindered() -> (Limits, BudgetLimits) {
     let budget = BudgetLimits {
         per_second: 1_000_000,
         per_minute: 1_000_000,
+        per_hour: None,
         per_day: u32::MAX,
         reserve: 0,
         modifications_max: 1,

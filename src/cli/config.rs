@@ -135,6 +135,7 @@ fn limits(limits: &LimitsConfig) -> Value {
     json!({
         "orders_per_second": limits.per_second_max,
         "orders_per_minute": limits.per_minute_max,
+        "orders_per_hour": limits.per_hour_max,
         "orders_per_day": limits.per_day_max,
         "reserve_for_exits": limits.reserve,
         "modifications": limits.modifications_max,

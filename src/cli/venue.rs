@@ -30,7 +30,8 @@ The first line on stdout names the URLs. Kite's official client works with them:
 With TLS, give clients the file of --ca-out as one more root.
 
 Beside the broker's routes: GET /sim/truth (what happened), GET /sim/clock (market time),
-GET /sim/request-token (a fresh one), POST /sim/start, POST /sim/stop.";
+GET /sim/request-token (a fresh one), POST /sim/start, POST /sim/stop, and POST /sim/stream, which spoils the
+prices while it runs: silent=true|false, mute=all|none|SYMBOL, lag_ms=N, skew_ppm=N, clock_ms=N, drop=true.";
 
 /// Serves a simulated broker (prices and REST on its own wire) on loopback.
 #[derive(Debug, clap::Args)]

@@ -213,6 +213,8 @@ pub struct LimitsConfig {
     pub per_second_max: u32,
     /// Requests in any rolling minute.
     pub per_minute_max: u32,
+    /// Requests in any rolling hour; `None` where the broker counts none and the file names none.
+    pub per_hour_max: Option<u32>,
     /// Requests in a day.
     pub per_day_max: u32,
     /// Requests of any rolling second that entries leave free.
@@ -311,6 +313,7 @@ impl LimitsConfig {
         BudgetLimits {
             per_second: self.per_second_max,
             per_minute: self.per_minute_max,
+            per_hour: self.per_hour_max,
             per_day: self.per_day_max,
             reserve: self.reserve,
             modifications_max: self.modifications_max,
@@ -860,6 +863,7 @@ fn limits(
             1..=at_most(taken.per_minute, 1_000_000),
             most_of(taken.per_minute, 95),
         ),
+        per_hour_max: per_hour(&section, taken.per_hour, simulated),
         per_day_max: small(
             "orders_per_day",
             1..=at_most(taken.per_day, 100_000_000),
@@ -891,6 +895,19 @@ fn limits(
     };
     section.finish();
     limits
+}
+
+/// Requests of an hour: below the broker's limit, 95 % of it by default; what no broker limits is limited only
+/// when the file says so.
+fn per_hour(section: &Section<'_>, taken: Option<u32>, simulated: bool) -> Option<u32> {
+    const KEY: &str = "orders_per_hour";
+    const NO_LIMIT: i64 = 10_000_000;
+    let most = taken.map_or(NO_LIMIT, i64::from);
+    let range = 1..=if simulated { NO_LIMIT } else { most };
+    if taken.is_none() && !section.has(KEY) {
+        return None;
+    }
+    u32::try_from(section.integer(KEY, range, most * 95 / 100)).ok()
 }
 
 /// Underlyings the market rules know.

@@ -74,6 +74,8 @@ pub struct Desk {
     tls: Arc<ClientConfig>,
     session: Session,
     connection: Option<HttpConnection>,
+    /// Longest wait for a connection or a reply.
+    patience: Duration,
     json: JsonScratch,
     /// Cancelled orders and what of them was filled, as reads showed them; see [`confirm_cancelled`].
     cancelled: BTreeMap<OrderId, Qty>,
@@ -182,6 +184,7 @@ impl Desk {
             tls,
             session: Session::none(),
             connection: None,
+            patience: TIMEOUT,
             json: JsonScratch::new(),
             cancelled: BTreeMap::new(),
         }
@@ -197,9 +200,17 @@ impl Desk {
             tls: Arc::clone(&self.tls),
             session: self.session.clone(),
             connection: None,
+            patience: TIMEOUT,
             json: JsonScratch::new(),
             cancelled: BTreeMap::new(),
         }
+    }
+
+    /// Waits no longer than this for an answer: for who has other things to do.
+    #[must_use]
+    pub const fn hasty(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// The broker.
@@ -469,7 +480,7 @@ impl Desk {
             }
             return Ok(response);
         }
-        let mut connection = HttpConnection::connect_large(&self.url, &self.tls, TIMEOUT)?;
+        let mut connection = HttpConnection::connect_large(&self.url, &self.tls, self.patience)?;
         let response = connection.call(&bytes)?;
         if !response.closes {
             self.connection = Some(connection);

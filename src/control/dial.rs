@@ -17,6 +17,10 @@ use std::sync::Arc;
 /// Wait when a connection found no taker after all, in nanoseconds.
 const FULL_WAIT_NS: u64 = 1_000_000_000;
 
+/// A stream that ended sooner than this after it was opened is dialled again as one that was not opened: who accepts
+/// everybody and drops them at once must not be dialled in a circle.
+const STABLE_NS: u64 = 2_000_000_000;
+
 /// Chooses the jitter of the waits.
 const SEED: u64 = 0x7465_7a69;
 
@@ -115,6 +119,10 @@ struct Pending {
     wanted: u32,
     due: MonoNanos,
     backoff: Backoff,
+    /// Attempts that failed since it was wanted.
+    failures: u32,
+    /// When the last stream was handed on, while it is not known to have lasted.
+    opened: Option<MonoNanos>,
 }
 
 impl Pending {
@@ -123,8 +131,28 @@ impl Pending {
             wanted: 0,
             due: MonoNanos(0),
             backoff: Backoff::new(seed),
+            failures: 0,
+            opened: None,
         }
     }
+
+    /// A stream is wanted, the one before is gone: at once when that one lasted, after a longer wait than the last
+    /// when it did not.
+    fn want_again(&mut self, now: MonoNanos) {
+        self.wanted = 1;
+        match self.opened.take() {
+            Some(opened) if now.since(opened) < STABLE_NS => {
+                let wait = self.backoff.next_wait();
+                self.due = now.plus(nanos(wait));
+            }
+            Some(_) => self.backoff.reset(),
+            None => {}
+        }
+    }
+}
+
+fn nanos(wait: std::time::Duration) -> u64 {
+    u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Lanes and settings of a dialler.
@@ -256,8 +284,11 @@ impl Dialler {
             Ok(false) => pending.due = now.plus(FULL_WAIT_NS),
             Ok(true) => {
                 pending.wanted = pending.wanted.saturating_sub(1);
-                let attempts = pending.backoff.attempts() + 1;
-                pending.backoff.reset();
+                let attempts = std::mem::take(&mut pending.failures).saturating_add(1);
+                match want {
+                    Want::Feed(_) => pending.opened = Some(now),
+                    Want::OrderConnection => pending.backoff.reset(),
+                }
                 pending.due = now;
                 self.tell(Dialled::Up(want, attempts));
             }
@@ -272,7 +303,8 @@ impl Dialler {
             }
             Err(fault) => {
                 let wait = pending.backoff.next_wait();
-                pending.due = now.plus(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
+                pending.failures = pending.failures.saturating_add(1);
+                pending.due = now.plus(nanos(wait));
                 self.tell(Dialled::Failed(want, fault.to_string(), wait.as_millis()));
             }
         }
@@ -301,11 +333,12 @@ impl Stage for Dialler {
 
     fn work(&mut self, clock: &Clock) -> usize {
         while let Ok(want) = self.wants.try_recv() {
+            let now = clock.mono();
             if let Some(pending) = self.pending(want) {
-                pending.wanted = match want {
-                    Want::Feed(_) => 1,
-                    Want::OrderConnection => pending.wanted.saturating_add(1),
-                };
+                match want {
+                    Want::Feed(_) => pending.want_again(now),
+                    Want::OrderConnection => pending.wanted = pending.wanted.saturating_add(1),
+                }
             }
         }
         if self.is_dead {
@@ -320,5 +353,47 @@ impl Stage for Dialler {
         self.turn += 1;
         self.attempt(want, clock);
         1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn who_accepts_and_drops_at_once_is_dialled_with_growing_waits_and_a_stream_that_lasted_at_once()
+     {
+        let mut pending = Pending::new(7);
+        let mut now = MonoNanos(SECOND);
+        pending.want_again(now);
+        assert_eq!(
+            (pending.wanted, pending.due),
+            (1, MonoNanos(0)),
+            "the first at once"
+        );
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            pending.opened = Some(now);
+            now = now.plus(SECOND / 10);
+            pending.want_again(now);
+            waits.push(pending.due.since(now));
+            now = pending.due;
+        }
+        assert!(waits[0] <= SECOND / 5, "{waits:?}");
+        assert!(waits[11] >= 15 * SECOND, "{waits:?}");
+        // One that held for long enough proves the broker well again.
+        pending.opened = Some(now);
+        now = now.plus(STABLE_NS);
+        let due = pending.due;
+        pending.want_again(now);
+        assert_eq!(pending.due, due, "at once");
+        pending.opened = Some(now);
+        pending.want_again(now.plus(STABLE_NS - 1));
+        assert!(
+            pending.due.since(now.plus(STABLE_NS - 1)) <= SECOND / 5,
+            "and the waits begin anew"
+        );
     }
 }

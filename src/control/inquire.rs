@@ -178,6 +178,8 @@ pub struct Inquirer {
     second: Option<MonoNanos>,
     /// Wait between two reads while orders work.
     cycle: u64,
+    /// Longest such wait, whatever was set.
+    cycle_max: u64,
     /// When somebody wants a book at the latest.
     wanted: Option<MonoNanos>,
 }
@@ -198,6 +200,7 @@ impl Inquirer {
             due: MonoNanos(0),
             second: None,
             cycle: CYCLE,
+            cycle_max: u64::MAX,
             wanted: None,
         }
     }
@@ -210,10 +213,15 @@ impl Inquirer {
         self
     }
 
+    /// The same from now on: a stream that tells of orders went, or is back.
+    pub const fn set_cycle(&mut self, cycle_ns: u64) {
+        self.cycle = cycle_ns;
+    }
+
     /// Makes that wait no longer than this.
     pub const fn cycle_within(&mut self, cycle_ns: u64) {
-        if cycle_ns < self.cycle {
-            self.cycle = cycle_ns;
+        if cycle_ns < self.cycle_max {
+            self.cycle_max = cycle_ns;
         }
     }
 
@@ -305,7 +313,8 @@ impl Inquirer {
         if self.outstanding.is_some() {
             return None;
         }
-        let cycle = (!self.working.is_empty()).then(|| self.last_read.plus(self.cycle));
+        let cycle =
+            (!self.working.is_empty()).then(|| self.last_read.plus(self.cycle.min(self.cycle_max)));
         let cycle = cycle.into_iter().chain(self.wanted).min();
         if self.asked.is_empty() {
             return cycle;

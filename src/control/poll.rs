@@ -1,4 +1,5 @@
-//! Asks for quotes over REST while no socket brings them, within the brokers' rate.
+//! Asks for quotes over REST while no socket brings them, within the brokers' rate; and, less often, for those of
+//! single instruments of which a living connection says nothing.
 //!
 //! A stage on a thread of its own, because a call blocks. The first broker is asked; when it does not answer, or its
 //! answers name no price of anything, the next one is, and the first again when that one fails too.
@@ -14,6 +15,8 @@ use std::collections::HashMap;
 
 /// Time between two calls. Every supported broker takes one call for quotes a second.
 const CALL_NS: u64 = 1_000_000_000;
+/// The same while sockets bring prices and only what they are silent about is asked for.
+const QUIET_CALL_NS: u64 = 2 * CALL_NS;
 
 /// What became of asking, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,8 +93,18 @@ impl Poller {
         if self.next >= own.instruments.len() {
             self.next = 0;
         }
-        let part: Vec<&Instrument> = own.instruments.iter().skip(self.next).take(most).collect();
-        self.next += part.len();
+        let all = self.board.wants_polls();
+        let is_asked = |row: &(usize, &Instrument)| all || self.board.is_quiet(row.1.ix);
+        let rows = own.instruments.iter().enumerate().skip(self.next);
+        let part: Vec<_> = rows.filter(is_asked).take(most).collect();
+        // Round again when nothing is left behind this call.
+        let whole = part.len() == most;
+        let last = part.last().map_or(0, |(at, _)| at + 1);
+        self.next = if whole { last } else { own.instruments.len() };
+        let part: Vec<&Instrument> = part.into_iter().map(|(_, row)| row).collect();
+        if part.is_empty() {
+            return Ok(0);
+        }
         let rows = own.desk.quotes(&part).map_err(|fault| fault.to_string())?;
         let received = clock.mono();
         let mut done = 0;
@@ -135,14 +148,17 @@ impl Stage for Poller {
 
     fn work(&mut self, clock: &Clock) -> usize {
         let now = clock.mono();
-        if !self.board.wants_polls() || now < self.due {
+        let all = self.board.wants_polls();
+        if (!all && self.board.quiet() == 0) || now < self.due {
             return 0;
         }
-        self.due = now.plus(CALL_NS);
+        self.due = now.plus(if all { CALL_NS } else { QUIET_CALL_NS });
         match self.ask(clock) {
             Ok(done) => {
                 self.backoff.reset();
-                self.tell(PollNews::Answers(self.name()));
+                if all {
+                    self.tell(PollNews::Answers(self.name()));
+                }
                 done
             }
             Err(why) => {

@@ -36,6 +36,8 @@ const HELD: usize = 64;
 /// Exchange time has whole seconds: a bar is closed by the clock only when ticks of its last second had
 /// that long to arrive.
 const SECOND_NS: i64 = 1_000_000_000;
+/// What is watched was not heard of: an exit that stands, or that the time of day asks for, is left to the clock.
+const UNHEARD_NS: u64 = 1_000_000_000;
 
 /// What the deciding stage tells control.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -120,6 +122,8 @@ pub struct Decide {
     /// Intents that control has not heard of.
     untold: Vec<Intent>,
     told: Kept,
+    /// When it was last looked up whether something has to be closed without a price.
+    clocked: MonoNanos,
     /// Time without a tick after which a decision is rehearsed, nanoseconds; zero never.
     rehearse_ns: u64,
     rehearsed: MonoNanos,
@@ -156,6 +160,7 @@ impl Decide {
             undigested: Vec::with_capacity(HELD),
             untold: Vec::with_capacity(HELD),
             told,
+            clocked: MonoNanos(0),
             rehearse_ns: 0,
             rehearsed: MonoNanos(0),
             rehearsing_unit: 0,
@@ -361,8 +366,70 @@ impl Decide {
                 self.close(unit, &bar, &tick);
             }
         }
+        for unit in 0..self.compute.units().len() {
+            self.look_without_price(unit, due);
+        }
         self.told.by_clock();
         self.compute.reset_due();
+    }
+
+    /// True when something is held that has to be closed whether prices come or not, and none came for a while; looked
+    /// up as seldom as that.
+    #[inline]
+    fn wants_clock(&mut self, mono: MonoNanos, wall: WallNanos) -> bool {
+        if mono.since(self.clocked) < UNHEARD_NS {
+            return false;
+        }
+        self.clocked = mono;
+        (0..self.compute.units().len()).any(|unit| self.is_unheard(unit, mono, wall))
+    }
+
+    fn is_unheard(&self, unit: usize, mono: MonoNanos, wall: WallNanos) -> bool {
+        let of = &self.compute.units()[unit];
+        let latest = self.compute.latest(of.instrument);
+        latest.merged != 0
+            && mono.since(latest.received) >= UNHEARD_NS
+            && self
+                .evaluate
+                .wants_clock(of.strategy, wall, self.close_of(unit))
+    }
+
+    /// Decides an exit that needs no price, on what was heard last.
+    fn look_without_price(&mut self, unit: usize, due: Stamp) {
+        if !self.is_unheard(unit, due.mono, due.wall) {
+            return;
+        }
+        let Unit {
+            strategy,
+            instrument,
+            ..
+        } = self.compute.units()[unit];
+        let mut tick = self.compute.latest(instrument);
+        (tick.received, tick.exchange_time) = (due.mono, due.wall);
+        let forming = self.compute.units()[unit].forming().copied();
+        let bar = forming.unwrap_or(Bar {
+            start: due.wall,
+            end: due.wall,
+            open: tick.last,
+            high: tick.last,
+            low: tick.last,
+            close: tick.last,
+            ..Bar::default()
+        });
+        if self.evaluate.needs_slots(strategy) {
+            self.compute.unit(unit).peek(&bar);
+        }
+        let compute = &self.compute;
+        let occasion = Occasion {
+            bar_closes: false,
+            slots: compute.units()[unit].bank().slots(),
+            bar: &bar,
+            tick: &tick,
+            close: self.close_of(unit),
+        };
+        let latest = |instrument| compute.latest(instrument);
+        let verdict = self.evaluate.evaluate_by_clock(strategy, &occasion, latest);
+        self.take_verdict(verdict, (unit, strategy), (false, &bar, &tick));
     }
 
     /// Decides on a closed bar, then moves the indicators past it.
@@ -434,6 +501,18 @@ impl Decide {
         let (verdict, conditions) = self
             .evaluate
             .evaluate(strategy, &occasion, |instrument| compute.latest(instrument));
+        self.take_verdict(verdict, (unit, strategy), (bar_closes, bar, tick));
+        conditions
+    }
+
+    /// Hands on what was decided, and notes what it was decided on.
+    #[inline]
+    fn take_verdict(
+        &mut self,
+        verdict: Verdict,
+        (unit, strategy): (usize, StrategyIx),
+        (bar_closes, bar, tick): (bool, &Bar, &Tick),
+    ) {
         match verdict {
             Verdict::Nothing => {}
             Verdict::Wanted(intent) => {
@@ -441,7 +520,7 @@ impl Decide {
                 self.hand_on(intent);
                 let occasion = (unit, bar_closes, bar, tick);
                 self.told.note(&intent, occasion, last_entry);
-                if has_slots {
+                if bar_closes || self.evaluate.needs_slots(strategy) {
                     let bank = self.compute.units()[unit].bank();
                     self.told.read(unit, strategy, bank);
                 }
@@ -453,7 +532,6 @@ impl Decide {
                     .push(DecideEvent::Skipped(strategy, action, skip));
             }
         }
-        conditions
     }
 
     fn hand_on(&mut self, intent: Intent) {
@@ -599,7 +677,8 @@ impl Stage for Decide {
             let earlier = MonoNanos(mono.0.saturating_sub(self.parts.close_grace_ns));
             let wall = clock.wall_at(earlier).offset(-SECOND_NS);
             // Ticks that came since the lane was found empty may belong to the bar: they go first.
-            if self.compute.is_due(wall) && self.parts.ticks.is_empty() {
+            let is_due = self.compute.is_due(wall) || self.wants_clock(mono, wall);
+            if is_due && self.parts.ticks.is_empty() {
                 self.on_clock(Stamp { mono, wall });
                 self.told.stamp(clock.mono());
                 taken += 1;

@@ -261,6 +261,7 @@ code!(
     Denial::BudgetDay = 26,
     Denial::LastBand = 27,
     Denial::Modifications = 28,
+    Denial::BudgetHour = 29,
 );
 
 code!(

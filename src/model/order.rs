@@ -149,6 +149,8 @@ pub enum Denial {
     StrategyStopped,
     /// The loss of the day reached its limit; entries are over.
     DailyLoss,
+    /// The hour's budget of orders is used up.
+    BudgetHour,
     /// The day's budget of orders is used up.
     BudgetDay,
     /// Limit price is too far from the last price seen traded.
@@ -159,7 +161,7 @@ pub enum Denial {
 
 impl Denial {
     /// Every denial, for documentation and tests.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::NotWholeLots,
         Self::AboveFreeze,
         Self::OffTick,
@@ -185,6 +187,7 @@ impl Denial {
         Self::WrongMode,
         Self::StrategyStopped,
         Self::DailyLoss,
+        Self::BudgetHour,
         Self::BudgetDay,
         Self::LastBand,
         Self::Modifications,
@@ -218,6 +221,7 @@ impl Denial {
             Self::WrongMode => "wrong_mode",
             Self::StrategyStopped => "strategy_stopped",
             Self::DailyLoss => "daily_loss",
+            Self::BudgetHour => "budget_hour",
             Self::BudgetDay => "budget_day",
             Self::LastBand => "last_band",
             Self::Modifications => "modifications",

@@ -12,6 +12,8 @@ const DIVERGES: u8 = 0x10;
 const SUSPECT: u8 = 0x20;
 /// The exchange's stamp is too far from the time of its arrival.
 const LATE: u8 = 0x40;
+/// The stream that carries the instrument is silent about it: the price was asked for.
+const MUTE: u8 = 0x80;
 
 impl Origin {
     /// A source; numbers above 15 do not exist.
@@ -40,6 +42,12 @@ impl Origin {
         if is_late { Self(self.0 | LATE) } else { self }
     }
 
+    /// Marks a price that was asked for because the stream is silent about its instrument.
+    #[must_use]
+    pub const fn mute(self, is_mute: bool) -> Self {
+        if is_mute { Self(self.0 | MUTE) } else { self }
+    }
+
     /// Marks a price that wants confirmation before an exit acts on it.
     #[must_use]
     pub const fn suspect(self, is_suspect: bool) -> Self {
@@ -53,6 +61,11 @@ impl Origin {
     /// True when another source contradicts the price: no entry may be based on it.
     pub const fn diverges(self) -> bool {
         self.0 & DIVERGES != 0
+    }
+
+    /// True when the stream is silent about the instrument.
+    pub const fn is_mute(self) -> bool {
+        self.0 & MUTE != 0
     }
 
     /// True when the price is old by the exchange's own stamp.
@@ -78,7 +91,7 @@ impl Origin {
 
     /// Reads the byte of a record; bits that mean nothing are dropped.
     pub const fn from_byte(byte: u8) -> Self {
-        Self(byte & (SOURCE | DIVERGES | SUSPECT | LATE))
+        Self(byte & (SOURCE | DIVERGES | SUSPECT | LATE | MUTE))
     }
 }
 
@@ -96,7 +109,8 @@ mod tests {
             (marked.source(), Origin::from_byte(marked.byte())),
             (2, marked)
         );
-        assert_eq!(Origin::from_byte(0xff).byte(), 0x7f);
+        assert_eq!(Origin::from_byte(0xff).byte(), 0xff);
+        assert!(plain.mute(true).is_mute() && plain.mute(true).is_doubtful());
         assert!(plain.late(true).is_late() && !plain.late(true).diverges());
         assert!(!plain.diverging(true).is_suspect() && !plain.suspect(true).diverges());
     }

@@ -68,6 +68,8 @@ struct Messages<S> {
     assembled: Option<Bytes>,
     /// True while tungstenite may have something to send, such as the answer to a ping.
     owes: bool,
+    /// True once a ping of ours was answered.
+    has_answered: bool,
 }
 
 impl<S: Read + Write> Messages<S> {
@@ -76,6 +78,18 @@ impl<S: Read + Write> Messages<S> {
             socket,
             assembled: None,
             owes: false,
+            has_answered: false,
+        }
+    }
+
+    /// Asks the other side whether it is there; what finds no room now leaves with a later call.
+    fn ping(&mut self) -> Result<(), Error> {
+        match self.socket.send(Message::Ping(Bytes::new())) {
+            Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => {
+                self.owes = true;
+                Ok(())
+            }
+            said => said,
         }
     }
 
@@ -125,6 +139,7 @@ impl<S: Read + Write> Messages<S> {
             }
             Message::Text(text) => Received::Text(text.into()),
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {
+                self.has_answered |= matches!(message, Message::Pong(_));
                 self.owes = true;
                 Received::Control
             }
@@ -230,6 +245,21 @@ impl FeedSocket {
     pub fn send_text(&mut self, text: &str) -> Result<(), NetFault> {
         let sent = self.messages.send_text(text);
         sent.map_err(|error| self.broken(&error))
+    }
+
+    /// Asks the other side for a sign of life; never blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is gone.
+    pub fn ping(&mut self) -> Result<(), NetFault> {
+        self.messages.ping().map_err(|error| self.broken(&error))
+    }
+
+    /// True once the other side has answered a ping.
+    #[inline]
+    pub const fn has_answered(&self) -> bool {
+        self.messages.has_answered
     }
 
     /// Looks for the next message, or for more of one that is not all here; never blocks.

@@ -10,6 +10,7 @@
 
 use super::backup::Backup;
 use super::history::first_day;
+use super::resolve::is_index;
 use crate::config::{
     Config, InstrumentRef, LegsConfig, MarketRules, NearCutoff, OutlierConfig, StrategyConfig,
     UnknownDay, VenueConfig, WARMUP_MIN,
@@ -351,7 +352,8 @@ pub(super) fn find<'a>(
             .min_by_key(|row| row.expiry),
         InstrumentRef::Index { name, underlying } => {
             let is_it = |row: &&Instrument| {
-                row.symbol == *name || row.kind == Kind::Index && row.symbol == *underlying
+                let wanted = (name.as_str(), underlying.as_str());
+                row.kind == Kind::Index && is_index(&row.symbol, &row.underlying, wanted)
             };
             table.iter().find(is_it)
         }

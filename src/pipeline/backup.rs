@@ -1,7 +1,7 @@
 //! A second broker that only sends prices: its session, its rows of the run's instruments, and whether it agrees.
 
 use super::arm::{ArmFault, log_in};
-use crate::config::VenueConfig;
+use crate::config::{MarketRules, VenueConfig};
 use crate::control::Desk;
 use crate::model::{Exchange, Instrument, InstrumentIx, InstrumentTable, Kind, Price, Qty};
 use crate::rules::failover::differ;
@@ -37,9 +37,10 @@ pub fn open_backup(
     venue: &VenueConfig,
     busy_poll_us: u32,
     instruments: &InstrumentTable,
+    market: &MarketRules,
 ) -> Result<Backup, ArmFault> {
     let (mut desk, tls) = log_in(venue, busy_poll_us)?;
-    let instruments = counterparts(&mut desk, instruments)?;
+    let instruments = counterparts(&mut desk, instruments, market)?;
     Ok(Backup {
         name: venue.name.clone(),
         desk,
@@ -50,9 +51,16 @@ pub fn open_backup(
 }
 
 /// What makes two rows of two masters the same contract: never the text of a symbol, but for what has no other name.
-fn is_same(ours: &Instrument, theirs: &Instrument) -> bool {
+/// Indices are compared by what the market rules call them, whichever of the names a broker has for them.
+fn is_same(market: &MarketRules, ours: &Instrument, theirs: &Instrument) -> bool {
+    let index = |row: &Instrument| {
+        let known = |name: &str| market.underlying_of_index(name).map(str::to_owned);
+        let found = known(&row.underlying).or_else(|| known(&row.symbol));
+        found.unwrap_or_else(|| row.underlying.clone())
+    };
     let is_named = match ours.kind {
-        Kind::Index | Kind::Equity => ours.underlying.eq_ignore_ascii_case(&theirs.underlying),
+        Kind::Index => index(ours) == index(theirs),
+        Kind::Equity => ours.underlying.eq_ignore_ascii_case(&theirs.underlying),
         Kind::Future | Kind::Option { .. } => ours.underlying == theirs.underlying,
     };
     is_named
@@ -61,14 +69,21 @@ fn is_same(ours: &Instrument, theirs: &Instrument) -> bool {
         && ours.expiry == theirs.expiry
 }
 
-fn counterparts(desk: &mut Desk, table: &InstrumentTable) -> Result<Vec<Instrument>, ArmFault> {
+fn counterparts(
+    desk: &mut Desk,
+    table: &InstrumentTable,
+    market: &MarketRules,
+) -> Result<Vec<Instrument>, ArmFault> {
     let mut by_exchange: BTreeMap<Exchange, Vec<&Instrument>> = BTreeMap::new();
     for row in table {
         by_exchange.entry(row.exchange).or_default().push(row);
     }
     let mut found = Vec::new();
     for (exchange, ours) in by_exchange {
-        let of = |theirs: &Instrument| ours.iter().find(|ours| is_same(ours, theirs)).copied();
+        let of = |theirs: &Instrument| {
+            let mut ours = ours.iter().copied();
+            ours.find(|ours| is_same(market, ours, theirs))
+        };
         // How large an order may be is the primary's business.
         let rows = desk.instruments(exchange, |row| of(row).is_some(), |_| Qty(u32::MAX))?;
         for mut theirs in rows {
@@ -198,6 +213,17 @@ fn contracts(table: &InstrumentTable, theirs: &[Instrument], name: &str) -> Vec<
 mod tests {
     use super::*;
     use crate::model::Token;
+    use crate::pipeline::resolve::is_index;
+
+    fn index(symbol: &str, underlying: &str) -> Instrument {
+        Instrument {
+            exchange: Exchange::Nse,
+            symbol: symbol.to_owned(),
+            underlying: underlying.to_owned(),
+            kind: Kind::Index,
+            ..contract(0, 1)
+        }
+    }
 
     fn contract(ix: u16, token: u32) -> Instrument {
         Instrument {
@@ -212,6 +238,28 @@ mod tests {
             lot: Qty(75),
             qty_max: Qty(1_800),
         }
+    }
+
+    #[test]
+    fn one_index_is_the_same_under_every_brokers_name_of_it_and_another_is_not() {
+        let market = MarketRules::embedded();
+        // As the folders of Kite, Dhan, Kotak Neo and OpenAlgo read their masters.
+        let names = [
+            index("NIFTY BANK", "NIFTY BANK"),
+            index("NIFTY BANK", "BANKNIFTY"),
+            index("Nifty Bank", "NIFTY BANK"),
+            index("BANKNIFTY", "BANKNIFTY"),
+        ];
+        let other = index("Nifty 50", "NIFTY 50");
+        let wanted = ("NIFTY BANK", "BANKNIFTY");
+        for ours in &names {
+            for theirs in &names {
+                assert!(is_same(&market, ours, theirs), "{ours:?} {theirs:?}");
+            }
+            assert!(!is_same(&market, ours, &other) && !is_same(&market, &other, ours));
+            assert!(is_index(&ours.symbol, &ours.underlying, wanted));
+        }
+        assert!(!is_index(&other.symbol, &other.underlying, wanted));
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! it of orders the inquiry finds in the order book, which it reads twice a second while orders work.
 
 use super::arm::Armoury;
-use super::inquiry::{Asking, InquiryParts, Wishes, inquiry, start_inquiry};
+use super::inquiry::{Asking, Ears, InquiryParts, Wishes, inquiry, start_inquiry};
 use crate::control::dial::{Dialled, Dialler, DiallerParts, Want};
 use crate::hot::gateway::{Gateway, GatewayEvent, GatewayParts};
 use crate::journal::recover::Carried;
@@ -124,7 +124,7 @@ pub fn start_batches(
         family: settings.family,
         instruments: armoury.instruments,
         carried: carried.orders.clone(),
-        cycle_ns: INQUIRY_CYCLE_NS,
+        ears: Ears::none(INQUIRY_CYCLE_NS),
         hours,
     };
     let (inquiry, lanes, _, news) = inquiry(parts, clock.now());

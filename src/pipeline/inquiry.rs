@@ -28,10 +28,12 @@ use crate::journal::Entry;
 use crate::journal::recover::{JournalSays, Verdict, venue_says, verdict};
 use crate::model::ids::TagParts;
 use crate::model::{
-    Command, Day, InstrumentIx, InstrumentTable, MonoNanos, NetQty, Order, OrderId, OrderState,
-    Report, Stamp, Tag, Token, WallNanos,
+    Command, Day, InstrumentIx, InstrumentTable, LinkIx, MonoNanos, NetQty, Order, OrderId,
+    OrderState, Report, Stamp, Tag, Token, WallNanos,
 };
-use crate::ring::{Counted, LaneView, Lossless, Receiver, StopLatch, counted, lossless};
+use crate::ring::{
+    Counted, LaneView, LinkBoard, LinkState, Lossless, Receiver, StopLatch, counted, lossless,
+};
 use crate::runtime::launch::Launch;
 use crate::runtime::{Clock, IdleMode, Stage, launch};
 use crate::venue::books::OrderRow;
@@ -77,6 +79,46 @@ pub enum News {
     SessionDead(String),
 }
 
+/// Time between two reads of the order book while orders work: it finds what a stream lost.
+const CYCLE_NS: u64 = 5 * SECOND;
+
+/// The streams that tell of orders, and whether one of them is there.
+#[derive(Clone, Debug)]
+pub struct Ears {
+    board: LinkBoard,
+    links: Vec<LinkIx>,
+    deaf_cycle_ns: u64,
+}
+
+impl Ears {
+    /// Streams by their links; none is deafness.
+    pub const fn new(board: LinkBoard, links: Vec<LinkIx>) -> Self {
+        Self {
+            board,
+            links,
+            deaf_cycle_ns: CYCLE_DEAF_NS,
+        }
+    }
+
+    /// Nothing tells of orders: their book is read this often.
+    pub fn none(cycle_ns: u64) -> Self {
+        Self {
+            deaf_cycle_ns: cycle_ns,
+            ..Self::new(LinkBoard::new(0, 0), Vec::new())
+        }
+    }
+
+    /// Time between two reads of the order book now, in nanoseconds.
+    fn cycle_ns(&self) -> u64 {
+        let is_there = |link: &LinkIx| self.board.get(*link).state != LinkState::Down;
+        if self.links.iter().any(is_there) {
+            CYCLE_NS
+        } else {
+            self.deaf_cycle_ns
+        }
+    }
+}
+
 /// What an inquiry is started with.
 #[derive(Debug)]
 pub struct InquiryParts {
@@ -88,8 +130,8 @@ pub struct InquiryParts {
     pub instruments: InstrumentTable,
     /// Orders an earlier run of the day left.
     pub carried: Vec<OrderRecord>,
-    /// Time between two reads while orders work, in nanoseconds; short where no feed tells of them.
-    pub cycle_ns: u64,
+    /// The links that tell of orders; none where the broker has no such stream that can be relied on.
+    pub ears: Ears,
     /// When each instrument trades, where the residual of an exit that is unknown near the close is sent again;
     /// empty otherwise.
     pub hours: Vec<TradingHours>,
@@ -100,6 +142,7 @@ pub struct InquiryParts {
 pub struct Inquiry {
     desk: Desk,
     inquirer: Inquirer,
+    ears: Ears,
     family: [u8; 10],
     tokens: Vec<Token>,
     heard: Receiver<Entry>,
@@ -267,7 +310,8 @@ impl Inquiry {
         };
         let mut inquiry = Self {
             desk: parts.desk,
-            inquirer: Inquirer::new(settings).cycling(parts.cycle_ns),
+            inquirer: Inquirer::new(settings).cycling(parts.ears.cycle_ns()),
+            ears: parts.ears,
             family,
             tokens: parts.instruments.iter().map(|row| row.token).collect(),
             heard,
@@ -532,6 +576,7 @@ impl Stage for Inquiry {
         }
         let now = clock.mono();
         self.let_go(now);
+        self.inquirer.set_cycle(self.ears.cycle_ns());
         if self.is_dead || now < self.not_before {
             return done;
         }

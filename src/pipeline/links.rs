@@ -6,7 +6,7 @@
 //!   poller:  both desks, while no socket brings prices ───────────────────┘
 //! ```
 
-use super::arm::Armoury;
+use super::arm::{ArmFault, Armoury};
 use super::backup::Backup;
 use crate::control::dial::{DialLink, Dialled, Dialler, DiallerParts, Want, Wants};
 use crate::control::poll::{PollDesk, PollNews, Poller};
@@ -15,11 +15,14 @@ use crate::model::{Instrument, LinkIx, Polled};
 use crate::net::{FeedSocket, HttpConnection};
 use crate::ring::{Counted, LinkBoard, Lossless, Receiver, StopLatch, counted, lossless};
 use crate::runtime::{Clock, IdleMode, Running, launch, launch::Launch};
-use crate::venue::{Broker, TokenTable};
+use crate::venue::{Broker, Pings, TokenTable};
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
 
 /// The most sockets of one feed.
 const LINKS_MAX: usize = 64;
+/// Longest silence of a stream of order updates that answers no pings: dialling it anew costs little, and the broker
+/// repeats what it knows.
+const UNASKED_NS: u64 = 300_000_000_000;
 /// Quotes that wait for the feed.
 const POLLED: usize = 16_384;
 
@@ -45,12 +48,67 @@ pub(super) struct Plan {
     pub(super) sources: Vec<String>,
 }
 
+/// Whether the brokers take as many feed connections as the instruments of a run need.
+///
+/// # Errors
+///
+/// [`ArmFault::Unfit`] with what a broker takes and what was asked for; one connection more would cost the key or an
+/// older connection (protocols: Kite 3.1, Dhan 3.1).
+pub fn fits(armoury: &Armoury) -> Result<(), ArmFault> {
+    if !armoury.uses_sockets {
+        return Ok(());
+    }
+    let backup = armoury.backup.as_ref();
+    let backup = backup.map(|own| (own.desk.broker(), &own.name, own.instruments.len()));
+    let own = (armoury.broker, &armoury.name, armoury.instruments.len());
+    for (broker, name, count) in backup.into_iter().chain([own]) {
+        takes(broker, name, count)?;
+    }
+    Ok(())
+}
+
+fn takes(broker: Broker, name: &str, count: usize) -> Result<(), ArmFault> {
+    let facts = broker.facts();
+    let needed = count.div_ceil(facts.watched_max.max(1));
+    if needed <= facts.feeds_max {
+        return Ok(());
+    }
+    Err(ArmFault::Unfit(format!(
+        "{name}: {count} instruments need {needed} feed connections, and {} takes {} of {} instruments each, {} in \
+         all; name fewer underlyings in [[strategy]], or ask for quotes instead with --no-websocket",
+        facts.name,
+        facts.feeds_max,
+        facts.watched_max,
+        facts.feeds_max.saturating_mul(facts.watched_max),
+    )))
+}
+
+/// The links that tell of orders: the broker's own stream of them, else every connection of its feed; none where what
+/// they say is not to be relied on.
+pub(super) fn tell_of_orders(broker: Broker, links: &[LinkParts]) -> Vec<LinkIx> {
+    if !broker.facts().feeds_updates {
+        return Vec::new();
+    }
+    let own = |kind: LinkKind| -> Vec<LinkIx> {
+        let links = (0_u8..).map(LinkIx).zip(links);
+        let own = links.filter(|(_, link)| link.source == 0 && link.kind == kind);
+        own.map(|(at, _)| at).collect()
+    };
+    let streams = own(LinkKind::Updates);
+    if streams.is_empty() {
+        own(LinkKind::Prices)
+    } else {
+        streams
+    }
+}
+
 /// Spreads instruments over sockets, each with as many as its broker allows.
 ///
 /// # Errors
 ///
 /// A sentence when more sockets are needed than there can be.
 pub(super) fn plan(armoury: &Armoury) -> std::io::Result<Plan> {
+    fits(armoury).map_err(std::io::Error::other)?;
     let mut plan = Plan {
         parts: Vec::new(),
         dial: [Vec::new(), Vec::new()],
@@ -98,6 +156,10 @@ impl Plan {
                 tokens: TokenTable::new(part.iter().map(|row| (row.token, row.ix))),
                 instruments: part.iter().map(|row| row.ix).collect(),
                 silence_ns_max: silence_ns_max.max(broker.pause_ns_max()),
+                pings: broker.ping_ns().map(|every_ns| Pings {
+                    every_ns,
+                    silence_ns_max: silence_ns_max.max(every_ns.saturating_mul(2)),
+                }),
             });
             self.names.push(LinkName {
                 name: if rows.len() > most {
@@ -118,7 +180,7 @@ impl Plan {
         }
     }
 
-    /// A stream of order updates of the broker that trades. It may be silent for hours.
+    /// A stream of order updates of the broker that trades. It may have nothing to say for hours, so it is asked.
     fn add_updates(&mut self, broker: Broker, name: &str, address: String) {
         let link = LinkIx(u8::try_from(self.parts.len()).unwrap_or(u8::MAX));
         self.parts.push(LinkParts {
@@ -127,7 +189,8 @@ impl Plan {
             kind: LinkKind::Updates,
             tokens: TokenTable::new([]),
             instruments: Vec::new(),
-            silence_ns_max: u64::MAX,
+            silence_ns_max: UNASKED_NS,
+            pings: broker.updates_pings(),
         });
         self.names.push(LinkName {
             name: format!("{name}/orders"),
@@ -348,6 +411,33 @@ mod tests {
             qty_max: Qty(1),
         };
         (0..count).map(row).collect()
+    }
+
+    #[test]
+    fn as_many_connections_open_as_the_broker_takes_and_one_more_is_refused_with_its_limit() {
+        for (broker, each, most) in [
+            (Broker::Kite, 3_000, 3),
+            (Broker::Dhan, 5_000, 5),
+            (Broker::Kotak, 3_000, 1),
+            (Broker::OpenAlgo, 3_000, 1),
+        ] {
+            for count in [1, each, each * most] {
+                assert!(takes(broker, "first", count).is_ok(), "{broker:?} {count}");
+            }
+            let fault = takes(broker, "first", each * most + 1).expect_err("one too many");
+            let needed = most + 1;
+            assert_eq!(
+                fault.to_string(),
+                format!(
+                    "first: {} instruments need {needed} feed connections, and {} takes {most} of {each} instruments \
+                     each, {} in all; name fewer underlyings in [[strategy]], or ask for quotes instead with \
+                     --no-websocket",
+                    each * most + 1,
+                    broker.name(),
+                    each * most
+                )
+            );
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ use crate::runtime::{
 };
 use arm::Armoury;
 use crossbeam_channel::Receiver as Inbox;
-use inquiry::{Asking, InquiryParts, Wishes, start_inquiry};
+use inquiry::{Asking, Ears, InquiryParts, Wishes, start_inquiry};
 use links::{Around, Hands, LinkName, MainDialler, Supplies};
 
 /// Capacity and policy of every lane, in the order data flows; printed at start and by `config check`.
@@ -74,8 +74,6 @@ pub const LANES: [(&str, usize, Policy); 12] = [
 ];
 /// Room of each recording lane: most of a second at 2 000 times the speed of a market, live far more.
 const RECORDER_BYTES: usize = 16 << 20;
-/// Time between two reads of the order book while orders work: it finds what the feed lost.
-const INQUIRY_CYCLE_NS: u64 = 5 * 1_000_000_000;
 
 fn stalling<T>(lane: usize) -> (Lossless<T>, Receiver<T>, LaneView) {
     let (name, capacity, policy) = LANES[lane];
@@ -236,6 +234,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
 
     let plan = links::plan(&armoury)?;
     let has_sockets = armoury.uses_sockets;
+    let tells = links::tell_of_orders(armoury.broker, &plan.parts);
     let mut around = Around::new(Supplies {
         main: MainDialler {
             desk: armoury.desk.twin(),
@@ -252,6 +251,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         polls: armoury.settings.polls,
         uses_sockets: has_sockets,
     });
+    let ears = Ears::new(around.board.clone(), tells);
     let ticks: Vec<_> = armoury.instruments.iter().map(|row| row.tick).collect();
     let mut feed = Feed::new(FeedParts {
         links: plan.parts,
@@ -342,11 +342,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         family: armoury.settings.family,
         instruments: armoury.instruments,
         carried: start.carried.orders.clone(),
-        cycle_ns: if has_sockets && armoury.broker.facts().feeds_updates {
-            INQUIRY_CYCLE_NS
-        } else {
-            inquiry::CYCLE_DEAF_NS
-        },
+        ears,
         hours,
     };
     let began = Stamp {

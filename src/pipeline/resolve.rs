@@ -38,7 +38,7 @@ impl Want {
             Self::Underlying(name) => row.underlying == name && row.kind != Kind::Index,
             Self::Symbol(..) => self.names(row.symbol, row.expiry),
             Self::Index(name, underlying) => {
-                row.symbol == name || row.kind == Kind::Index && row.symbol == underlying
+                row.kind == Kind::Index && is_index(row.symbol, row.underlying, (name, underlying))
             }
         }
     }
@@ -52,6 +52,12 @@ impl Want {
             Self::Underlying(_) | Self::Index(..) => false,
         }
     }
+}
+
+/// True when a broker's row of an index is the one with this name at the exchange, or of these contracts: the
+/// broker's folder says by `underlying` what it is an index of where its own symbol is another word.
+pub fn is_index(symbol: &str, of: &str, (name, underlying): (&str, &str)) -> bool {
+    symbol == name || of == name || symbol == underlying
 }
 
 /// Finds the instruments a configuration needs: what is watched, and the next expiry of what is traded.

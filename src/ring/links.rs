@@ -80,6 +80,9 @@ struct Words {
     links: Box<[Row]>,
     origins: Box<[AtomicU8]>,
     wants_polls: AtomicBool,
+    /// By instrument: whether its quote alone has to be asked for; and how many there are.
+    quiet: Box<[AtomicBool]>,
+    quiet_count: AtomicU32,
 }
 
 /// One row per link, one word per instrument.
@@ -97,7 +100,39 @@ impl LinkBoard {
             links: rows.collect(),
             origins: (0..instruments).map(|_| AtomicU8::new(0)).collect(),
             wants_polls: AtomicBool::new(false),
+            quiet: (0..instruments).map(|_| AtomicBool::new(false)).collect(),
+            quiet_count: AtomicU32::new(0),
         }))
+    }
+
+    /// Says whether the quote of one instrument has to be asked for: its connection lives and says nothing of it.
+    /// Called by one thread only.
+    pub fn set_quiet(&self, instrument: InstrumentIx, is_quiet: bool) {
+        let Some(word) = self.0.quiet.get(instrument.at()) else {
+            return;
+        };
+        if word.load(Relaxed) == is_quiet {
+            return;
+        }
+        word.store(is_quiet, Relaxed);
+        let count = self.0.quiet_count.load(Relaxed);
+        let count = if is_quiet {
+            count.saturating_add(1)
+        } else {
+            count.saturating_sub(1)
+        };
+        self.0.quiet_count.store(count, Relaxed);
+    }
+
+    /// True while the quote of an instrument has to be asked for.
+    pub fn is_quiet(&self, instrument: InstrumentIx) -> bool {
+        let word = self.0.quiet.get(instrument.at());
+        word.is_some_and(|word| word.load(Relaxed))
+    }
+
+    /// Instruments whose quotes have to be asked for.
+    pub fn quiet(&self) -> u32 {
+        self.0.quiet_count.load(Relaxed)
     }
 
     /// Number of links.
@@ -192,6 +227,18 @@ mod tests {
         board.serve(InstrumentIx(9), origin);
         let origins = [2, 1, 9].map(|at| board.origin(InstrumentIx(at)));
         assert_eq!(origins, [origin, Origin::of(0), Origin::of(0)]);
+        for (at, is_quiet, count) in [
+            (1, true, 1),
+            (1, true, 1),
+            (2, true, 2),
+            (1, false, 1),
+            (9, true, 1),
+        ] {
+            board.set_quiet(InstrumentIx(at), is_quiet);
+            assert_eq!(board.quiet(), count);
+        }
+        let quiet = [0, 1, 2, 9].map(|at| board.is_quiet(InstrumentIx(at)));
+        assert_eq!(quiet, [false, false, true, false]);
         assert!(!board.wants_polls());
         board.clone().want_polls(true);
         assert!(board.wants_polls());

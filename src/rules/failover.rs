@@ -220,6 +220,28 @@ impl Standing {
             .map_or(MonoNanos(0), |account| account.heard)
     }
 
+    /// The link of a source; [`NO_LINK`] where it does not carry the instrument.
+    pub fn link(&self, source: u8) -> u8 {
+        let account = self.accounts.get(usize::from(source));
+        account.map_or(NO_LINK, |account| account.link)
+    }
+
+    /// True while something is known that a source has not told.
+    pub fn is_behind(&self, source: u8) -> bool {
+        let account = self.accounts.get(usize::from(source));
+        account.is_some_and(|account| account.behind.0 != 0)
+    }
+
+    /// What a source told last, where its quotes were not taken one by one.
+    pub fn recall(&mut self, said: &Said) {
+        if let Some(own) = self.accounts.get_mut(usize::from(said.source))
+            && said.at > own.heard
+        {
+            (own.heard, own.last, own.volume) = (said.at, said.last, said.volume_day);
+            own.behind = MonoNanos(0);
+        }
+    }
+
     /// Takes a quote of any source.
     pub fn note(&mut self, said: &Said, policy: &FailoverPolicy) -> Option<Change> {
         let at = usize::from(said.source);
@@ -419,20 +441,81 @@ pub struct Lag {
     behind: u32,
     abreast: u32,
     is_slow: bool,
+    /// Smallest of each of the latest windows; the next one goes to `turns`.
+    latest: [Option<i64>; CLOCK_WINDOWS],
+    /// Lags in each of them: a market in which little is traded says nothing of clocks.
+    counts: [u32; CLOCK_WINDOWS],
+    turns: usize,
+    noted: u32,
+    is_off: bool,
 }
+
+/// Windows over which a clock is judged: whole seconds and a pause in trading alone look like up to a second.
+const CLOCK_WINDOWS: usize = 5;
+/// Lags in these windows without which nothing is judged: stamps of last trades are old where nobody trades.
+const CLOCK_LAGS: u32 = 20;
+/// How far clocks may be apart before people are told, nanoseconds.
+const CLOCK_TOLD_NS: i64 = 500_000_000;
+/// What keeps an alarm from coming and going.
+const CLOCK_SLACK_NS: i64 = 100_000_000;
+/// How far clocks may be apart before no entry is based on what a source says, nanoseconds.
+const CLOCK_MAX_NS: i64 = 2_000_000_000;
 
 impl Lag {
     /// Takes the lag of one tick, nanoseconds.
     #[inline]
     pub fn note(&mut self, lag_ns: i64) {
         self.least = Some(self.least.map_or(lag_ns, |least| least.min(lag_ns)));
+        self.noted = self.noted.saturating_add(1);
     }
 
     /// Ends a window.
     pub fn turn(&mut self) -> Option<i64> {
         let ended = self.least.take();
         self.shown = ended.or(self.shown);
+        if let Some(place) = self.latest.get_mut(self.turns) {
+            *place = ended;
+        }
+        if let Some(place) = self.counts.get_mut(self.turns) {
+            *place = std::mem::take(&mut self.noted);
+        }
+        self.turns = if self.turns + 1 < CLOCK_WINDOWS {
+            self.turns + 1
+        } else {
+            0
+        };
         ended
+    }
+
+    /// How far a source's clock is behind ours, delays included, as of the latest windows; negative when it is ahead.
+    /// `None` before it was heard often enough in most of them.
+    fn offset_ns(&self) -> Option<i64> {
+        let heard = || self.latest.iter().flatten().copied();
+        let is_told =
+            heard().count() * 2 > CLOCK_WINDOWS && self.counts.iter().sum::<u32>() >= CLOCK_LAGS;
+        is_told.then(|| heard().min()).flatten()
+    }
+
+    /// True while the clocks are so far apart that no entry is based on what the source says.
+    pub fn is_far_off(&self) -> bool {
+        self.is_off
+            && self
+                .offset_ns()
+                .is_some_and(|off| off.abs() >= CLOCK_MAX_NS)
+    }
+
+    /// Judges the clock at the end of a window: how far it is off when that begins to be too much, `Some(None)` when
+    /// it ends.
+    pub fn judge_clock(&mut self) -> Option<Option<i64>> {
+        let off = self.offset_ns()?;
+        let allowed = if self.is_off {
+            CLOCK_TOLD_NS - CLOCK_SLACK_NS
+        } else {
+            CLOCK_TOLD_NS
+        };
+        let is_off = off.abs() >= allowed;
+        let was_off = std::mem::replace(&mut self.is_off, is_off);
+        (was_off != is_off).then(|| is_off.then_some(off))
     }
 
     /// The smallest lag of the last window in which something was heard, nanoseconds.

@@ -10,7 +10,7 @@ pub mod runaway;
 pub mod slicing;
 pub mod strategy;
 
-pub use budget::{Budget, BudgetLimits, Urgency};
+pub use budget::{Budget, BudgetLimits, Full, Period, Urgency};
 pub use failover::FailoverPolicy;
 pub use ladder::Ladder;
 pub use limits::{Admitted, ContractRules, Facts, Limits, admit, protected_limit};

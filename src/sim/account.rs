@@ -120,6 +120,8 @@ pub(crate) enum Budget {
 pub(crate) struct Rates {
     pub(crate) orders_per_second: u32,
     pub(crate) orders_per_minute: u32,
+    /// Placements, modifications and cancellations of an hour, where they are counted.
+    pub(crate) orders_per_hour: Option<u32>,
     pub(crate) orders_per_day: u32,
     pub(crate) quotes_per_second: u32,
     pub(crate) history_per_second: u32,
@@ -137,6 +139,8 @@ pub(crate) struct Meter {
     other: u32,
     minute: i64,
     orders_in_minute: u32,
+    hour: i64,
+    orders_in_hour: u32,
     orders_in_day: u32,
 }
 
@@ -152,6 +156,8 @@ impl Meter {
             other: 0,
             minute: 0,
             orders_in_minute: 0,
+            hour: 0,
+            orders_in_hour: 0,
             orders_in_day: 0,
         }
     }
@@ -163,17 +169,16 @@ impl Meter {
 
     fn admits_at(&mut self, budget: Budget, second: i64) -> bool {
         if second != self.second {
-            let (minute, day) = (self.orders_in_minute, self.orders_in_day);
-            *self = Self {
-                second,
-                minute: self.minute,
-                ..Self::new(self.limits, self.rates)
-            };
-            (self.orders_in_minute, self.orders_in_day) = (minute, day);
+            self.second = second;
+            (self.orders, self.quotes, self.history, self.other) = (0, 0, 0, 0);
         }
         if second.div_euclid(60) != self.minute {
             self.minute = second.div_euclid(60);
             self.orders_in_minute = 0;
+        }
+        if second.div_euclid(3_600) != self.hour {
+            self.hour = second.div_euclid(3_600);
+            self.orders_in_hour = 0;
         }
         let (all, rates) = (self.limits == Limits::All, self.rates);
         match budget {
@@ -181,14 +186,22 @@ impl Meter {
             Budget::Place => {
                 self.orders += 1;
                 self.orders_in_minute += 1;
+                self.orders_in_hour += 1;
                 self.orders_in_day += 1;
                 self.orders <= rates.orders_per_second
                     && self.orders_in_minute <= rates.orders_per_minute
+                    && rates
+                        .orders_per_hour
+                        .is_none_or(|most| self.orders_in_hour <= most)
                     && self.orders_in_day <= rates.orders_per_day
             }
             Budget::Amend => {
                 self.orders += 1;
+                self.orders_in_hour += 1;
                 self.orders <= rates.orders_per_second
+                    && rates
+                        .orders_per_hour
+                        .is_none_or(|most| self.orders_in_hour <= most)
             }
             Budget::Quote => {
                 self.quotes += 1;
@@ -213,6 +226,7 @@ mod tests {
     const RATES: Rates = Rates {
         orders_per_second: 10,
         orders_per_minute: 400,
+        orders_per_hour: None,
         orders_per_day: 5_000,
         quotes_per_second: 1,
         history_per_second: 3,
@@ -264,6 +278,18 @@ mod tests {
             .count();
         assert_eq!(taken, 400);
         assert!(minute.admits_at(Budget::Place, 6_060));
+        let hourly = Rates {
+            orders_per_hour: Some(1_000),
+            ..RATES
+        };
+        let mut hour = Meter::new(Limits::Orders, hourly);
+        let kinds = [Budget::Place, Budget::Amend].into_iter().cycle();
+        let taken = (7_200..8_700).zip(kinds);
+        let taken = taken
+            .filter(|(at, kind)| hour.admits_at(*kind, *at))
+            .count();
+        assert_eq!(taken, 1_000, "changes count for the hour");
+        assert!(hour.admits_at(Budget::Place, 10_800));
         let mut off = Meter::new(Limits::Off, RATES);
         assert!((0..10_000).all(|_| off.admits_at(Budget::Place, 1)));
     }

@@ -9,7 +9,7 @@ use super::session::{Answer, Credentials, Opening, Profile, Session, Step};
 use super::show::{BadFrame, Show, Shown};
 use super::{
     ApiFault, Auth, Change, Cursor, Endpoint, Facts, Frame, Interval, JsonScratch, Mode, Next,
-    Product, Reply, Request, Template, TemplateFault, TextMessage, Working,
+    Pings, Product, Reply, Request, Template, TemplateFault, TextMessage, Working,
 };
 use super::{books, master, quotes};
 use crate::model::{
@@ -78,6 +78,16 @@ impl Broker {
     /// See [`Feed::pause_ns_max`].
     pub fn pause_ns_max(self) -> u64 {
         at!(self, Feed::pause_ns_max())
+    }
+
+    /// See [`Feed::ping_ns`].
+    pub fn ping_ns(self) -> Option<u64> {
+        at!(self, Feed::ping_ns())
+    }
+
+    /// See [`Feed::updates_pings`].
+    pub fn updates_pings(self) -> Option<Pings> {
+        at!(self, Feed::updates_pings())
     }
 
     /// See [`Feed::subscribe_messages`].

@@ -27,10 +27,22 @@ pub struct Facts {
     pub stamps_trades: bool,
     /// Instruments one feed connection may watch.
     pub watched_max: usize,
+    /// Feed connections of one account at a time.
+    pub feeds_max: usize,
     /// Instruments one call for quotes may name.
     pub quotes_max: usize,
     /// Limits of the account.
     pub limits: OrderLimits,
+}
+
+/// How a client finds out whether a stream that says nothing is still there: it sends WebSocket pings, which every
+/// server has to answer (RFC 6455, 5.5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pings {
+    /// Time between two, in nanoseconds.
+    pub every_ns: u64,
+    /// Longest silence of a stream that has answered one, in nanoseconds. What never answered is not held to it.
+    pub silence_ns_max: u64,
 }
 
 /// How many order requests a broker takes from an account.
@@ -40,6 +52,8 @@ pub struct OrderLimits {
     pub per_second: u32,
     /// Requests in a minute.
     pub per_minute: u32,
+    /// Requests in an hour; `None` where the broker counts none.
+    pub per_hour: Option<u32>,
     /// Requests in a day.
     pub per_day: u32,
     /// Modifications of one order.

@@ -47,7 +47,7 @@ pub mod tokens;
 pub mod totp;
 
 pub use broker::Broker;
-pub use facts::{Facts, OrderLimits};
+pub use facts::{Facts, OrderLimits, Pings};
 pub use fault::ApiFault;
 pub use interval::Interval;
 pub use json::JsonScratch;

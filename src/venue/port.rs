@@ -3,7 +3,7 @@
 use super::session::{Answer, Credentials, Opening, Profile, Session, Step};
 use super::{
     ApiFault, Auth, Change, Cursor, Endpoint, Facts, Frame, Interval, JsonScratch, Mode, Next,
-    Product, Reply, Request, Template, TemplateFault, TextMessage, Working,
+    Pings, Product, Reply, Request, Template, TemplateFault, TextMessage, Working,
 };
 use super::{books, master, quotes};
 use crate::model::{
@@ -22,6 +22,17 @@ pub trait Feed {
     /// The longest a sound connection may say nothing at all, in nanoseconds: no shorter silence costs it.
     fn pause_ns_max() -> u64 {
         1_500_000_000
+    }
+
+    /// Time between two pings of ours on the feed, in nanoseconds, where it has no heartbeat that tells within seconds
+    /// that it is there.
+    fn ping_ns() -> Option<u64> {
+        None
+    }
+
+    /// How a stream of order updates of its own is kept under watch: it may have nothing to say for hours.
+    fn updates_pings() -> Option<Pings> {
+        None
     }
 
     /// The text messages that subscribe `instruments` in `mode`, in the order they must be sent.

@@ -142,6 +142,7 @@ impl Line {
                 tokens: TokenTable::new(rows),
                 instruments: (0..instruments).map(InstrumentIx).collect(),
                 silence_ns_max: u64::MAX,
+                pings: None,
             }],
             instruments: usize::from(instruments),
             sockets: vec![sockets_rx],

@@ -95,6 +95,13 @@ impl Line {
         line
     }
 
+    /// One broker, connected, and quotes that can be asked for.
+    pub(crate) fn with_quotes() -> Self {
+        let mut line = Self::alone();
+        line.connect(PRIMARY);
+        line
+    }
+
     /// Both brokers connected, found to differ on some instruments beforehand.
     pub(crate) fn open_doubting(instruments: &[InstrumentIx]) -> Self {
         let mut line = Self::new(2, |_, _| false);
@@ -136,6 +143,7 @@ impl Line {
                 tokens: TokenTable::new(rows),
                 instruments: own().copied().collect(),
                 silence_ns_max: 2_500 * MS,
+                pings: None,
             });
         }
         let board = FeedParts::board_for(usize::from(links), INSTRUMENTS as usize);
@@ -322,6 +330,32 @@ impl Line {
                 received: self.at.mono,
             });
         }
+        self.settle();
+    }
+
+    /// The price told of an instrument last, in paise.
+    pub(crate) fn paise_of(&self, instrument: InstrumentIx) -> i64 {
+        self.paise(instrument)
+    }
+
+    /// The answer to a question for the quote of one instrument.
+    pub(crate) fn poll_one(&mut self, instrument: InstrumentIx, volume: u32) {
+        self.poll_as(instrument, volume, self.paise(instrument));
+    }
+
+    /// The same with another price.
+    pub(crate) fn poll_as(&mut self, instrument: InstrumentIx, volume: u32, paise: i64) {
+        self.polls.push(Polled {
+            instrument,
+            quote: Quote {
+                last: Price::from_paise(paise),
+                volume_day: volume,
+                exchange_time: WallNanos::from_secs(self.at.wall.secs()),
+                ..Quote::default()
+            },
+            received: self.at.mono,
+            stamps_trades: false,
+        });
         self.settle();
     }
 

@@ -24,6 +24,16 @@ pub(crate) fn pause(millis: u64) {
     std::thread::sleep(Duration::from_millis(millis));
 }
 
+/// Milliseconds since a moment.
+pub(crate) fn millis_since(moment: Instant) -> u128 {
+    now().duration_since(moment).as_millis()
+}
+
+/// This moment.
+pub(crate) fn moment() -> Instant {
+    now()
+}
+
 /// Repeats `look` until it finds something.
 pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let until = now() + PATIENCE;
@@ -103,8 +113,11 @@ impl Venue {
         let file = |ending: &str| world.path(&format!("{name}{ending}"));
         let (ready_file, log) = (file(".json"), file(".jsonl"));
         fs::remove_file(&ready_file).ok();
+        let is_wide = more.contains(&"--strikes");
+        let strikes: &[&str] = if is_wide { &[] } else { &["--strikes", "12"] };
         let child = Command::new(env!("CARGO_BIN_EXE_tezi"))
-            .args(["venue", "--seed", "3", "--strikes", "12", "--json"])
+            .args(["venue", "--seed", "3", "--json"])
+            .args(strikes)
             .args(more)
             .arg("--ca-out")
             .arg(file(".pem"))
@@ -133,6 +146,11 @@ impl Venue {
     pub(crate) fn kill(&mut self) {
         self.child.0.kill().expect("killed");
         self.child.0.wait().expect("reaped");
+    }
+
+    /// Sends the process a signal.
+    pub(crate) fn signal(&self, number: rustix::process::Signal) {
+        signal(&self.child.0, number);
     }
 
     /// Lines of one kind in the venue's log; it survives the venue.
@@ -224,6 +242,13 @@ impl Engine {
             lines,
             talk,
             said: Vec::new(),
+        }
+    }
+
+    /// Reads what was said so far.
+    pub(crate) fn catch_up(&mut self) {
+        while let Ok(line) = self.lines.try_recv() {
+            self.said.push(parse(&line));
         }
     }
 

@@ -8,6 +8,7 @@ use crate::hot::gateway::GatewayEvent;
 use crate::journal::Entry;
 use crate::model::time::clock_text;
 use crate::model::{Action, Ending, OrderState, Price, StrategyIx};
+use crate::rules::{Full, Urgency};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -282,6 +283,7 @@ impl Console<'_> {
                  without a record; look at the disk, then resume"
                     .to_owned()
             }
+            GatewayEvent::Budget(urgency, full) => budget(*urgency, full),
             GatewayEvent::DailyLoss(result) => {
                 format!("ALARM the day's result is {result}: entries are over")
             }
@@ -347,6 +349,30 @@ impl Console<'_> {
     }
 }
 
+/// A full window of the order budget, in words: which limit, how much of it is used, when there is room.
+pub(in crate::cli) fn budget(urgency: Urgency, full: &Full) -> String {
+    let window = full.period.name();
+    let (used, cap, kept) = (full.used, full.cap, full.kept);
+    let frees = full.frees_ns.map_or_else(
+        || "there is no room before the next day".to_owned(),
+        |ns| {
+            let seconds = ns.div_ceil(1_000_000_000);
+            format!(
+                "there is room in {} min {:02} s",
+                seconds / 60,
+                seconds % 60
+            )
+        },
+    );
+    let what = match urgency {
+        Urgency::Entry => format!("entries are denied, {kept} are kept for exits"),
+        Urgency::Exit | Urgency::Protect | Urgency::Cancel => "an exit waits".to_owned(),
+    };
+    format!(
+        "ALARM limits.orders_per_{window}: {used} of {cap} requests of the {window} are used: {what}; {frees}"
+    )
+}
+
 /// Rupees with Indian digit grouping: `-1,23,456.50`.
 pub(in crate::cli) fn rupees(money: crate::model::Money) -> String {
     let text = Price(money.0).to_string();
@@ -371,6 +397,33 @@ pub(in crate::cli) fn rupees(money: crate::model::Money) -> String {
 mod tests {
     use super::*;
     use crate::model::Money;
+    use crate::rules::Period;
+
+    #[test]
+    fn a_full_window_is_told_with_its_limit_its_use_and_when_there_is_room() {
+        let full = Full {
+            period: Period::Hour,
+            used: 634,
+            cap: 950,
+            kept: 317,
+            frees_ns: Some(723_400_000_000),
+        };
+        assert_eq!(
+            budget(Urgency::Entry, &full),
+            "ALARM limits.orders_per_hour: 634 of 950 requests of the hour are used: entries are denied, 317 are \
+             kept for exits; there is room in 12 min 04 s"
+        );
+        let over = Full {
+            period: Period::Day,
+            frees_ns: None,
+            ..full
+        };
+        assert_eq!(
+            budget(Urgency::Exit, &over),
+            "ALARM limits.orders_per_day: 634 of 950 requests of the day are used: an exit waits; there is no room \
+             before the next day"
+        );
+    }
 
     #[test]
     fn rupees_are_grouped_the_indian_way() {

@@ -91,6 +91,8 @@ pub(super) struct Control {
     rehearsals_over: Option<String>,
 }
 
+/// Longest wait for a simulated venue to say what time it is: one that hangs must not keep control from the rest.
+const SIM_PATIENCE: Duration = Duration::from_secs(1);
 /// How often histograms are taken from the hot threads: each is 200 kB that pass through the caches.
 const COLLECT_NS: u64 = 5_000_000_000;
 /// How often the door learns how the links are.
@@ -170,7 +172,7 @@ impl Control {
             journal: prepared.journal,
             explainer: prepared.explainer,
             tape,
-            twin: prepared.twin,
+            twin: prepared.twin.hasty(SIM_PATIENCE),
             hand: prepared.hand,
             is_simulated: prepared.is_simulated,
             hours: prepared.hours,

@@ -9,6 +9,7 @@ use crate::model::{InstrumentIx, LinkIx, MonoNanos, Price};
 use crate::pipeline::Engine;
 use crate::pipeline::links::LinkName;
 use crate::ring::LinkBoard;
+use crate::rules::failover::Why;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -159,9 +160,18 @@ impl Feeds {
                 } else {
                     format!("{symbol} and {} more", count - 1)
                 };
+                let is_alone = usize::from(*source) == self.brokers() && *why == Why::Mute;
                 let (source, why) = (self.source(*source), why.name());
+                let text = if is_alone {
+                    format!(
+                        "ALARM {what}: the stream is silent about it; its prices come from {source}, and no entry is \
+                         based on them"
+                    )
+                } else {
+                    format!("{what}: prices from {source} now, {why}")
+                };
                 (
-                    format!("{what}: prices from {source} now, {why}"),
+                    text,
                     json!({ "state": "served", "source": source, "instrument": symbol, "count": count,
                         "why": why }),
                 )
@@ -188,6 +198,25 @@ impl Feeds {
                     format!("{symbol}: a tick at {last} was dropped ({fault})"),
                     json!({ "state": "dropped", "instrument": symbol, "last": last.rupees(),
                         "fault": fault.name() }),
+                )
+            }
+            FeedEvent::ClockOff { source, off_ms } => {
+                let source = self.source(*source);
+                let way = if *off_ms < 0 { "ahead of" } else { "behind" };
+                (
+                    format!(
+                        "ALARM the stamps of {source} are {} ms {way} this machine's clock: look at both clocks; from \
+                         2000 ms on no entry is based on them",
+                        off_ms.abs()
+                    ),
+                    json!({ "state": "clock", "source": source, "off_ms": off_ms }),
+                )
+            }
+            FeedEvent::ClockRight(source) => {
+                let source = self.source(*source);
+                (
+                    format!("the stamps of {source} agree with this machine's clock again"),
+                    json!({ "state": "clock_right", "source": source }),
                 )
             }
             FeedEvent::Slow { source, behind_ms } => {

@@ -16,7 +16,7 @@ use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::backup::{Backup, Checked, cross_check, open_backup};
 use crate::pipeline::cache::CachePlan;
 use crate::pipeline::history::{self, Given, Sources, Warmed};
-use crate::pipeline::{Start, checkpoint, day as trading_day, describe, resolve};
+use crate::pipeline::{Start, checkpoint, day as trading_day, describe, links, resolve};
 use crate::runtime::lock::lock_memory;
 use crate::runtime::machine::Root;
 use crate::runtime::{Clock, IdleMode, MarketTime, RealTime, Topology, realtime, topology};
@@ -153,6 +153,7 @@ pub(super) fn prepare(
     armoury.backup = backup;
     armoury.doubted = checked.differing;
     armoury.uses_sockets = !args.no_websocket;
+    links::fits(&armoury).map_err(fail)?;
     if !matches!(
         market,
         MarketTime::Real | MarketTime::Feed { speed_milli: 1_000 }
@@ -229,7 +230,12 @@ fn second_source(
     let Some(venue) = &config.backup else {
         return Ok((None, Checked::default()));
     };
-    let mut backup = match open_backup(venue, config.engine.busy_poll_us, instruments) {
+    let mut backup = match open_backup(
+        venue,
+        config.engine.busy_poll_us,
+        instruments,
+        &config.market,
+    ) {
         Ok(backup) => backup,
         Err(fault) if fault.is_outside() => {
             let name = &venue.name;

@@ -12,7 +12,7 @@ pub(super) fn reader(engine: &Engine, names: &Names, stale_ns: u64) -> Prices {
     let (board, clock) = (engine.quotes.clone(), engine.clock.clone());
     let (sources, instruments) = (engine.sources.clone(), names.instruments.clone());
     Box::new(move |symbol| {
-        let Some(row) = instruments.by_symbol(symbol) else {
+        let Some(row) = instruments.iter().find(|row| row.symbol == symbol) else {
             return json!({ "error": format!("{symbol:?} is no instrument of this run") });
         };
         let whole = board.snapshot(row.ix);

@@ -3,6 +3,7 @@
 use super::{Failure, follow, print_json};
 use crate::cli::hand::Hand;
 use crate::cli::inquiry;
+use crate::cli::run::console::budget;
 use crate::cli::run::decisions::Explainer;
 use crate::cli::run::journal::Journal;
 use crate::control::Desk;
@@ -263,6 +264,9 @@ impl Driver {
                 GatewayEvent::JournalFull => teller.say(
                     "  ALARM the journal cannot be written: entries end, exits leave without a record",
                 ),
+                GatewayEvent::Budget(urgency, full) => {
+                    teller.say(&format!("  {}", budget(urgency, &full)));
+                }
                 GatewayEvent::DailyLoss(result) => teller.say(&format!(
                     "  ALARM the day's result is {result}: entries are over"
                 )),

@@ -5,8 +5,12 @@ use crate::hot::compute::UnitPlan;
 use crate::hot::evaluate::legs::{Sizing, Trade};
 use crate::indicators::BankPlan;
 use crate::indicators::bars::{ShortBar, Timeframe};
+use crate::model::ids::TagParts;
 use crate::model::time::{MINUTE, SECOND};
-use crate::model::{Day, MonoNanos, OrderState, Price, Qty, Session, Side, session::Window};
+use crate::model::{
+    Action, Day, Fill, MonoNanos, OrderId, OrderState, Price, Qty, Report, ReportSource, Session,
+    Side, Tag, session::Window,
+};
 use crate::ring::lane::Policy as LanePolicy;
 use crate::ring::{counted, lossless};
 use crate::rules::conditions::LevelPlan;
@@ -36,6 +40,10 @@ fn rig_of(room: usize, entry: &str) -> Rig {
 
 /// The same, whose strategies need so many closed bars before they open anything.
 fn rig_after(warm_bars_min: usize, room: usize, entry: &str) -> Rig {
+    rig_with(warm_bars_min, room, [entry, "false"])
+}
+
+fn rig_with(warm_bars_min: usize, room: usize, [entry, exit]: [&str; 2]) -> Rig {
     let window = Window {
         open: DAY.at(OPEN),
         close: DAY.at(OPEN + 375 * MINUTE),
@@ -48,7 +56,7 @@ fn rig_after(warm_bars_min: usize, room: usize, entry: &str) -> Rig {
             name: "t",
             conditions: &[],
             entry,
-            exit: "false",
+            exit,
             pyramid: None,
             evaluate: Policy::EveryTick,
         };
@@ -77,7 +85,7 @@ fn rig_after(warm_bars_min: usize, room: usize, entry: &str) -> Rig {
             tick: Price(500),
             leg_ticks: vec![Price(500)],
             entry_cutoff_ns: 0,
-            eod_window_ns: 0,
+            eod_window_ns: 25 * MINUTE,
             quote_age_ns_max: u64::MAX,
         });
     }
@@ -404,4 +412,101 @@ fn entries_begin_when_enough_bars_have_closed() {
     rig.ticks.push(tick(15 * MINUTE, 101)).expect("room");
     rig.decide.work(&rig.clock);
     assert!(rig.intents.pop().is_some(), "the next tick enters");
+}
+
+/// What was decided is done at once; returns the actions.
+fn carry_out(rig: &mut Rig) -> Vec<Action> {
+    let mut done = Vec::new();
+    while let Some(intent) = rig.intents.pop() {
+        done.push(intent.signal.action);
+        let leg = intent.legs().next().expect("a leg");
+        let tag = Tag::new(TagParts {
+            account: 1,
+            day: DAY,
+            intent: intent.id.0,
+            leg: 0,
+            slice: 0,
+            attempt: 0,
+        });
+        rig.decide.on_outcome(&Entry::Fill(Fill {
+            tag,
+            strategy: intent.signal.strategy,
+            instrument: leg.instrument,
+            side: leg.side,
+            qty: leg.qty,
+            price: leg.limit,
+            at: intent.signal.at,
+        }));
+        rig.decide.on_outcome(&Entry::Report(Report {
+            tag,
+            order_id: OrderId(1),
+            state: OrderState::Filled,
+            filled: leg.qty,
+            average: leg.limit,
+            reject: None,
+            denial: None,
+            source: ReportSource::Postback,
+            at: intent.signal.at,
+            received: MonoNanos(1),
+        }));
+    }
+    done
+}
+
+/// Lets the clock run to a time of the day without a tick; returns what was done.
+fn clock_to(rig: &mut Rig, mono_s: u64, minute: i64) -> Vec<Action> {
+    let due = Stamp {
+        mono: MonoNanos(mono_s * 1_000_000_000),
+        wall: DAY.at(OPEN + minute * MINUTE),
+    };
+    if rig.decide.wants_clock(due.mono, due.wall) {
+        rig.decide.on_clock(due);
+    }
+    carry_out(rig)
+}
+
+#[test]
+fn without_any_price_the_clock_makes_the_exit_of_the_end_of_day_and_nothing_else() {
+    for (exit, closes) in [
+        ("eod_window", true),
+        ("eod_window and close > 50", true),
+        // Not because of the time of day.
+        ("close < 50", false),
+        ("close < 50 or close > 1000", false),
+    ] {
+        let mut rig = rig_with(0, 64, ["true", exit]);
+        rig.ticks.push(tick(0, 100)).expect("room");
+        rig.decide.work(&rig.clock);
+        assert_eq!(carry_out(&mut rig), [Action::Entry; 2]);
+        // The window opens at 350; bars close meanwhile, and no tick comes.
+        for minute in [15, 100, 349] {
+            assert_eq!(clock_to(&mut rig, 60, minute), [], "{exit} at {minute}");
+        }
+        let expected = if closes {
+            vec![Action::Exit; 2]
+        } else {
+            vec![]
+        };
+        assert_eq!(clock_to(&mut rig, 70, 350), expected, "{exit}");
+        assert_eq!(clock_to(&mut rig, 80, 355), [], "{exit}: once");
+    }
+}
+
+#[test]
+fn while_prices_come_the_clock_decides_no_exit_beside_them() {
+    let mut rig = rig_with(0, 64, ["true", "eod_window"]);
+    rig.ticks.push(tick(0, 100)).expect("room");
+    rig.decide.work(&rig.clock);
+    carry_out(&mut rig);
+    let second = 1_000_000_000;
+    let mut fresh = tick(350 * MINUTE - SECOND, 100);
+    fresh.received = MonoNanos(70 * second);
+    rig.decide.compute.remember(&fresh);
+    let at = DAY.at(OPEN + 350 * MINUTE);
+    assert!(!rig.decide.wants_clock(MonoNanos(71 * second - 1), at));
+    assert!(
+        !rig.decide.wants_clock(MonoNanos(71 * second), at),
+        "looked up a moment ago"
+    );
+    assert!(rig.decide.wants_clock(MonoNanos(72 * second), at));
 }

@@ -7,6 +7,8 @@
 //! - An exit once decided stands until nothing is held: what was refused, cancelled, left over or had to wait
 //!   for a working order is tried again on the ticks that follow, also by a strategy that decides at bar
 //!   closes. An entry that was refused waits for the close of the bar.
+//! - Neither an exit that stands nor one that the time of day alone asks for needs a price to come: without ticks the
+//!   clock looks after them ([`Evaluate::evaluate_by_clock`]).
 //! - What is decided depends on the inputs alone: ticks, outcomes and clock moments in their order.
 
 pub mod legs;
@@ -69,6 +71,8 @@ pub enum Skip {
     Stale,
     /// Two sources differ on a price the entry would be based on.
     Diverges,
+    /// The stream is silent about an instrument that trades: its prices are asked for.
+    Mute,
     /// A price the entry would be based on is old by the exchange's own stamp.
     Late,
 }
@@ -85,6 +89,7 @@ impl Skip {
             Self::NotWarm => "not warm: too few bars of history",
             Self::Stale => "no fresh price of what is watched",
             Self::Diverges => "the sources differ on the price",
+            Self::Mute => "the stream is silent about it, prices are asked for",
             Self::Late => "the price is old by the exchange's time",
         }
     }
@@ -388,6 +393,60 @@ impl Evaluate {
         if !run.is_free(action, occasion) {
             return (Verdict::Nothing, conditions);
         }
+        (
+            self.act(strategy, action, conditions, occasion, latest),
+            conditions,
+        )
+    }
+
+    /// True when a strategy holds what the clock may have to close: an exit stands that is free to be tried, or the
+    /// end-of-day window is open.
+    pub fn wants_clock(&self, strategy: StrategyIx, at: WallNanos, close: WallNanos) -> bool {
+        self.runs.get(strategy.at()).is_some_and(|run| {
+            let eod_window = at >= close.offset(-run.plan.eod_window_ns);
+            run.exiting == 0 && (run.exit.is_some() || eod_window) && self.book.holds(strategy)
+        })
+    }
+
+    /// Decides for one strategy when no prices come: an exit that stands, or one that holds within the end-of-day
+    /// window and not before it. Nothing else is decided without a price.
+    #[cold]
+    pub fn evaluate_by_clock(
+        &mut self,
+        strategy: StrategyIx,
+        occasion: &Occasion<'_>,
+        latest: impl Fn(InstrumentIx) -> Tick,
+    ) -> Verdict {
+        if !self.book.holds(strategy) {
+            return Verdict::Nothing;
+        }
+        let Some(run) = self.runs.get_mut(strategy.at()) else {
+            return Verdict::Nothing;
+        };
+        let at = occasion.tick.exchange_time;
+        let eod_window = at >= occasion.close.offset(-run.plan.eod_window_ns);
+        let asks = |eod_window| {
+            let inputs = run.inputs(occasion, true, eod_window);
+            run.plan.strategy.decide(&inputs).action == Some(Action::Exit)
+        };
+        let is_due = run.exit.is_some() || (eod_window && asks(true) && !asks(false));
+        if !is_due || !run.is_free(Action::Exit, occasion) {
+            return Verdict::Nothing;
+        }
+        self.act(strategy, Action::Exit, 0, occasion, latest)
+    }
+
+    /// Chooses the legs of an action and numbers the intent.
+    #[inline]
+    fn act(
+        &mut self,
+        strategy: StrategyIx,
+        action: Action,
+        conditions: u32,
+        occasion: &Occasion<'_>,
+        latest: impl Fn(InstrumentIx) -> Tick,
+    ) -> Verdict {
+        let at = occasion.tick.exchange_time;
         match self.legs(strategy, action, occasion, &latest) {
             Ok([Some(first), second]) => {
                 let id = IntentId(self.base + self.sent.len() as u64 + 1);
@@ -402,10 +461,10 @@ impl Evaluate {
                 };
                 let intent = Intent::new(id, signal, first, second);
                 self.note(&intent);
-                (Verdict::Wanted(intent), conditions)
+                Verdict::Wanted(intent)
             }
-            Ok([None, _]) => (Verdict::Skipped(action, Skip::Flat), conditions),
-            Err(skip) => (self.skip(strategy, action, skip, occasion), conditions),
+            Ok([None, _]) => Verdict::Skipped(action, Skip::Flat),
+            Err(skip) => self.skip(strategy, action, skip, occasion),
         }
     }
 
@@ -716,6 +775,8 @@ fn doubt(tick: &Tick) -> Result<(), Skip> {
     }
     Err(if tick.source.is_late() {
         Skip::Late
+    } else if tick.source.is_mute() {
+        Skip::Mute
     } else {
         Skip::Diverges
     })

@@ -1,7 +1,8 @@
 //! Watches the links and says which source serves each instrument.
 //!
 //! Rows are looked at a few at a time, ten times a second and at once when a link comes or goes. Where one broker's
-//! socket is all there is, nothing here is touched by a tick.
+//! socket is all there is, nothing here is touched by a tick: what it tells nothing of for a while, though its others
+//! tick, is asked for by its quote, and only a quote with news makes the guard choose.
 
 use super::FeedEvent;
 use super::hub::Arrival;
@@ -17,6 +18,8 @@ const LOOK_NS: u64 = 100_000_000;
 const WINDOW_NS: u64 = 1_000_000_000;
 /// Time after the first connection in which the primary may come before another source serves in its place.
 const START_NS: u64 = 3_000_000_000;
+/// A connection tells when it brought something this lately.
+const TELLS_NS: u64 = 1_000_000_000;
 /// The same when there is no connection at all, from the first look: dialling takes its time.
 const ALONE_NS: u64 = 5_000_000_000;
 /// Polling is alive when it brought something this lately.
@@ -62,6 +65,13 @@ pub(super) struct Guard {
     due: MonoNanos,
     window_due: MonoNanos,
     cursor: Option<usize>,
+    /// The next instrument that may be quiet, while they are looked at.
+    looking: Option<usize>,
+    /// Instruments of which the one broker's connection has not told what a quote did, as of the last sweep and in the
+    /// one that runs.
+    silent_rows: [u32; 2],
+    /// A quote that was asked for came since the last sweep.
+    has_recalled: bool,
     moved: [[Movement; Why::ALL.len()]; SOURCES],
 }
 
@@ -113,6 +123,9 @@ impl Guard {
             due: MonoNanos(0),
             window_due: MonoNanos(0),
             cursor: None,
+            looking: None,
+            silent_rows: [0; 2],
+            has_recalled: false,
             moved: [[Movement::default(); Why::ALL.len()]; SOURCES],
         }
     }
@@ -148,6 +161,68 @@ impl Guard {
         self.is_choosing
     }
 
+    /// True where one broker's connection is all there is and its quotes can be asked for.
+    pub(super) const fn watches_for_quiet(&self) -> bool {
+        self.sockets == 1 && self.can_poll
+    }
+
+    /// True while the quote of one instrument is asked for although sockets bring prices.
+    pub(super) fn asks_for(&self, instrument: InstrumentIx) -> bool {
+        self.watches_for_quiet() && self.board.is_quiet(instrument)
+    }
+
+    #[inline]
+    pub(super) const fn is_looking(&self) -> bool {
+        self.looking.is_some()
+    }
+
+    /// The next instrument that may be quiet; `None` when all were looked at.
+    pub(super) fn next_to_look_at(&mut self, instruments: usize) -> Option<usize> {
+        let at = self.looking?;
+        self.looking = (at + 1 < instruments).then_some(at + 1);
+        (at < instruments).then_some(at)
+    }
+
+    /// Says whether the quote of an instrument has to be asked for: its connection told of others lately and of it not
+    /// for as long as makes a source mute.
+    pub(super) fn look_at_instrument(
+        &self,
+        at: usize,
+        ticked: MonoNanos,
+        links: &[Link],
+        now: MonoNanos,
+    ) {
+        let Some(row) = self.rows.get(at) else {
+            return;
+        };
+        let link = links.get(usize::from(row.link(0)));
+        let tells = link.filter(|link| now.since(link.ticked()) < TELLS_NS);
+        let since = tells.and_then(Link::live).map(|live| live.max(ticked));
+        let is_quiet = since.is_some_and(|since| now.since(since) >= self.policy.mute_ns);
+        let instrument = InstrumentIx(u16::try_from(at).unwrap_or(u16::MAX));
+        // What is asked for stays so until its connection tells of it again.
+        let is_served = row.serving() == self.sockets;
+        self.board.set_quiet(instrument, is_quiet || is_served);
+    }
+
+    /// Takes what the one broker's connection said last, before a quote that was asked for is held against it.
+    pub(super) fn recall(&mut self, instrument: InstrumentIx, said: &Said) {
+        if let Some(row) = self.rows.get_mut(instrument.at()) {
+            row.recall(said);
+            // From here on ticks are noted: the next one may be the answer.
+            (self.is_choosing, self.has_recalled) = (true, true);
+        }
+    }
+
+    /// Where a price comes from, and what is known against it.
+    #[inline]
+    const fn origin(&self, serving: u8, diverges: bool) -> Origin {
+        // Without any socket quotes are all there is, and that is told; beside one they stand for an instrument that
+        // it is silent about.
+        let is_mute = serving == self.sockets && self.sockets > 0 && !self.wants_polls;
+        Origin::of(serving).diverging(diverges).mute(is_mute)
+    }
+
     #[inline]
     pub(super) fn is_due(&self, now: MonoNanos) -> bool {
         now >= self.due
@@ -168,6 +243,12 @@ impl Guard {
         if let Some(lag) = self.lags.get_mut(usize::from(source)) {
             lag.note(lag_ns);
         }
+    }
+
+    /// True while a source's clock is so far from ours that no entry is based on what it says.
+    pub(super) fn is_clock_far_off(&self, source: u8) -> bool {
+        let lag = self.lags.get(usize::from(source));
+        lag.is_some_and(Lag::is_far_off)
     }
 
     pub(super) fn note_polled(&mut self, at: MonoNanos) {
@@ -194,7 +275,8 @@ impl Guard {
             at: from.received,
         };
         let change = row.note(&said, &self.policy);
-        let origin = Origin::of(row.serving()).diverging(row.diverges());
+        let (serving, diverges) = (row.serving(), row.diverges());
+        let origin = self.origin(serving, diverges);
         if let Some(change) = change {
             self.board.serve(instrument, origin);
             events.push(told(instrument, change));
@@ -221,6 +303,9 @@ impl Guard {
         if now >= self.window_due {
             self.window_due = now.plus(WINDOW_NS);
             self.compare_lags(events);
+            if self.watches_for_quiet() && self.has_started && !self.wants_polls {
+                self.looking.get_or_insert(0);
+            }
         }
         for link in links {
             self.look_at(link);
@@ -303,7 +388,11 @@ impl Guard {
             return;
         }
         let is_carried = (0..self.sockets).any(|source| lives(links, source));
-        let wants = !is_carried || self.polled_rows[0] > 0 || self.unserved_rows[0] > 0;
+        // Where one broker is all there is, single quotes stand for what it is silent about: for want of a socket alone
+        // everything is asked for, until a socket serves it again.
+        let is_begun = self.wants_polls || self.sockets != 1;
+        let wants =
+            !is_carried || (is_begun && self.polled_rows[0] > 0) || self.unserved_rows[0] > 0;
         if wants != self.wants_polls {
             self.wants_polls = wants;
             self.board.want_polls(wants);
@@ -311,7 +400,8 @@ impl Guard {
                 events.push(FeedEvent::Polling(wants));
             }
         }
-        self.is_choosing = self.sockets > 1 || wants;
+        self.is_choosing =
+            self.sockets > 1 || wants || self.has_recalled || self.silent_rows[0] > 0;
     }
 
     fn compare_lags(&mut self, events: &mut Counted<FeedEvent>) {
@@ -320,6 +410,14 @@ impl Guard {
             *place = lag.turn();
         }
         for (source, lag) in (0_u8..self.sockets).zip(&mut self.lags) {
+            match lag.judge_clock() {
+                Some(Some(off)) => events.push(FeedEvent::ClockOff {
+                    source,
+                    off_ms: off / 1_000_000,
+                }),
+                Some(None) => events.push(FeedEvent::ClockRight(source)),
+                None => {}
+            }
             let behind = usize::from(source) + 1..usize::from(self.sockets);
             let next = ended.get(behind).unwrap_or_default().iter().flatten().min();
             let own = ended.get(usize::from(source)).copied().flatten();
@@ -355,14 +453,18 @@ impl Guard {
         if row.serving() == self.sockets {
             self.polled_rows[1] = self.polled_rows[1].saturating_add(1);
         }
+        if row.serving() == self.sockets || row.is_behind(0) {
+            self.silent_rows[1] = self.silent_rows[1].saturating_add(1);
+        }
         if !row.speaks(row.serving(), now, &self.health, &self.policy) {
             self.unserved_rows[1] = self.unserved_rows[1].saturating_add(1);
         }
         let Some((to, why)) = moved else {
             return Some((instrument, None));
         };
-        let origin = Origin::of(to).diverging(row.diverges());
+        let diverges = row.diverges();
         let is_newer = row.heard(to) > row.heard(from);
+        let origin = self.origin(to, diverges);
         self.board.serve(instrument, origin);
         let movement = self.moved.get_mut(usize::from(to));
         if let Some(movement) = movement.and_then(|row| row.get_mut(why as usize)) {
@@ -380,6 +482,8 @@ impl Guard {
     fn end_sweep(&mut self, events: &mut Counted<FeedEvent>) {
         self.cursor = None;
         self.polled_rows = [self.polled_rows[1], 0];
+        self.silent_rows = [self.silent_rows[1], 0];
+        self.has_recalled = false;
         self.unserved_rows = [self.unserved_rows[1], 0];
         for (source, row) in (0_u8..).zip(&mut self.moved) {
             for (why, movement) in Why::ALL.into_iter().zip(row) {

@@ -12,6 +12,7 @@ use crate::model::{
 use crate::net::FeedSocket;
 use crate::net::websocket::Arrived;
 use crate::ring::{ByteSender, Counted, Lossless, Receiver};
+use crate::rules::failover::Said;
 use crate::runtime::{Clock, Meter};
 use crate::store::tape;
 use crate::venue::{FRAME_MAX, JsonScratch, OrderUpdate, TextMessage};
@@ -50,6 +51,9 @@ struct Seen {
     source: u8,
     newest: WallNanos,
     before: WallNanos,
+    /// When the first source told of it last, and what.
+    ticked: MonoNanos,
+    last: Price,
 }
 
 impl Seen {
@@ -117,6 +121,8 @@ impl Hub {
             source: 0,
             newest: WallNanos(0),
             before: WallNanos(0),
+            ticked: MonoNanos(0),
+            last: Price::ZERO,
         };
         let hub = Self {
             ticks: parts.ticks,
@@ -264,11 +270,22 @@ impl Hub {
         instrument
     }
 
-    /// True for the first tick of an instrument on a connection of its source.
+    /// Notes a tick of a connection; true for the first of its instrument on it.
     #[inline]
-    pub(super) fn is_first(&mut self, instrument: InstrumentIx, source: u8, epoch: u16) -> bool {
-        let seen = self.seen.get_mut(instrument.at());
-        let of = seen.and_then(|seen| seen.epochs.get_mut(usize::from(source)));
+    pub(super) fn is_first(
+        &mut self,
+        instrument: InstrumentIx,
+        last: Price,
+        (source, epoch): (u8, u16),
+        received: MonoNanos,
+    ) -> bool {
+        let Some(seen) = self.seen.get_mut(instrument.at()) else {
+            return false;
+        };
+        if source == 0 {
+            (seen.ticked, seen.last) = (received, last);
+        }
+        let of = seen.epochs.get_mut(usize::from(source));
         of.is_some_and(|of| std::mem::replace(of, epoch) != epoch)
     }
 
@@ -294,7 +311,8 @@ impl Hub {
         }
         let is_old = quote.exchange_time < self.in_time.0 && !from.stamps_trades;
         let is_ahead = is_timed && quote.exchange_time > self.in_time.1;
-        let is_late = is_ahead || (is_timed && is_old);
+        let is_late =
+            is_ahead || (is_timed && (is_old || self.guard.is_clock_far_off(from.source)));
         let unstamped;
         let quote = if is_ahead {
             unstamped = without_stamp(quote);
@@ -302,6 +320,9 @@ impl Hub {
         } else {
             quote
         };
+        if from.source == self.guard.polling() && self.guard.watches_for_quiet() {
+            self.recall(instrument);
+        }
         let origin = if self.guard.is_choosing() {
             let origin = self.guard.note(instrument, quote, from, &mut self.events);
             let Some(origin) = origin else {
@@ -315,6 +336,35 @@ impl Hub {
         };
         let passing = (*quote, origin.late(is_late), from);
         self.sift(instrument, passing, clock);
+    }
+
+    /// Tells the guard what the one broker's connection said last of an instrument, whose quote was asked for.
+    #[cold]
+    fn recall(&mut self, instrument: InstrumentIx) {
+        let Some(seen) = self.seen.get(instrument.at()) else {
+            return;
+        };
+        let volume = (seen.volume != NO_VOLUME).then_some(seen.volume);
+        let said = Said {
+            source: 0,
+            last: seen.last,
+            volume_day: volume.unwrap_or(0),
+            at: seen.ticked,
+        };
+        self.guard.recall(instrument, &said);
+    }
+
+    /// Looks at some instruments of living connections: of those that tell nothing quotes are asked for.
+    fn look_for_quiet(&mut self, links: &[Link], now: MonoNanos) -> usize {
+        let mut done = 0;
+        while done < 2 * super::BATCH
+            && let Some(at) = self.guard.next_to_look_at(self.seen.len())
+        {
+            done += 1;
+            let ticked = self.seen.get(at).map_or(MonoNanos(0), |seen| seen.ticked);
+            self.guard.look_at_instrument(at, ticked, links, now);
+        }
+        done
     }
 
     /// Hands a tick on unless it is one that nobody should act on.
@@ -507,6 +557,9 @@ impl Hub {
         if self.guard.is_sweeping() {
             done += self.sweep(now, clock);
         }
+        if self.guard.is_looking() {
+            done += self.look_for_quiet(links, now);
+        }
         done
     }
 
@@ -518,7 +571,7 @@ impl Hub {
             };
             done += 1;
             // An answer that was on its way when the sockets took over again.
-            if !self.guard.is_choosing() {
+            if !self.guard.is_choosing() && !self.guard.asks_for(polled.instrument) {
                 self.totals.spare = self.totals.spare.wrapping_add(1);
                 continue;
             }

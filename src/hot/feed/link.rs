@@ -4,7 +4,7 @@ use super::hub::{Arrival, Hub};
 use super::rehearsal::Rehearsal;
 use super::walk::{Step, Walk};
 use super::{BATCH, FeedEvent, LinkKind, LinkParts, LossCause};
-use crate::model::{FeedFault, InstrumentIx, LinkIx, MonoNanos, Quote, Token};
+use crate::model::{FeedFault, InstrumentIx, LinkIx, MonoNanos, Price, Quote, Token};
 use crate::net::FeedSocket;
 use crate::net::websocket::{Arrived, Received};
 use crate::ring::{LinkState, LinkView};
@@ -39,6 +39,8 @@ pub(super) struct Link {
     goodbye: Option<FeedFault>,
     heard: MonoNanos,
     ticked: MonoNanos,
+    /// When the other side was last asked for a sign of life.
+    pinged: MonoNanos,
     /// When the socket was last looked at.
     polled: MonoNanos,
     /// When the stage stood still, while what comes may have waited since.
@@ -70,6 +72,7 @@ impl Link {
             goodbye: None,
             heard: MonoNanos(0),
             ticked: MonoNanos(0),
+            pinged: MonoNanos(0),
             polled: MonoNanos(0),
             stood_still: None,
             resumed: MonoNanos(0),
@@ -124,6 +127,11 @@ impl Link {
         self.stood_still.map(|_| self.polled)
     }
 
+    /// When a tick came last.
+    pub(super) const fn ticked(&self) -> MonoNanos {
+        self.ticked
+    }
+
     /// When the first tick of this connection came.
     pub(super) const fn live(&self) -> Option<MonoNanos> {
         self.live
@@ -173,6 +181,7 @@ impl Link {
         }
         self.heard = clock.mono();
         self.connected = self.heard;
+        self.pinged = MonoNanos(0);
         self.epoch = self.epoch.wrapping_add(1).max(1);
         self.verified = 0;
         self.is_proved = !self.has_prices();
@@ -266,6 +275,7 @@ impl Link {
         match found {
             Ok(Received::Nothing) => {
                 self.check_silence(now, hub, registry);
+                self.ping_when_due(now, hub, registry);
                 self.rehearse_when_due(now, hub);
                 return 0;
             }
@@ -307,9 +317,36 @@ impl Link {
     #[inline]
     fn check_silence(&mut self, now: MonoNanos, hub: &mut Hub, registry: Option<&mio::Registry>) {
         let silent_ns = now.since(self.heard);
-        if silent_ns > self.parts.silence_ns_max {
+        if silent_ns > self.silence_ns_max() {
             let ms = silent_ns / 1_000_000;
             self.lose(LossCause::Silent { ms }, registry, hub);
+        }
+    }
+
+    /// The silence that ends the connection: short for one that answers pings, unless this stage itself stood still
+    /// and asked for nothing.
+    #[inline]
+    fn silence_ns_max(&self) -> u64 {
+        let answers = self.socket.as_ref().is_some_and(FeedSocket::has_answered);
+        match self.parts.pings {
+            Some(pings) if answers && self.pinged > self.resumed => pings.silence_ns_max,
+            _ => self.parts.silence_ns_max,
+        }
+    }
+
+    /// Asks for a sign of life when it is time to.
+    #[inline]
+    fn ping_when_due(&mut self, now: MonoNanos, hub: &mut Hub, registry: Option<&mio::Registry>) {
+        let Some(pings) = self.parts.pings else {
+            return;
+        };
+        if self.pinged != MonoNanos(0) && now.since(self.pinged) < pings.every_ns {
+            return;
+        }
+        self.pinged = now;
+        let sent = self.socket.as_mut().map_or(Ok(()), FeedSocket::ping);
+        if let Err(why) = sent {
+            self.lose(why.into(), registry, hub);
         }
     }
 
@@ -378,7 +415,7 @@ impl Link {
     #[inline]
     fn take(&mut self, quote: &Quote, received: MonoNanos, hub: &mut Hub, clock: &Clock) {
         if let Some(instrument) = hub.known(self.instrument(quote.token), quote) {
-            self.prove(instrument, received, hub);
+            self.prove((instrument, quote.last), received, hub);
             hub.take(instrument, quote, self.stamp(received), clock);
         }
     }
@@ -396,7 +433,12 @@ impl Link {
 
     /// Notes a tick: the first of the connection makes it live, the first of an instrument proves its subscription.
     #[inline]
-    fn prove(&mut self, instrument: InstrumentIx, received: MonoNanos, hub: &mut Hub) {
+    fn prove(
+        &mut self,
+        (instrument, last): (InstrumentIx, Price),
+        received: MonoNanos,
+        hub: &mut Hub,
+    ) {
         self.ticks = self.ticks.wrapping_add(1);
         self.ticked = received;
         if self.live.is_none() {
@@ -404,7 +446,8 @@ impl Link {
             hub.events.push(FeedEvent::Live(self.ix));
             hub.note_change();
         }
-        if hub.is_first(instrument, self.parts.source, self.epoch) {
+        let of = (self.parts.source, self.epoch);
+        if hub.is_first(instrument, last, of, received) {
             self.verified = self.verified.wrapping_add(1);
             if usize::try_from(self.verified) == Ok(self.parts.instruments.len()) {
                 self.is_proved = true;

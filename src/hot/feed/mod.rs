@@ -30,7 +30,7 @@ use crate::ring::{ByteSender, Counted, LinkBoard, Lossless, Receiver};
 use crate::rules::FailoverPolicy;
 use crate::rules::failover::Why;
 use crate::runtime::{Clock, Meter, Stage};
-use crate::venue::{Broker, OrderUpdate, TokenTable};
+use crate::venue::{Broker, OrderUpdate, Pings, TokenTable};
 use hub::Hub;
 use link::Link;
 use tungstenite::Bytes;
@@ -113,6 +113,15 @@ pub enum FeedEvent {
     },
     /// It is not any more.
     Prompt(u8),
+    /// The exchange's stamps of a source and our clock are apart.
+    ClockOff {
+        /// The source.
+        source: u8,
+        /// How far it is behind us, milliseconds; negative when it is ahead.
+        off_ms: i64,
+    },
+    /// They are not any more.
+    ClockRight(u8),
     /// A tick was dropped; at most one a second is told, all are counted.
     BadTick {
         /// The instrument.
@@ -150,6 +159,8 @@ pub struct LinkParts {
     pub instruments: Vec<InstrumentIx>,
     /// Longest silence of the socket before it is given up, in nanoseconds.
     pub silence_ns_max: u64,
+    /// The same of one that answers pings, where they are sent.
+    pub pings: Option<Pings>,
 }
 
 /// Lanes and tables of a feed.

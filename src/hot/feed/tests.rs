@@ -29,6 +29,7 @@ fn rig_with(room: usize, bands: Vec<i64>) -> Rig {
             tokens: TokenTable::new([(Token(9), InstrumentIx(0))]),
             instruments: vec![InstrumentIx(0)],
             silence_ns_max: u64::MAX,
+            pings: None,
         }],
         instruments: 1,
         sockets: Vec::new(),

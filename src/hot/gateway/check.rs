@@ -7,7 +7,10 @@ use crate::model::{
     RejectClass, Stamp, StrategyIx, TradingState, WallNanos,
 };
 use crate::net::Connection;
-use crate::rules::{Admitted, Facts, Runaway, Urgency, admit};
+use crate::rules::{Admitted, Facts, Period, Runaway, Urgency, admit};
+
+/// Time between two words about one window of the order budget.
+const TELL_BUDGET_NS: u64 = 60_000_000_000;
 
 /// What stands beside an order of its own intent and is not in the books yet.
 #[derive(Clone, Copy, Debug, Default)]
@@ -94,6 +97,23 @@ impl<C: Connection> Gateway<C> {
             ..Facts::default()
         };
         admit(order, &armed.rules, &facts, &self.parts.limits)
+    }
+
+    /// Says which window of the budget is full, when that is why nothing leaves: once a minute, because an exit that
+    /// waits asks again and again. A second passes before anybody has read of it.
+    #[cold]
+    pub(super) fn tell_budget(&mut self, urgency: Urgency, now: MonoNanos) {
+        let full = self.budget.full(urgency, 1, now);
+        let Some(full) = full.filter(|full| full.period != Period::Second) else {
+            return;
+        };
+        let is_told = |(period, at): (Period, MonoNanos)| {
+            period == full.period && now.since(at) < TELL_BUDGET_NS
+        };
+        if !self.budget_told.is_some_and(is_told) {
+            self.budget_told = Some((full.period, now));
+            self.parts.events.push(GatewayEvent::Budget(urgency, full));
+        }
     }
 
     /// What else of an intent stands beside the first slice of a leg: all of it is measured before any of it leaves.

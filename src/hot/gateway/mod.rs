@@ -41,7 +41,7 @@ use crate::model::{
 };
 use crate::net::{Connection, HttpConnection};
 use crate::ring::{Counted, Receiver};
-use crate::rules::{Admitted, Budget, LegsPolicy, Runaway};
+use crate::rules::{Admitted, Budget, LegsPolicy, Period, Runaway, Urgency};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::venue::{JsonScratch, OrderUpdate};
 use check::{intent_reduces, urgency};
@@ -102,6 +102,8 @@ pub struct Gateway<C = HttpConnection> {
     loss_latched: bool,
     /// When the loss of the day was last looked at.
     loss_seen: MonoNanos,
+    /// The full window of the budget that was told last, and when.
+    budget_told: Option<(Period, MonoNanos)>,
     /// Instruments in which nothing is sent: the venue lost an order it had spoken of.
     halted: Vec<InstrumentIx>,
     is_stopping: bool,
@@ -148,6 +150,7 @@ impl<C: Connection> Gateway<C> {
             seen_state: TradingState::Active,
             loss_latched: false,
             loss_seen: MonoNanos(0),
+            budget_told: None,
             halted: Vec::new(),
             is_stopping: false,
             unwritten: Vec::new(),
@@ -545,8 +548,17 @@ impl<C: Connection> Gateway<C> {
     /// never leave.
     #[cold]
     fn refuse(&mut self, intent: &Intent, denial: Denial, now: Stamp) {
+        let reduces = intent_reduces(intent);
+        self.tell_budget(
+            if reduces {
+                Urgency::Exit
+            } else {
+                Urgency::Entry
+            },
+            now.mono,
+        );
         let can_wait = !self.session_dead && !self.is_stopping && denial != Denial::Duplicate;
-        if can_wait && intent_reduces(intent) {
+        if can_wait && reduces {
             return self.open_ticket(intent, &[None; 2], now.mono);
         }
         self.deny(intent, denial, now);

@@ -7,7 +7,9 @@ use crate::model::{
 };
 use crate::net::HttpConnection;
 use crate::ring::{Counted, Lossless, QuoteBoard, Receiver, StateLatch};
-use crate::rules::{BudgetLimits, ContractRules, Ladder, LegsPolicy, Limits, RunawayLimits};
+use crate::rules::{
+    BudgetLimits, ContractRules, Full, Ladder, LegsPolicy, Limits, RunawayLimits, Urgency,
+};
 use crate::runtime::Meter;
 use crate::venue::{Auth, Broker, Endpoint, Named, OrderUpdate, Template};
 use std::io::ErrorKind;
@@ -35,6 +37,8 @@ pub enum GatewayEvent {
     State(TradingState),
     /// A strategy sent, or was refused, too much in a short time: it opens nothing more.
     Runaway(StrategyIx),
+    /// A window of the order budget is full: what waits for it, or was denied, is an exit, or an entry.
+    Budget(Urgency, Full),
     /// The loss of the day reached its limit: entries are over.
     DailyLoss(Money),
     /// What an operator wanted closed is not, or not whole: ask again, or close it at the broker.

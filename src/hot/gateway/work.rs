@@ -1,5 +1,6 @@
 //! The life of a ticket in the gateway: follow-up orders, new prices, cancels, and what its end tells.
 
+use super::check::urgency;
 use super::hear::Known;
 use super::lines::Job;
 use super::ticket::{LEGS, Placing, Step, Ticket};
@@ -453,7 +454,10 @@ impl<C: Connection> Gateway<C> {
         // Placed or denied, what its ticket plans is not what was summed up.
         self.has_changed = true;
         match admitted {
-            Err(denial) => self.tickets[at].denied(placing.number, denial, now.mono),
+            Err(denial) => {
+                self.tell_budget(urgency(&order), now.mono);
+                self.tickets[at].denied(placing.number, denial, now.mono);
+            }
             Ok(journaled) => {
                 self.tickets[at].placed(placing.number, order.tag, order.qty, now.mono);
                 // Read anew: the disk may have been waited for.

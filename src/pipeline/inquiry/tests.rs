@@ -107,7 +107,7 @@ fn asking_about(
         family: (7, DAY),
         instruments: InstrumentTable::new(instruments),
         carried,
-        cycle_ns: 5 * SECOND,
+        ears: Ears::none(5 * SECOND),
         hours: Vec::new(),
     };
     let (inquiry, _, _, news) = inquiry(parts, now);
@@ -257,4 +257,42 @@ fn an_order_an_earlier_run_left_is_not_called_absent_beside_one_without_a_tag_th
         let found = (findings.iter().any(is_like), findings.iter().any(is_absent));
         assert_eq!(found, (expected, !expected), "{findings:?}");
     }
+}
+
+#[test]
+fn the_order_book_is_read_every_second_while_no_stream_tells_of_orders_and_seldom_while_one_does() {
+    use crate::ring::LinkView;
+    let (prices, orders) = (LinkIx(0), LinkIx(1));
+    let board = LinkBoard::new(3, 1);
+    let show = |link, state| {
+        let view = LinkView {
+            state,
+            ..LinkView::default()
+        };
+        board.set(link, &view);
+    };
+    show(prices, LinkState::Live);
+    let ears = Ears::new(board.clone(), vec![orders]);
+    assert_eq!(ears.cycle_ns(), SECOND, "prices tell of no orders");
+    show(orders, LinkState::Connected);
+    assert_eq!(ears.cycle_ns(), 5 * SECOND);
+    show(orders, LinkState::Down);
+    assert_eq!(ears.cycle_ns(), SECOND);
+    let both = Ears::new(board.clone(), vec![prices, LinkIx(2)]);
+    assert_eq!(both.cycle_ns(), 5 * SECOND, "one of several is enough");
+    show(prices, LinkState::Down);
+    assert_eq!(both.cycle_ns(), SECOND);
+    assert_eq!(Ears::none(7).cycle_ns(), 7);
+
+    // A working order: the next look follows the stream, not the cycle it was planned with.
+    let (mut asking, _) = asking(Vec::new());
+    asking.ears = ears;
+    asking.inquirer.working(tag(7, 1));
+    let due = |asking: &mut Inquiry| {
+        asking.inquirer.set_cycle(asking.ears.cycle_ns());
+        asking.inquirer.next_at()
+    };
+    assert_eq!(due(&mut asking), Some(MonoNanos(SECOND)));
+    show(orders, LinkState::Connected);
+    assert_eq!(due(&mut asking), Some(MonoNanos(5 * SECOND)));
 }

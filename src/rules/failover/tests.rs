@@ -297,3 +297,68 @@ fn a_window_tells_its_smallest_lag_and_an_empty_one_keeps_the_last() {
     assert_eq!((lag.turn(), lag.shown()), (Some(3), Some(3)));
     assert_eq!((lag.turn(), lag.shown()), (None, Some(3)));
 }
+
+/// Windows with these smallest lags in milliseconds; what was told, and whether entries end.
+fn clock(lag: &mut Lag, millis: &[i64]) -> (Vec<Option<i64>>, bool) {
+    let mut told = Vec::new();
+    for own in millis {
+        for _ in 0..10 {
+            lag.note(own * 1_000_000);
+        }
+        lag.turn();
+        told.extend(lag.judge_clock());
+    }
+    (told, lag.is_far_off())
+}
+
+#[test]
+fn a_clock_half_a_second_off_is_told_and_one_two_seconds_off_ends_entries() {
+    for (off, is_told, is_far) in [
+        (0, false, false),
+        (499, false, false),
+        (-499, false, false),
+        (500, true, false),
+        (-500, true, false),
+        (1_999, true, false),
+        (-1_999, true, false),
+        (2_000, true, true),
+        (-2_000, true, true),
+    ] {
+        let mut lag = Lag::default();
+        let (told, far) = clock(&mut lag, &[off; 8]);
+        assert_eq!(
+            told,
+            if is_told {
+                vec![Some(off * 1_000_000)]
+            } else {
+                vec![]
+            },
+            "{off}"
+        );
+        assert_eq!(far, is_far, "{off}");
+    }
+    // Stamps of whole seconds, heard late in each of them, and then once early: the clock is right.
+    let mut lag = Lag::default();
+    assert_eq!(
+        clock(&mut lag, &[20, 900, 900, 20, 900, 800, 20, 700]).0,
+        []
+    );
+    // It is set right: nothing is told twice, and the end is told once.
+    let mut lag = Lag::default();
+    let (told, _) = clock(
+        &mut lag,
+        &[900, 900, 900, 900, 450, 450, 450, 300, 300, 300, 300, 300],
+    );
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[1], None);
+    // Neither one window nor a market in which little is traded says anything.
+    let mut lag = Lag::default();
+    for _ in 0..20 {
+        lag.note(5_000_000_000);
+        lag.turn();
+        assert_eq!(lag.judge_clock(), None);
+        assert!(!lag.is_far_off());
+    }
+    let mut lag = Lag::default();
+    assert_eq!(clock(&mut lag, &[5_000]), (vec![], false));
+}

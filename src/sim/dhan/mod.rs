@@ -45,6 +45,7 @@ impl Speech for Dhan {
     const RATES: Rates = Rates {
         orders_per_second: 10,
         orders_per_minute: 250,
+        orders_per_hour: Some(1_000),
         orders_per_day: 7_000,
         quotes_per_second: 1,
         history_per_second: 5,

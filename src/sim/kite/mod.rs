@@ -32,6 +32,7 @@ impl Speech for Kite {
     const RATES: Rates = Rates {
         orders_per_second: 10,
         orders_per_minute: 400,
+        orders_per_hour: None,
         orders_per_day: 5_000,
         quotes_per_second: 1,
         history_per_second: 3,

@@ -1,6 +1,6 @@
 //! The list of files and the scrip master, with the names of columns as they are: blanks and a semicolon included.
 
-use super::{number, segment};
+use super::{index_name, number, segment};
 use crate::model::time::SECOND;
 use crate::model::{Exchange, Instrument, Kind, Price, Right};
 use crate::sim::market::Market;
@@ -53,6 +53,7 @@ fn line(row: &Instrument) -> String {
     let (contract, option, strike) = match row.kind {
         // An index has no ISIN and neither lot nor tick.
         Kind::Index => {
+            let symbol = index_name(symbol);
             return format!(
                 "{id},,{word},,{name},{symbol},,,,0,-1,-1,-1,2,-1,NSE,0,0,0,-1,-1,-1\n"
             );

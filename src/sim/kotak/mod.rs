@@ -71,6 +71,18 @@ const fn number(row: &Instrument) -> u32 {
     row.token.0 >> 8
 }
 
+/// Kotak's own name of an index: NSE's are written with small letters, `Nifty Bank`.
+fn index_name(exchange_name: &str) -> String {
+    if !exchange_name.starts_with("NIFTY") {
+        return exchange_name.to_owned();
+    }
+    let words = exchange_name.split(' ').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        format!("{first}{}", rest.to_ascii_lowercase())
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// The instrument of `nse_fo|44498`, or of `nse_cm|NIFTY BANK` for an index.
 fn find(market: &Market, name: &str) -> Option<usize> {
     let (word, what) = name.trim().split_once('|')?;
@@ -88,6 +100,7 @@ impl Speech for Kotak {
     const RATES: Rates = Rates {
         orders_per_second: 10,
         orders_per_minute: 600,
+        orders_per_hour: None,
         orders_per_day: 5_000,
         quotes_per_second: 10,
         history_per_second: 10,

@@ -2,7 +2,7 @@
 //!
 //! Shares nothing with the decoder: two readings of one table check each other.
 
-use super::{number, segment};
+use super::{index_name, number, segment};
 use crate::model::{Instrument, Kind, Price, Side, WallNanos};
 use crate::sim::market::{Book, Level};
 use crate::sim::wire::Mode;
@@ -119,7 +119,7 @@ fn index(out: &mut Writer<'_>, row: &Instrument, book: &Book) {
     out.f64(0.0);
     out.u8(2);
     out.i32(1);
-    let mut name = row.symbol.clone().into_bytes();
+    let mut name = index_name(&row.symbol).into_bytes();
     name.resize(21, 0);
     out.bytes.extend_from_slice(&name);
 }

@@ -42,6 +42,7 @@ impl Speech for OpenAlgo {
     const RATES: Rates = Rates {
         orders_per_second: 10,
         orders_per_minute: 600,
+        orders_per_hour: None,
         orders_per_day: 100_000,
         quotes_per_second: 50,
         history_per_second: 50,

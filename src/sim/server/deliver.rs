@@ -1,6 +1,6 @@
 //! Replies that come late, and connections that end badly.
 
-use super::{Server, Talk};
+use super::{Client, Server, Talk};
 use crate::sim::clock;
 use crate::sim::venue::{Delivery, What};
 use std::io::Write as _;
@@ -60,6 +60,27 @@ impl Server {
         wire.abort();
         // A socket that is already gone cannot be deregistered; dropping it does the same.
         drop(self.poll.registry().deregister(wire.socket_mut()));
+    }
+
+    /// Resets every stream when somebody asked for it, and hears those again that were not listened to.
+    pub(super) fn mind_streams(&mut self) {
+        let was_silent = std::mem::replace(&mut self.was_silent, self.venue.world.stream.silent);
+        let listens_again = was_silent && !self.was_silent;
+        let drops = std::mem::take(&mut self.venue.world.stream.drop);
+        if !listens_again && !drops {
+            return;
+        }
+        for at in 0..self.clients.len() {
+            let is_stream = |client: &Client| matches!(client.talk, Talk::Ticker(_));
+            if !self.clients[at].as_ref().is_some_and(is_stream) {
+                continue;
+            }
+            if drops {
+                self.abort(at);
+            } else {
+                self.attend(at);
+            }
+        }
     }
 
     fn drop_all(&mut self) {

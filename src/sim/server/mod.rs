@@ -126,6 +126,8 @@ pub struct Server {
     ended_ns: Option<u64>,
     rounds: Rounds,
     logged_fills: usize,
+    /// True while streams are neither read nor written.
+    was_silent: bool,
 }
 
 impl Server {
@@ -178,6 +180,7 @@ impl Server {
             ended_ns: None,
             rounds: Rounds::new(settings.trigger.as_ref(), mirror)?,
             logged_fills: 0,
+            was_silent: false,
             settings,
         };
         if let Some(path) = &server.settings.ready_file {
@@ -260,6 +263,7 @@ impl Server {
                 None => self.advance(),
             }
             self.dispatch();
+            self.mind_streams();
             self.beat();
             self.push_all();
             self.keep_log();

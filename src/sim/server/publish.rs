@@ -4,6 +4,7 @@ use super::{Server, Talk, Ticker};
 use crate::model::WallNanos;
 use crate::sim::clock;
 use crate::sim::state::World;
+use crate::sim::stream::Stream;
 use crate::sim::venue::Update;
 use crate::sim::wire::Mode;
 use tungstenite::{Bytes, Message};
@@ -69,9 +70,10 @@ impl Server {
     pub(super) fn deliver(&mut self) {
         let now = self.moment();
         self.told.append(&mut self.venue.updates(now));
+        let is_silent = self.venue.world.stream.silent;
         let due: Vec<Update> = self
             .told
-            .extract_if(.., |update| update.at <= now.real)
+            .extract_if(.., |update| update.at <= now.real && !is_silent)
             .collect();
         for update in due {
             let message = Message::text(update.text);
@@ -132,9 +134,7 @@ pub(super) fn send_prices(
     let stream = world.stream;
     let straight = stream.bend(&mut world.market, &wanted);
     let packets = world.wire.prices(&world.market, &wanted, frames);
-    for (ix, last) in straight {
-        world.market.books[ix].last = last;
-    }
+    Stream::straighten(&mut world.market, straight);
     if frames.is_empty() {
         return;
     }

@@ -19,7 +19,7 @@ use crate::venue::{ApiFault, Auth};
 
 /// The host of the files.
 const FILES: &str = "https://images.dhan.co";
-/// The file of all segments with freeze quantities; about 40 MB.
+/// The file of all segments with freeze quantities.
 const DETAILED: &str = "/api-data/api-scrip-master-detailed.csv";
 
 /// Asks for the detailed file; it holds every exchange.

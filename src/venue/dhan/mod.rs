@@ -36,8 +36,8 @@ use super::quotes::{QuoteKind, QuoteRow};
 use super::session::{Answer, Credentials, LoginField, Opening, Profile, Session, Step};
 use super::{
     ApiFault, Auth, Change, Cursor, Desk, Endpoint, Facts, Feed, Frame, Interval, JsonScratch,
-    Mode, Next, OrderLimits, Orders, Product, Reply, Request, Template, TemplateFault, TextMessage,
-    Working,
+    Mode, Next, OrderLimits, Orders, Pings, Product, Reply, Request, Template, TemplateFault,
+    TextMessage, Working,
 };
 use crate::model::{
     Bar, Exchange, FeedFault, Instrument, OrderId, Qty, Quote, Side, Token, WallNanos,
@@ -109,6 +109,19 @@ impl Feed for Dhan {
     /// There is no heartbeat in the feed; the broker pings every 10 s.
     fn pause_ns_max() -> u64 {
         12_000_000_000
+    }
+
+    /// The broker's own ping every 10 s tells too late that a feed is dead.
+    fn ping_ns() -> Option<u64> {
+        Some(1_000_000_000)
+    }
+
+    /// As often as the broker pings the feed.
+    fn updates_pings() -> Option<Pings> {
+        Some(Pings {
+            every_ns: 10_000_000_000,
+            silence_ns_max: 25_000_000_000,
+        })
     }
 
     fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
@@ -211,10 +224,12 @@ impl Desk for Dhan {
         feeds_updates: true,
         stamps_trades: true,
         watched_max: feed::WATCHED_MAX,
+        feeds_max: 5,
         quotes_max: market::QUOTES_MAX,
         limits: OrderLimits {
             per_second: 10,
             per_minute: 250,
+            per_hour: Some(1_000),
             per_day: 7_000,
             modifications: 25,
         },

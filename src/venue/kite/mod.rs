@@ -163,10 +163,12 @@ impl Desk for Kite {
         feeds_updates: true,
         stamps_trades: false,
         watched_max: feed::TOKENS_MAX,
+        feeds_max: 3,
         quotes_max: market::QUOTE_KEYS_MAX,
         limits: OrderLimits {
             per_second: 10,
             per_minute: 400,
+            per_hour: None,
             per_day: 5_000,
             modifications: 25,
         },

@@ -335,14 +335,15 @@ impl<'a> Row<'a> {
         Ok(Kind::Option { right, strike })
     }
 
-    /// An index: subscribed by name, never ordered.
+    /// An index: subscribed by Kotak's name of it, never ordered. Kotak knows it without regard to capitals
+    /// (`segment::index_token`), so in capitals it is the exchange's name, which stands for what it is an index of.
     fn index(&self, exchange: Exchange) -> Instrument {
         Instrument {
             ix: InstrumentIx(0),
             token: index_token(self.symbol.as_bytes()),
             exchange,
             symbol: self.symbol.to_owned(),
-            underlying: self.symbol.to_owned(),
+            underlying: self.symbol.to_uppercase(),
             kind: Kind::Index,
             expiry: None,
             tick: Price::ZERO,

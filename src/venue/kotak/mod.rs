@@ -38,8 +38,8 @@ use super::quotes::{QuoteKind, QuoteRow};
 use super::session::{Answer, Credentials, LoginField, Opening, Profile, Session, Step};
 use super::{
     ApiFault, Auth, Change, Cursor, Desk, Endpoint, Facts, Feed, Frame, Interval, JsonScratch,
-    Mode, Next, OrderLimits, Orders, Product, Reply, Request, Template, TemplateFault, TextMessage,
-    Working,
+    Mode, Next, OrderLimits, Orders, Pings, Product, Reply, Request, Template, TemplateFault,
+    TextMessage, Working,
 };
 use crate::model::{
     Bar, Exchange, FeedFault, Instrument, OrderId, Qty, Quote, Side, Token, WallNanos,
@@ -108,6 +108,19 @@ impl Feed for Kotak {
 
     fn updates_opening(auth: &Auth) -> Option<Opening> {
         Some(session::updates_opening(auth))
+    }
+
+    /// There is no heartbeat.
+    fn ping_ns() -> Option<u64> {
+        Some(1_000_000_000)
+    }
+
+    /// As often as Kotak's own library pings (protocols/kotak-neo.md 5).
+    fn updates_pings() -> Option<Pings> {
+        Some(Pings {
+            every_ns: 20_000_000_000,
+            silence_ns_max: 45_000_000_000,
+        })
     }
 
     fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
@@ -225,11 +238,14 @@ impl Desk for Kotak {
         feeds_updates: false,
         stamps_trades: false,
         watched_max: feed::WATCHED_MAX,
+        // How many are taken is not published.
+        feeds_max: 1,
         quotes_max: market::QUOTES_MAX,
         // 10 a second were told to a third party for orders alone, and written down for everything together.
         limits: OrderLimits {
             per_second: 10,
             per_minute: 600,
+            per_hour: None,
             per_day: 5_000,
             modifications: 20,
         },

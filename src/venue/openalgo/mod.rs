@@ -76,6 +76,11 @@ impl Feed for OpenAlgo {
         25_000_000_000
     }
 
+    /// The server's own ping every 20 s tells too late that a feed is dead.
+    fn ping_ns() -> Option<u64> {
+        Some(1_000_000_000)
+    }
+
     fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
         feed::subscribe_messages(instruments, mode)
     }
@@ -157,11 +162,14 @@ impl Desk for OpenAlgo {
         feeds_updates: true,
         stamps_trades: false,
         watched_max: 3_000,
+        // It keeps three of a thousand symbols with the broker behind it, for all of its clients together.
+        feeds_max: 1,
         quotes_max: market::QUOTES_MAX,
         // Ten a second are OpenAlgo's own; minute and day are the strictest of the brokers behind it.
         limits: OrderLimits {
             per_second: 10,
             per_minute: 400,
+            per_hour: None,
             per_day: 5_000,
             modifications: 25,
         },

@@ -4,6 +4,8 @@
 //! OpenAlgo itself. Beginning proves the key and that the server is in live mode.
 //!
 //! Promises
+//! - Nothing begins with a broker behind whose order numbers cannot be kept ([`super::number`]): every order of it would
+//!   be unknown for good.
 //! - Nothing begins on a server in analyzer mode.
 //! - The account is a fingerprint of the key, because no answer of this wire names one: a run finds itself in the account
 //!   it was made for or does not start, and tags and locks of two keys never meet.
@@ -23,7 +25,10 @@ pub(super) const KEY: LoginField = LoginField {
     file_key: Some("apikey_file"),
 };
 
-/// Proves the key and the mode.
+/// Brokers behind OpenAlgo whose order numbers are longer texts than [`super::number::pack`] takes.
+const UNNAMEABLE: &[&str] = &["groww"];
+
+/// Proves the key and the mode, and asks which broker is behind.
 ///
 /// # Errors
 ///
@@ -40,6 +45,12 @@ pub fn log_in(
         let request = post(&session.auth, "analyzer", json!({}));
         return Ok(Step::Ask(Ask::here(request)));
     };
+    if answer.number > 1 {
+        let broker = parse_profile(answer.status, answer.body, json)?.user_id;
+        nameable(&broker)?;
+        session.account = account(session.auth.api_key.expose());
+        return Ok(Step::Done);
+    }
     let is_live = data(answer.status, answer.body, json, |data| {
         let mode = data.get("mode").and_then(text);
         Ok(mode.ok_or("mode")? == "live")
@@ -48,8 +59,22 @@ pub fn log_in(
         let message = ANALYZER.to_owned();
         return Err(ApiFault::Session { message });
     }
-    session.account = account(session.auth.api_key.expose());
-    Ok(Step::Done)
+    Ok(Step::Ask(Ask::here(profile_request(&session.auth))))
+}
+
+/// Refuses a broker whose order numbers would not come back.
+fn nameable(broker: &str) -> Result<(), ApiFault> {
+    if !UNNAMEABLE.contains(&broker.to_lowercase().as_str()) {
+        return Ok(());
+    }
+    Err(ApiFault::Refused {
+        status: 200,
+        kind: "order numbers".to_owned(),
+        message: format!(
+            "the broker behind OpenAlgo is {broker}, whose order numbers are longer than twelve letters and digits: tezi \
+             could name none of its orders again; use another broker behind it"
+        ),
+    })
 }
 
 /// The name of a key's account: `OA` and eight digits of the key's SHA-256, in base 16.
@@ -91,6 +116,10 @@ mod tests {
     use super::*;
 
     fn begin(status: u16, body: &str) -> (Result<Step, ApiFault>, Session) {
+        begin_at("zerodha", status, body)
+    }
+
+    fn begin_at(broker: &str, status: u16, body: &str) -> (Result<Step, ApiFault>, Session) {
         let mut credentials = Credentials::new(String::new());
         credentials.give(KEY.key, Secret::new("k3y".to_owned()));
         let (mut session, mut json) = (Session::none(), JsonScratch::new());
@@ -105,10 +134,44 @@ mod tests {
             status,
             body: &mut body,
         };
-        (
-            log_in(&credentials, &mut session, Some(answer), &mut json),
-            session,
-        )
+        let mut step = log_in(&credentials, &mut session, Some(answer), &mut json);
+        if let Ok(Step::Ask(ask)) = &step {
+            assert_eq!(ask.request.path, "/api/v1/ping");
+            let mut body = pong(broker).into_bytes();
+            let answer = Answer {
+                number: 2,
+                status: 200,
+                body: &mut body,
+            };
+            step = log_in(&credentials, &mut session, Some(answer), &mut json);
+        }
+        (step, session)
+    }
+
+    fn pong(broker: &str) -> String {
+        format!(r#"{{"status":"success","data":{{"message":"pong","broker":"{broker}"}}}}"#)
+    }
+
+    fn live() -> &'static str {
+        r#"{"status":"success","data":{"mode":"live","analyze_mode":false,"total_logs":2}}"#
+    }
+
+    #[test]
+    fn a_broker_whose_order_numbers_cannot_be_kept_is_refused_with_the_reason() {
+        assert_eq!(begin_at("zerodha", 200, live()).0, Ok(Step::Done));
+        for broker in ["groww", "Groww"] {
+            let (step, session) = begin_at(broker, 200, live());
+            let fault = step.expect_err("refused").to_string();
+            assert!(
+                fault.contains(broker) && fault.contains("order numbers"),
+                "{fault}"
+            );
+            assert_eq!(session.account, "");
+        }
+        assert!(matches!(
+            begin_at("", 200, live()).0,
+            Err(ApiFault::Unreadable { .. })
+        ));
     }
 
     #[test]

@@ -316,6 +316,7 @@ pub(super) const fn meaning(denial: Denial) -> &'static str {
         Denial::WrongMode => "the mode of the run does not match the account",
         Denial::StrategyStopped => "the strategy was stopped after too many orders or refusals",
         Denial::DailyLoss => "the loss of the day reached its limit",
+        Denial::BudgetHour => "the hour's requests are used up",
         Denial::BudgetDay => "the day's requests are used up",
         Denial::LastBand => "the limit price is too far from the last price seen",
         Denial::Modifications => "the order was modified as often as allowed",

@@ -498,6 +498,6 @@ impl Ticket {
 pub(super) const fn passes(denial: Denial) -> bool {
     matches!(
         denial,
-        Denial::Budget | Denial::NoConnection | Denial::LegFrozen
+        Denial::Budget | Denial::BudgetHour | Denial::NoConnection | Denial::LegFrozen
     )
 }
