@@ -42,7 +42,7 @@ use crate::net::Mirror;
 use crate::ring::lane::Policy;
 use crate::ring::{
     Aims, ByteReceiver, LaneView, LinkBoard, Lossless, QuoteBoard, Receiver, StateLatch, StopLatch,
-    bytes, counted, lossless,
+    Tally, bytes, counted, lossless,
 };
 use crate::runtime::launch::{Launch, launch_as};
 use crate::runtime::{
@@ -127,6 +127,8 @@ pub struct Engine {
     pub wants: Wants,
     /// How the links of the feed are, and which source serves each instrument.
     pub links: LinkBoard,
+    /// Ticks too late for their bars so far.
+    pub late: Tally,
     /// The names of the links.
     pub link_names: Vec<LinkName>,
     /// The names of the sources, polling last.
@@ -240,6 +242,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         polls: armoury.settings.polls,
         uses_sockets: has_sockets,
     });
+    let ticks: Vec<_> = armoury.instruments.iter().map(|row| row.tick).collect();
     let mut feed = Feed::new(FeedParts {
         links: plan.parts,
         instruments: armoury.instruments.len(),
@@ -256,9 +259,12 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         exchange_age_ns_max: armoury.settings.exchange_age_ns_max,
         board: around.board.clone(),
     })
-    .merging_within(merge_span(&armoury.units));
+    .merging_within(merge_span(&armoury.units))
+    .with_ticks(&ticks)
+    .doubting(&armoury.doubted);
     let halt = StopLatch::default();
     let quotes = QuoteBoard::new(armoury.instruments.len());
+    let late = Tally::default();
     let mut decide = Decide::new(
         DecideParts {
             ticks: ticks_rx,
@@ -275,7 +281,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         armoury.strategies,
         armoury.instruments.len(),
         armoury.settings.intent_base,
-    );
+    )
+    .showing(late.clone());
     let mut journal = Writer::new(start.segment, segments_rx)
         .resuming(start.tail)
         .with_sync(start.sync);
@@ -417,6 +424,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         halt,
         wants: around.wants,
         links: around.board,
+        late,
         link_names: plan.names,
         sources: plan.sources,
         segments: segments_tx,

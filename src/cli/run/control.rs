@@ -349,7 +349,9 @@ impl Control {
         let now = self.engine.clock.mono();
         if now.since(self.shown) >= SHOW_NS {
             self.shown = now;
-            self.hand.show(self.feeds.status(&self.engine.links, now));
+            let late = self.engine.late.get();
+            self.hand
+                .show(self.feeds.status(&self.engine.links, late, now));
         }
     }
 

@@ -98,3 +98,100 @@ impl DerefMut for Tickets {
         &mut self.all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hot::gateway::ticket::Pace;
+    use crate::model::{
+        Action, InstrumentIx, Intent, IntentId, Leg, LegRole, Price, Qty, Side, Signal, StrategyIx,
+        WallNanos,
+    };
+    use crate::rules::LegsPolicy;
+    use std::collections::BTreeSet;
+
+    const LATER: MonoNanos = MonoNanos(ROUND_NS * 5);
+
+    fn ticket(number: u64, reduces: bool) -> Ticket {
+        let price = Price::from_rupees(100);
+        let leg = Leg {
+            instrument: InstrumentIx(0),
+            role: LegRole::Outright,
+            side: Side::Buy,
+            qty: Qty(30),
+            limit: price,
+            reference: price,
+            reduces,
+        };
+        let signal = Signal {
+            action: Action::Entry,
+            strategy: StrategyIx(0),
+            instrument: InstrumentIx(0),
+            price,
+            conditions: 0,
+            at: WallNanos(0),
+            received: MonoNanos(0),
+        };
+        let pace = Pace {
+            ttl_ns: 0,
+            steps_max: 0,
+            modifications_max: 0,
+        };
+        let intent = Intent::new(IntentId(number), signal, leg, None);
+        let lots = [(Qty(1), Qty(30)); 2];
+        let rules = (LegsPolicy::default(), pace);
+        Ticket::new(intent, lots, rules, MonoNanos(0)).expect("an intent has a leg")
+    }
+
+    fn many(count: u64) -> Tickets {
+        let mut tickets = Tickets::with_capacity(0);
+        for number in 0..count {
+            tickets.push(ticket(number, false));
+        }
+        tickets
+    }
+
+    #[test]
+    fn a_round_reaches_every_ticket_and_rests_until_news_or_a_millisecond() {
+        let mut tickets = many(100);
+        let mut seen = BTreeSet::new();
+        let mut is_news = true;
+        while let Some((exits, window)) = tickets.round(is_news, LATER) {
+            assert!(exits.is_empty(), "none closes");
+            assert!(window.len() <= LOOKS);
+            tickets.looked(&window);
+            seen.extend(window);
+            is_news = false;
+        }
+        assert_eq!(seen.len(), 100);
+        assert!(tickets.round(false, LATER).is_none());
+        let almost = MonoNanos(LATER.0 + ROUND_NS - 1);
+        assert!(tickets.round(false, almost).is_none());
+        assert!(tickets.round(false, LATER.plus(ROUND_NS)).is_some());
+    }
+
+    #[test]
+    fn a_window_that_was_not_finished_is_looked_at_again() {
+        let mut tickets = many(40);
+        let (_, first) = tickets.round(true, LATER).expect("news");
+        let (_, again) = tickets.round(false, LATER).expect("still due");
+        assert_eq!(first, again);
+        tickets.looked(&again);
+        let (_, rest) = tickets.round(false, LATER).expect("eight are left");
+        assert_eq!(rest, LOOKS..40);
+    }
+
+    #[test]
+    fn those_that_close_are_looked_at_in_every_round_wherever_the_window_is() {
+        let mut tickets = many(100);
+        tickets.push(ticket(100, true));
+        let (exits, _) = tickets.round(true, LATER).expect("news");
+        assert_eq!(exits, 0..101);
+        let (exits, window) = tickets.round(false, LATER).expect("the round goes on");
+        assert!(exits.is_empty(), "once a round");
+        tickets.looked(&window);
+        tickets.swap_remove(100);
+        let (exits, _) = tickets.round(true, LATER).expect("news");
+        assert!(exits.is_empty(), "the last that closes has gone");
+    }
+}

@@ -478,13 +478,18 @@ impl<'a> Input<'a> {
         Some(part)
     }
 
+    /// What stands behind its length. Not inlined: unrolled once for every column it gives the compiler a chain of
+    /// conditions that it takes minutes to look through.
+    #[inline(never)]
+    fn part(&mut self) -> Option<Self> {
+        let length = self.length()?;
+        self.slice(length).map(Input)
+    }
+
     fn length(&mut self) -> Option<usize> {
         usize::try_from(u32::from_le_bytes(self.take()?)).ok()
     }
 
-    // Inlined ten steps deep into every reader of a column, it costs the compiler minutes (its check of implied
-    // conditions grows with the square of them) and a reading nothing.
-    #[inline(never)]
     fn varint(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
@@ -533,8 +538,7 @@ fn decode(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
     let mut input = Input(bytes);
     let mut columns = [Input(&[]); COLUMNS];
     for column in &mut columns {
-        let length = input.length()?;
-        *column = Input(input.slice(length)?);
+        *column = input.part()?;
     }
     let mut packets = places(&columns, input.0)?;
     let mut joiner = Joiner {
