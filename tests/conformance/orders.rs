@@ -89,7 +89,7 @@ fn an_order_of_every_broker_is_placed_changed_cancelled_and_filled_and_its_books
             higher,
             "{name}"
         );
-        broker.cancel_request(&endpoint, &auth, &working, &mut request);
+        broker.cancel_request(&endpoint, &auth, working.order, &mut request);
         assert_eq!(
             acknowledged(broker, &mut connection, &request),
             order,
