@@ -189,7 +189,8 @@ fn assert_whole_day(wire: &Wire, arguments: &[&str]) {
             assert_eq!(leg["tradingsymbol"], wanted["instrument"]);
             assert_eq!(leg["transaction_type"], wanted["side"]);
             assert_eq!(leg["quantity"], wanted["qty"]);
-            if !may_wait {
+            // One that outlived its time on a busy machine was priced again.
+            if !may_wait && leg["modified"] != true {
                 assert_eq!(leg["price"].as_f64(), wanted["limit"].as_f64());
             }
         }

@@ -15,12 +15,18 @@
 //!   evidence so far comes to.
 
 mod check;
+mod commands;
+mod deny;
+mod dispatch;
 mod early;
 mod ending;
+mod ends;
+mod flatten;
 mod hear;
 mod holdings;
 mod lines;
 mod orders;
+mod outlet;
 mod parts;
 mod rehearsal;
 mod resume;
@@ -29,30 +35,25 @@ mod ticket;
 mod tickets;
 mod work;
 
+pub use dispatch::order_of;
 pub use parts::{Armed, GatewayEvent, GatewayParts, GatewayTotals, OrderRules, TradingHours};
 
 use crate::book::OrderRecord;
-use crate::journal::{Entry, Journaled, Writer};
+use crate::journal::{Entry, Writer};
 use crate::model::ids::TagFamily;
-use crate::model::{
-    Cause, Command, Day, Denial, Ended, Ending, InstrumentIx, Intent, Leg, MonoNanos, Order,
-    OrderId, OrderState, Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag,
-    TradingState,
-};
+use crate::model::{Command, InstrumentIx, MonoNanos, OrderId, Stamp, Tag, TradingState};
 use crate::net::{Connection, HttpConnection};
 use crate::ring::{Counted, Receiver};
-use crate::rules::{Admitted, Budget, LegsPolicy, Period, Runaway, Urgency};
+use crate::rules::{Budget, Period, Runaway};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::venue::{JsonScratch, OrderUpdate};
-use check::{intent_reduces, urgency};
 use early::EARLY_MAX;
-use hear::{Known, Twin};
+use hear::Twin;
 use holdings::Holdings;
 use lines::{Job, Lines};
 use orders::Orders;
 use rehearsal::Rehearsal;
 use standing::Standing;
-use ticket::{Pace, Ticket, first_slice};
 use tickets::Tickets;
 
 /// Intents dispatched in one call.
@@ -200,419 +201,6 @@ impl<C: Connection> Gateway<C> {
         ]
     }
 
-    /// Writes an entry to the journal and hands it on; entries that find no room wait in order.
-    #[inline]
-    fn publish(&mut self, entry: Entry, now: Stamp) {
-        self.publish_quietly(entry, now);
-        self.push_outcome(entry);
-    }
-
-    /// Writes an entry to the journal and hands it to control alone.
-    #[inline]
-    fn publish_quietly(&mut self, entry: Entry, now: Stamp) {
-        let is_written = matches!(entry, Entry::Admitted(_));
-        if !is_written {
-            self.write(entry, now);
-        }
-        self.parts.records.push(entry);
-        if let Some((heard, _)) = &mut self.inquiry {
-            heard.push(entry);
-        }
-    }
-
-    /// Writes an entry to the journal.
-    #[inline]
-    fn write(&mut self, entry: Entry, now: Stamp) {
-        if !self.unwritten.is_empty() {
-            self.write_missed(now);
-        }
-        let was_blocked = self.parts.journal.is_blocked();
-        if self.parts.journal.append(entry, now).is_err() && !was_blocked {
-            self.journal_blocked();
-        }
-    }
-
-    /// Writes what left while nothing could be written, as soon as something can: a restart must know it.
-    #[cold]
-    fn write_missed(&mut self, now: Stamp) {
-        while let Some(record) = self
-            .unwritten
-            .last()
-            .and_then(|tag| self.orders.record(*tag))
-        {
-            let order = record.order;
-            let report = Report {
-                tag: order.tag,
-                order_id: record.order_id,
-                state: record.state,
-                filled: record.filled,
-                average: record.average,
-                reject: record.reject,
-                denial: record.denial,
-                source: ReportSource::Gateway,
-                at: now.wall,
-                received: now.mono,
-            };
-            let entries = [
-                Entry::Admitted(order),
-                Entry::Sending(order.tag),
-                Entry::Report(report),
-            ];
-            let has_news = !matches!(record.state, OrderState::Admitted | OrderState::Sending);
-            let journal = &mut self.parts.journal;
-            let mut entries = entries.into_iter().take(2 + usize::from(has_news));
-            if !entries.all(|entry| journal.append(entry, now).is_ok()) {
-                return;
-            }
-            self.unwritten.pop();
-        }
-    }
-
-    /// The journal takes nothing: entries end until an operator says otherwise, exits go on without records.
-    #[cold]
-    fn journal_blocked(&mut self) {
-        self.parts
-            .state
-            .tighten(TradingState::Reducing, Cause::Journal);
-        self.parts.events.push(GatewayEvent::JournalFull);
-    }
-
-    /// Hands an entry to the deciding stage; what finds no room waits in order.
-    #[inline]
-    fn push_outcome(&mut self, entry: Entry) {
-        self.parts.journal.digest_entry(&entry);
-        let has_left = self.backlog.is_empty() && self.parts.outcomes.push(entry).is_ok();
-        // Where nobody decides, nobody listens.
-        if !has_left && !self.parts.outcomes.is_abandoned() {
-            self.backlog.push(entry);
-        }
-    }
-
-    /// True when entries still wait for room: nothing more may be read or sent.
-    #[inline]
-    fn is_stalled(&mut self) -> bool {
-        while let Some(entry) = self.backlog.first() {
-            if self.parts.outcomes.push(*entry).is_err() {
-                return true;
-            }
-            self.backlog.remove(0);
-        }
-        false
-    }
-
-    /// Sends the intents whose legs all have an idle connection.
-    #[inline]
-    fn dispatch_waiting(&mut self, clock: &Clock) -> usize {
-        let mut done = 0;
-        while done < BATCH {
-            let Some(intent) = self.parts.intents.peek() else {
-                break;
-            };
-            // An exit waits as a ticket, and an entry does not keep what is behind it from leaving.
-            let is_alone = self.parts.intents.len() < 2;
-            if self.must_wait(intent) && !intent_reduces(intent) && is_alone {
-                break;
-            }
-            let Some(intent) = self.parts.intents.pop() else {
-                break;
-            };
-            self.dispatch(&intent, clock);
-            done += 1;
-        }
-        done
-    }
-
-    /// True when the legs of an intent will have connections soon, and have none now.
-    #[inline]
-    fn must_wait(&self, intent: &Intent) -> bool {
-        let legs = intent.legs().count();
-        let can_wait = self.lines.connected() >= legs && !self.session_dead;
-        can_wait && self.lines.idle() < legs
-    }
-
-    fn order(&self, intent: &Intent, number: u8, leg: &Leg) -> Order {
-        order_in(intent, number, leg, self.family)
-    }
-
-    /// Admits, journals and sends the legs of one intent, or denies it whole.
-    fn dispatch(&mut self, intent: &Intent, clock: &Clock) {
-        self.totals.intents = self.totals.intents.wrapping_add(1);
-        let now = clock.now();
-        if !intent.id.is_operator() {
-            self.latest = intent.id.0;
-        }
-        if intent_reduces(intent) {
-            self.make_way(intent.signal.strategy);
-        } else {
-            self.watch_loss_when_due(now.mono);
-        }
-        self.sum_up();
-        let mut admitted = [None; 2];
-        for ((number, leg), place) in (0_u8..).zip(intent.legs()).zip(&mut admitted) {
-            let (lot, most) = self.lots(leg.instrument);
-            let leg = Leg {
-                qty: first_slice(leg.qty, lot, most),
-                ..leg
-            };
-            let order = self.order(intent, number, &leg);
-            match self.check(order, &leg, self.beside(intent, number, leg.qty), now) {
-                Ok(leg) => *place = Some(leg),
-                Err(denial) => return self.refuse(intent, denial, now),
-            }
-        }
-        let mut journaled: [Option<Journaled>; 2] = [None; 2];
-        for (leg, place) in admitted.iter().flatten().zip(&mut journaled) {
-            match self.keep(*leg, now) {
-                Ok(leg) => *place = Some(leg),
-                Err(denial) => return self.deny(intent, denial, now),
-            }
-        }
-        if let Err(denial) = self.sync_before_send(intent_reduces(intent)) {
-            return self.deny(intent, denial, now);
-        }
-        let mut outcomes = [Sent::Out; 2];
-        // Read anew: the disk may have been waited for.
-        let mut sent = clock.now();
-        for (number, leg) in journaled.iter().flatten().enumerate() {
-            outcomes[number] = self.send(leg, sent, clock);
-            sent = clock.now();
-            if number == 0 {
-                self.parts
-                    .called
-                    .record(intent.signal.received, self.called);
-                self.parts
-                    .first_byte
-                    .record(intent.signal.received, sent.mono);
-            }
-        }
-        self.parts
-            .both_legs
-            .record(intent.signal.received, sent.mono);
-        self.open_ticket(intent, &journaled, now.mono);
-        for leg in journaled.iter().flatten() {
-            self.publish(Entry::Admitted(*leg.order()), now);
-        }
-        for (leg, outcome) in journaled.iter().flatten().zip(outcomes) {
-            self.tell_sent(leg.order().tag, outcome, clock);
-        }
-    }
-
-    /// An exit of a strategy takes over what its entries hold: they open nothing more.
-    fn make_way(&mut self, strategy: StrategyIx) {
-        for ticket in self.tickets.iter_mut() {
-            if ticket.intent.signal.strategy == strategy {
-                ticket.close();
-            }
-        }
-        self.has_changed = true;
-    }
-
-    /// What became of a send that did not get all its bytes out.
-    #[inline]
-    fn tell_sent(&mut self, tag: Tag, sent: Sent, clock: &Clock) {
-        match sent {
-            Sent::Out => {}
-            Sent::Broken => self.report(tag, Known::gateway(OrderState::Unknown), clock),
-            Sent::NotWritten => {
-                let mut known = Known::gateway(OrderState::Denied);
-                known.denial = Some(Denial::Journal);
-                self.report(tag, known, clock);
-            }
-        }
-    }
-
-    /// Writes an admitted order to the journal. While nothing can be written an exit leaves without: a
-    /// position nobody closes is worse than an order to be found by its tag. That is alarmed, and entries end.
-    #[inline]
-    fn keep(&mut self, admitted: Admitted, now: Stamp) -> Result<Journaled, Denial> {
-        if !self.unwritten.is_empty() {
-            self.write_missed(now);
-        }
-        let was_blocked = self.parts.journal.is_blocked();
-        match self.parts.journal.admit(admitted, now) {
-            Ok(journaled) => Ok(journaled),
-            Err(_) => self.keep_unwritten(admitted, was_blocked),
-        }
-    }
-
-    #[cold]
-    fn keep_unwritten(
-        &mut self,
-        admitted: Admitted,
-        was_blocked: bool,
-    ) -> Result<Journaled, Denial> {
-        if !was_blocked {
-            self.journal_blocked();
-        }
-        let journaled = self.parts.journal.admit_unwritten(admitted);
-        let journaled = journaled.map_err(|_| Denial::Journal)?;
-        self.unwritten.push(journaled.order().tag);
-        Ok(journaled)
-    }
-
-    /// Waits until the disk has what was written, where the configuration asks for it. After a failed sync the
-    /// segment is left, and entries end until an operator says otherwise.
-    #[inline]
-    fn sync_before_send(&mut self, reduces: bool) -> Result<(), Denial> {
-        if self.parts.journal.sync_before_send().is_ok() {
-            return Ok(());
-        }
-        self.parts.journal.distrust().ok();
-        self.parts
-            .state
-            .tighten(TradingState::Reducing, Cause::Journal);
-        self.parts.events.push(GatewayEvent::NotSynced);
-        if reduces {
-            Ok(())
-        } else {
-            Err(Denial::Journal)
-        }
-    }
-
-    /// Lot and largest order of a contract.
-    #[inline]
-    fn lots(&self, instrument: InstrumentIx) -> (Qty, Qty) {
-        self.parts
-            .armed
-            .get(instrument.at())
-            .map_or((Qty(1), Qty::ZERO), |armed| {
-                (armed.rules.lot, armed.rules.qty_max)
-            })
-    }
-
-    /// How legs of a strategy are kept together and its orders timed.
-    fn pacing(&self, strategy: StrategyIx) -> (LegsPolicy, Pace) {
-        let rules = &self.parts.rules;
-        let ladder = rules.ladder(strategy, self.parts.order_ttl_ns);
-        let pace = Pace {
-            ttl_ns: ladder.ttl_ns,
-            steps_max: ladder.steps_max,
-            modifications_max: self.budget.limits().modifications_max,
-        };
-        (rules.policy(strategy), pace)
-    }
-
-    /// From here on the intent is worked until each leg is filled or given up.
-    fn open_ticket(&mut self, intent: &Intent, sent: &[Option<Journaled>; 2], now: MonoNanos) {
-        self.has_changed = true;
-        let mut lots = [(Qty(1), Qty::ZERO); 2];
-        for (leg, place) in intent.legs().zip(&mut lots) {
-            *place = self.lots(leg.instrument);
-        }
-        let rules = self.pacing(intent.signal.strategy);
-        let Some(mut ticket) = Ticket::new(*intent, lots, rules, now) else {
-            return;
-        };
-        for (number, leg) in (0_u8..).zip(sent.iter().flatten()) {
-            ticket.placed(number, leg.order().tag, leg.order().qty, now);
-        }
-        self.tickets.push(ticket);
-    }
-
-    /// Writes one leg to an idle connection. Takes nothing that is not journalled.
-    #[inline]
-    fn send(&mut self, journaled: &Journaled, now: Stamp, clock: &Clock) -> Sent {
-        self.has_changed = true;
-        let order = journaled.order();
-        let slot = self.orders.insert(OrderRecord::new(*order));
-        self.orders.set_worked(slot);
-        self.write(Entry::Sending(order.tag), now);
-        if self.parts.journal.is_blocked() && !order.reduces {
-            // The last place took the order; without this record a restart would think that it never left.
-            return Sent::NotWritten;
-        }
-        let now = now.mono;
-        self.orders.set_sending(slot, now);
-        self.budget.spend(urgency(order), now);
-        self.note_sent(order.strategy, now);
-        self.totals.sent = self.totals.sent.wrapping_add(1);
-        let armed = self.parts.armed.get_mut(order.instrument.at());
-        let templates = armed.and_then(|armed| armed.templates.as_mut());
-        // `check` saw an armed contract and enough idle connections in this same call.
-        let (Some(templates), Some(line)) = (templates, self.lines.take_idle()) else {
-            return Sent::Broken;
-        };
-        let template = &mut templates[usize::from(order.side == Side::Sell)];
-        let bytes = template.fill(&order.tag, order.qty, order.limit);
-        self.called = clock.mono();
-        let is_out = self.lines.send(line, Job::Place(slot), bytes, now).is_ok();
-        if is_out {
-            return Sent::Out;
-        }
-        self.lines.finish(line);
-        self.drop_line(line);
-        Sent::Broken
-    }
-
-    /// Denies an intent, unless it is an exit: that waits as a ticket, each leg for itself, until it leaves or can
-    /// never leave.
-    #[cold]
-    fn refuse(&mut self, intent: &Intent, denial: Denial, now: Stamp) {
-        let reduces = intent_reduces(intent);
-        self.tell_budget(
-            if reduces {
-                Urgency::Exit
-            } else {
-                Urgency::Entry
-            },
-            now.mono,
-        );
-        let can_wait = !self.session_dead && !self.is_stopping && denial != Denial::Duplicate;
-        if can_wait && reduces {
-            return self.open_ticket(intent, &[None; 2], now.mono);
-        }
-        self.deny(intent, denial, now);
-    }
-
-    #[cold]
-    fn deny(&mut self, intent: &Intent, denial: Denial, now: Stamp) {
-        for number in 0..2 {
-            self.tell_denied(intent, number, denial, now);
-        }
-        let ended = Ended {
-            intent: intent.id,
-            how: Ending::Nothing,
-            filled: [Qty::ZERO; 2],
-        };
-        self.publish_quietly(Entry::Ended(ended), now);
-        self.tell_if_not_flat(intent);
-    }
-
-    /// Says that a leg was denied and nothing of it was sent.
-    #[cold]
-    fn tell_denied(&mut self, intent: &Intent, number: u8, denial: Denial, now: Stamp) {
-        let Some(leg) = intent.legs().nth(usize::from(number)) else {
-            return;
-        };
-        self.totals.denied = self.totals.denied.wrapping_add(1);
-        let tag = self.order(intent, number, &leg).tag;
-        self.publish(Entry::Report(denied(tag, denial, now)), now);
-    }
-
-    /// Ends in the journal an order that follows the first of its leg and stands there as admitted: its leg goes on
-    /// or ends by itself.
-    #[cold]
-    fn tell_unsent(&mut self, tag: Tag, denial: Denial, now: Stamp) {
-        self.publish_quietly(Entry::Report(denied(tag, denial, now)), now);
-    }
-
-    /// An operator who asked for an exit and did not get it must know; at the end of a run a person must know of every
-    /// one, because nobody decides it again.
-    #[cold]
-    fn tell_if_not_flat(&mut self, intent: &Intent) {
-        let is_told = intent.id.is_operator() || self.is_stopping;
-        if !is_told || !intent_reduces(intent) {
-            return;
-        }
-        for leg in intent.legs() {
-            if self.holdings.net(intent.signal.strategy, leg.instrument) != 0 {
-                self.parts
-                    .events
-                    .push(GatewayEvent::NotFlat(leg.instrument));
-            }
-        }
-    }
-
     /// Time to live of an order that no ticket minds: little once trading is not free any more.
     fn patience_ns(&self) -> u64 {
         match self.parts.state.get() {
@@ -627,22 +215,6 @@ impl<C: Connection> Gateway<C> {
             self.untold = self.untold.saturating_add(1);
             self.tell_losses();
         }
-    }
-
-    /// Asks control for connections in place of those that left; when its lane is full, in a later cycle.
-    #[cold]
-    fn tell_losses(&mut self) {
-        while self.untold > 0 && self.parts.events.has_room() {
-            self.parts.events.push(GatewayEvent::ConnectionLost);
-            self.untold -= 1;
-        }
-    }
-
-    /// Hands on what still waits for room; true when something was handed on. For the end of a run.
-    pub fn hand_on_rest(&mut self) -> bool {
-        let waiting = self.backlog.len();
-        self.is_stalled();
-        self.backlog.len() < waiting
     }
 
     /// Looks after what no news brings: loss, close, a flatten that goes on, orders of nobody that outlived their
@@ -687,56 +259,6 @@ impl<C: Connection> Gateway<C> {
             done += 1;
         }
         done
-    }
-}
-
-/// The report of an order of which nothing was sent.
-const fn denied(tag: Tag, denial: Denial, now: Stamp) -> Report {
-    Report {
-        tag,
-        order_id: OrderId(0),
-        state: OrderState::Denied,
-        filled: Qty::ZERO,
-        average: Price::ZERO,
-        reject: None,
-        denial: Some(denial),
-        source: ReportSource::Gateway,
-        at: now.wall,
-        received: now.mono,
-    }
-}
-
-/// What became of the bytes of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sent {
-    Out,
-    /// The write broke: some of them may have left.
-    Broken,
-    /// None left: the journal could not say so.
-    NotWritten,
-}
-
-/// The order a leg becomes: a pure function of the intent, so that a replay names it the same way.
-pub fn order_of(intent: &Intent, number: u8, leg: &Leg, (account, day): (u32, Day)) -> Order {
-    order_in(intent, number, leg, TagFamily::new(account, day))
-}
-
-/// The same in a family that is spelled.
-#[inline]
-fn order_in(intent: &Intent, number: u8, leg: &Leg, family: TagFamily) -> Order {
-    Order {
-        tag: family.tag(intent.id.0, number, 0, 0),
-        intent: intent.id,
-        strategy: intent.signal.strategy,
-        action: intent.signal.action,
-        role: leg.role,
-        instrument: leg.instrument,
-        side: leg.side,
-        qty: leg.qty,
-        limit: leg.limit,
-        signal: intent.signal.price,
-        reduces: leg.reduces,
-        received: intent.signal.received,
     }
 }
 

@@ -12,7 +12,8 @@
 //! - It begins only when no reply is due and nothing was sent for as long as its interval.
 
 use super::check::Beside;
-use super::{Gateway, GatewayEvent, order_in};
+use super::dispatch::order_in;
+use super::{Gateway, GatewayEvent};
 use crate::journal::Entry;
 use crate::model::{
     Action, InstrumentIx, Intent, IntentId, Leg, LegRole, MonoNanos, Price, Qty, Side, Signal,

@@ -1,9 +1,11 @@
 //! What the gateway tells of orders whose news come late, partly or in the wrong order.
 
+use super::hear::Known;
 use super::*;
 use crate::journal::recover::Carried;
 use crate::model::{
-    Action, InstrumentIx, IntentId, LegRole, Qty, Signal, StrategyIx, Token, WallNanos,
+    Action, Day, Denial, InstrumentIx, Intent, IntentId, Leg, LegRole, OrderState, Price, Qty,
+    Side, Signal, StrategyIx, Token, WallNanos,
 };
 use crate::ring::lane::Policy;
 use crate::ring::{Receiver, counted, lossless};

@@ -1,16 +1,14 @@
-//! The life of a ticket in the gateway: follow-up orders, new prices, cancels, and what its end tells.
+//! The life of a ticket in the gateway: its next steps, follow-up orders, new prices, cancels.
 
 use super::check::urgency;
-use super::hear::Known;
 use super::lines::Job;
 use super::ticket::{LEGS, Placing, Step, Ticket};
 use super::{Gateway, GatewayEvent};
 use crate::journal::Entry;
 use crate::model::ids::TagFamily;
 use crate::model::{
-    Action, Amend, Command, Denial, Ended, Ending, InstrumentIx, Intent, IntentId, LatchChange,
-    Leg, LegRole, MonoNanos, NetQty, Order, OrderId, OrderState, Price, Qty, RejectClass, Report,
-    ReportSource, Side, Signal, Stamp, StrategyIx, Tag, TradingState,
+    Action, Amend, Denial, Intent, Leg, MonoNanos, Order, OrderId, Price, Qty, Side, Stamp,
+    StrategyIx, Tag,
 };
 use crate::net::Connection;
 use crate::rules::{Ladder, Urgency, protected_limit};
@@ -20,200 +18,14 @@ use std::ops::Range;
 
 /// Steps taken for tickets in one call.
 const STEPS: usize = 16;
-/// After this long what a flatten left over is closed again.
-const FLATTEN_AGAIN_NS: u64 = 1_000_000_000;
-/// Commands taken in one call.
-const COMMANDS: usize = 16;
 
 impl<C: Connection> Gateway<C> {
-    /// Takes what control asks for. An intent waits in its lane until its legs have connections.
-    pub(super) fn take_commands(&mut self, clock: &Clock) -> usize {
-        let mut done = 0;
-        while done < COMMANDS
-            && let Some(command) = self.parts.commands.peek()
-        {
-            if let Command::Submit(intent) = command
-                && self.must_wait(intent)
-                && !self.is_stopping
-            {
-                break;
-            }
-            let Some(command) = self.parts.commands.pop() else {
-                break;
-            };
-            done += 1;
-            self.take_command(command, clock);
-        }
-        // The inquiry's evidence comes by a lane of its own, so that neither waits for the other.
-        while done < 2 * COMMANDS
-            && let Some(command) = self.inquiry.as_mut().and_then(|(_, found)| found.pop())
-        {
-            done += 1;
-            self.take_command(command, clock);
-        }
-        done
-    }
-
-    fn take_command(&mut self, command: Command, clock: &Clock) {
-        self.has_changed = true;
-        match command {
-            Command::Poll(poll) => {
-                let known = Known {
-                    order_id: poll.order_id,
-                    state: poll.state,
-                    filled: poll.filled,
-                    average: poll.average,
-                    reject: poll.reject,
-                    denial: None,
-                    source: ReportSource::Poll,
-                    at: poll.at,
-                };
-                self.report(poll.tag, known, clock);
-            }
-            Command::Absent(tag) => self.take_absence(tag, clock),
-            Command::Residual(tag, net) => self.take_residual(tag, net, clock.now()),
-            Command::Cancel(tag) => self.cancel(tag),
-            Command::CancelNumber(tag, order_id) => {
-                if !self.cancels.contains(&(tag, order_id)) {
-                    self.cancels.push((tag, order_id));
-                }
-            }
-            Command::CancelAll => self.cancel_all(),
-            Command::Flatten if self.is_stopping => self.is_flat_wanted = true,
-            Command::Flatten => self.flatten(clock),
-            Command::Submit(intent) if self.is_stopping => {
-                self.deny(&intent, Denial::Stopping, clock.now());
-            }
-            Command::Submit(intent) => self.dispatch(&intent, clock),
-        }
-    }
-
-    /// Cancels one order; the leg it was for is given up, so that nothing follows it.
-    fn cancel(&mut self, tag: Tag) {
-        if self.tickets.iter_mut().any(|ticket| ticket.give_up(tag)) {
-            return;
-        }
-        let number = self.orders.record(tag).map(|record| record.order_id);
-        let found = number.filter(|number| *number != OrderId(0));
-        self.cancels.extend(found.map(|number| (tag, number)));
-    }
-
-    /// Cancels everything that works; every leg is given up. What no ticket minds is cancelled by itself.
-    pub(super) fn cancel_all(&mut self) {
-        if self.flatten_due.take().is_some() {
-            // A flatten that is stopped leaves what it has not closed yet to a person.
-            self.tell_not_flat();
-        }
-        for ticket in self.tickets.iter_mut() {
-            ticket.give_up_all();
-        }
-        self.cancels.clear();
-        self.cancels.extend(self.orders.cancellable_alone());
-    }
-
-    /// Names everything that is held.
-    #[cold]
-    pub(super) fn tell_not_flat(&mut self) {
-        for held in self.holdings.iter().filter(|held| held.net != 0) {
-            let event = GatewayEvent::NotFlat(held.instrument);
-            self.parts.events.push(event);
-        }
-    }
-
-    /// Notices that somebody tightened or loosened the trading state.
-    #[cold]
-    pub(super) fn take_state(&mut self, state: TradingState, clock: &Clock) {
-        self.seen_state = state;
-        self.has_changed = true;
-        let change = LatchChange {
-            state,
-            cause: self.parts.state.cause(),
-        };
-        self.publish_quietly(Entry::Latch(change), clock.now());
-        self.parts.events.push(GatewayEvent::State(state));
-        match state {
-            TradingState::Active => {}
-            TradingState::Reducing => {
-                for ticket in self.tickets.iter_mut() {
-                    ticket.give_up_entries();
-                }
-            }
-            TradingState::Halted => {
-                self.cancel_all();
-            }
-        }
-    }
-
-    /// An order was proved never to have existed.
-    fn take_absence(&mut self, tag: Tag, clock: &Clock) {
-        if !self.orders.prove_absent(tag) {
-            return;
-        }
-        self.totals.absent = self.totals.absent.wrapping_add(1);
-        let now = clock.now();
-        let report = Report {
-            tag,
-            order_id: OrderId(0),
-            state: OrderState::Rejected,
-            filled: Qty::ZERO,
-            average: Price::ZERO,
-            reject: None,
-            denial: None,
-            source: ReportSource::Poll,
-            at: now.wall,
-            received: now.mono,
-        };
-        self.settle(report, Qty::ZERO, now);
-    }
-
-    /// An exit that nobody knows while the close is near: what the venue still shows of its position is sent again,
-    /// where the operator chose so.
-    fn take_residual(&mut self, tag: Tag, net: NetQty, now: Stamp) {
-        let Some(record) = self.orders.record(tag) else {
-            return;
-        };
-        let order = record.order;
-        let hours = self.parts.armed.get(order.instrument.at());
-        let is_due = self.parts.rules.resends_residual
-            && record.state == OrderState::Unknown
-            && order.reduces
-            && hours.is_some_and(|armed| armed.hours.is_near_close(now.wall));
-        // Positive when the order's side brings the position nearer to zero.
-        let against = net.0.saturating_mul(-order.side.sign());
-        let held = u32::try_from(against.max(0)).unwrap_or(u32::MAX);
-        let qty = record.remaining().min(Qty(held));
-        if !is_due || qty == Qty::ZERO {
-            return;
-        }
-        let mut tickets = self.tickets.iter_mut();
-        if tickets.any(|ticket| ticket.resend(tag, qty, now.mono)) {
-            self.orders.set_aside(tag);
-            self.parts.events.push(GatewayEvent::Contradiction(tag));
-        }
-    }
-
     /// The ticket an order belongs to.
     pub(super) fn ticket_of(&self, tag: Tag) -> Option<usize> {
         let (intent, _) = tag.intent_and_leg()?;
         self.tickets
             .iter()
             .position(|ticket| ticket.number() == intent)
-    }
-
-    /// Publishes what became of an order and lets its ticket know; the end of a leg is told to the deciding
-    /// stage by its ticket, because another order may follow.
-    pub(super) fn settle(&mut self, report: Report, grown: Qty, now: Stamp) {
-        let Some(at) = self.ticket_of(report.tag) else {
-            return self.publish(Entry::Report(report), now);
-        };
-        if report.state.is_terminal() {
-            self.publish_quietly(Entry::Report(report), now);
-        } else {
-            self.publish(Entry::Report(report), now);
-        }
-        if let Some(record) = self.orders.record(report.tag) {
-            self.tickets[at].apply(record, grown, now.mono);
-        }
     }
 
     /// Lets tickets take their next steps, those that close first; `is_news` when anything happened in this turn.
@@ -259,7 +71,7 @@ impl<C: Connection> Gateway<C> {
         done
     }
 
-    fn take_step(&mut self, at: usize, step: Step, clock: &Clock) {
+    pub(super) fn take_step(&mut self, at: usize, step: Step, clock: &Clock) {
         self.has_changed = true;
         match step {
             Step::Place(placing) => self.place(at, &placing, clock),
@@ -295,7 +107,7 @@ impl<C: Connection> Gateway<C> {
     }
 
     /// The next step of a ticket, as long as there is a connection to take it on.
-    fn next_step(&mut self, at: usize, now: MonoNanos) -> Option<Step> {
+    pub(super) fn next_step(&mut self, at: usize, now: MonoNanos) -> Option<Step> {
         let planned = self.tickets[at].planned_units();
         let step = self.find_step(at, now);
         self.has_changed |= planned != self.tickets[at].planned_units();
@@ -469,7 +281,7 @@ impl<C: Connection> Gateway<C> {
     }
 
     /// Sends a modification, or a cancel when there is no limit.
-    fn amend(
+    pub(super) fn amend(
         &mut self,
         tag: Tag,
         order_id: OrderId,
@@ -528,180 +340,6 @@ impl<C: Connection> Gateway<C> {
             self.lines.finish(line);
             self.drop_line(line);
         }
-    }
-
-    /// Sends cancels of orders that no ticket minds.
-    pub(super) fn work_cancels(&mut self, clock: &Clock) -> usize {
-        let mut done = 0;
-        while !self.session_dead
-            && self.lines.idle() > 0
-            && self.budget.wait_ns(Urgency::Cancel, 1, clock.mono()) == Some(0)
-            && let Some((tag, order_id)) = self.cancels.pop()
-        {
-            let record = self.orders.record(tag);
-            // One with another number is a second order under the tag: what we know of the first says nothing.
-            if record.is_none_or(|record| record.is_live() || record.order_id != order_id) {
-                self.orders.set_cancelling(tag, clock.mono());
-                self.amend(tag, order_id, None, 0, clock);
-                done += 1;
-            }
-        }
-        done
-    }
-
-    /// Sends what ends orders, tells alarms, and does nothing else, while outcomes cannot be handed on. Exits that work
-    /// go on: a step that is not taken would be lost to them.
-    pub(super) fn work_ends(&mut self, clock: &Clock) -> usize {
-        let mut done = self.work_cancels(clock);
-        let is_halted = self.parts.state.get() == TradingState::Halted;
-        for at in 0..self.tickets.len() {
-            if self.tickets[at].is_exit() && !is_halted {
-                continue;
-            }
-            match self.next_step(at, clock.mono()) {
-                Some(Step::Cancel { tag, order_id, .. }) => {
-                    self.amend(tag, order_id, None, 0, clock);
-                    done += 1;
-                }
-                Some(Step::Alarm) => self.take_step(at, Step::Alarm, clock),
-                _ => {}
-            }
-        }
-        done
-    }
-
-    /// Tells the end of an intent: to the journal and control as it is, to the deciding stage leg by leg.
-    pub(super) fn tell_end(&mut self, ticket: &Ticket, ended: Ended, now: Stamp) {
-        self.publish_quietly(Entry::Ended(ended), now);
-        if ended.how != Ending::Complete {
-            self.tell_if_not_flat(&ticket.intent);
-        } else if ticket.is_exit() {
-            let strategy = ticket.intent.signal.strategy;
-            let mut others = self.tickets.iter_mut();
-            while let Some(other) = others.find(|other| other.intent.signal.strategy == strategy) {
-                other.closed();
-            }
-        }
-        for number in 0..2 {
-            if let Some(denial) = ticket.denial_of(number) {
-                self.tell_denied(&ticket.intent, number, denial, now);
-                continue;
-            }
-            let end = ticket.end_of(number);
-            let filled = ended.filled[usize::from(number)];
-            self.tell_leg(ticket, number, end, filled, now);
-        }
-    }
-
-    /// Tells the deciding stage where a leg of an intent is.
-    pub(super) fn tell_leg(
-        &mut self,
-        ticket: &Ticket,
-        number: u8,
-        (state, reject): (OrderState, Option<RejectClass>),
-        filled: Qty,
-        now: Stamp,
-    ) {
-        let Some(leg) = ticket.intent.legs().nth(usize::from(number)) else {
-            return;
-        };
-        let report = Report {
-            tag: super::order_in(&ticket.intent, number, &leg, self.family).tag,
-            order_id: OrderId(0),
-            state,
-            filled,
-            average: Price::ZERO,
-            reject,
-            denial: None,
-            source: ReportSource::Gateway,
-            at: now.wall,
-            received: now.mono,
-        };
-        self.push_outcome(Entry::Report(report));
-    }
-
-    /// Closes everything that is held, one intent per position, and stays at it: what opens is taken back, and what
-    /// is still held a second later is closed again.
-    pub(super) fn flatten(&mut self, clock: &Clock) {
-        let now = clock.now();
-        self.has_changed = true;
-        for ticket in self.tickets.iter_mut() {
-            ticket.close();
-        }
-        let mut is_done = self.orders.live() == 0;
-        let mut at = 0;
-        while let Some(held) = self.holdings.get(at) {
-            at += 1;
-            is_done &= held.net == 0;
-            let closes = |ticket: &Ticket| {
-                let intent = &ticket.intent;
-                intent.id.is_operator()
-                    && intent.signal.strategy == held.strategy
-                    && intent.signal.instrument == held.instrument
-            };
-            let is_closing = self.tickets.iter().any(closes);
-            if held.net != 0 && !is_closing {
-                self.close_position((held.strategy, held.instrument), held.net, Price(0), clock);
-            }
-        }
-        self.flatten_due = (!is_done).then(|| now.mono.plus(FLATTEN_AGAIN_NS));
-    }
-
-    /// Closes `net` units of what a strategy holds of an instrument, under an intent numbered like an operator's;
-    /// `reference` is the price to go by where there is no quote.
-    fn close_position(
-        &mut self,
-        (strategy, instrument): (StrategyIx, InstrumentIx),
-        net: i64,
-        reference: Price,
-        clock: &Clock,
-    ) {
-        let now = clock.now();
-        let units = u32::try_from(net.unsigned_abs()).unwrap_or(u32::MAX);
-        let side = if net > 0 { Side::Sell } else { Side::Buy };
-        let closing = self.orders.closing(strategy, instrument, side);
-        let free = units.saturating_sub(closing);
-        if free == 0 {
-            return;
-        }
-        let quote = self.parts.quotes.get(instrument);
-        let touch = if net > 0 { quote.bid } else { quote.ask };
-        let reference = [touch, quote.last, reference]
-            .into_iter()
-            .find(|price| price.0 > 0);
-        let Some(reference) = reference else {
-            if self.flatten_due.is_none() {
-                self.parts.events.push(GatewayEvent::NotFlat(instrument));
-            }
-            return;
-        };
-        let tick = self
-            .parts
-            .armed
-            .get(instrument.at())
-            .map_or(Price(1), |armed| armed.rules.tick);
-        let points = self.parts.limits.band_basis_points / 2;
-        let leg = Leg {
-            instrument,
-            role: LegRole::Outright,
-            side,
-            qty: Qty(free),
-            limit: protected_limit(reference, side, points, tick),
-            reference,
-            reduces: true,
-        };
-        self.operator_intents = self.operator_intents.wrapping_add(1);
-        let signal = Signal {
-            action: Action::Exit,
-            strategy,
-            instrument,
-            price: reference,
-            conditions: 0,
-            at: now.wall,
-            received: now.mono,
-        };
-        let id = IntentId(self.operator_base() + self.operator_intents);
-        self.dispatch(&Intent::new(id, signal, leg, None), clock);
     }
 }
 
