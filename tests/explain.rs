@@ -44,8 +44,13 @@ const STRETCH: [&str; 2] = ["--speed", "2000"];
 
 /// The first stretch of the demo's day, recorded.
 fn recorded(topology: &str) -> (World, Ended) {
-    let world = World::new(unchanged);
-    let venue = Venue::start(&world, "venue", &STRETCH);
+    recorded_at(topology, &STRETCH, unchanged)
+}
+
+/// The same at a venue that is started otherwise, with a configuration for it.
+fn recorded_at(topology: &str, venue: &[&str], edit: impl Fn(String) -> String) -> (World, Ended) {
+    let world = World::new(edit);
+    let venue = Venue::start(&world, "venue", venue);
     let tape = world.path("day.tape");
     let arguments = [
         "--topology",
@@ -71,11 +76,14 @@ fn recorded(topology: &str) -> (World, Ended) {
 
 /// The recording of a run comes to the digests of the run, twice, and says so.
 fn assert_replays(topology: &str) {
-    let (world, run) = recorded(topology);
+    assert_agrees(topology, &recorded(topology));
+}
+
+fn assert_agrees(topology: &str, (world, run): &(World, Ended)) {
     let recorded = &run.summary()["digests"];
     let (mut replays, mut decided) = (Vec::new(), 0);
     for _ in 0..2 {
-        let (code, out, errors) = tezi(&world, &["replay", "day.tape", "--json"]);
+        let (code, out, errors) = tezi(world, &["replay", "day.tape", "--json"]);
         assert_eq!(code, 0, "{out}{errors}");
         let replay: Value = serde_json::from_str(&out).expect("JSON");
         assert_eq!(replay["agrees"], true, "{replay}");
@@ -106,6 +114,37 @@ fn a_recorded_run_on_three_threads_replays_to_the_same_digests() {
     assert_replays("split");
 }
 
+#[test]
+fn a_recorded_run_on_ticks_sent_as_text_replays_to_the_same_digests() {
+    let edit = |config: String| {
+        let login = "api_key   = \"simulated\"\naccess_token = \"simulated\"\n";
+        assert!(config.contains(login), "the demo logs in as it did");
+        let config = config.replace("kind      = \"kite\"", "kind      = \"openalgo\"");
+        config.replace(login, "")
+    };
+    let venue = ["--wire", "openalgo", "--plain", "--speed", "600"];
+    let world = recorded_at("fused", &venue, edit);
+    assert_agrees("texts", &world);
+    let tape = TapeReader::open(&world.0.path("day.tape")).expect("a recording");
+    let (mut texts, mut ticks) = (0, 0);
+    for record in tape {
+        match record {
+            TapeRecord::Text { bytes, .. } => {
+                let text: Value = serde_json::from_slice(&bytes).expect("JSON, as it was sent");
+                assert_eq!(text["type"], "market_data", "{text}");
+                texts += 1;
+            }
+            TapeRecord::Tick(_) => ticks += 1,
+            TapeRecord::Frame { .. } => panic!("this broker sends no frames"),
+            _ => {}
+        }
+    }
+    assert!(
+        texts >= ticks && ticks > 100,
+        "{texts} texts, {ticks} ticks"
+    );
+}
+
 /// Copies a recording record by record, some of them changed.
 fn copied(world: &World, name: &str, mut change: impl FnMut(TapeRecord) -> TapeRecord) {
     let mut from = TapeReader::open(&world.path("day.tape")).expect("a recording");
@@ -121,7 +160,7 @@ fn copied(world: &World, name: &str, mut change: impl FnMut(TapeRecord) -> TapeR
             TapeRecord::Clock(at) => to.push(&clock_record(at)).expect("written"),
             TapeRecord::Outcome(entry) => to.push(&outcome_record(&entry)).expect("written"),
             TapeRecord::End(text) => digests = text,
-            TapeRecord::Header(_) | TapeRecord::Frame { .. } => {}
+            TapeRecord::Header(_) | TapeRecord::Frame { .. } | TapeRecord::Text { .. } => {}
         }
     }
     to.finish(&digests).expect("written");

@@ -30,9 +30,9 @@ use super::quotes::{QuoteKind, QuoteRow};
 use super::session::{Answer, Ask, Credentials, LoginField, Opening, Profile, Session, Step};
 use super::stamp::parse_time;
 use super::{
-    ApiFault, Auth, Change, Cursor, Desk, Endpoint, Facts, Feed, Frame, Interval, JsonScratch,
-    Mode, Next, OrderLimits, Orders, Product, Reply, Request, Template, TemplateFault, TextMessage,
-    Working,
+    ApiFault, Auth, Change, Cursor, Desk, Endpoint, Facts, Feed, Fields, Frame, Interval,
+    JsonScratch, Mode, Next, OrderLimits, Orders, Product, Reply, Request, Template, TemplateFault,
+    TextMessage, Working,
 };
 use crate::model::{Bar, Exchange, FeedFault, Instrument, Qty, Quote, Side, Token, WallNanos};
 
@@ -86,6 +86,10 @@ impl Feed for Kite {
     #[inline]
     fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>> {
         feed::next_quote(frame, cursor)
+    }
+
+    fn fields(length: usize) -> Fields {
+        feed::fields(length)
     }
 
     fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a> {
