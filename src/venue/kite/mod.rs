@@ -271,7 +271,7 @@ impl Desk for Kite {
         auth: &Auth,
         exchange: Exchange,
         answer: Option<Answer<'_>>,
-        _json: &mut JsonScratch,
+        json: &mut JsonScratch,
     ) -> Result<Step, ApiFault> {
         match answer {
             None => {
@@ -279,9 +279,11 @@ impl Desk for Kite {
                 Ok(Step::Ask(Ask::here(request)))
             }
             Some(answer) if answer.status == 200 => Ok(Step::Done),
-            Some(answer) => Err(ApiFault::Unavailable {
-                status: answer.status,
-            }),
+            // A dump is CSV; an envelope is the reason why there is none.
+            Some(answer) => {
+                faults::data(answer.status, answer.body, json, |_| Ok(()))?;
+                Err(ApiFault::no_file(answer.status))
+            }
         }
     }
 
