@@ -17,7 +17,7 @@ mod line;
 
 use line::{BACKUP, FIRST_VOLUME, INSTRUMENTS, Line, MS, POLICY, PRIMARY, SECOND, Source};
 use tezi::hot::feed::FeedEvent;
-use tezi::model::{FeedFault, InstrumentIx, LinkIx, Origin, Price, Token};
+use tezi::model::{FeedFault, InstrumentIx, LinkIx, Origin, Price, Tick, Token};
 use tezi::ring::LinkState;
 use tezi::rules::failover::Why;
 use tezi::venue::kite::packet::Level;
@@ -27,11 +27,11 @@ const OTHER: InstrumentIx = InstrumentIx(1);
 
 /// Who served the ticks seen since the last call.
 fn sources(line: &mut Line) -> Vec<u8> {
-    let mut found: Vec<u8> = line
-        .take()
-        .iter()
-        .map(|tick| tick.source.source())
-        .collect();
+    sources_of(&line.take())
+}
+
+fn sources_of(ticks: &[Tick]) -> Vec<u8> {
+    let mut found: Vec<u8> = ticks.iter().map(|tick| tick.source.source()).collect();
     found.dedup();
     found
 }
@@ -215,6 +215,49 @@ fn a_slow_primary_is_passed_over_and_taken_back_when_it_keeps_up() {
     assert_eq!(sources(&mut line), [PRIMARY]);
 }
 
+#[test]
+fn a_slow_primary_serves_again_when_the_backup_dies() {
+    let mut line = Line::open();
+    line.run(2 * SECOND, |_, _| true);
+    line.delay(PRIMARY, 3);
+    line.run(5 * SECOND, |_, _| true);
+    assert_eq!(line.served(), [(FIRST, INSTRUMENTS, BACKUP, Why::Slow)]);
+    line.kill(BACKUP);
+    let died = line.now();
+    line.take();
+    line.run(SECOND, |_, _| true);
+    let first = line.first_after(died).expect("prices are back");
+    assert!(first <= 250 * MS, "after {} ms", first / MS);
+    assert_eq!(sources(&mut line), [PRIMARY]);
+    assert_eq!(
+        line.served().last(),
+        Some(&(FIRST, INSTRUMENTS, PRIMARY, Why::Lost))
+    );
+    assert!(!line.board.wants_polls(), "a socket serves");
+    // It is still known to be slow: the backup takes over with its first tick.
+    line.connect(BACKUP);
+    line.run(SECOND, |_, _| true);
+    line.take();
+    line.run(SECOND, |_, _| true);
+    assert_eq!(sources(&mut line), [BACKUP]);
+}
+
+#[test]
+fn a_backup_that_stamps_the_last_trade_serves_at_once() {
+    let mut line = Line::open();
+    // Nothing was traded for a minute; the primary stamps its packets.
+    line.delay(BACKUP, 60);
+    line.run(2 * SECOND, |_, _| true);
+    line.take();
+    line.kill(PRIMARY);
+    let died = line.now();
+    line.run(SECOND, |_, _| true);
+    let first = line.first_after(died).expect("prices are back");
+    assert!(first <= 250 * MS, "after {} ms", first / MS);
+    assert_eq!(sources(&mut line), [BACKUP]);
+    assert_eq!(line.feed.totals().faults.of(FeedFault::Backwards), 0);
+}
+
 /// Instruments that were told to differ, and whether the ticks say so, with the backup off by so many millionths.
 fn skewed(millionths: i64) -> (usize, bool) {
     let mut line = Line::open();
@@ -244,6 +287,38 @@ fn a_difference_of_0_11_percent_alerts_and_one_of_0_09_does_not() {
     assert_eq!(skewed(-1_100), (all, true));
     assert_eq!(skewed(900), (0, false));
     assert_eq!(skewed(-900), (0, false));
+}
+
+#[test]
+fn a_contradiction_outlives_the_source_that_died_and_ends_when_both_agree() {
+    let mut line = Line::open();
+    line.run(SECOND, |_, _| true);
+    line.skew(BACKUP, 5_000);
+    line.run(3 * SECOND, |_, _| true);
+    line.kill(PRIMARY);
+    line.take();
+    line.run(20 * SECOND, |source, _| source == BACKUP);
+    let ticks = line.take();
+    assert!(ticks.len() > 100);
+    assert!(ticks.iter().all(|tick| tick.source.diverges()));
+    line.skew(BACKUP, 0);
+    line.connect(PRIMARY);
+    line.run(3 * SECOND, |_, _| true);
+    assert!(!line.take().last().expect("ticks").source.diverges());
+}
+
+#[test]
+fn what_was_found_to_differ_before_the_start_carries_the_mark_until_both_agree() {
+    let mut line = Line::open_doubting(&[OTHER]);
+    assert!(line.board.origin(OTHER).diverges());
+    line.run(900 * MS, |_, _| true);
+    for tick in line.take() {
+        assert_eq!(tick.source.diverges(), tick.instrument == OTHER);
+    }
+    line.run(SECOND, |_, _| true);
+    line.take();
+    line.run(SECOND, |_, _| true);
+    assert!(line.take().iter().all(|tick| !tick.source.diverges()));
 }
 
 #[test]
@@ -291,6 +366,67 @@ fn without_any_socket_quotes_are_asked_for_and_without_quotes_prices_grow_old() 
 }
 
 #[test]
+fn quotes_are_asked_for_when_no_socket_ever_connects() {
+    let mut line = Line::alone();
+    line.run(4 * SECOND, |_, _| false);
+    assert!(!line.board.wants_polls(), "dialling takes its time");
+    line.run(2 * SECOND, |_, _| false);
+    assert!(line.board.wants_polls());
+    line.poll();
+    line.run(300 * MS, |_, _| false);
+    line.poll();
+    assert!(!line.take().is_empty(), "prices come");
+}
+
+#[test]
+fn an_answer_that_comes_when_the_socket_serves_again_reaches_nobody() {
+    let mut line = Line::alone();
+    line.connect(PRIMARY);
+    line.run(SECOND, |_, _| true);
+    line.kill(PRIMARY);
+    line.run(300 * MS, |_, _| false);
+    line.poll();
+    assert!(line.take().iter().any(|tick| tick.source.source() == 1));
+    line.connect(PRIMARY);
+    line.run(SECOND, |_, _| true);
+    assert!(!line.board.wants_polls());
+    line.take();
+    let before = line.feed.totals().spare;
+    line.poll();
+    assert!(line.take().is_empty(), "polling is over");
+    let spare = line.feed.totals().spare - before;
+    assert_eq!(spare, u64::from(INSTRUMENTS), "and counted");
+}
+
+#[test]
+fn what_the_backup_does_not_have_is_asked_for_when_the_primary_dies() {
+    let lacks = |source, instrument| source == BACKUP && instrument == OTHER;
+    let mut line = Line::open_without(lacks);
+    let tells = |source, instrument| !lacks(source, instrument);
+    line.run(2 * SECOND, tells);
+    assert!(!line.board.wants_polls());
+    line.kill(PRIMARY);
+    line.run(300 * MS, tells);
+    assert!(line.board.wants_polls(), "nobody serves {OTHER:?}");
+    line.take();
+    line.poll();
+    line.run(300 * MS, tells);
+    line.poll();
+    let ticks = line.take();
+    let of = |instrument| {
+        let own = ticks
+            .iter()
+            .filter(move |tick| tick.instrument == instrument);
+        own.map(|tick| tick.source.source())
+    };
+    assert!(of(OTHER).count() > 0 && of(OTHER).all(|source| source == 2));
+    assert!(of(FIRST).count() > 0 && of(FIRST).all(|source| source == BACKUP));
+    line.connect(PRIMARY);
+    line.run(SECOND, tells);
+    assert!(!line.board.wants_polls(), "the primary has it again");
+}
+
+#[test]
 fn a_feed_without_sockets_lives_on_quotes() {
     let mut line = Line::polled();
     for _ in 0..3 {
@@ -327,6 +463,20 @@ fn a_tick_that_is_old_by_the_exchange_is_marked_and_a_prompt_one_is_not() {
 }
 
 #[test]
+fn what_a_source_said_last_keeps_its_mark_when_it_begins_to_serve() {
+    let mut line = Line::open();
+    line.delay(BACKUP, 5);
+    line.run(SECOND, |_, _| true);
+    line.run(200 * MS, |source, _| source == BACKUP);
+    line.take();
+    line.kill(PRIMARY);
+    line.run(200 * MS, |_, _| false);
+    let kept = line.take();
+    assert_eq!(sources_of(&kept), [BACKUP]);
+    assert!(kept.iter().all(|tick| tick.source.is_late()));
+}
+
+#[test]
 fn volumes_are_those_of_the_exchange_whoever_tells_them() {
     let mut line = Line::open();
     line.run(2 * SECOND, |_, _| true);
@@ -335,7 +485,7 @@ fn volumes_are_those_of_the_exchange_whoever_tells_them() {
     line.connect(PRIMARY);
     line.run(POLICY.return_ns + 2 * SECOND, |_, _| true);
     let ticks = line.take();
-    let of = |ticks: &[tezi::model::Tick]| {
+    let of = |ticks: &[Tick]| {
         let own = ticks.iter().filter(|tick| tick.instrument == FIRST);
         own.map(|tick| u64::from(tick.volume)).sum::<u64>()
     };
@@ -427,12 +577,17 @@ fn a_stamp_from_the_future_does_not_make_later_ticks_old() {
     let mut line = Line::open();
     line.run(SECOND, |_, _| true);
     line.take();
+    let told_at = line.wall();
     line.tell(PRIMARY, |packet| packet.exchange_secs += 3_600);
     line.run(50 * MS, |_, _| false);
     line.tell(PRIMARY, |packet| packet.last = 5_000_300);
     let ticks = line.take();
     assert_eq!(ticks.len(), 2);
     assert!(ticks[0].source.is_late() && !ticks[1].source.is_late());
+    assert_eq!(
+        ticks[0].exchange_time, told_at,
+        "it counts from its arrival: no bar is closed before its time"
+    );
 }
 
 /// Worlds of random troubles: whatever happens, who serves is alive, and somebody serves soon.
@@ -446,7 +601,7 @@ fn whatever_happens_to_the_sources_prices_come_from_one_that_lives() {
         for round in 0..25 {
             let source: Source = u8::try_from(dice.below(2)).expect("two");
             let at = usize::from(source);
-            match dice.below(5) {
+            match dice.below(7) {
                 0 if line.is_up(source) => line.kill(source),
                 0 | 1 if !line.is_up(source) => {
                     line.connect(source);
@@ -454,6 +609,8 @@ fn whatever_happens_to_the_sources_prices_come_from_one_that_lives() {
                 }
                 2 => silent[at] = true,
                 3 => silent[at] = false,
+                4 => line.delay(source, 3),
+                5 => line.delay(source, 0),
                 _ => {}
             }
             line.redial();
@@ -477,10 +634,10 @@ fn whatever_happens_to_the_sources_prices_come_from_one_that_lives() {
                     line.news
                 );
             }
-            for pair in ticks
-                .windows(2)
-                .filter(|pair| pair[0].instrument == pair[1].instrument)
-            {
+            for pair in ticks.windows(2).filter(|pair| {
+                let key = |tick: &Tick| (tick.instrument, tick.source.source());
+                key(&pair[0]) == key(&pair[1])
+            }) {
                 assert!(
                     pair[0].exchange_time <= pair[1].exchange_time,
                     "seed {seed}: back in time"

@@ -21,22 +21,26 @@ use tezi::model::{
 };
 use tezi::net::{FeedSocket, Url, tls};
 use tezi::ring::lane::Policy;
-use tezi::ring::{Lossless, Receiver, counted, lossless};
+use tezi::ring::{LinkBoard, Lossless, Receiver, counted, lossless};
 use tezi::rules::FailoverPolicy;
 use tezi::runtime::{Clock, Stage as _};
+use tezi::venue::dhan;
 use tezi::venue::kite::feed;
 use tezi::venue::kite::packet::{Layout, Packet};
 use tezi::venue::{Broker, FRAME_MAX, OrderUpdate, TokenTable};
-use tungstenite::{Message, WebSocket};
+use tungstenite::{Bytes, Message, WebSocket};
 
 const SILENCE: u64 = 5_000_000_000;
 const KNOWN: Token = Token(77 << 8 | 2);
 const OTHER: Token = Token(78 << 8 | 2);
+/// What ticks are stamped with, seconds.
+const STAMPED: u32 = 1_763_955_900;
 const STRANGER: Token = Token(79 << 8 | 2);
 
 /// A feed, its lanes, and the venue's end of its socket.
 struct Line {
     feed: Feed,
+    board: LinkBoard,
     clock: Clock,
     at: Stamp,
     listener: TcpListener,
@@ -56,6 +60,12 @@ impl Line {
     }
 
     fn to(broker: Broker) -> Self {
+        Self::limiting(broker, KNOWN, i64::MAX)
+    }
+
+    /// A feed that marks ticks stamped longer ago than this.
+    fn limiting(broker: Broker, known: Token, exchange_age_ns_max: i64) -> Self {
+        let board = FeedParts::board_for(1, 2);
         let (sockets, sockets_rx, _) = lossless("s", 2, Policy::Stall);
         let (ticks_tx, ticks, _) = lossless("t", 4_096, Policy::Merge);
         let (updates_tx, updates, _) = lossless("u", 4, Policy::Stall);
@@ -65,7 +75,7 @@ impl Line {
                 broker,
                 source: 0,
                 kind: LinkKind::Prices,
-                tokens: TokenTable::new([(KNOWN, InstrumentIx(0)), (OTHER, InstrumentIx(1))]),
+                tokens: TokenTable::new([(known, InstrumentIx(0)), (OTHER, InstrumentIx(1))]),
                 instruments: vec![InstrumentIx(0), InstrumentIx(1)],
                 silence_ns_max: SILENCE,
             }],
@@ -75,8 +85,8 @@ impl Line {
             policy: FailoverPolicy::default(),
             bands: Vec::new(),
             suspect_ns: 0,
-            exchange_age_ns_max: i64::MAX,
-            board: FeedParts::board_for(1, 2),
+            exchange_age_ns_max,
+            board: board.clone(),
             ticks: ticks_tx,
             updates: updates_tx,
             events: events_tx,
@@ -89,6 +99,7 @@ impl Line {
         };
         Self {
             feed,
+            board,
             clock: Clock::stepped(at),
             at,
             listener: TcpListener::bind("127.0.0.1:0").expect("a port"),
@@ -174,7 +185,7 @@ fn packet(token: Token, paise: u32) -> Packet {
         token,
         layout: Layout::Full,
         last: paise,
-        exchange_secs: 1_763_955_900,
+        exchange_secs: STAMPED,
         ..Packet::default()
     }
 }
@@ -441,6 +452,45 @@ fn a_broker_that_ends_the_connection_is_left_at_once_and_a_dead_session_is_told(
         assert_eq!((line.losses().len(), line.count(fault)), (1, 1));
         // The venue has closed nothing: another socket takes over all the same.
         drop(line.connect());
+    }
+}
+
+/// The same instrument at Dhan, whose stamps are of last trades and count from midnight in India.
+fn traded() -> dhan::packet::Packet {
+    dhan::packet::Packet {
+        layout: dhan::packet::Layout::Full,
+        segment: 2,
+        id: 44_498,
+        last: 100.0_f32.to_bits(),
+        last_trade_secs: STAMPED + 19_800,
+        ..dhan::packet::Packet::default()
+    }
+}
+
+#[test]
+fn a_stamp_of_the_last_trade_says_nothing_of_a_prices_age() {
+    const AGE: i64 = 3_000_000_000;
+    let mut of_dhan = Vec::new();
+    traded().encode(&mut of_dhan);
+    let token = traded().token().expect("a token");
+    for (broker, known, bytes, is_of_trade) in [
+        (Broker::Kite, KNOWN, good(10_000), false),
+        (Broker::Dhan, token, of_dhan, true),
+    ] {
+        let mut line = Line::limiting(broker, known, AGE);
+        let mut marks = Vec::new();
+        for age in [0, 4, 60, -10] {
+            line.at.wall = WallNanos::from_secs(i64::from(STAMPED) + age);
+            line.step(1_000_000_000);
+            line.feed
+                .take_frame(Bytes::from(bytes.clone()), &line.clock);
+            line.work();
+            marks.push(line.seen.last().expect("a tick").source.is_late());
+        }
+        let is_old = !is_of_trade;
+        assert_eq!(marks, [false, is_old, is_old, true], "{broker:?}");
+        let lag = line.board.get(LinkIx(0)).lag_ns;
+        assert_eq!(lag.is_none(), is_of_trade, "{broker:?}: {lag:?}");
     }
 }
 

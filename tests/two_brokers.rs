@@ -117,6 +117,7 @@ fn a_run_on_two_brokers_outlives_each_trouble_of_the_first() {
     });
     assert_eq!(link(&found, "demo")["reconnects"], 0);
     assert_eq!(link(&found, "polling")["state"], "idle");
+    assert!(found["feed"]["late_ticks"].is_u64(), "{found}");
     let all = found["feed"]["serves"]["demo"].as_u64().expect("a count");
     assert!(all > 20, "{found}");
 
@@ -163,6 +164,24 @@ fn a_run_on_two_brokers_outlives_each_trouble_of_the_first() {
     engine.interrupt();
     let run = engine.end();
     assert_eq!(run.code, 130, "{}", run.errors);
+}
+
+#[test]
+fn a_backup_that_cannot_be_reached_at_the_start_is_gone_without() {
+    let world = World::new(with_backup);
+    let first = Venue::start(&world, "first", &REAL);
+    let mut second = Venue::start(&world, "second", &REAL);
+    second.kill();
+    let backup = second.ready_file.to_str().expect("a path").to_owned();
+    let arguments = ["--backup-ready", &backup, "--no-bars"];
+    let mut engine = Engine::start(&world, Some(&first.ready_file), &arguments);
+    engine.until("the feed", |said| told(said, "restored").len() == 1);
+    let is_told = |row: &&Value| text(&row["text"]).starts_with("ALARM no backup");
+    let alarms: Vec<&Value> = engine.said.iter().filter(is_told).collect();
+    assert_eq!(alarms.len(), 1, "{:?}", engine.said);
+    assert!(text(&alarms[0]["text"]).contains("second: cannot connect"));
+    engine.interrupt();
+    assert_eq!(engine.end().code, 130);
 }
 
 #[test]

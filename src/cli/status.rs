@@ -71,6 +71,9 @@ fn lines(found: &Value) -> Vec<String> {
     for (source, count) in feed["serves"].as_object().into_iter().flatten() {
         lines.push(format!("{source} serves {count} instruments"));
     }
+    if let Some(late) = feed["late_ticks"].as_u64().filter(|late| *late > 0) {
+        lines.push(format!("{late} ticks came too late for their bars"));
+    }
     for row in feed["others"].as_array().into_iter().flatten() {
         let doubt = if row["diverges"] == true {
             ", and another source differs"
@@ -111,7 +114,7 @@ mod tests {
                 { "link": "polling", "state": "idle", "tick_ms": null, "lag_ms": null },
             ],
             "serves": { "kite": 5, "second": 1 },
-            "others": [{ "instrument": "NIFTY", "source": "second", "diverges": true }],
+            "others": [{ "instrument": "NIFTY", "source": "second", "diverges": true }], "late_ticks": 3,
         } });
         let lines = lines(&found);
         assert_eq!(lines[0], "pid 7, account AB1234, trading is active");
@@ -132,6 +135,7 @@ mod tests {
             lines[4..6],
             ["kite serves 5 instruments", "second serves 1 instruments"]
         );
-        assert_eq!(lines[6], "  NIFTY from second, and another source differs");
+        assert_eq!(lines[6], "3 ticks came too late for their bars");
+        assert_eq!(lines[7], "  NIFTY from second, and another source differs");
     }
 }

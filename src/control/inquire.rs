@@ -210,6 +210,13 @@ impl Inquirer {
         self
     }
 
+    /// Makes that wait no longer than this.
+    pub const fn cycle_within(&mut self, cycle_ns: u64) {
+        if cycle_ns < self.cycle {
+            self.cycle = cycle_ns;
+        }
+    }
+
     /// Nobody can say what became of an order whose last byte left at `last_byte`.
     pub fn unknown(&mut self, tag: Tag, last_byte: MonoNanos, now: MonoNanos) {
         let absence = Absence::new(last_byte, self.settings.settle_ns);

@@ -21,7 +21,7 @@ use crate::journal::recover::Carried;
 use crate::model::{
     Action, Bar, InstrumentIx, Intent, MonoNanos, Stamp, StrategyIx, Tick, WallNanos,
 };
-use crate::ring::{Aims, ByteSender, Counted, Lossless, QuoteBoard, Receiver, StopLatch};
+use crate::ring::{Aims, ByteSender, Counted, Lossless, QuoteBoard, Receiver, StopLatch, Tally};
 use crate::runtime::{Clock, Meter, Stage};
 use crate::store::tape;
 use grounds::Kept;
@@ -101,6 +101,8 @@ pub struct DecideTotals {
     pub intents: [u64; 3],
     /// Signals that became no intent.
     pub skipped: u64,
+    /// Ticks whose time was before what their bars already had, over all units: in no bar, and no exit looked at them.
+    pub late: u64,
 }
 
 /// The deciding stage.
@@ -122,6 +124,8 @@ pub struct Decide {
     rehearsing_unit: usize,
     /// What each strategy would order, for who rehearses orders.
     aims: Aims,
+    /// Where late ticks are shown.
+    late: Tally,
     totals: DecideTotals,
 }
 
@@ -153,6 +157,7 @@ impl Decide {
             rehearsed: MonoNanos(0),
             rehearsing_unit: 0,
             aims: Aims::new(0),
+            late: Tally::default(),
             totals: DecideTotals::default(),
         }
     }
@@ -163,6 +168,13 @@ impl Decide {
     pub fn rehearsing(mut self, interval_ns: u64, aims: Aims) -> Self {
         self.rehearse_ns = interval_ns;
         self.aims = aims;
+        self
+    }
+
+    /// Shows late ticks to whoever asks how the engine is.
+    #[must_use]
+    pub fn showing(mut self, late: Tally) -> Self {
+        self.late = late;
         self
     }
 
@@ -272,6 +284,9 @@ impl Decide {
         for position in self.compute.watching(tick.instrument) {
             let unit = self.compute.watcher(position);
             let folded = self.compute.fold(unit, tick);
+            if folded.is_late {
+                self.note_late();
+            }
             if let Some(bar) = folded.closed {
                 self.close(unit, &bar, tick);
             }
@@ -285,6 +300,12 @@ impl Decide {
                 self.look(unit, strategy, tick);
             }
         }
+    }
+
+    #[cold]
+    fn note_late(&mut self) {
+        self.totals.late = self.totals.late.wrapping_add(1);
+        self.late.set(self.totals.late);
     }
 
     /// Takes what became known of an order.

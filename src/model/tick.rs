@@ -29,6 +29,8 @@ pub struct Polled {
     pub instrument: InstrumentIx,
     /// What the answer said.
     pub quote: Quote,
+    /// True when its exchange time is that of the last trade.
+    pub stamps_trades: bool,
     /// When the answer was read.
     pub received: MonoNanos,
 }

@@ -131,6 +131,17 @@ impl<S: Read + Write> Messages<S> {
         })
     }
 
+    /// Sends a text; what finds no room now leaves with later looks.
+    fn send_text(&mut self, text: &str) -> Result<(), Error> {
+        match self.socket.send(Message::text(text)) {
+            Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => {
+                self.owes = true;
+                Ok(())
+            }
+            sent => sent,
+        }
+    }
+
     #[inline]
     fn message(&self) -> Arrived<'_> {
         let (bytes, length) = match &self.assembled {
@@ -211,18 +222,14 @@ impl FeedSocket {
         }
     }
 
-    /// Sends a text message.
+    /// Sends a text message; what finds no room leaves while the socket is looked at.
     ///
     /// # Errors
     ///
     /// When the connection is gone.
     pub fn send_text(&mut self, text: &str) -> Result<(), NetFault> {
-        let sent = self.messages.socket.send(Message::text(text));
-        match sent {
-            Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(self.broken(&error)),
-            Ok(()) => Ok(()),
-        }
+        let sent = self.messages.send_text(text);
+        sent.map_err(|error| self.broken(&error))
     }
 
     /// Looks for the next message, or for more of one that is not all here; never blocks.

@@ -74,6 +74,20 @@ pub enum ArmFault {
     Prices(#[from] crate::store::PriceFileError),
 }
 
+impl ArmFault {
+    /// True when somebody else is the reason, a broker or the network, and not what was configured.
+    pub const fn is_outside(&self) -> bool {
+        match self {
+            Self::Net(NetFault::Url { .. } | NetFault::Roots { .. })
+            | Self::Template { .. }
+            | Self::Unfit(_)
+            | Self::Unknown(_)
+            | Self::Prices(_) => false,
+            Self::Desk(_) | Self::Net(_) | Self::Masters(_) => true,
+        }
+    }
+}
+
 /// Settings of the stages.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -135,6 +149,8 @@ pub struct Armoury {
     pub name: String,
     /// A second broker for prices alone.
     pub backup: Option<Backup>,
+    /// Instruments whose prices the two brokers did not agree on before the start.
+    pub doubted: Vec<InstrumentIx>,
     /// False to live on quotes that are asked for.
     pub uses_sockets: bool,
     /// The desk, logged in.
@@ -507,6 +523,7 @@ pub fn armoury(
         broker: config.venue.broker,
         name: config.venue.name.clone(),
         backup: None,
+        doubted: Vec::new(),
         uses_sockets: true,
         ticker: config.venue.ticker.clone(),
         updates: config.venue.updates.clone(),

@@ -170,7 +170,7 @@ pub fn start_batches(
 }
 
 impl BatchEngine {
-    /// Stops the gateway, which waits up to two seconds for replies that are due, and hands on what it still
+    /// Stops the gateway, which waits for replies that are due and for what is evened out, and hands on what it still
     /// knew.
     ///
     /// # Errors

@@ -49,6 +49,8 @@ const SETTLE_NS: u64 = 15 * SECOND;
 const POSITIONS_SETTLE_NS: u64 = 3 * SECOND;
 /// An order that was cancelled is looked at after this long: its end may have been lost.
 const CANCEL_LOOK_NS: u64 = SECOND;
+/// Time between two reads while orders work and no feed tells of them.
+pub const CYCLE_DEAF_NS: u64 = SECOND;
 /// Shortest time between two reads.
 const SPACING_NS: u64 = SECOND / 4;
 /// How long an order that ended unfilled is still looked at.
@@ -124,6 +126,8 @@ pub struct Inquiry {
     failures: u32,
     not_before: MonoNanos,
     is_dead: bool,
+    /// Set once no feed tells of orders any more.
+    deaf: StopLatch,
 }
 
 /// The gateway's ends of the lanes to and from the inquiry.
@@ -133,6 +137,7 @@ pub type InquiryLanes = (Counted<Entry>, Receiver<Command>);
 #[derive(Debug)]
 pub struct Asking {
     stop: StopLatch,
+    deaf: StopLatch,
     news: Inbox<News>,
 }
 
@@ -140,6 +145,11 @@ impl Asking {
     /// The next piece of news.
     pub fn news(&self) -> Option<News> {
         self.news.try_recv().ok()
+    }
+
+    /// Says that no feed tells of orders any more: while one works the order book is read every second.
+    pub fn feed_ends(&self) {
+        self.deaf.set();
     }
 }
 
@@ -181,6 +191,7 @@ pub fn start_inquiry(
     clock: &Clock,
 ) -> std::io::Result<Asking> {
     let stop = StopLatch::default();
+    let deaf = inquiry.deaf.clone();
     launch(
         inquiry,
         Launch {
@@ -190,7 +201,7 @@ pub fn start_inquiry(
             clock: clock.clone(),
         },
     )?;
-    Ok(Asking { stop, news })
+    Ok(Asking { stop, deaf, news })
 }
 
 /// Control's wishes on their way to the gateway: what finds no room leaves in a later turn, in order.
@@ -276,6 +287,7 @@ impl Inquiry {
             failures: 0,
             not_before: MonoNanos(0),
             is_dead: false,
+            deaf: StopLatch::default(),
         };
         for record in &parts.carried {
             inquiry.carry(record, now);
@@ -515,6 +527,9 @@ impl Stage for Inquiry {
         }
         self.count_missed();
         pass_on(&mut self.waiting, &mut self.evidence);
+        if self.deaf.is_set() {
+            self.inquirer.cycle_within(CYCLE_DEAF_NS);
+        }
         let now = clock.mono();
         self.let_go(now);
         if self.is_dead || now < self.not_before {

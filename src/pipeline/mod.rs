@@ -42,7 +42,7 @@ use crate::net::Mirror;
 use crate::ring::lane::Policy;
 use crate::ring::{
     Aims, ByteReceiver, LaneView, LinkBoard, Lossless, QuoteBoard, Receiver, StateLatch, StopLatch,
-    bytes, counted, lossless,
+    Tally, bytes, counted, lossless,
 };
 use crate::runtime::launch::{Launch, launch_as};
 use crate::runtime::{
@@ -74,8 +74,6 @@ pub const LANES: [(&str, usize, Policy); 12] = [
 const RECORDER_BYTES: usize = 16 << 20;
 /// Time between two reads of the order book while orders work: it finds what the feed lost.
 const INQUIRY_CYCLE_NS: u64 = 5 * 1_000_000_000;
-/// The same where no feed tells of them.
-const INQUIRY_CYCLE_DEAF_NS: u64 = 1_000_000_000;
 
 fn stalling<T>(lane: usize) -> (Lossless<T>, Receiver<T>, LaneView) {
     let (name, capacity, policy) = LANES[lane];
@@ -129,6 +127,8 @@ pub struct Engine {
     pub wants: Wants,
     /// How the links of the feed are, and which source serves each instrument.
     pub links: LinkBoard,
+    /// Ticks too late for their bars so far.
+    pub late: Tally,
     /// The names of the links.
     pub link_names: Vec<LinkName>,
     /// The names of the sources, polling last.
@@ -242,6 +242,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         polls: armoury.settings.polls,
         uses_sockets: has_sockets,
     });
+    let ticks: Vec<_> = armoury.instruments.iter().map(|row| row.tick).collect();
     let mut feed = Feed::new(FeedParts {
         links: plan.parts,
         instruments: armoury.instruments.len(),
@@ -258,9 +259,12 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         exchange_age_ns_max: armoury.settings.exchange_age_ns_max,
         board: around.board.clone(),
     })
-    .merging_within(merge_span(&armoury.units));
+    .merging_within(merge_span(&armoury.units))
+    .with_ticks(&ticks)
+    .doubting(&armoury.doubted);
     let halt = StopLatch::default();
     let quotes = QuoteBoard::new(armoury.instruments.len());
+    let late = Tally::default();
     let mut decide = Decide::new(
         DecideParts {
             ticks: ticks_rx,
@@ -277,7 +281,8 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         armoury.strategies,
         armoury.instruments.len(),
         armoury.settings.intent_base,
-    );
+    )
+    .showing(late.clone());
     let mut journal = Writer::new(start.segment, segments_rx)
         .resuming(start.tail)
         .with_sync(start.sync);
@@ -325,7 +330,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         cycle_ns: if has_sockets && armoury.broker.facts().feeds_updates {
             INQUIRY_CYCLE_NS
         } else {
-            INQUIRY_CYCLE_DEAF_NS
+            inquiry::CYCLE_DEAF_NS
         },
         hours,
     };
@@ -419,6 +424,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         halt,
         wants: around.wants,
         links: around.board,
+        late,
         link_names: plan.names,
         sources: plan.sources,
         segments: segments_tx,
@@ -446,6 +452,8 @@ impl Engine {
         self.hands.ask_to_stop();
         let [stop_feed, stop_decide, stop_gateway] = self.stop;
         stop_feed.set();
+        // From here on only the order book tells what becomes of orders.
+        self.asking.feed_ends();
         let (feed, mut decide, mut gateway) = match self.hot {
             Hot::Split(feed, decide, gateway) => {
                 let feed = feed.join()?;

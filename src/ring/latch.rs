@@ -1,4 +1,4 @@
-//! Shared words: the stop latch every thread reads, and the beat by which a thread shows progress.
+//! Shared words: the stop latch every thread reads, the beat by which a thread shows progress, and counts it shows.
 
 use crate::model::{Cause, TradingState};
 use crossbeam_utils::CachePadded;
@@ -19,6 +19,22 @@ impl StopLatch {
     #[inline]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A count that one thread writes and any reads.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(Arc<CachePadded<AtomicU64>>);
+
+impl Tally {
+    /// Shows the count.
+    pub fn set(&self, count: u64) {
+        self.0.store(count, Ordering::Relaxed);
+    }
+
+    /// The count last shown.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

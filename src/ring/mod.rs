@@ -16,6 +16,6 @@ pub mod quotes;
 pub use aims::Aims;
 pub use bytes::{ByteReceiver, ByteSender, bytes};
 pub use lane::{Counted, LaneView, Lossless, Receiver, counted, lossless};
-pub use latch::{Beat, StateLatch, StopLatch};
+pub use latch::{Beat, StateLatch, StopLatch, Tally};
 pub use links::{LinkBoard, LinkState, LinkView};
 pub use quotes::{QuoteBoard, Touch};

@@ -9,8 +9,11 @@
 //! - A source is mute about an instrument when another one told something new of it and it did not follow in time; an
 //!   instrument that nobody trades makes nobody mute.
 //! - Going down the list is immediate; going up waits until the better source was good for a while.
+//! - A slow socket serves rather than none, and before polling: what it was behind may be gone, and with it the judge.
 //! - Prices differ only when both sources were heard since they began to differ: one that lags a moment, or fell mute,
 //!   is not a contradiction.
+//! - A contradiction ends when two sources agree, and not because one of them fell silent: the other may be the one that
+//!   is wrong.
 
 use crate::model::{MonoNanos, Price};
 
@@ -18,6 +21,9 @@ use crate::model::{MonoNanos, Price};
 pub const SOURCES: usize = 3;
 /// Stands for no link.
 pub const NO_LINK: u8 = u8::MAX;
+/// Ticks by which two sources may differ however cheap the instrument is: one tick of an option at 40 rupees is more than
+/// 0.1 %, and two brokers never look at the same moment.
+const TICKS_APART: i64 = 3;
 /// Windows in a row that a source must be behind before it is slow.
 const SLOW_WINDOWS: u32 = 3;
 
@@ -83,7 +89,7 @@ pub enum Change {
         /// What the other one says.
         other: Price,
     },
-    /// They agree again, or nobody is left to differ.
+    /// They agree again.
     Agrees,
 }
 
@@ -155,6 +161,8 @@ pub struct Standing {
     serving: u8,
     diverges: bool,
     accounts: [Account; SOURCES],
+    /// The instrument's tick; zero when it is not known.
+    tick: Price,
     /// Since when prices differ; zero for never.
     apart: MonoNanos,
     /// Since when they agree again; zero for never.
@@ -177,6 +185,7 @@ impl Standing {
             serving: u8::try_from(first).unwrap_or(0),
             diverges: false,
             accounts,
+            tick: Price::ZERO,
             apart: MonoNanos(0),
             together: MonoNanos(0),
         }
@@ -192,6 +201,16 @@ impl Standing {
     #[inline]
     pub const fn diverges(&self) -> bool {
         self.diverges
+    }
+
+    /// Says the instrument's tick: a difference of a few is none.
+    pub const fn set_tick(&mut self, tick: Price) {
+        self.tick = tick;
+    }
+
+    /// Notes that two sources were found to differ before the first quote.
+    pub const fn doubt(&mut self) {
+        self.diverges = true;
     }
 
     /// When a source was last heard; zero for never.
@@ -214,6 +233,7 @@ impl Standing {
         if said.volume_day != 0 {
             own.volume = said.volume_day;
         }
+        let basis_points = policy.divergence_basis_points;
         let mut differs = None;
         let mut compared = false;
         for (number, other) in self.accounts.iter_mut().enumerate() {
@@ -227,7 +247,7 @@ impl Standing {
             }
             if is_recent(other, said.at, policy) {
                 compared = true;
-                if exceeds(other.last, said.last, policy.divergence_basis_points) {
+                if differ(other.last, said.last, basis_points, self.tick) {
                     differs = Some((number, other.last, other.heard));
                 }
             }
@@ -281,16 +301,6 @@ impl Standing {
         Some(Change::Agrees)
     }
 
-    /// Ends a difference when only one source is left to be heard.
-    pub fn settle(&mut self, now: MonoNanos, policy: &FailoverPolicy) -> Option<Change> {
-        let recent = |account: &&Account| account.is_there() && is_recent(account, now, policy);
-        if !self.diverges || self.accounts.iter().filter(recent).count() > 1 {
-            return None;
-        }
-        (self.diverges, self.apart, self.together) = (false, MonoNanos(0), MonoNanos(0));
-        Some(Change::Agrees)
-    }
-
     /// Chooses who serves from now on; says who and why when that changed. `links` is indexed by what [`Self::new`]
     /// was given; the last of them is polling.
     pub fn choose(
@@ -299,15 +309,23 @@ impl Standing {
         links: &[Health],
         policy: &FailoverPolicy,
     ) -> Option<(u8, Why)> {
-        let (mut chosen, from) = (None, self.serving);
-        for (source, account) in (0_u8..).zip(&self.accounts) {
-            if self.is_usable(source, account, (now, links, policy)) {
-                chosen = Some(source);
-                break;
-            }
-        }
+        let from = self.serving;
+        let sources = || (0_u8..).zip(&self.accounts);
+        let better = sources().find(|(source, account)| {
+            let is_socket = usize::from(account.link) + 1 < links.len();
+            is_socket && self.is_usable(*source, account, (now, links, policy))
+        });
+        let chosen = better.or_else(|| {
+            sources().find(|(source, account)| {
+                let is_here = self
+                    .health(*source, links)
+                    .is_some_and(|health| *source >= from || account.heard >= health.since);
+                is_here && self.speaks(*source, now, links, policy)
+            })
+        });
+        let chosen = chosen.map(|(source, _)| source);
         let to = chosen.filter(|to| *to != from)?;
-        let why = if to < from {
+        let why = if to < from && better.is_some() {
             Why::Returned
         } else {
             match self.health(from, links) {
@@ -318,6 +336,21 @@ impl Standing {
         };
         self.serving = to;
         Some((to, why))
+    }
+
+    /// True while a source lives and is not mute about the instrument, however slow it is.
+    pub fn speaks(
+        &self,
+        source: u8,
+        now: MonoNanos,
+        links: &[Health],
+        policy: &FailoverPolicy,
+    ) -> bool {
+        let own = self.accounts.get(usize::from(source));
+        own.is_some_and(|own| !own.is_mute(now, policy))
+            && self
+                .health(source, links)
+                .is_some_and(|health| health.is_live)
     }
 
     fn health(&self, source: u8, links: &[Health]) -> Option<Health> {
@@ -368,11 +401,12 @@ const fn is_recent(account: &Account, now: MonoNanos, policy: &FailoverPolicy) -
     account.heard.0 != 0 && now.since(account.heard) <= policy.mute_ns.saturating_mul(2)
 }
 
-/// True when two prices differ by more than so many basis points of the smaller one.
-const fn exceeds(one: Price, other: Price, basis_points: i64) -> bool {
+/// True when two prices differ by more than so many basis points of the smaller one, and by more than a few ticks.
+pub const fn differ(one: Price, other: Price, basis_points: i64, tick: Price) -> bool {
     let difference = one.0.saturating_sub(other.0).saturating_abs();
     let least = if one.0 < other.0 { one.0 } else { other.0 };
-    difference.saturating_mul(10_000) > least.saturating_mul(basis_points)
+    difference > tick.0.saturating_mul(TICKS_APART)
+        && difference.saturating_mul(10_000) > least.saturating_mul(basis_points)
 }
 
 /// How far a source's times are behind now, and whether that makes it slow.

@@ -23,6 +23,8 @@ pub struct Facts {
     pub rows_say_filled: bool,
     /// True when a stream tells of order updates; otherwise the order book is read more often.
     pub feeds_updates: bool,
+    /// True when the only time of its prices is that of the last trade: it says nothing of how old a price is.
+    pub stamps_trades: bool,
     /// Instruments one feed connection may watch.
     pub watched_max: usize,
     /// Instruments one call for quotes may name.

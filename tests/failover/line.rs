@@ -84,18 +84,37 @@ pub(crate) struct Line {
 impl Line {
     /// Both brokers connected.
     pub(crate) fn open() -> Self {
-        let mut line = Self::new(2);
+        Self::open_without(|_, _| false)
+    }
+
+    /// Both brokers connected; some instruments are not to be had of one of them.
+    pub(crate) fn open_without(lacks: impl Fn(Source, InstrumentIx) -> bool) -> Self {
+        let mut line = Self::new(2, lacks);
         line.connect(PRIMARY);
         line.connect(BACKUP);
         line
     }
 
-    /// No socket at all.
-    pub(crate) fn polled() -> Self {
-        Self::new(0)
+    /// Both brokers connected, found to differ on some instruments beforehand.
+    pub(crate) fn open_doubting(instruments: &[InstrumentIx]) -> Self {
+        let mut line = Self::new(2, |_, _| false);
+        line.feed = line.feed.doubting(instruments);
+        line.connect(PRIMARY);
+        line.connect(BACKUP);
+        line
     }
 
-    fn new(links: u8) -> Self {
+    /// One broker, not connected yet.
+    pub(crate) fn alone() -> Self {
+        Self::new(1, |_, _| false)
+    }
+
+    /// No socket at all.
+    pub(crate) fn polled() -> Self {
+        Self::new(0, |_, _| false)
+    }
+
+    fn new(links: u8, lacks: impl Fn(Source, InstrumentIx) -> bool) -> Self {
         let (ticks_tx, ticks, _) = lossless("t", 4_096, Policy::Merge);
         let (updates_tx, _, _) = lossless("u", 4, Policy::Stall);
         let (events_tx, events, _) = counted("e", 4_096);
@@ -108,13 +127,14 @@ impl Line {
             let (sockets, sockets_rx, _) = lossless("s", 2, Policy::Stall);
             lanes.push(sockets);
             ends.push(sockets_rx);
-            let rows = instruments.iter().map(|ix| (token(source, *ix), *ix));
+            let own = || instruments.iter().filter(|ix| !lacks(source, **ix));
+            let rows = own().map(|ix| (token(source, *ix), *ix));
             parts.push(LinkParts {
                 broker: Broker::Kite,
                 source,
                 kind: LinkKind::Prices,
                 tokens: TokenTable::new(rows),
-                instruments: instruments.clone(),
+                instruments: own().copied().collect(),
                 silence_ns_max: 2_500 * MS,
             });
         }
@@ -137,7 +157,8 @@ impl Line {
             suspect_ns: SECOND,
             exchange_age_ns_max: 3_000_000_000,
             board: board.clone(),
-        });
+        })
+        .with_ticks(&[Price::from_paise(5); INSTRUMENTS as usize]);
         let at = Stamp {
             mono: MonoNanos(SECOND),
             wall: WallNanos::from_secs(OPEN_SECS),
@@ -168,6 +189,10 @@ impl Line {
 
     pub(crate) fn now(&self) -> u64 {
         self.at.mono.0
+    }
+
+    pub(crate) const fn wall(&self) -> WallNanos {
+        self.at.wall
     }
 
     /// Connects a broker, as control does.
@@ -293,6 +318,7 @@ impl Line {
                     exchange_time: WallNanos::from_secs(self.at.wall.secs()),
                     ..Quote::default()
                 },
+                stamps_trades: false,
                 received: self.at.mono,
             });
         }

@@ -8,6 +8,7 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -17,8 +18,8 @@ use tezi::hot::gateway::{
 use tezi::journal::{self, Entry, Segment, Writer};
 use tezi::model::{
     Action, Command, Day, Denial, Exchange, Instrument, InstrumentIx, Intent, IntentId, Kind, Leg,
-    LegRole, MonoNanos, OrderId, OrderState, Price, Qty, Report, ReportSource, Right, Session,
-    Side, Signal, Stamp, StrategyIx, Tag, Token, WallNanos, Window,
+    LegRole, MonoNanos, OrderId, OrderState, PollReport, Price, Qty, Report, ReportSource, Right,
+    Session, Side, Signal, Stamp, StrategyIx, Tag, Token, WallNanos, Window,
 };
 use tezi::net::{HttpConnection, Mirror, Url, tls};
 use tezi::ring::lane::Policy;
@@ -87,6 +88,7 @@ pub(crate) struct Desk {
     intents: Lossless<Intent>,
     updates: Lossless<OrderUpdate>,
     commands: Lossless<Command>,
+    evidence: Lossless<Command>,
     pub(crate) state: StateLatch,
     pub(crate) quotes: QuoteBoard,
     connections: Lossless<HttpConnection>,
@@ -186,6 +188,7 @@ impl Desk {
         let (records, _, _) = counted("r", 256);
         let (events, news, _) = counted("e", 256);
         let (connections_tx, connections, _) = lossless("c", 16, Policy::Stall);
+        let (evidence_tx, evidence, _) = lossless("v", 16, Policy::Stall);
         let gateway = Gateway::new(GatewayParts {
             broker: setup.broker,
             armed: vec![
@@ -238,7 +241,8 @@ impl Desk {
             first_byte: meter(Hop::FirstByte).0,
             both_legs: meter(Hop::BothLegs).0,
             reply: meter(Hop::Reply).0,
-        });
+        })
+        .with_inquiry(counted("h", 256).0, evidence);
         let gateway = match setup.rehearse_ns {
             0 => gateway,
             every => gateway.rehearsing(Mirror::open(false).expect("sockets"), every, Aims::new(0)),
@@ -260,6 +264,7 @@ impl Desk {
             intents: intents_tx,
             updates: updates_tx,
             commands: commands_tx,
+            evidence: evidence_tx,
             state,
             quotes,
             connections: connections_tx,
@@ -338,6 +343,10 @@ impl Desk {
         for _ in 0..cycles {
             self.cycle();
         }
+        self.hear();
+    }
+
+    fn hear(&mut self) {
         while let Some(entry) = self.outcomes.pop() {
             self.known.push(entry);
         }
@@ -360,36 +369,39 @@ impl Desk {
 
     /// Requests that have arrived since the last look.
     pub(crate) fn requests(&mut self) -> Vec<Request> {
-        let mut found = Vec::new();
-        for (connection, socket) in self.sockets.iter_mut().enumerate() {
-            let Some(socket) = socket else { continue };
-            socket.set_nonblocking(true).expect("set");
-            let mut bytes = [0_u8; 4096];
-            let read = match socket.read(&mut bytes) {
-                Ok(0) => continue,
-                Ok(read) => read,
-                // A connection that is given up is reset: nothing of it may arrive late.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::ConnectionReset
-                    ) =>
-                {
-                    continue;
-                }
-                Err(error) => panic!("connection {connection}: {error}"),
-            };
-            let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
-            assert!(text.contains("\r\n\r\n"), "a request is one write: {text}");
-            self.owing.push(connection);
-            found.push(Request {
-                connection,
-                line: text.lines().next().unwrap_or_default().to_owned(),
-                tag: between(&text, "&tag=", "&"),
-                text,
-            });
-        }
+        let found = arrived(&mut self.sockets);
+        self.owing.extend(found.iter().map(|row| row.connection));
         found
+    }
+
+    /// Ends the run while `play` is the broker and the inquiry; when it is done the clock runs until the gateway is.
+    pub(crate) fn stop(&mut self, play: impl FnOnce(&mut Peer<'_>) + Send) {
+        let over = AtomicBool::new(false);
+        let (gateway, clock) = (&mut self.gateway, &self.clock);
+        let mut peer = Peer {
+            sockets: &mut self.sockets,
+            evidence: &mut self.evidence,
+            clock,
+            at: self.at,
+            over: &over,
+        };
+        self.at = std::thread::scope(|scope| {
+            let playing = scope.spawn(|| {
+                play(&mut peer);
+                while !over.load(Ordering::Relaxed) {
+                    peer.step(50_000_000);
+                    pause();
+                }
+                peer.at
+            });
+            gateway.stop(clock);
+            over.store(true, Ordering::Relaxed);
+            playing.join().expect("the broker's part")
+        });
+        self.hear();
+        while self.gateway.hand_on_rest() {
+            self.hear();
+        }
     }
 
     pub(crate) fn answer(&mut self, connection: usize, bytes: &[u8]) {
@@ -467,6 +479,88 @@ impl Desk {
             .filter(|entry| matches!(entry, Entry::Fill(_)))
             .count()
     }
+}
+
+/// The broker and the inquiry while a gateway ends.
+pub(crate) struct Peer<'a> {
+    sockets: &'a mut [Option<TcpStream>],
+    evidence: &'a mut Lossless<Command>,
+    clock: &'a Clock,
+    at: Stamp,
+    over: &'a AtomicBool,
+}
+
+impl Peer<'_> {
+    fn step(&mut self, nanos: u64) {
+        self.at.mono = self.at.mono.plus(nanos);
+        self.clock.step_to(self.at);
+    }
+
+    /// Waits for the next request; nothing when the gateway ends without one.
+    pub(crate) fn request(&mut self) -> Option<Request> {
+        loop {
+            let is_over = self.over.load(Ordering::Relaxed);
+            let mut found = arrived(self.sockets);
+            assert!(found.len() < 2, "one at a time: {found:?}");
+            if found.len() == 1 || is_over {
+                return found.pop();
+            }
+            self.step(1_000_000);
+            pause();
+        }
+    }
+
+    pub(crate) fn answer(&mut self, request: &Request, bytes: &[u8]) {
+        let socket = self.sockets[request.connection].as_mut().expect("open");
+        socket.write_all(bytes).expect("written");
+    }
+
+    /// Says what the order book shows of an order.
+    pub(crate) fn found(&mut self, tag: Tag, order_id: u64, state: OrderState, filled: u32) {
+        let poll = PollReport {
+            tag,
+            order_id: OrderId(order_id),
+            state,
+            filled: Qty(filled),
+            average: Price::from_rupees(if filled > 0 { 101 } else { 0 }),
+            reject: None,
+            at: DAY.at(11 * 3_600_000_000_000),
+        };
+        self.evidence.push(Command::Poll(poll)).expect("room");
+    }
+}
+
+/// What has arrived on the sockets since the last look.
+fn arrived(sockets: &mut [Option<TcpStream>]) -> Vec<Request> {
+    let mut found = Vec::new();
+    for (connection, socket) in sockets.iter_mut().enumerate() {
+        let Some(socket) = socket else { continue };
+        socket.set_nonblocking(true).expect("set");
+        let mut bytes = [0_u8; 4096];
+        let read = match socket.read(&mut bytes) {
+            Ok(0) => continue,
+            Ok(read) => read,
+            // A connection that is given up is reset: nothing of it may arrive late.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::ConnectionReset
+                ) =>
+            {
+                continue;
+            }
+            Err(error) => panic!("connection {connection}: {error}"),
+        };
+        let text = String::from_utf8_lossy(&bytes[..read]).into_owned();
+        assert!(text.contains("\r\n\r\n"), "a request is one write: {text}");
+        found.push(Request {
+            connection,
+            line: text.lines().next().unwrap_or_default().to_owned(),
+            tag: between(&text, "&tag=", "&"),
+            text,
+        });
+    }
+    found
 }
 
 /// The tags of an intent's legs in wire order.

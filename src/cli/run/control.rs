@@ -8,7 +8,7 @@ use super::feeds::{self, Feeds};
 use super::journal::Journal;
 use super::prepare::{Prepared, sim_clock};
 use super::recording::Recording;
-use super::settle::Open;
+use super::settle::{Left, Open};
 use super::summary;
 use crate::book::OrderRecord;
 use crate::cli::Failure;
@@ -89,6 +89,9 @@ const COLLECT_NS: u64 = 5_000_000_000;
 const SHOW_NS: u64 = 500_000_000;
 /// Every turn takes a core from somebody; 20 ms keep the console live and the journal close behind.
 const PERIOD: Duration = Duration::from_millis(20);
+/// How long the end of a run waits for what became of an order that nobody knows: a venue is given 15 s to show it,
+/// then two reads lack it.
+const UNKNOWN_NS: u64 = 20_000_000_000;
 /// A simulated venue that cannot be reached this often is gone: the process has ended.
 const FAILURES_MAX: u32 = 5;
 
@@ -346,7 +349,9 @@ impl Control {
         let now = self.engine.clock.mono();
         if now.since(self.shown) >= SHOW_NS {
             self.shown = now;
-            self.hand.show(self.feeds.status(&self.engine.links, now));
+            let late = self.engine.late.get();
+            self.hand
+                .show(self.feeds.status(&self.engine.links, late, now));
         }
     }
 
@@ -393,32 +398,10 @@ impl Control {
         mut self,
         end: End,
         args: &Args,
+        interrupted: &AtomicBool,
         console: &mut Console<'_>,
     ) -> Result<(), Failure> {
-        if !matches!(end, End::Closed | End::VenueEnded) {
-            self.engine.halt.set();
-        }
-        let patience = if end == End::Interrupted {
-            1_000_000_000
-        } else {
-            5_000_000_000
-        };
-        let until = self.engine.clock.mono().plus(patience);
-        // A quiet moment first: the clock closes the last bars, updates of the last fills are on their way.
-        let mut quiet = self.engine.clock.mono().plus(200_000_000);
-        if matches!(end, End::Closed | End::VenueEnded) {
-            quiet = quiet.plus(self.close_grace_ns);
-            if let Some(close) = self.day_end {
-                let now = self.engine.clock.mono();
-                self.engine.clock.observe(close.offset(2_000_000_000), now);
-            }
-        }
-        while self.engine.clock.mono() < quiet
-            || (self.open.count() > 0 && self.engine.clock.mono() < until)
-        {
-            self.turn(console);
-            pause(PERIOD);
-        }
+        self.settle(end, interrupted, console);
         if let Some(bar) = self.progress.take() {
             bar.finish_and_clear();
         }
@@ -432,7 +415,11 @@ impl Control {
             self.open.note(&entry);
             console.record(&entry);
         }
+        let mut abandoned = Vec::new();
         while let Some(event) = stopped.outlets.gateway.pop() {
+            if let GatewayEvent::Abandoned(intent) = event {
+                abandoned.push(intent);
+            }
             console.gateway(&event);
         }
         let digests = json!({
@@ -462,17 +449,76 @@ impl Control {
         if let Some(folder) = &args.histograms {
             summary::write_histograms(&stopped, folder)?;
         }
-        match end {
-            End::Interrupted => Err(Failure::Interrupted("stopped by the operator".to_owned())),
-            End::SessionDead => Err(Failure::Venue(
-                "the session is dead; log in again".to_owned(),
-            )),
-            End::VenueGone => Err(Failure::Venue("the venue is gone".to_owned())),
-            End::Closed | End::VenueEnded if agrees => Ok(()),
-            End::Closed | End::VenueEnded => Err(Failure::Failed(
-                "positions differ from the venue's; see the summary".to_owned(),
-            )),
+        let left = Left {
+            open: &self.open,
+            abandoned: &abandoned,
+        };
+        verdict(end, agrees, left.words())
+    }
+
+    /// Waits until every order has an end, as long as somebody may still say so: a few seconds for what works, and
+    /// longer for what nobody knows, because the proof that an order never arrived takes that long.
+    fn settle(&mut self, end: End, interrupted: &AtomicBool, console: &mut Console<'_>) {
+        let is_over = matches!(end, End::Closed | End::VenueEnded);
+        if !is_over {
+            self.engine.halt.set();
         }
+        // From here on a signal means that nothing more is waited for.
+        interrupted.store(false, Ordering::Relaxed);
+        let begun = self.engine.clock.mono();
+        let until = begun.plus(if end == End::Interrupted {
+            1_000_000_000
+        } else {
+            5_000_000_000
+        });
+        let can_ask = !matches!(end, End::SessionDead | End::VenueGone);
+        let known = begun.plus(if can_ask { UNKNOWN_NS } else { 0 });
+        // A quiet moment first: the clock closes the last bars, updates of the last fills are on their way.
+        let mut quiet = begun.plus(200_000_000);
+        if is_over {
+            quiet = quiet.plus(self.close_grace_ns);
+            if let Some(close) = self.day_end {
+                self.engine
+                    .clock
+                    .observe(close.offset(2_000_000_000), begun);
+            }
+        }
+        let mut is_told = false;
+        loop {
+            self.turn(console);
+            let now = self.engine.clock.mono();
+            let is_settling = self.open.count() > 0 && now < until;
+            let is_asking = self.open.has_unknown() && now < known;
+            if now >= quiet && !is_settling && !is_asking {
+                break;
+            }
+            if now >= until && interrupted.load(Ordering::Relaxed) {
+                break;
+            }
+            if now >= until && is_asking && !is_told {
+                is_told = true;
+                console.say(&format!(
+                    "waiting up to {} s for what became of orders nobody knows; Ctrl-C ends this at once",
+                    UNKNOWN_NS / 1_000_000_000
+                ));
+            }
+            pause(PERIOD);
+        }
+    }
+}
+
+/// How a run ends for who started it; `left` names what has no end.
+fn verdict(end: End, agrees: bool, left: Option<String>) -> Result<(), Failure> {
+    match end {
+        End::Interrupted => Err(Failure::Interrupted("stopped by the operator".to_owned())),
+        End::SessionDead => Err(Failure::Venue(
+            "the session is dead; log in again".to_owned(),
+        )),
+        End::VenueGone => Err(Failure::Venue("the venue is gone".to_owned())),
+        End::Closed | End::VenueEnded if !agrees => Err(Failure::Failed(
+            "positions differ from the venue's; see the summary".to_owned(),
+        )),
+        End::Closed | End::VenueEnded => left.map_or(Ok(()), |left| Err(Failure::Failed(left))),
     }
 }
 
@@ -495,4 +541,25 @@ fn progress(args: &Args, open: Option<WallNanos>, close: Option<WallNanos>) -> O
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} min  {elapsed}").ok()?;
     bar.set_style(style);
     Some(bar)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_a_success_only_when_nothing_is_left() {
+        for end in [End::Closed, End::VenueEnded] {
+            assert!(verdict(end, true, None).is_ok());
+            let failed = |agrees, left| match verdict(end, agrees, left) {
+                Err(Failure::Failed(why)) => why,
+                other => panic!("{other:?}"),
+            };
+            let left = || Some("X is unknown".to_owned());
+            assert_eq!(failed(true, left()), "X is unknown");
+            assert!(failed(false, None).contains("positions differ"));
+        }
+        let stopped = verdict(End::Interrupted, true, Some("X is open".to_owned()));
+        assert!(matches!(stopped, Err(Failure::Interrupted(_))));
+    }
 }

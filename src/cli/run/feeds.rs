@@ -111,11 +111,11 @@ impl Feeds {
                 json!({ "state": "missing", "link": self.link(*link), "instruments": missing }),
             ),
             FeedEvent::Polling(true) => (
-                "ALARM no socket brings prices; quotes are asked for".to_owned(),
+                "ALARM the sockets do not bring every price; quotes are asked for".to_owned(),
                 json!({ "state": "polling" }),
             ),
             FeedEvent::Polling(false) => (
-                "sockets bring prices again; quotes are not asked for any more".to_owned(),
+                "the sockets bring every price again; quotes are not asked for any more".to_owned(),
                 json!({ "state": "streaming" }),
             ),
             _ => self.words_of_sources(event),
@@ -198,9 +198,9 @@ impl Feeds {
         )
     }
 
-    /// How the links are, and how many instruments each source serves; those that another one than the first does, or
+    /// How the links are, how many ticks came too late for their bars, and how many instruments each source serves; those that another one than the first does, or
     /// that are in doubt, by name.
-    pub(super) fn status(&self, board: &LinkBoard, now: MonoNanos) -> Value {
+    pub(super) fn status(&self, board: &LinkBoard, late: u64, now: MonoNanos) -> Value {
         let age = |at: MonoNanos| (at.0 != 0).then(|| now.since(at) / 1_000_000);
         let mut links = Vec::new();
         for (at, name) in (0_u8..).zip(&self.links) {
@@ -227,7 +227,7 @@ impl Feeds {
                     "diverges": origin.diverges() }));
             }
         }
-        json!({ "links": links, "serves": serves, "others": others })
+        json!({ "links": links, "serves": serves, "others": others, "late_ticks": late })
     }
 }
 

@@ -107,5 +107,5 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     let mut control = Control::start(prepared, args, &mut console)?;
     let end = control.watch(&interrupted, &mut console)?;
-    control.finish(end, args, &mut console)
+    control.finish(end, args, &interrupted, &mut console)
 }

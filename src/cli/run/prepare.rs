@@ -10,10 +10,10 @@ use crate::cli::hand::Hand;
 use crate::cli::resume::{Before, Resumed, resume};
 use crate::config::Config;
 use crate::control::Desk;
-use crate::model::WallNanos;
+use crate::model::{InstrumentTable, WallNanos};
 use crate::net::try_busy_poll;
 use crate::pipeline::arm::{self, TapeHeader};
-use crate::pipeline::backup::{cross_check, open_backup};
+use crate::pipeline::backup::{Backup, Checked, cross_check, open_backup};
 use crate::pipeline::history::{self, Warmed};
 use crate::pipeline::{Start, day as trading_day, describe, resolve};
 use crate::runtime::lock::lock_memory;
@@ -87,12 +87,7 @@ pub(super) fn prepare(
         given: history,
         news: told,
     } = history::warm(&mut desk, config, &instruments, units, (now, pause)).map_err(fail)?;
-    let mut backup = open_backup(config, &instruments).map_err(fail)?;
-    let checked = backup.as_mut().map(|backup| {
-        let watched: Vec<_> = assembly.units.iter().map(|unit| unit.instrument).collect();
-        let most = config.feed.failover.divergence_basis_points;
-        cross_check(&mut desk, backup, (&instruments, &watched), most)
-    });
+    let (backup, checked) = second_source(config, &mut desk, &instruments, &assembly)?;
     let names = Names::of(&instruments, &assembly);
     let sessions = assembly
         .strategies
@@ -138,6 +133,7 @@ pub(super) fn prepare(
     let mut armoury =
         arm::armoury(config, (desk, tls), instruments, assembly, &header).map_err(fail)?;
     armoury.backup = backup;
+    armoury.doubted = checked.differing;
     armoury.uses_sockets = !args.no_websocket;
     if !matches!(
         market,
@@ -194,14 +190,44 @@ pub(super) fn prepare(
         trouble,
         twin,
         hand,
-        news: news
-            .into_iter()
-            .chain(checked.into_iter().flatten())
-            .collect(),
+        news: news.into_iter().chain(checked.lines).collect(),
         is_simulated: config.venue.simulated,
         day_end: sessions.iter().map(crate::model::Session::close).max(),
         day_open: sessions.iter().map(crate::model::Session::open).min(),
     })
+}
+
+/// The backup, and what comparing it brought. One that cannot be reached or refuses is gone without: it is there
+/// for the primary's bad day, not to make one.
+fn second_source(
+    config: &Config,
+    desk: &mut Desk,
+    instruments: &InstrumentTable,
+    assembly: &arm::Assembly,
+) -> Result<(Option<Backup>, Checked), Failure> {
+    let Some(venue) = &config.backup else {
+        return Ok((None, Checked::default()));
+    };
+    let mut backup = match open_backup(venue, config.engine.busy_poll_us, instruments) {
+        Ok(backup) => backup,
+        Err(fault) if fault.is_outside() => {
+            let name = &venue.name;
+            let line = format!("ALARM no backup, prices come from one broker: {name}: {fault}");
+            let lines = vec![line];
+            return Ok((
+                None,
+                Checked {
+                    lines,
+                    ..Checked::default()
+                },
+            ));
+        }
+        Err(fault) => return Err(arm_failure(&fault)),
+    };
+    let watched: Vec<_> = assembly.units.iter().map(|unit| unit.instrument).collect();
+    let most = config.feed.failover.divergence_basis_points;
+    let checked = cross_check(desk, &mut backup, (instruments, &watched), most);
+    Ok((Some(backup), checked))
 }
 
 /// Chooses topology and cores from flags, configuration and machine.

@@ -65,7 +65,7 @@ pub(super) fn print(stopped: &Stopped, facts: &Facts<'_>, console: &mut Console<
             "order_updates": feed.updates, "lost": feed.lost, "faults": faults },
         "decide": { "ticks": decide.ticks, "bars": decide.bars, "bars_by_clock": decide.bars_by_clock,
             "entry": count(Action::Entry), "pyramid": count(Action::Pyramid), "exit": count(Action::Exit),
-            "skipped": decide.skipped },
+            "skipped": decide.skipped, "late": decide.late },
         "gateway": { "intents": gateway.intents, "sent": gateway.sent, "filled": filled,
             "denied": gateway.denied, "unknown": gateway.unknown, "cancels": gateway.cancels,
             "replies": gateway.replies, "foreign": gateway.foreign,
@@ -100,6 +100,12 @@ pub(super) fn print(stopped: &Stopped, facts: &Facts<'_>, console: &mut Console<
         "  bars       {} ({} closed by the clock)",
         decide.bars, decide.bars_by_clock
     ));
+    if decide.late > 0 {
+        say(format!(
+            "  late       {} ticks came too late for their bars",
+            decide.late
+        ));
+    }
     say(format!(
         "  signals    {} ENTRY, {} PYRAMID, {} EXIT; {} not possible",
         count(Action::Entry),

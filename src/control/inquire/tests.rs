@@ -335,6 +335,18 @@ fn working_orders_are_read_in_a_cycle_until_they_are_over() {
 }
 
 #[test]
+fn the_cycle_becomes_shorter_and_never_longer() {
+    for (within, reads) in [(S, 20), (60 * S, 4)] {
+        let mut inquirer = inquirer();
+        inquirer.working(tag(1));
+        inquirer.cycle_within(within);
+        let rows = [row(Some(tag(1)), 7, OrderState::Open, 0)];
+        let (asks, _) = play(&mut inquirer, 20 * S, &rows, &[]);
+        assert_eq!(asks.len(), reads, "{within}");
+    }
+}
+
+#[test]
 fn a_row_with_a_word_nobody_knows_exists_and_is_asked_about_again() {
     let mut inquirer = inquirer();
     inquirer.unknown(tag(1), MonoNanos(0), MonoNanos(0));

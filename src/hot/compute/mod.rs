@@ -48,6 +48,8 @@ pub struct Folded {
     pub closed: Option<Bar>,
     /// True when the tick is part of the forming bar.
     pub is_forming: bool,
+    /// True when its time is before what the unit already has.
+    pub is_late: bool,
 }
 
 impl Unit {
@@ -86,6 +88,7 @@ impl Unit {
         Folded {
             closed: left_over.or(folded.closed),
             is_forming,
+            is_late: folded.outcome == FoldOutcome::Late,
         }
     }
 

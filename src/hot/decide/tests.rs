@@ -192,6 +192,20 @@ fn the_clock_closes_a_bar_only_after_every_tick_handed_on_before_it_was_taken() 
 }
 
 #[test]
+fn ticks_too_late_for_their_bar_are_counted_and_shown() {
+    let mut rig = rig_of(4, "false");
+    let shown = Tally::default();
+    rig.decide = rig.decide.showing(shown.clone());
+    rig.decide.on_tick(&tick(10 * MINUTE, 100));
+    assert_eq!(shown.get(), 0);
+    // Two units watch it.
+    rig.decide.on_tick(&tick(9 * MINUTE, 101));
+    assert_eq!((shown.get(), rig.decide.totals().late), (2, 2));
+    rig.decide.on_tick(&tick(11 * MINUTE, 102));
+    assert_eq!(shown.get(), 2);
+}
+
+#[test]
 fn after_a_halt_ticks_are_let_go_and_outcomes_still_count() {
     let mut rig = rig(4);
     rig.decide.parts.halt.set();

@@ -6,7 +6,7 @@
 use super::FeedEvent;
 use super::hub::Arrival;
 use super::link::Link;
-use crate::model::{InstrumentIx, LinkIx, MonoNanos, Origin, Quote};
+use crate::model::{InstrumentIx, LinkIx, MonoNanos, Origin, Price, Quote};
 use crate::ring::{Counted, LinkBoard, LinkState, LinkView};
 use crate::rules::FailoverPolicy;
 use crate::rules::failover::{Change, Health, Lag, NO_LINK, SOURCES, Said, Standing, Why};
@@ -17,6 +17,8 @@ const LOOK_NS: u64 = 100_000_000;
 const WINDOW_NS: u64 = 1_000_000_000;
 /// Time after the first connection in which the primary may come before another source serves in its place.
 const START_NS: u64 = 3_000_000_000;
+/// The same when there is no connection at all, from the first look: dialling takes its time.
+const ALONE_NS: u64 = 5_000_000_000;
 /// Polling is alive when it brought something this lately.
 const POLLED_NS: u64 = 5_000_000_000;
 
@@ -46,7 +48,8 @@ pub(super) struct Guard {
     sockets: u8,
     can_poll: bool,
     is_choosing: bool,
-    /// When the first connection was there, and whether the start is over.
+    /// When the links were first looked at, when the first connection was there, and whether the start is over.
+    looked: Option<MonoNanos>,
     began: Option<MonoNanos>,
     has_started: bool,
     polled: MonoNanos,
@@ -54,6 +57,8 @@ pub(super) struct Guard {
     wants_polls: bool,
     /// Instruments that polling serves, as of the last sweep and in the one that runs.
     polled_rows: [u32; 2],
+    /// Instruments that nobody serves, likewise.
+    unserved_rows: [u32; 2],
     due: MonoNanos,
     window_due: MonoNanos,
     cursor: Option<usize>,
@@ -97,16 +102,38 @@ impl Guard {
             sockets,
             can_poll,
             is_choosing,
+            looked: None,
             began: None,
             has_started: sockets == 0,
             polled: MonoNanos(0),
             polled_since: None,
             wants_polls: false,
             polled_rows: [0; 2],
+            unserved_rows: [0; 2],
             due: MonoNanos(0),
             window_due: MonoNanos(0),
             cursor: None,
             moved: [[Movement::default(); Why::ALL.len()]; SOURCES],
+        }
+    }
+
+    /// Says the ticks of the instruments.
+    pub(super) fn set_ticks(&mut self, ticks: &[Price]) {
+        for (row, tick) in self.rows.iter_mut().zip(ticks) {
+            row.set_tick(*tick);
+        }
+    }
+
+    /// Marks an instrument whose sources were found to differ before the first tick; of no meaning where one source
+    /// is all there is.
+    pub(super) fn doubt(&mut self, instrument: InstrumentIx) {
+        if self.sockets < 2 {
+            return;
+        }
+        if let Some(row) = self.rows.get_mut(instrument.at()) {
+            row.doubt();
+            let origin = Origin::of(row.serving()).diverging(true);
+            self.board.serve(instrument, origin);
         }
     }
 
@@ -252,7 +279,7 @@ impl Guard {
             .set(LinkIx(u8::try_from(at).unwrap_or(NO_LINK)), &view);
     }
 
-    /// The start is over when the primary lives, or had its time to.
+    /// The start is over when the primary lives, or had its time to, or nobody can be reached.
     fn start(&mut self, links: &[Link], now: MonoNanos) {
         if self.has_started {
             return;
@@ -263,17 +290,20 @@ impl Guard {
         {
             self.began.get_or_insert(now);
         }
-        let is_late = self.began.is_some_and(|at| now.since(at) >= START_NS);
+        let looked = *self.looked.get_or_insert(now);
+        let is_late = self.began.is_some_and(|at| now.since(at) >= START_NS)
+            || (self.began.is_none() && now.since(looked) >= ALONE_NS);
         self.has_started = is_late || lives(links, 0);
     }
 
-    /// Quotes are asked for while no broker's socket carries everything, and until a socket serves what was asked for.
+    /// Quotes are asked for while no broker's socket carries everything, while an instrument is served by nobody (the
+    /// backup may lack what the primary had), and until a socket serves what was asked for.
     fn poll_when_needed(&mut self, links: &[Link], events: &mut Counted<FeedEvent>) {
         if !self.can_poll || !self.has_started {
             return;
         }
         let is_carried = (0..self.sockets).any(|source| lives(links, source));
-        let wants = !is_carried || self.polled_rows[0] > 0;
+        let wants = !is_carried || self.polled_rows[0] > 0 || self.unserved_rows[0] > 0;
         if wants != self.wants_polls {
             self.wants_polls = wants;
             self.board.want_polls(wants);
@@ -320,14 +350,13 @@ impl Guard {
         };
         self.cursor = Some(at + 1);
         let instrument = InstrumentIx(u16::try_from(at).unwrap_or(u16::MAX));
-        if let Some(change) = row.settle(now, &self.policy) {
-            self.board.serve(instrument, Origin::of(row.serving()));
-            events.push(told(instrument, change));
-        }
         let from = row.serving();
         let moved = row.choose(now, &self.health, &self.policy);
         if row.serving() == self.sockets {
             self.polled_rows[1] = self.polled_rows[1].saturating_add(1);
+        }
+        if !row.speaks(row.serving(), now, &self.health, &self.policy) {
+            self.unserved_rows[1] = self.unserved_rows[1].saturating_add(1);
         }
         let Some((to, why)) = moved else {
             return Some((instrument, None));
@@ -351,6 +380,7 @@ impl Guard {
     fn end_sweep(&mut self, events: &mut Counted<FeedEvent>) {
         self.cursor = None;
         self.polled_rows = [self.polled_rows[1], 0];
+        self.unserved_rows = [self.unserved_rows[1], 0];
         for (source, row) in (0_u8..).zip(&mut self.moved) {
             for (why, movement) in Why::ALL.into_iter().zip(row) {
                 if movement.count > 0 {

@@ -31,6 +31,8 @@ const SOCKETS: usize = 2;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival {
     pub(super) source: u8,
+    /// True when its stamps are of last trades.
+    pub(super) stamps_trades: bool,
     /// What it counts from, for its age.
     pub(super) received: MonoNanos,
     /// When it was read. What waited while the stage stood still counts as received before, for its age, but is no
@@ -58,6 +60,8 @@ pub(super) struct Hub {
     held: Option<OrderUpdate>,
     /// A tick that can neither leave nor be merged: nothing is walked before it.
     stuck: Option<Tick>,
+    /// The tick behind it: a price that was confirmed goes on together with what confirmed it.
+    behind: Option<Tick>,
     merge: Merge,
     seen: Vec<Seen>,
     json: JsonScratch,
@@ -102,6 +106,7 @@ impl Hub {
             polls: parts.polls,
             held: None,
             stuck: None,
+            behind: None,
             merge: Merge::new(instruments),
             seen: vec![seen; instruments],
             json: JsonScratch::new(),
@@ -119,6 +124,14 @@ impl Hub {
 
     pub(super) fn merging_within(&mut self, span_ns: i64) {
         self.merge.set_span(span_ns);
+    }
+
+    pub(super) fn set_ticks(&mut self, ticks: &[Price]) {
+        self.guard.set_ticks(ticks);
+    }
+
+    pub(super) fn doubt(&mut self, instrument: InstrumentIx) {
+        self.guard.doubt(instrument);
     }
 
     pub(super) const fn meter(&self) -> Option<&Meter> {
@@ -182,7 +195,10 @@ impl Hub {
             |tick: &Tick| clock.observe(tick.exchange_time, late.unwrap_or(tick.received));
         *done += self.merge.drain(&mut self.ticks, observe);
         if let Some(tick) = self.stuck.take() {
-            self.pass_on(tick, late.unwrap_or(tick.received), clock);
+            let behind = self.behind.take();
+            for tick in [Some(tick), behind].into_iter().flatten() {
+                self.pass_on(tick, late.unwrap_or(tick.received), clock);
+            }
         }
         self.stuck.is_none()
     }
@@ -267,13 +283,23 @@ impl Hub {
         if self.wants_lag && is_timed && self.exchange_age_ns_max != i64::MAX {
             self.wants_lag = false;
             let wall = clock.wall_at(from.seen);
-            self.guard
-                .note_lag(from.source, wall.since(quote.exchange_time));
+            if !from.stamps_trades {
+                self.guard
+                    .note_lag(from.source, wall.since(quote.exchange_time));
+            }
             let earliest = wall.offset(self.exchange_age_ns_max.saturating_neg());
             self.in_time = (earliest, wall.offset(AHEAD_NS));
         }
-        let is_late = is_timed
-            && (quote.exchange_time < self.in_time.0 || quote.exchange_time > self.in_time.1);
+        let is_old = quote.exchange_time < self.in_time.0 && !from.stamps_trades;
+        let is_ahead = is_timed && quote.exchange_time > self.in_time.1;
+        let is_late = is_ahead || (is_timed && is_old);
+        let unstamped;
+        let quote = if is_ahead {
+            unstamped = without_stamp(quote);
+            &unstamped
+        } else {
+            quote
+        };
         let origin = if self.guard.is_choosing() {
             let origin = self.guard.note(instrument, quote, from, &mut self.events);
             let Some(origin) = origin else {
@@ -369,6 +395,10 @@ impl Hub {
     /// of it are still here.
     #[inline]
     fn pass_on(&mut self, tick: Tick, seen: MonoNanos, clock: &Clock) {
+        if self.stuck.is_some() {
+            self.behind = Some(tick);
+            return;
+        }
         if self.merge.is_empty() && self.ticks.push(tick).is_ok() {
             clock.observe(tick.exchange_time, seen);
             return;
@@ -481,9 +511,15 @@ impl Hub {
                 break;
             };
             done += 1;
+            // An answer that was on its way when the sockets took over again.
+            if !self.guard.is_choosing() {
+                self.totals.spare = self.totals.spare.wrapping_add(1);
+                continue;
+            }
             if let Some(instrument) = self.known(Some(polled.instrument), &polled.quote) {
                 let from = Arrival {
                     source: self.guard.polling(),
+                    stamps_trades: polled.stamps_trades,
                     received: polled.received,
                     seen: polled.received,
                 };
@@ -492,6 +528,16 @@ impl Hub {
             }
         }
         done
+    }
+
+    /// True when a quote that was kept was out of time as it came.
+    #[cold]
+    fn was_late(&self, quote: &Quote, from: Arrival, clock: &Clock) -> bool {
+        if quote.exchange_time == WallNanos(0) || self.exchange_age_ns_max == i64::MAX {
+            return false;
+        }
+        let age = clock.wall_at(from.seen).since(quote.exchange_time);
+        age < -AHEAD_NS || (age > self.exchange_age_ns_max && !from.stamps_trades)
     }
 
     /// Looks at some instruments; one that moves to another source gets what that source said last at once.
@@ -505,11 +551,22 @@ impl Hub {
             if let Some((origin, kept)) = moved {
                 self.totals.switched = self.totals.switched.wrapping_add(1);
                 if let Some((quote, from)) = kept {
-                    self.sift(instrument, (quote, origin, from), clock);
+                    let is_late = self.was_late(&quote, from, clock);
+                    self.sift(instrument, (quote, origin.late(is_late), from), clock);
                 }
             }
         }
         done
+    }
+}
+
+/// A quote whose stamp is ahead of our clock counts from its arrival: one such stamp would close bars before their time
+/// and make every tick until then look late.
+#[cold]
+const fn without_stamp(quote: &Quote) -> Quote {
+    Quote {
+        exchange_time: WallNanos(0),
+        ..*quote
     }
 }
 

@@ -26,6 +26,7 @@ const PROOF_NS: u64 = 3_000_000_000;
 #[derive(Debug)]
 pub(super) struct Link {
     parts: LinkParts,
+    stamps_trades: bool,
     ix: LinkIx,
     socket: Option<FeedSocket>,
     /// The message being walked: the socket's, or the one in `own`.
@@ -59,6 +60,7 @@ pub(super) struct Link {
 impl Link {
     pub(super) const fn new(ix: LinkIx, parts: LinkParts) -> Self {
         Self {
+            stamps_trades: parts.broker.facts().stamps_trades,
             parts,
             ix,
             socket: None,
@@ -395,6 +397,7 @@ impl Link {
     fn stamp(&self, received: MonoNanos) -> Arrival {
         Arrival {
             source: self.parts.source,
+            stamps_trades: self.stamps_trades,
             received,
             seen: self.late().unwrap_or(received),
         }

@@ -105,7 +105,7 @@ pub enum FeedEvent {
         /// Its price.
         last: Price,
     },
-    /// No socket serves: quotes are asked for. False when a socket serves again.
+    /// Sockets do not bring every price: quotes are asked for. False when they do again.
     Polling(bool),
 }
 
@@ -229,6 +229,22 @@ impl Feed {
     #[must_use]
     pub fn merging_within(mut self, span_ns: i64) -> Self {
         self.hub.merging_within(span_ns);
+        self
+    }
+
+    /// Says the instruments' ticks, by index: sources that are a few ticks apart do not differ.
+    #[must_use]
+    pub fn with_ticks(mut self, ticks: &[Price]) -> Self {
+        self.hub.set_ticks(ticks);
+        self
+    }
+
+    /// Bases no entry on these instruments until both sources agree: their prices were found to differ beforehand.
+    #[must_use]
+    pub fn doubting(mut self, instruments: &[InstrumentIx]) -> Self {
+        for instrument in instruments {
+            self.hub.doubt(*instrument);
+        }
         self
     }
 

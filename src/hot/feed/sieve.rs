@@ -10,6 +10,7 @@
 //! Promises
 //! - A price far off reaches nobody alone within the time it is held for; one that is confirmed loses nothing.
 //! - A stamp ahead of our clock never makes later ticks look old.
+//! - Stamps are compared within a source: one stamps its packets, another the last trade.
 
 use super::hub::Arrival;
 use crate::model::price::PER_RUPEE;
@@ -44,6 +45,8 @@ pub(super) enum Sifted {
 #[derive(Clone, Copy, Debug, Default)]
 struct Row {
     good: Price,
+    /// The source that served last, and its newest stamp.
+    source: u8,
     at: WallNanos,
     held: Option<Passing>,
 }
@@ -88,6 +91,9 @@ impl Sieve {
         };
         if quote.bid > quote.ask && quote.ask.0 > 0 {
             return Sifted::Bad(FeedFault::Crossed);
+        }
+        if row.source != from.source {
+            (row.source, row.at) = (from.source, WallNanos(0));
         }
         if quote.exchange_time < row.at && quote.exchange_time.0 != 0 {
             return Sifted::Bad(FeedFault::Backwards);

@@ -15,6 +15,10 @@ struct Rig {
 }
 
 fn rig(room: usize) -> Rig {
+    rig_with(room, Vec::new())
+}
+
+fn rig_with(room: usize, bands: Vec<i64>) -> Rig {
     let (ticks_tx, ticks, _) = lossless("ticks", room, Policy::Merge);
     let (events_tx, events, _) = counted("events", 1);
     let feed = Feed::new(FeedParts {
@@ -35,8 +39,8 @@ fn rig(room: usize) -> Rig {
         recorder: None,
         meter: None,
         policy: FailoverPolicy::default(),
-        bands: Vec::new(),
-        suspect_ns: 0,
+        bands,
+        suspect_ns: u64::MAX,
         exchange_age_ns_max: i64::MAX,
         board: FeedParts::board_for(1, 1),
     });
@@ -77,6 +81,7 @@ fn market_time_waits_for_ticks_that_wait() {
     let mut rig = rig(1);
     let from = Arrival {
         source: 0,
+        stamps_trades: false,
         received: MonoNanos(1),
         seen: MonoNanos(1),
     };
@@ -99,6 +104,31 @@ fn market_time_waits_for_ticks_that_wait() {
     let expected = [(10, 5), (11, 9), (12, 7)].map(|(s, r)| (s, Price::from_rupees(r)));
     assert_eq!(seen, expected);
     assert_eq!(rig.clock.now().wall, WallNanos::from_secs(12));
+}
+
+#[test]
+fn a_confirmed_price_and_what_confirmed_it_both_wait_for_room() {
+    let mut rig = rig_with(1, vec![500]);
+    let from = Arrival {
+        source: 0,
+        stamps_trades: false,
+        received: MonoNanos(1),
+        seen: MonoNanos(1),
+    };
+    // One in the lane, one that waits, and a price far off that the last one confirms.
+    for (second, rupees) in [(10, 1_000), (11, 1_001), (12, 1_500), (13, 1_501)] {
+        let hub = &mut rig.feed.hub;
+        hub.take(InstrumentIx(0), &quote(second, rupees), from, &rig.clock);
+    }
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let tick = rig.ticks.pop().expect("tick");
+        seen.push((tick.exchange_time.secs(), tick.last));
+        rig.feed.work(&rig.clock);
+    }
+    let expected = [(10, 1_000), (11, 1_001), (12, 1_500), (13, 1_501)];
+    let expected = expected.map(|(s, r)| (s, Price::from_rupees(r)));
+    assert_eq!(seen, expected);
 }
 
 #[test]

@@ -16,6 +16,7 @@
 
 mod check;
 mod early;
+mod ending;
 mod hear;
 mod holdings;
 mod lines;
@@ -25,6 +26,7 @@ mod rehearsal;
 mod resume;
 mod standing;
 mod ticket;
+mod tickets;
 mod work;
 
 pub use parts::{Armed, GatewayEvent, GatewayParts, GatewayTotals, OrderRules, TradingHours};
@@ -51,6 +53,7 @@ use orders::Orders;
 use rehearsal::Rehearsal;
 use standing::Standing;
 use ticket::{Pace, Ticket, first_slice};
+use tickets::Tickets;
 
 /// Intents dispatched in one call.
 const BATCH: usize = 8;
@@ -60,8 +63,6 @@ const SWEEP_NS: u64 = 10_000_000;
 const TIGHT_TTL_NS: u64 = 300_000_000;
 /// Intents worked at once before memory is asked for.
 const TICKETS: usize = 64;
-/// How long the end of a run waits for replies.
-const DRAIN_NS: u64 = 2_000_000_000;
 
 /// The gateway stage.
 #[derive(Debug)]
@@ -75,9 +76,7 @@ pub struct Gateway<C = HttpConnection> {
     cancel: Vec<u8>,
     next_sweep: MonoNanos,
     /// Intents being worked.
-    tickets: Vec<Ticket>,
-    /// Where the next look at them begins.
-    looked_at: usize,
+    tickets: Tickets,
     holdings: Holdings,
     /// Sums over what the limits of an entry count; `has_changed` says that they are to be made anew.
     standing: Standing,
@@ -132,8 +131,7 @@ impl<C: Connection> Gateway<C> {
             json: JsonScratch::new(),
             cancel: Vec::with_capacity(1 << 10),
             next_sweep: MonoNanos(0),
-            tickets: Vec::with_capacity(TICKETS),
-            looked_at: 0,
+            tickets: Tickets::with_capacity(TICKETS),
             holdings: Holdings::new(TICKETS),
             standing: Standing::new(parts.armed.len()),
             has_changed: true,
@@ -395,7 +393,7 @@ impl<C: Connection> Gateway<C> {
 
     /// An exit of a strategy takes over what its entries hold: they open nothing more.
     fn make_way(&mut self, strategy: StrategyIx) {
-        for ticket in &mut self.tickets {
+        for ticket in self.tickets.iter_mut() {
             if ticket.intent.signal.strategy == strategy {
                 ticket.close();
             }
@@ -646,12 +644,13 @@ impl<C: Connection> Gateway<C> {
         if !self.unwritten.is_empty() {
             self.write_missed(now);
         }
+        let mut done = 0;
         if self.flatten_due.is_some_and(|due| now.mono >= due) && !self.is_stopping {
             self.flatten(clock);
+            done += 1;
         }
         let now = now.mono;
         self.next_sweep = now.plus(SWEEP_NS);
-        let mut done = 0;
         let ttl_ns = self.patience_ns();
         while ttl_ns > 0
             && !self.session_dead
@@ -723,9 +722,11 @@ impl<C: Connection + Send> Stage for Gateway<C> {
 
     #[inline]
     fn work(&mut self, clock: &Clock) -> usize {
+        let mut done = 0;
         let state = self.parts.state.get();
         if state != self.seen_state {
             self.take_state(state, clock);
+            done += 1;
         }
         if self.is_stalled() {
             // Nothing is read while nobody takes it; what must end is cancelled all the same.
@@ -736,7 +737,6 @@ impl<C: Connection + Send> Stage for Gateway<C> {
             self.tell_losses();
         }
         // Connections first: who was told that they are up may have sent an intent since.
-        let mut done = 0;
         while self.lines.has_room()
             && let Some(connection) = self.parts.connections.pop()
         {
@@ -752,7 +752,7 @@ impl<C: Connection + Send> Stage for Gateway<C> {
             done += self.work_cancels(clock);
         }
         if !self.tickets.is_empty() {
-            done += self.work_tickets(clock);
+            done += self.work_tickets(done > 0, clock);
         }
         if done == 0 {
             let now = clock.now();
@@ -769,34 +769,11 @@ impl<C: Connection + Send> Stage for Gateway<C> {
         done
     }
 
-    /// Denies what was decided and not sent, so that every intent has an end, takes back entries that work, and
-    /// waits up to two seconds for replies that are still due and for what is being evened out.
+    /// Ends the run: see `ending`.
     fn stop(&mut self, clock: &Clock) {
-        self.is_stopping = true;
-        self.has_changed = true;
-        for ticket in &mut self.tickets {
-            ticket.give_up_entries();
-        }
-        while let Some(intent) = self.parts.intents.pop() {
-            self.totals.intents = self.totals.intents.wrapping_add(1);
-            self.deny(&intent, Denial::Stopping, clock.now());
-        }
-        let until = clock.mono().plus(DRAIN_NS);
-        let can_work = |gateway: &Self| {
-            !gateway.session_dead && !gateway.tickets.is_empty() && gateway.lines.connected() > 0
-        };
-        while (self.lines.is_owed() || can_work(self)) && clock.mono() < until {
-            self.read_updates(clock);
-            self.read_replies(clock);
-            self.work_cancels(clock);
-            self.work_tickets(clock);
-            std::thread::yield_now();
-        }
-        for ticket in &self.tickets {
-            let intent = ticket.intent.id;
-            self.parts.events.push(GatewayEvent::Abandoned(intent));
-        }
-        self.is_stalled();
+        self.begin_to_end(clock);
+        self.drain(clock);
+        self.tell_rest(clock);
     }
 }
 

@@ -93,7 +93,7 @@ impl<C: Connection> Gateway<C> {
     }
 
     fn rehearse(&mut self, now: Stamp) {
-        let busy = self.lines.is_owed() || !self.tickets.is_empty();
+        let busy = self.lines.is_owed();
         let since = now.mono.since(self.lines.last_sent());
         let Some(own) = &mut self.rehearsal else {
             return;

@@ -15,13 +15,12 @@ use crate::net::Connection;
 use crate::rules::{Ladder, Urgency, protected_limit};
 use crate::runtime::Clock;
 use crate::venue::{Change, Working};
+use std::ops::Range;
 
 /// Steps taken for tickets in one call.
 const STEPS: usize = 16;
 /// After this long what a flatten left over is closed again.
 const FLATTEN_AGAIN_NS: u64 = 1_000_000_000;
-/// Tickets looked at in one call.
-const LOOKS: usize = 32;
 /// Commands taken in one call.
 const COMMANDS: usize = 16;
 
@@ -103,7 +102,7 @@ impl<C: Connection> Gateway<C> {
                     .push(GatewayEvent::NotFlat(held.instrument));
             }
         }
-        for ticket in &mut self.tickets {
+        for ticket in self.tickets.iter_mut() {
             ticket.give_up_all();
         }
         self.cancels.clear();
@@ -124,7 +123,7 @@ impl<C: Connection> Gateway<C> {
         match state {
             TradingState::Active => {}
             TradingState::Reducing => {
-                for ticket in &mut self.tickets {
+                for ticket in self.tickets.iter_mut() {
                     ticket.give_up_entries();
                 }
             }
@@ -206,20 +205,18 @@ impl<C: Connection> Gateway<C> {
         }
     }
 
-    /// Lets every ticket take its next steps, those that close first.
+    /// Lets tickets take their next steps, those that close first; `is_news` when anything happened in this turn.
     #[inline]
-    pub(super) fn work_tickets(&mut self, clock: &Clock) -> usize {
-        // Every one that closes, and a window of the others, which moves on with every call: a cycle costs much the
-        // same however many there are.
-        let mut done = self.work_those(true, (0, self.tickets.len()), 0, clock);
-        let from = if self.looked_at < self.tickets.len() {
-            self.looked_at
-        } else {
-            0
+    pub(super) fn work_tickets(&mut self, is_news: bool, clock: &Clock) -> usize {
+        let now = clock.mono();
+        let Some((exits, window)) = self.tickets.round(is_news, now) else {
+            return 0;
         };
-        let to = self.tickets.len().min(from.saturating_add(LOOKS));
-        done = self.work_those(false, (from, to), done, clock);
-        self.looked_at = if done < STEPS { to } else { from };
+        let closing = self.work_those(true, exits, 0, now, clock);
+        let done = self.work_those(false, window.clone(), closing, now, clock);
+        if done < STEPS {
+            self.tickets.looked(&window);
+        }
         done
     }
 
@@ -228,14 +225,15 @@ impl<C: Connection> Gateway<C> {
     fn work_those(
         &mut self,
         exits: bool,
-        (from, to): (usize, usize),
+        range: Range<usize>,
         mut done: usize,
+        now: MonoNanos,
         clock: &Clock,
     ) -> usize {
-        let mut at = from;
-        while at < to.min(self.tickets.len()) && done < STEPS {
+        let mut at = range.start;
+        while at < range.end.min(self.tickets.len()) && done < STEPS {
             let step = if self.tickets[at].is_exit() == exits {
-                self.next_step(at, clock.mono())
+                self.next_step(at, now)
             } else {
                 None
             };
@@ -605,7 +603,7 @@ impl<C: Connection> Gateway<C> {
     pub(super) fn flatten(&mut self, clock: &Clock) {
         let now = clock.now();
         self.has_changed = true;
-        for ticket in &mut self.tickets {
+        for ticket in self.tickets.iter_mut() {
             ticket.close();
         }
         let mut is_done = self.orders.live() == 0;

@@ -331,3 +331,20 @@ fn the_answer_to_a_ping_leaves_when_there_is_room_for_it() {
     let written = &messages.socket.get_ref().stream.written;
     assert_eq!(unmasked(written), b"\x8a\x85alive");
 }
+
+#[test]
+fn a_text_that_finds_no_room_leaves_when_there_is_some() {
+    let mut stream = Parts::new(&[], &[]);
+    (stream.stays, stream.refusals) = (true, 3);
+    let mut inlet = Inlet::new(stream);
+    inlet.upgraded();
+    let socket = WebSocket::from_raw_socket(inlet, Role::Client, Some(config()));
+    let mut messages = Messages::new(socket);
+    messages.send_text("subscribe").expect("alive");
+    assert!(messages.socket.get_ref().stream.written.is_empty());
+    for _ in 0..20 {
+        messages.receive().expect("alive");
+    }
+    let written = &messages.socket.get_ref().stream.written;
+    assert_eq!(unmasked(written), b"\x81\x89subscribe");
+}

@@ -89,6 +89,32 @@ fn who_serves_and_dies_is_not_waited_for() {
 }
 
 #[test]
+fn a_slow_socket_serves_rather_than_none_and_before_polling() {
+    let slow = Health {
+        is_slow: true,
+        ..live()
+    };
+    let mut row = standing();
+    row.note(&said(0, 1, 100, 1), &POLICY);
+    row.note(&said(1, 1, 100, 1), &POLICY);
+    let mut links = [slow, live(), live()];
+    assert_eq!(row.choose(at(2), &links, &POLICY), Some((1, Why::Slow)));
+    links[1].is_live = false;
+    assert_eq!(row.choose(at(3), &links, &POLICY), Some((0, Why::Lost)));
+    assert_eq!(row.choose(at(4), &links, &POLICY), None, "and stays");
+    links[1].is_live = true;
+    assert_eq!(row.choose(at(5), &links, &POLICY), Some((1, Why::Slow)));
+    // A connection that brought nothing of the instrument yet is no way out, and neither is a mute one.
+    links[1].is_live = false;
+    links[0].since = at(4);
+    assert_eq!(row.choose(at(6), &links, &POLICY), Some((2, Why::Lost)));
+    row.note(&said(0, 7, 100, 1), &POLICY);
+    assert_eq!(row.choose(at(8), &links, &POLICY), Some((0, Why::Mute)));
+    row.note(&said(2, 9, 101, 2), &POLICY);
+    assert_eq!(row.choose(at(40), &links, &POLICY), Some((2, Why::Slow)));
+}
+
+#[test]
 fn a_source_that_does_not_follow_the_news_of_another_is_mute() {
     let (mut row, links) = (standing(), [live(), live(), Health::default()]);
     row.note(&said(0, 1, 100, 50), &POLICY);
@@ -163,6 +189,29 @@ fn more_than_a_tenth_of_a_percent_is_a_difference_and_less_is_none() {
 }
 
 #[test]
+fn a_few_ticks_of_a_cheap_option_are_no_difference() {
+    let tick = Price::from_paise(5);
+    let paise = Price::from_paise;
+    let differs = |one, other| super::differ(paise(one), paise(other), 10, tick);
+    // 0.125 %, 0.25 % and 0.375 % of 40 rupees.
+    for other in [4_005, 4_010, 4_015, 3_985] {
+        assert!(!differs(4_000, other), "{other}");
+    }
+    assert!(differs(4_000, 4_020) && differs(4_000, 3_980));
+    // Where ticks are small against the price, the tenth of a percent alone decides.
+    assert!(!differs(5_000_000, 5_005_000) && differs(5_000_000, 5_005_005));
+    assert!(!differs(40_000, 40_040) && differs(40_000, 40_045));
+    let mut row = standing();
+    row.set_tick(tick);
+    for round in 0..40 {
+        let backup = if round < 20 { 4_015 } else { 4_020 };
+        row.note(&said(0, 1 + round, paise(4_000).0, 0), &POLICY);
+        row.note(&said(1, 1 + round, paise(backup).0, 0), &POLICY);
+        assert_eq!(row.diverges(), round >= 30, "{round}");
+    }
+}
+
+#[test]
 fn a_moment_of_lag_is_no_difference_and_agreement_ends_one() {
     let (_, changes) = differ(1_000, 1_100, 10);
     assert_eq!(changes, [], "nine tenths of a second");
@@ -177,17 +226,47 @@ fn a_moment_of_lag_is_no_difference_and_agreement_ends_one() {
 }
 
 #[test]
-fn who_fell_silent_does_not_contradict_and_who_is_gone_differs_no_more() {
+fn who_fell_silent_does_not_contradict() {
     let mut row = standing();
     row.note(&said(0, 1, 1_000, 0), &POLICY);
     for tenths in 2..50 {
         let change = row.note(&said(1, tenths, 1_100, 0), &POLICY);
         assert_eq!(change, None, "the primary was not heard since");
     }
-    let (mut row, _) = differ(1_000, 1_100, 20);
-    assert_eq!(row.settle(at(40), &POLICY), None, "both were heard lately");
-    assert_eq!(row.settle(at(90), &POLICY), Some(Change::Agrees));
-    assert!(!row.diverges());
+}
+
+#[test]
+fn a_contradiction_outlives_the_one_who_is_gone_and_ends_when_two_agree() {
+    let (mut row, changes) = differ(1_000, 1_100, 20);
+    assert_eq!(changes.len(), 1);
+    let links = [Health::default(), live(), Health::default()];
+    assert_eq!(row.choose(at(21), &links, &POLICY), Some((1, Why::Lost)));
+    for tenths in 21..300 {
+        assert_eq!(row.note(&said(1, tenths, 1_100, 0), &POLICY), None);
+        row.choose(at(tenths), &links, &POLICY);
+        assert!(row.diverges(), "nobody said that 1 100 is right");
+    }
+    let mut ended = Vec::new();
+    for tenths in 300..=311 {
+        ended.extend(row.note(&said(0, tenths, 1_100, 0), &POLICY));
+        ended.extend(row.note(&said(1, tenths, 1_100, 0), &POLICY));
+    }
+    assert_eq!((ended, row.diverges()), (vec![Change::Agrees], false));
+}
+
+#[test]
+fn what_was_found_to_differ_before_the_first_quote_waits_for_agreement() {
+    let mut row = standing();
+    row.doubt();
+    let mut ended = Vec::new();
+    for tenths in 1..=9 {
+        ended.extend(row.note(&said(0, tenths, 1_000, 0), &POLICY));
+        assert!(row.diverges(), "one alone agrees with nobody");
+    }
+    for tenths in 10..=21 {
+        ended.extend(row.note(&said(1, tenths, 1_000, 0), &POLICY));
+    }
+    assert_eq!((ended, row.diverges()), (vec![Change::Agrees], false));
 }
 
 #[test]

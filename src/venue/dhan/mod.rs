@@ -210,6 +210,7 @@ impl Desk for Dhan {
         echoes_tags: true,
         rows_say_filled: true,
         feeds_updates: true,
+        stamps_trades: true,
         watched_max: feed::WATCHED_MAX,
         quotes_max: market::QUOTES_MAX,
         limits: OrderLimits {

@@ -162,6 +162,7 @@ impl Desk for Kite {
         echoes_tags: true,
         rows_say_filled: true,
         feeds_updates: true,
+        stamps_trades: false,
         watched_max: feed::TOKENS_MAX,
         quotes_max: market::QUOTE_KEYS_MAX,
         limits: OrderLimits {

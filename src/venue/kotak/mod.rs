@@ -224,6 +224,7 @@ impl Desk for Kotak {
         // They come on a socket of their own, and people report that it falls silent: the order book is read every
         // second whatever it says.
         feeds_updates: false,
+        stamps_trades: false,
         watched_max: feed::WATCHED_MAX,
         quotes_max: market::QUOTES_MAX,
         // 10 a second were told to a third party for orders alone, and written down for everything together.

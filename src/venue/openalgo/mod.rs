@@ -152,6 +152,7 @@ impl Desk for OpenAlgo {
         echoes_tags: false,
         rows_say_filled: false,
         feeds_updates: true,
+        stamps_trades: false,
         watched_max: 3_000,
         quotes_max: market::QUOTES_MAX,
         // Ten a second are OpenAlgo's own; minute and day are the strictest of the brokers behind it.
