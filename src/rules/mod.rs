@@ -7,6 +7,7 @@ pub mod ladder;
 pub mod limits;
 pub mod policy;
 pub mod runaway;
+pub mod skew;
 pub mod slicing;
 pub mod strategy;
 
