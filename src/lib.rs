@@ -28,3 +28,7 @@ pub mod runtime;
 pub mod sim;
 pub mod store;
 pub mod venue;
+
+#[cfg(test)]
+#[path = "../tests/fixtures/mod.rs"]
+mod fixtures;

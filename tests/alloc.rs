@@ -14,11 +14,12 @@
 
 #[path = "gateway/broker.rs"]
 mod broker;
+mod counting;
+mod fixtures;
 
 use broker::{Desk, Setup, accepted, intent, leg, tags, update};
+use counting::counted_in;
 use rustls::{ServerConnection, StreamOwned};
-use std::alloc::{GlobalAlloc, Layout as Memory, System};
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -46,66 +47,6 @@ use tezi::sim::certificate;
 use tezi::venue::kite::feed;
 use tezi::venue::kite::packet::{Layout, Level, Packet};
 use tezi::venue::{Auth, Broker, Endpoint, Frame, Product, TokenTable};
-
-/// Counts what this thread allocates and frees.
-struct Counting;
-
-thread_local! {
-    static COUNTS: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
-}
-
-fn count(allocated: u64, freed: u64) {
-    // A thread that is ending has no counters any more, and nobody reads them.
-    COUNTS
-        .try_with(|counts| {
-            let (a, f) = counts.get();
-            counts.set((a + allocated, f + freed));
-        })
-        .ok();
-}
-
-#[expect(
-    unsafe_code,
-    reason = "an allocator is unsafe by its trait; counting needs one"
-)]
-// SAFETY: every call is passed on to the system's allocator with its arguments unchanged; counting touches
-// only a constant-initialised thread-local cell, which neither allocates nor unwinds.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Memory) -> *mut u8 {
-        count(1, 0);
-        // SAFETY: the caller's promises are those of the system's allocator.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Memory) -> *mut u8 {
-        count(1, 0);
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Memory, size: usize) -> *mut u8 {
-        count(1, 1);
-        // SAFETY: as above; the pointer came from the system's allocator.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Memory) {
-        count(0, 1);
-        // SAFETY: as above; the pointer came from the system's allocator.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// What a piece of work allocated and freed on this thread.
-fn counted_in<T>(work: impl FnOnce() -> T) -> (T, (u64, u64)) {
-    let before = COUNTS.with(Cell::get);
-    let result = work();
-    let after = COUNTS.with(Cell::get);
-    (result, (after.0 - before.0, after.1 - before.1))
-}
 
 /// What the kernel counts of this thread: page faults, and how often it gave its core away.
 struct Kernel {
@@ -149,7 +90,7 @@ impl Kernel {
 #[test]
 fn the_kernel_counts_a_first_touch_and_a_sleep() {
     let Some(kernel) = Kernel::open() else {
-        println!("SKIPPED the_kernel_counts_a_first_touch_and_a_sleep: no /proc/thread-self");
+        fixtures::skipped("no /proc/thread-self");
         return;
     };
     let before = kernel.read();
@@ -515,9 +456,10 @@ fn assert_nothing_is_allocated(evaluate: &str) {
     assert_eq!(switches, 0, "voluntary switches in {counted} ticks");
     match (kernel, locked) {
         (Some(_), Ok(())) => assert_eq!(faults, 0, "page faults in {counted} ticks"),
-        (None, _) => println!("SKIPPED faults and switches: no /proc/thread-self"),
+        (None, _) => fixtures::skipped("faults and switches: no /proc/thread-self"),
         (_, Err(why)) => {
-            println!("SKIPPED page faults: memory cannot be locked: {why}; {faults} faults");
+            let why = format!("page faults: memory cannot be locked: {why}; {faults} faults");
+            fixtures::skipped(&why);
         }
     }
 }

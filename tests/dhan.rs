@@ -1,17 +1,17 @@
 //! Dhan's wire: messages of several packets, lying lengths, prices, subscriptions, the published samples.
 //!
 //! No recorded binary frame is published anywhere, so frames are written from the byte tables of the protocol notes, by
-//! hand where a test says so and by the encoder otherwise. Samples in JSON are read from `TEZI_SHARED` (default
-//! `../shared`), folder `fixtures/dhan`; a test without its file says SKIPPED.
+//! hand where a test says so and by the encoder otherwise. The samples of the documentation are further material; a test
+//! that does not find its file says that it is skipped.
 
 #![expect(
     clippy::expect_used,
-    clippy::print_stdout,
     reason = "helpers of tests, outside the test functions clippy recognises"
 )]
 
+mod fixtures;
+
 use proptest::prelude::*;
-use std::path::PathBuf;
 use tezi::model::{
     Exchange, FeedFault, Instrument, InstrumentIx, Kind, Money, NetQty, OrderId, OrderState, Price,
     Qty, Quote, Side, Token,
@@ -22,19 +22,9 @@ use tezi::venue::dhan::{books, feed, market, updates};
 use tezi::venue::quotes::QuoteKind;
 use tezi::venue::{Auth, Cursor, FRAME_MAX, Frame, JsonScratch, Mode, Next, TextMessage};
 
-fn fixture(name: &str, test: &str) -> Option<Vec<u8>> {
-    let shared = std::env::var_os("TEZI_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let path = shared.join("fixtures/dhan").join(name);
-    match std::fs::read(&path) {
-        Ok(bytes) => Some(bytes),
-        Err(error) => {
-            println!("SKIPPED {test}: {}: {error}", path.display());
-            None
-        }
-    }
+#[track_caller]
+fn fixture(name: &str) -> Option<Vec<u8>> {
+    fixtures::read(&format!("fixtures/dhan/{name}"))
 }
 
 fn quotes(frame: &[u8]) -> Vec<Result<Quote, FeedFault>> {
@@ -370,7 +360,7 @@ fn subscriptions_name_segment_and_id_and_split_by_a_hundred() {
 
 #[test]
 fn the_published_alert_and_login_are_read_and_written() {
-    let Some(mut alert) = fixture("order_update_alert.json", "order alert") else {
+    let Some(mut alert) = fixture("order_update_alert.json") else {
         return;
     };
     let read = updates::text_message(&mut alert, &mut JsonScratch::new());
@@ -387,7 +377,7 @@ fn the_published_alert_and_login_are_read_and_written() {
     assert_eq!(Some(update.token), Segment::NseEq.token(14_366));
     assert_eq!(update.at.to_string(), "2024-09-11 14:39:29.000");
 
-    let Some(login) = fixture("order_update_login_self.json", "order login") else {
+    let Some(login) = fixture("order_update_login_self.json") else {
         return;
     };
     let login: serde_json::Value = serde_json::from_slice(&login).expect("JSON");
@@ -398,9 +388,7 @@ fn the_published_alert_and_login_are_read_and_written() {
 
 #[test]
 fn the_fields_of_the_schema_files_are_the_ones_that_are_read() {
-    let Some(book) = fixture("sdk_schema_get_current_orders_list.json", "order rows") else {
-        return;
-    };
+    let book = fixtures::own("dhan/sdk_schema_get_current_orders_list.json");
     let book: serde_json::Value = serde_json::from_slice(&book).expect("JSON");
     let mut row = book["data"][0].clone();
     // The schema holds placeholders; what decides gets a value, under the file's own names.
@@ -424,7 +412,7 @@ fn the_fields_of_the_schema_files_are_the_ones_that_are_read() {
 #[test]
 fn the_published_positions_and_funds_are_exact() {
     let mut json = JsonScratch::new();
-    let Some(mut bytes) = fixture("positions_response.json", "positions") else {
+    let Some(mut bytes) = fixture("positions_response.json") else {
         return;
     };
     let positions = books::parse_positions(200, &mut bytes, &mut json).expect("positions");
@@ -445,7 +433,7 @@ fn the_published_positions_and_funds_are_exact() {
         (NetQty(40), "133832.00")
     );
 
-    let Some(mut bytes) = fixture("fundlimit_response.json", "funds") else {
+    let Some(mut bytes) = fixture("fundlimit_response.json") else {
         return;
     };
     let expected: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
@@ -522,7 +510,7 @@ fn walk(bytes: &[u8]) {
 #[test]
 fn the_published_quotes_are_asked_for_and_read() {
     let mut json = JsonScratch::new();
-    let Some(mut bytes) = fixture("marketfeed_quote_response.json", "quotes") else {
+    let Some(mut bytes) = fixture("marketfeed_quote_response.json") else {
         return;
     };
     let expected: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
@@ -560,7 +548,7 @@ fn the_published_quotes_are_asked_for_and_read() {
         }
     }
 
-    let Some(asked) = fixture("marketfeed_ltp_request.json", "quote request") else {
+    let Some(asked) = fixture("marketfeed_ltp_request.json") else {
         return;
     };
     let asked: serde_json::Value = serde_json::from_slice(&asked).expect("JSON");
@@ -581,7 +569,7 @@ fn the_published_quotes_are_asked_for_and_read() {
     let ours: serde_json::Value = serde_json::from_slice(&ours.body).expect("JSON");
     assert_eq!(ours, asked);
 
-    let Some(mut bytes) = fixture("marketfeed_ltp_response.json", "last prices") else {
+    let Some(mut bytes) = fixture("marketfeed_ltp_response.json") else {
         return;
     };
     let expected: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");

@@ -1,17 +1,17 @@
 //! Kite's wire against data nobody here wrote: the broker's own mock files and captured frames.
 //!
-//! Needs the fixtures of the shared material (`TEZI_SHARED`, or `../shared` beside the repository); a test
-//! that does not find them says so. The hostile-byte properties need nothing.
+//! The captured frames lie in `tests/fixtures`; the mock files are further material, and a test that does not find
+//! its file says that it is skipped. The hostile-byte properties need nothing.
 
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
     reason = "helpers of tests, outside the test functions clippy recognises"
 )]
 
+mod fixtures;
+
 use proptest::prelude::*;
-use std::path::PathBuf;
 use tezi::cli::decode::decode_frames;
 use tezi::model::{
     FeedFault, NetQty, OrderId, OrderState, Price, Qty, Quote, RejectClass, Side, Token, WallNanos,
@@ -24,27 +24,18 @@ use tezi::venue::{
     ApiFault, Broker, Cursor, FRAME_MAX, Frame, Interval, JsonScratch, Mode, Reply, TextMessage,
 };
 
-fn fixture(name: &str, test: &str) -> Option<Vec<u8>> {
-    let shared = std::env::var_os("TEZI_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let path = shared.join("fixtures/kite").join(name);
-    match std::fs::read(&path) {
-        Ok(bytes) => Some(bytes),
-        Err(error) => {
-            println!("SKIPPED {test}: {}: {error}", path.display());
-            None
-        }
-    }
+#[track_caller]
+fn fixture(name: &str) -> Option<Vec<u8>> {
+    fixtures::read(&format!("fixtures/kite/{name}"))
 }
 
 /// Runs a parser of replies over one fixture.
+#[track_caller]
 fn parse<R>(
     name: &str,
     read: impl FnOnce(u16, &mut [u8], &mut JsonScratch) -> Result<R, ApiFault>,
 ) -> Option<R> {
-    let mut body = fixture(name, name)?;
+    let mut body = fixture(name)?;
     let mut json = JsonScratch::new();
     Some(read(200, &mut body, &mut json).unwrap_or_else(|fault| panic!("{name}: {fault}")))
 }
@@ -74,9 +65,7 @@ fn decoded(frame: &[u8]) -> serde_json::Value {
 
 #[test]
 fn the_captured_ltp_frame_decodes_to_its_known_value() {
-    let Some(frame) = fixture("frame_ltp.bin", "ltp frame") else {
-        return;
-    };
+    let frame = fixtures::own("kite/frame_ltp.bin");
     let expected = Packet {
         token: Token(884_737),
         last: 39_295,
@@ -98,9 +87,7 @@ fn the_captured_ltp_frame_decodes_to_its_known_value() {
 
 #[test]
 fn the_captured_full_frame_decodes_to_its_known_values() {
-    let Some(frame) = fixture("frame_full.bin", "full frame") else {
-        return;
-    };
+    let frame = fixtures::own("kite/frame_full.bin");
     let mut bids = [Level::default(); 5];
     bids[0] = Level {
         quantity: 5_617,
@@ -175,16 +162,7 @@ fn the_captured_full_frame_decodes_to_its_known_values() {
 }
 
 #[test]
-fn the_bare_quote_packet_decodes_to_its_known_values_and_its_json() {
-    let Some(text) = fixture("ticker_quote.packet.b64", "quote packet") else {
-        return;
-    };
-    let text: Vec<u8> = text
-        .into_iter()
-        .filter(|b| !b.is_ascii_whitespace())
-        .collect();
-    let body = data_encoding::BASE64.decode(&text).expect("base64");
-    let packet = Packet::decode(&body).expect("44 bytes");
+fn the_bare_quote_packet_decodes_to_its_known_values() {
     let expected = Packet {
         token: Token(408_065),
         layout: Layout::Quote,
@@ -200,11 +178,24 @@ fn the_bare_quote_packet_decodes_to_its_known_values_and_its_json() {
         close: 156_780,
         ..Packet::default()
     };
-    assert_eq!(packet, expected);
+    assert_eq!(bare_quote(), expected);
+}
+
+/// The packet of the quote mode, of which no whole frame was captured.
+fn bare_quote() -> Packet {
+    let text = fixtures::own("kite/ticker_quote.packet.b64");
+    let body = data_encoding::BASE64
+        .decode(text.trim_ascii())
+        .expect("base64");
+    Packet::decode(&body).expect("44 bytes")
+}
+
+#[test]
+fn the_bare_quote_packet_is_shown_as_its_json() {
     let mut frame = Vec::new();
-    feed::encode(&[packet], &mut frame);
+    feed::encode(&[bare_quote()], &mut frame);
     let tick = decoded(&frame);
-    let Some(json) = fixture("ticker_quote.json", "quote json") else {
+    let Some(json) = fixture("ticker_quote.json") else {
         return;
     };
     let known: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
@@ -328,9 +319,7 @@ fn the_verb_exits_with_three_when_nothing_can_be_decoded() {
 #[test]
 fn captured_frames_encode_to_their_own_bytes() {
     for name in ["frame_ltp.bin", "frame_full.bin"] {
-        let Some(frame) = fixture(name, name) else {
-            return;
-        };
+        let frame = fixtures::own(&format!("kite/{name}"));
         let mut again = Vec::new();
         feed::encode(&packets(&frame), &mut again);
         assert_eq!(again, frame, "{name}");
@@ -339,7 +328,7 @@ fn captured_frames_encode_to_their_own_bytes() {
 
 #[test]
 fn the_order_response_is_an_acknowledgement() {
-    let Some(mut body) = fixture("order_response.json", "order response") else {
+    let Some(mut body) = fixture("order_response.json") else {
         return;
     };
     let reply = Broker::Kite.read_reply(200, &mut body, &mut JsonScratch::new());
@@ -408,7 +397,7 @@ fn the_order_book_is_read_row_by_row() {
 
 #[test]
 fn every_row_of_the_book_is_also_a_ticker_message() {
-    let Some(bytes) = fixture("orders.json", "order messages") else {
+    let Some(bytes) = fixture("orders.json") else {
         return;
     };
     let Some(rows) = parse("orders.json", books::parse_orders) else {
@@ -544,7 +533,7 @@ fn sessions_profiles_and_confirmations_are_read() {
 
 #[test]
 fn the_instrument_dump_is_read_without_a_bad_row() {
-    let Some(csv) = fixture("instruments_nse.csv", "instruments") else {
+    let Some(csv) = fixture("instruments_nse.csv") else {
         return;
     };
     let dump = master::parse_instruments(&csv, |_| true, ten_lots).expect("a dump");

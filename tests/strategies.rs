@@ -7,7 +7,9 @@
     reason = "an integration test: it fails by panicking and says what it skipped"
 )]
 
-use std::path::{Path, PathBuf};
+mod fixtures;
+
+use std::path::Path;
 use tezi::config::{Config, MarketRules};
 use tezi::indicators::bars::aggregate;
 use tezi::indicators::{Bank, BankPlan, BarBuilder, PriceLevel};
@@ -21,19 +23,6 @@ fn config(name: &str) -> Config {
         .join("config")
         .join(name);
     Config::load(&file).unwrap_or_else(|errors| panic!("{errors}"))
-}
-
-fn shared(path: &str, test: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("TEZI_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let file = root.join(path);
-    if file.exists() {
-        return Some(file);
-    }
-    println!("SKIPPED {test}: {} is absent", file.display());
-    None
 }
 
 /// Bars of the strategy's own timeframe from a recorded file.
@@ -112,11 +101,11 @@ fn without_levels(strategy: &Strategy) -> (Strategy, BankPlan, LevelPlan) {
     (strategy, bank, levels)
 }
 
-fn check(name: &str, path: &str, test: &str, entries: std::ops::Range<usize>) {
+fn check(name: &str, path: &str, entries: std::ops::Range<usize>) {
     let config = config(name);
     let shipped = &config.strategies[0];
     assert!(shipped.levels.len() >= 3);
-    let Some(path) = shared(path, test) else {
+    let Some(path) = fixtures::find(path) else {
         return;
     };
     let bars = bars(&config, &path);
@@ -153,23 +142,15 @@ fn check(name: &str, path: &str, test: &str, entries: std::ops::Range<usize>) {
 
 #[test]
 fn the_shipped_run_trades_on_six_years_of_bars() {
-    let test = "the_shipped_run_trades_on_six_years_of_bars";
-    check(
-        "run.toml",
-        "data/banknifty-15min-2018-2023.csv",
-        test,
-        50..400,
-    );
+    check("run.toml", "data/banknifty-15min-2018-2023.csv", 50..400);
 }
 
 #[test]
 fn the_shipped_demo_trades_several_times_a_day() {
-    let test = "the_shipped_demo_trades_several_times_a_day";
     // 155 days: at least four entries a day, or a demo day could pass without one.
     check(
         "demo.toml",
         "data/banknifty-1min-2024.csv",
-        test,
         155 * 4..155 * 40,
     );
 }

@@ -4,9 +4,12 @@
 //! ordinary code over texts, so the second half of this file feeds it small bad examples and sees
 //! it refuse each of them.
 
+mod fixtures;
+
 mod tidy {
     pub(super) mod check;
     pub(super) mod licence;
+    pub(super) mod promises;
     pub(super) mod source;
 }
 
@@ -90,6 +93,40 @@ fn dependencies_come_from_the_registry_with_a_version() {
 }
 
 #[test]
+fn every_test_that_a_promise_names_is_there_once() {
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let named = tidy::promises::named(&page);
+    assert!(named.len() > 60, "only {} names: {named:?}", named.len());
+    let mut sources = read_tree(&root().join("src")).expect("src is readable");
+    sources.extend(read_tree(&root().join("tests")).expect("tests is readable"));
+    let faults = tidy::promises::faults(&named, &sources);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn a_promise_without_its_test_is_refused() {
+    let page = "`before::it`\n## Invariants\n| I1 | x | `book/lots::a_sum`, `book/lots::gone`; `gate::twice`, `gate::helper` |";
+    let named = tidy::promises::named(page);
+    assert_eq!(named.len(), 4, "{named:?}");
+    let test = |name: &str| format!("#[test]\n#[ignore = \"slow\"]\nfn {name}() {{}}\n");
+    let sources = [
+        Source::new("book/lots.rs", "//! L\n"),
+        Source::new("book/lots/tests.rs", &test("a_sum")),
+        Source::new(
+            "gate.rs",
+            &(test("twice") + &test("twice") + "fn helper() {}\n"),
+        ),
+    ];
+    let faults = tidy::promises::faults(&named, &sources);
+    let told = [
+        "book/lots::gone: 0 tests",
+        "gate::twice: 2 tests",
+        "gate::helper: 0 tests",
+    ];
+    assert_eq!(faults, told);
+}
+
+#[test]
 fn licences_are_on_the_list() {
     let policy = std::fs::read_to_string(root().join("deny.toml")).expect("deny.toml");
     let allowed = tidy::licence::allowed(&policy).expect("deny.toml has licenses.allow");
@@ -100,9 +137,7 @@ fn licences_are_on_the_list() {
         .output()
         .expect("cargo runs");
     if !output.status.success() {
-        println!(
-            "SKIPPED licences: cargo metadata --offline needs every package in the local registry"
-        );
+        fixtures::skipped("cargo metadata --offline needs every package in the local registry");
         return;
     }
     let metadata: serde_json::Value =

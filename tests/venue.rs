@@ -10,6 +10,8 @@
     reason = "a test that cannot go on says so and stops; it waits for other processes"
 )]
 
+mod fixtures;
+
 mod venue {
     mod chaos;
     pub(crate) mod client;

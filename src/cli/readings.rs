@@ -365,24 +365,7 @@ impl Row {
                 None => write_decimal(out, price, self.unit)?,
             }
         }
-        let numbers = [
-            values.rsi,
-            values.ema_slow,
-            values.ema_fast,
-            values.dc_upper,
-            values.dc_lower,
-            values.plus_di,
-            values.minus_di,
-            values.adx,
-            values.er,
-            values.er_dir,
-            values.st,
-            values.st_dir,
-            values.atr,
-            values.roc,
-            f64::from(u8::from(values.doji)),
-            f64::from(cond),
-        ];
+        let numbers = values.readings().into_iter().chain([f64::from(cond)]);
         for (name, number) in READINGS.into_iter().zip(numbers) {
             self.separate(out, name)?;
             self.number(out, number)?;

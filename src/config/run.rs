@@ -520,14 +520,7 @@ fn broker_of(section: &Section<'_>, folder: &Path) -> Option<VenueConfig> {
     let kinds = Broker::ALL.map(|broker| (broker.name(), broker));
     let broker = section.choice("kind", &kinds, Broker::Kite);
     let facts = broker.facts();
-    let (rest, ticker) = addresses(section, facts, simulated);
-    let given = facts.updates.and_then(|real| {
-        let found = section.text("updates").map(|found| found.value);
-        found.or_else(|| (!simulated).then(|| real.to_owned()))
-    });
-    let updates = facts
-        .updates
-        .map(|_| given.unwrap_or_else(|| ticker.clone()));
+    let (rest, ticker, updates) = addresses(section, facts, simulated);
     Some(VenueConfig {
         broker,
         name: section
@@ -547,56 +540,64 @@ fn broker_of(section: &Section<'_>, folder: &Path) -> Option<VenueConfig> {
     })
 }
 
-/// The broker's own addresses unless others are given; a simulated venue is on this machine.
-fn addresses(section: &Section<'_>, facts: &Facts, simulated: bool) -> (String, String) {
-    let address = |key: &'static str, schemes: [&str; 2], real: &str| {
-        let Some(found) = section.text(key) else {
-            if simulated {
-                let wanted = format!(
-                    "the address `tezi venue` printed, such as \"{}127.0.0.1:8900\"",
-                    schemes[0]
-                );
-                section.missing(key, &wanted);
-            }
-            return real.to_owned();
-        };
-        let [secure, plain] = schemes;
-        let host = |scheme: &str| {
-            let rest = found.value.strip_prefix(scheme)?;
-            let authority = rest.split(['/', '?']).next().unwrap_or("");
-            Some(
-                authority
-                    .rsplit_once(':')
-                    .map_or(authority, |(host, _)| host)
-                    .to_owned(),
-            )
-        };
-        let is_local = |host: &str| matches!(host, "127.0.0.1" | "localhost");
-        match (host(secure), host(plain)) {
-            (None, None) => section.wrong(
-                key,
-                &found.span,
-                &format!("an address that begins with {secure} is expected"),
-            ),
-            (None, Some(host)) if !is_local(&host) => {
-                section.wrong(
-                    key,
-                    &found.span,
-                    &format!("{plain} is for 127.0.0.1 only; use {secure}"),
-                );
-            }
-            (Some(host), _) | (None, Some(host)) if simulated && !is_local(&host) => section.wrong(
-                key,
-                &found.span,
-                "a simulated venue is on 127.0.0.1; for a real broker say simulated = false",
-            ),
-            _ => {}
+const HTTP: [&str; 2] = ["https://", "http://"];
+const WEBSOCKET: [&str; 2] = ["wss://", "ws://"];
+
+/// Addresses of the order interface, of the feed and, where the broker has one, of the stream of order updates: the
+/// broker's own unless others are given. A simulated venue is on this machine, and serves updates where the feed is.
+fn addresses(
+    section: &Section<'_>,
+    facts: &Facts,
+    simulated: bool,
+) -> (String, String, Option<String>) {
+    let needed = |key: &'static str, schemes: [&str; 2], real: &str| {
+        let given = address(section, key, schemes, simulated);
+        if given.is_none() && simulated {
+            let wanted = format!(
+                "the address `tezi venue` printed, such as \"{}127.0.0.1:8900\"",
+                schemes[0]
+            );
+            section.missing(key, &wanted);
         }
-        found.value
+        given.unwrap_or_else(|| real.to_owned())
     };
-    let rest = address("rest", ["https://", "http://"], facts.rest);
-    let ticker = address("ticker", ["wss://", "ws://"], facts.ticker);
-    (rest, ticker)
+    let rest = needed("rest", HTTP, facts.rest);
+    let ticker = needed("ticker", WEBSOCKET, facts.ticker);
+    let updates = facts.updates.map(|real| {
+        let usual = if simulated { &ticker } else { real };
+        address(section, "updates", WEBSOCKET, simulated).unwrap_or_else(|| usual.to_owned())
+    });
+    (rest, ticker, updates)
+}
+
+/// An address as it was given; it is refused where it would go in plain text to another machine, or where a simulated
+/// run would talk to one.
+fn address(
+    section: &Section<'_>,
+    key: &'static str,
+    [secure, plain]: [&str; 2],
+    simulated: bool,
+) -> Option<String> {
+    let found = section.text(key)?;
+    let host = |scheme: &str| {
+        let rest = found.value.strip_prefix(scheme)?;
+        let authority = rest.split(['/', '?']).next().unwrap_or("");
+        let host = authority.rsplit_once(':');
+        Some(host.map_or(authority, |(host, _)| host).to_owned())
+    };
+    let is_local = |host: &str| matches!(host, "127.0.0.1" | "localhost");
+    let wrong = |why: &str| section.wrong(key, &found.span, why);
+    match (host(secure), host(plain)) {
+        (None, None) => wrong(&format!("an address that begins with {secure} is expected")),
+        (None, Some(host)) if !is_local(&host) => {
+            wrong(&format!("{plain} is for 127.0.0.1 only; use {secure}"));
+        }
+        (Some(host), _) | (None, Some(host)) if simulated && !is_local(&host) => {
+            wrong("a simulated venue is on 127.0.0.1; for a real broker say simulated = false");
+        }
+        _ => {}
+    }
+    Some(found.value)
 }
 
 fn api_key(section: &Section<'_>, facts: &Facts, simulated: bool) -> String {

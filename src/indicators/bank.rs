@@ -320,27 +320,10 @@ impl Bank {
 
 #[inline]
 fn write_values(slots: &mut [f64], values: &Values) {
-    let readings = [
-        values.rsi,
-        values.ema_slow,
-        values.ema_fast,
-        values.dc_upper,
-        values.dc_lower,
-        values.plus_di,
-        values.minus_di,
-        values.adx,
-        values.er,
-        values.er_dir,
-        values.st,
-        values.st_dir,
-        values.atr,
-        values.roc,
-        f64::from(u8::from(values.doji)),
-    ];
     if let Some((_, places)) = slots.split_first_chunk_mut::<5>()
         && let Some(places) = places.first_chunk_mut()
     {
-        *places = readings;
+        *places = values.readings();
     }
 }
 

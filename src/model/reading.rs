@@ -56,6 +56,28 @@ impl Values {
         roc: f64::NAN,
         doji: false,
     };
+
+    /// Every reading in the order of the fields, the doji as 1 or 0.
+    #[inline]
+    pub fn readings(&self) -> [f64; 15] {
+        [
+            self.rsi,
+            self.ema_slow,
+            self.ema_fast,
+            self.dc_upper,
+            self.dc_lower,
+            self.plus_di,
+            self.minus_di,
+            self.adx,
+            self.er,
+            self.er_dir,
+            self.st,
+            self.st_dir,
+            self.atr,
+            self.roc,
+            f64::from(u8::from(self.doji)),
+        ]
+    }
 }
 
 impl Default for Values {

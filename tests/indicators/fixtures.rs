@@ -1,21 +1,7 @@
-//! The shared fixtures: where they are, how they are read, how cells are compared.
+//! Tables of expected values: how they are read, how cells are compared.
 
 use std::path::PathBuf;
 use tezi::model::Values;
-
-/// The shared folder's fixtures, or `None` (and a line saying so) when it is not there.
-pub(crate) fn folder(name: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("TEZI_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let folder = shared.join("fixtures").join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("SKIPPED {name}: {} is not there", folder.display());
-    None
-}
 
 /// A fixture file: its column names and rows of text.
 pub(crate) struct Table {

@@ -1,4 +1,4 @@
-//! Every indicator against the shared fixtures, against a slow model, and against its own laws.
+//! Every indicator against files of expected values, against a slow model, and against its own laws.
 //!
 //! `cargo test --test indicators -- --nocapture` prints how many files and cells were compared.
 
@@ -13,10 +13,12 @@ mod bank;
 mod fixtures;
 mod laws;
 mod market;
+#[path = "../fixtures/mod.rs"]
+mod material;
 mod model;
 mod tradingview;
 
-use fixtures::{COLUMNS, Table, assert_same, compare, csv_files, folder, reading, units};
+use fixtures::{COLUMNS, Table, assert_same, compare, csv_files, reading, units};
 use std::path::PathBuf;
 use tezi::indicators::suite::conditions;
 use tezi::indicators::{Ohlc, Params, Scale, Suite, Thresholds};
@@ -86,7 +88,9 @@ fn check_file(path: &PathBuf) -> Tally {
 }
 
 fn check_folder(name: &str, files_expected: usize) {
-    let Some(folder) = folder(name) else { return };
+    let Some(folder) = material::find(&format!("fixtures/{name}")) else {
+        return;
+    };
     let files = csv_files(&folder);
     assert_eq!(files.len(), files_expected, "files in {}", folder.display());
     let mut total = Tally::default();
@@ -103,6 +107,19 @@ fn check_folder(name: &str, files_expected: usize) {
         total.cells,
         total.worst
     );
+}
+
+#[test]
+fn a_file_of_ticks_and_one_of_the_second_parameters_are_reproduced() {
+    for (name, rows) in [("intrabar_cold", 633), ("doji_edges_scout", 240)] {
+        let tally = check_file(&material::path(&format!("indicators/{name}.csv")));
+        assert_eq!(tally.rows, rows, "{name}");
+        assert!(
+            tally.cells >= 15 * tally.rows,
+            "{name}: {} cells",
+            tally.cells
+        );
+    }
 }
 
 #[test]

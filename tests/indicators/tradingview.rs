@@ -1,6 +1,7 @@
 //! Values exported from TradingView, bit for bit.
 
-use crate::fixtures::{Table, folder, units};
+use crate::fixtures::{Table, units};
+use crate::material;
 use tezi::indicators::atr::Atr;
 use tezi::indicators::dmi::Dmi;
 use tezi::indicators::donchian::Donchian;
@@ -52,8 +53,8 @@ fn check(table: &Table, got: impl Iterator<Item = Row>) -> usize {
     cells
 }
 
-fn table() -> Option<Table> {
-    Some(Table::read(&folder("tradingview")?.join("eurusd_m30.csv")))
+fn table() -> Table {
+    Table::read(&material::path("tradingview/eurusd_m30.csv"))
 }
 
 fn sides(line: f64, direction: f64) -> [f64; 2] {
@@ -63,7 +64,7 @@ fn sides(line: f64, direction: f64) -> [f64; 2] {
 
 #[test]
 fn the_separate_indicators_equal_tradingview_bit_for_bit() {
-    let Some(table) = table() else { return };
+    let table = table();
     let (mut atr, mut rsi, mut dmi) = (Atr::new(14), Rsi::new(14), Dmi::new(17, 14));
     let mut st = SuperTrend::new(10, 3.0);
     let (mut ema, mut ema_ohlc4, mut rma) = (Ema::new(20), Ema::new(10), Rma::new(15));
@@ -118,7 +119,7 @@ fn the_separate_indicators_equal_tradingview_bit_for_bit() {
 
 #[test]
 fn the_suite_equals_tradingview_bit_for_bit() {
-    let Some(table) = table() else { return };
+    let table = table();
     let params = Params {
         rsi: 14,
         ema_slow: 20,

@@ -1,18 +1,18 @@
 //! Kotak Neo's wire: batches of packets, texts of both streams, orders, login, books, master, the published samples.
 //!
 //! No recorded binary batch is published anywhere, so batches are written from the byte tables of the protocol notes, by
-//! hand where a test says so and by the encoder otherwise. Samples are read from `TEZI_SHARED` (default `../shared`),
-//! folder `fixtures/kotak`; a test without its file says SKIPPED.
+//! hand where a test says so and by the encoder otherwise.
 
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
     reason = "helpers of tests, outside the test functions clippy recognises"
 )]
 
 mod books;
 mod feed;
+#[path = "../fixtures/mod.rs"]
+mod fixtures;
 mod greeting;
 mod hsm;
 mod login;
@@ -20,37 +20,25 @@ mod master;
 mod orders;
 mod texts;
 
-use std::path::PathBuf;
 use tezi::model::{Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right};
 use tezi::venue::kotak::segment::{Segment, index_token};
 use tezi::venue::{Auth, Endpoint, JsonScratch};
 
-pub(crate) fn fixture(name: &str) -> Option<Vec<u8>> {
-    let shared = std::env::var_os("TEZI_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let path = shared.join("fixtures/kotak").join(name);
-    match std::fs::read(&path) {
-        Ok(bytes) => Some(bytes),
-        Err(error) => {
-            println!("SKIPPED {name}: {}: {error}", path.display());
-            None
-        }
-    }
+/// A sample of the repository.
+pub(crate) fn fixture(name: &str) -> Vec<u8> {
+    fixtures::own(&format!("kotak/{name}"))
 }
 
 /// Reads a sample with one of the functions that take status, body and scratch.
 pub(crate) fn parsed<R, E>(
     name: &str,
     read: impl FnOnce(u16, &mut [u8], &mut JsonScratch) -> Result<R, E>,
-) -> Option<R>
+) -> R
 where
     E: std::fmt::Debug,
 {
-    let mut bytes = fixture(name)?;
-    let found = read(200, &mut bytes, &mut JsonScratch::new());
-    Some(found.expect("a published sample"))
+    let found = read(200, &mut fixture(name), &mut JsonScratch::new());
+    found.expect("a published sample")
 }
 
 /// A call of NIFTY.

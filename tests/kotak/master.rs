@@ -81,7 +81,7 @@ fn other_files_count_from_1970_and_name_the_largest_order() {
 
 #[test]
 fn the_published_cash_file_is_read() {
-    let Some(bytes) = fixture("nse_cm_sample.csv") else {
+    let Some(bytes) = crate::fixtures::read("fixtures/kotak/nse_cm_sample.csv") else {
         return;
     };
     let most = |_: &tezi::venue::master::ContractKey<'_>| Qty(1_000_000);
@@ -179,9 +179,7 @@ fn a_file_without_rows_or_columns_is_refused() {
 
 #[test]
 fn the_published_list_names_a_file_of_every_segment() {
-    let Some(list) = fixture("scrip_master_file_paths.json") else {
-        return;
-    };
+    let list = fixture("scrip_master_file_paths.json");
     let root = "https://lapi.kotaksecurities.com/wso2-scripmaster/v1/prod/2026-07-14";
     let wrapped = [br#"{"data":"#.as_slice(), &list, b"}"].concat();
     let mut json = JsonScratch::new();

@@ -1,6 +1,7 @@
 //! Prices: seeded days, tapes, history, packets against quotes.
 
 use super::client::{FUTURE, INDEX, Rest, Ticker, quiet, tokens, until};
+use crate::fixtures;
 use serde_json::Value;
 use tezi::venue::kite::packet::Packet;
 
@@ -133,13 +134,10 @@ fn a_tape_is_played_so_that_its_bars_come_back() {
 
 #[test]
 fn a_recorded_day_of_bank_nifty_comes_back_bar_for_bar() {
-    let root = std::env::var("TEZI_SHARED")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").to_owned());
-    let tape = format!("{root}/data/banknifty-1min-2024.csv");
-    let Ok(text) = std::fs::read_to_string(&tape) else {
-        println!("SKIPPED a_recorded_day_of_bank_nifty_comes_back_bar_for_bar: no {tape}");
+    let Some(tape) = fixtures::find("data/banknifty-1min-2024.csv") else {
         return;
     };
+    let text = std::fs::read_to_string(&tape).expect("a tape");
     let venue = quiet(&[
         "--speed",
         "max",
@@ -147,7 +145,7 @@ fn a_recorded_day_of_bank_nifty_comes_back_bar_for_bar() {
         "--linger-ms",
         "100",
         "--tape",
-        &tape,
+        tape.to_str().expect("text"),
         "--from",
         "2024-08-20",
         "--to",

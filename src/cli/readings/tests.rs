@@ -1,8 +1,8 @@
 //! The output as text: shapes, indices, numbers, and the fixtures cell by cell.
 
 use super::*;
+use crate::fixtures;
 use clap::Parser;
-use std::path::PathBuf;
 
 #[derive(Parser)]
 struct Line {
@@ -122,72 +122,63 @@ fn prices_off_the_tick_are_counted() {
     assert!(remarks(&args(&[]), &file).is_empty());
 }
 
-fn shared(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("TEZI_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let path = root.join("fixtures").join(path);
-    if !path.exists() {
-        println!("SKIPPED readings of {}: it is not there", path.display());
-    }
-    path.exists().then_some(path)
-}
+const SCOUT: [&str; 11] = [
+    "--adx",
+    "14,14",
+    "--er",
+    "5",
+    "--supertrend",
+    "10,2",
+    "--atr",
+    "14",
+    "--doji-strict",
+    "--er-above",
+    "0.5",
+];
 
-#[test]
-fn the_output_equals_a_fixture_cell_by_cell() {
-    for (name, line) in [
-        ("indicators/bn75.csv", &[][..]),
-        ("indicators/tiny.csv", &[]),
-        ("indicators/huge.csv", &[]),
-        ("indicators/through_zero.csv", &[]),
-        (
-            "indicators/bn75_scout.csv",
-            &[
-                "--adx",
-                "14,14",
-                "--er",
-                "5",
-                "--supertrend",
-                "10,2",
-                "--atr",
-                "14",
-                "--doji-strict",
-                "--er-above",
-                "0.5",
-            ],
-        ),
-    ] {
-        let Some(path) = shared(name) else { return };
-        let text = std::fs::read_to_string(path).expect("a fixture");
-        let output = readings(&text, line);
-        assert_eq!(output.lines().count(), text.lines().count(), "{name}");
-        assert_eq!(output.lines().next(), text.lines().next(), "{name}: header");
-        for (got, expected) in output.lines().zip(text.lines()).skip(1) {
-            for (at, (got, expected)) in got.split(',').zip(expected.split(',')).enumerate() {
-                if at < 5 {
-                    assert_eq!(got, expected, "{name}: a price or the index");
-                    continue;
-                }
-                let (got, expected): (f64, f64) = (
-                    got.parse().expect("a number"),
-                    expected.parse().expect("a number"),
-                );
-                let near = (got - expected).abs() <= 1e-9 * expected.abs().max(1.0);
-                assert!(
-                    near || (got.is_nan() && expected.is_nan()),
-                    "{name}: {got}, {expected}"
-                );
+/// Compares the output with a file that holds prices and what must come out.
+fn equals_cell_by_cell(path: &Path, line: &[&str]) {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).expect("a fixture");
+    let output = readings(&text, line);
+    assert_eq!(output.lines().count(), text.lines().count(), "{name}");
+    assert_eq!(output.lines().next(), text.lines().next(), "{name}: header");
+    for (got, expected) in output.lines().zip(text.lines()).skip(1) {
+        for (at, (got, expected)) in got.split(',').zip(expected.split(',')).enumerate() {
+            if at < 5 {
+                assert_eq!(got, expected, "{name}: a price or the index");
+                continue;
             }
+            let number = |text: &str| text.parse::<f64>().expect("a number");
+            let (got, expected) = (number(got), number(expected));
+            let near = (got - expected).abs() <= 1e-9 * expected.abs().max(1.0);
+            assert!(
+                near || (got.is_nan() && expected.is_nan()),
+                "{name}: {got}, {expected}"
+            );
         }
     }
 }
 
 #[test]
-fn an_export_of_tradingview_is_reproduced_as_text() {
-    let Some(path) = shared("tradingview/eurusd_m30.csv") else {
+fn the_output_equals_a_fixture_cell_by_cell() {
+    equals_cell_by_cell(&fixtures::path("indicators/doji_edges_scout.csv"), &SCOUT);
+}
+
+#[test]
+fn the_output_equals_further_files_cell_by_cell() {
+    let Some(folder) = fixtures::find("fixtures/indicators") else {
         return;
     };
+    for name in ["bn75", "tiny", "huge", "through_zero"] {
+        equals_cell_by_cell(&folder.join(name).with_extension("csv"), &[]);
+    }
+    equals_cell_by_cell(&folder.join("bn75_scout.csv"), &SCOUT);
+}
+
+#[test]
+fn an_export_of_tradingview_is_reproduced_as_text() {
+    let path = fixtures::path("tradingview/eurusd_m30.csv");
     let text = std::fs::read_to_string(path).expect("a fixture");
     let line = [
         "--rsi",

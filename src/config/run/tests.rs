@@ -458,6 +458,52 @@ fn a_simulated_venue_is_here_and_a_real_one_names_its_account() {
     );
 }
 
+#[test]
+fn an_address_of_order_updates_is_checked_like_the_others() {
+    let dhan = RUN.replacen("kind      = \"kite\"", "kind      = \"dhan\"", 1);
+    let with = |updates: &str| {
+        dhan.replacen(
+            "simulated = true ",
+            &format!("updates = \"{updates}\"\nsimulated = true "),
+            1,
+        )
+    };
+    let updates = |text: &str| parsed(text).expect("a configuration").venue.updates;
+    let ticker = "wss://127.0.0.1:8900";
+    assert_eq!(
+        updates(&dhan).as_deref(),
+        Some(ticker),
+        "the feed's, unless given"
+    );
+    let own = "ws://localhost:8901/orders";
+    assert_eq!(updates(&with(own)).as_deref(), Some(own));
+    for (address, word) in [
+        (
+            "wss://api-order-update.dhan.co",
+            "a simulated venue is on 127.0.0.1",
+        ),
+        (
+            "ws://api-order-update.dhan.co",
+            "ws:// is for 127.0.0.1 only",
+        ),
+        (
+            "https://127.0.0.1:8900",
+            "an address that begins with wss:// is expected",
+        ),
+    ] {
+        let errors = refused(&with(address), address).to_string();
+        assert!(
+            errors.contains(word) && errors.contains("updates"),
+            "{errors}"
+        );
+    }
+    let kite = wrong(
+        "simulated = true ",
+        "updates = \"wss://127.0.0.1:1\"\nsimulated = true ",
+    );
+    assert!(kite.contains("updates"), "Kite has no such stream: {kite}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_backup_is_a_second_venue_of_the_same_kind_of_market() {

@@ -3,10 +3,10 @@
 use super::hub::{Arrival, Hub};
 use super::rehearsal::Rehearsal;
 use super::walk::{Step, Walk};
-use super::{BATCH, FeedEvent, LinkKind, LinkParts};
+use super::{BATCH, FeedEvent, LinkKind, LinkParts, LossCause};
 use crate::model::{FeedFault, InstrumentIx, LinkIx, MonoNanos, Quote, Token};
+use crate::net::FeedSocket;
 use crate::net::websocket::{Arrived, Received};
-use crate::net::{FeedSocket, NetFault};
 use crate::ring::{LinkState, LinkView};
 use crate::runtime::Clock;
 use crate::venue::Broker;
@@ -34,7 +34,7 @@ pub(super) struct Link {
     /// A message that did not come from the socket.
     own: Option<Bytes>,
     /// Why the socket was lost, until control was told.
-    untold: Option<NetFault>,
+    untold: Option<LossCause>,
     /// The broker has said that it ends the connection.
     goodbye: Option<FeedFault>,
     heard: MonoNanos,
@@ -197,7 +197,7 @@ impl Link {
     }
 
     #[cold]
-    pub(super) fn lose(&mut self, why: NetFault, registry: Option<&mio::Registry>, hub: &mut Hub) {
+    pub(super) fn lose(&mut self, why: LossCause, registry: Option<&mio::Registry>, hub: &mut Hub) {
         self.leave(registry);
         hub.note_loss();
         self.untold = Some(why);
@@ -242,11 +242,7 @@ impl Link {
         if fault == FeedFault::SessionDead {
             hub.events.push(FeedEvent::SessionDead(self.ix));
         }
-        let why = NetFault::Broken {
-            host: "feed".to_owned(),
-            why: format!("the broker ended the connection ({fault})"),
-        };
-        self.lose(why, registry, hub);
+        self.lose(LossCause::Ended(fault), registry, hub);
     }
 
     #[inline]
@@ -293,7 +289,7 @@ impl Link {
                 }
             }
             Ok(Received::Control) => self.heard = now,
-            Err(why) => self.lose(why, registry, hub),
+            Err(why) => self.lose(why.into(), registry, hub),
         }
         1
     }
@@ -314,11 +310,8 @@ impl Link {
     fn check_silence(&mut self, now: MonoNanos, hub: &mut Hub, registry: Option<&mio::Registry>) {
         let silent_ns = now.since(self.heard);
         if silent_ns > self.parts.silence_ns_max {
-            let why = NetFault::Broken {
-                host: "feed".to_owned(),
-                why: format!("silent for {} ms though open", silent_ns / 1_000_000),
-            };
-            self.lose(why, registry, hub);
+            let ms = silent_ns / 1_000_000;
+            self.lose(LossCause::Silent { ms }, registry, hub);
         }
     }
 

@@ -39,13 +39,30 @@ use tungstenite::Bytes;
 /// Packets walked in one call.
 const BATCH: usize = 32;
 
+/// Why a connection of the feed is gone; its words are made by who shows them.
+#[derive(Debug, thiserror::Error)]
+pub enum LossCause {
+    /// It broke.
+    #[error(transparent)]
+    Broken(#[from] NetFault),
+    /// The broker said that it ends it.
+    #[error("feed: the broker ended the connection ({0})")]
+    Ended(FeedFault),
+    /// Nothing came though it was open.
+    #[error("feed: silent for {ms} ms though open")]
+    Silent {
+        /// For so many milliseconds.
+        ms: u64,
+    },
+}
+
 /// What the feed tells control.
 #[derive(Debug)]
 pub enum FeedEvent {
     /// The first tick of a new connection arrived.
     Live(LinkIx),
     /// The connection is gone; a new one is wanted.
-    Lost(LinkIx, NetFault),
+    Lost(LinkIx, LossCause),
     /// The broker sent an error text.
     VenueError(LinkIx, String),
     /// The broker says that the session is dead: the link is not to be dialled again with it.

@@ -66,7 +66,7 @@ fn a_lost_socket_is_told_though_control_was_busy() {
     let mut rig = rig(1);
     rig.feed.hub.events.push(FeedEvent::Live(LinkIx(0)));
     let Feed { links, hub, .. } = &mut rig.feed;
-    links[0].lose(NetFault::Resolve("host".to_owned()), None, hub);
+    links[0].lose(LossCause::Silent { ms: 5_000 }, None, hub);
     rig.feed.work(&rig.clock);
     assert!(matches!(rig.events.pop(), Some(FeedEvent::Live(_))));
     assert!(rig.events.pop().is_none());

@@ -1,10 +1,11 @@
 //! Boundaries to the nanosecond, the three policies, and the recorded tapes built three ways.
 
 use super::*;
+use crate::fixtures;
 use crate::model::time::parse_clock;
 use crate::model::{Price, Window};
 use proptest::prelude::*;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 fn day(text: &str) -> Day {
     Day::parse(text).expect("day")
@@ -325,19 +326,6 @@ fn without_a_session_everything_is_outside_and_a_new_session_closes_the_old() {
 
 // ---- recorded tapes: the same day built three ways -----------------------------------------------------
 
-fn shared(path: &str, test: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("TEZI_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let file = root.join(path);
-    if file.exists() {
-        return Some(file);
-    }
-    println!("SKIPPED {test}: {} is absent", file.display());
-    None
-}
-
 /// Hours of the recorded years; `indicators` may not name `config`, where the dated rules live.
 fn recorded_session(day: Day) -> Session {
     let clock = |text: &str| day.at(parse_clock(text).expect("clock"));
@@ -426,8 +414,7 @@ fn by_definition(parts: &[Bar], minutes: i64) -> Vec<Bar> {
 
 #[test]
 fn bars_of_75_minutes_from_15_minute_rows_are_five_a_day() {
-    let test = "bars_of_75_minutes_from_15_minute_rows_are_five_a_day";
-    let Some(path) = shared("data/banknifty-15min-2018-2023.csv", test) else {
+    let Some(path) = fixtures::find("data/banknifty-15min-2018-2023.csv") else {
         return;
     };
     let rows = rows(&path, 15);
@@ -442,8 +429,7 @@ fn bars_of_75_minutes_from_15_minute_rows_are_five_a_day() {
 
 #[test]
 fn bars_from_minutes_agree_with_bars_from_bars_of_minutes() {
-    let test = "bars_from_minutes_agree_with_bars_from_bars_of_minutes";
-    let Some(path) = shared("data/banknifty-1min-2024.csv", test) else {
+    let Some(path) = fixtures::find("data/banknifty-1min-2024.csv") else {
         return;
     };
     let minutes = rows(&path, 1);
@@ -471,8 +457,7 @@ fn bars_from_minutes_agree_with_bars_from_bars_of_minutes() {
 
 #[test]
 fn bars_from_seconds_agree_with_bars_from_minutes_of_seconds() {
-    let test = "bars_from_seconds_agree_with_bars_from_minutes_of_seconds";
-    let Some(folder) = shared("data/nifty-1s", test) else {
+    let Some(folder) = fixtures::find("data/nifty-1s") else {
         return;
     };
     let mut days: Vec<_> = std::fs::read_dir(folder)

@@ -6,6 +6,7 @@ use super::setup::{Request, prepare};
 use super::sources::{Loaded, Shape, Step, load};
 use super::*;
 use crate::config::{Charges, Config, Execution, MarketRules};
+use crate::fixtures;
 use crate::indicators::bars::{ShortBar, Timeframe};
 use crate::indicators::{BankPlan, Cmp, Ohlc, Params, Scale, Suite, Thresholds, conditions};
 use crate::model::time::{MINUTE, parse_clock};
@@ -13,15 +14,6 @@ use crate::model::{Action, Bar, Day, Exchange, Kind, Lots, Money, Price, Qty, Si
 use crate::rules::conditions::LevelPlan;
 use crate::rules::strategy::{Evaluate, Strategy, StrategyText};
 use std::path::PathBuf;
-
-fn shared(file: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("TEZI_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
-        PathBuf::from,
-    );
-    Some(root.join(file)).filter(|path| path.exists())
-}
-
 const SEED: [(&str, &str); 7] = [
     ("rsi_condition", "rsi(6) > 70"),
     ("ema_condition", "close > ema(200)"),
@@ -136,9 +128,10 @@ fn shape<'a>(market: &'a MarketRules, timeframe: &str, keep_rows: bool) -> Shape
     }
 }
 
+#[track_caller]
 fn recorded() -> Option<Loaded> {
     let market = MarketRules::embedded();
-    let file = shared("data/banknifty-15min-2018-2023.csv")?;
+    let file = fixtures::find("data/banknifty-15min-2018-2023.csv")?;
     Some(load(&[file], &shape(&market, "75m", false)).expect("loads"))
 }
 
@@ -196,7 +189,6 @@ fn outcome<C: FnMut(&Deal) -> Money>(bars: &[Bar], paper: Paper<C>, warm_up: usi
 #[test]
 fn the_compiled_text_trades_as_the_strategy_written_by_hand() {
     let Some(loaded) = recorded() else {
-        println!("SKIPPED the_compiled_text_trades_as_by_hand: ../shared/data is absent");
         return;
     };
     assert_eq!(
@@ -217,7 +209,6 @@ fn the_compiled_text_trades_as_the_strategy_written_by_hand() {
 #[test]
 fn a_run_over_six_years_adds_up_and_its_report_is_whole() {
     let Some(loaded) = recorded() else {
-        println!("SKIPPED a_run_over_six_years: ../shared/data is absent");
         return;
     };
     let bars = &loaded.bars;

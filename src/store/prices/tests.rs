@@ -1,24 +1,11 @@
 //! Every layout, every bad row, both sides of the one percent, and the real files.
 
 use super::*;
+use crate::fixtures;
 use crate::model::time::SECOND;
-use std::path::PathBuf;
 
 fn read(text: &str) -> Result<PriceFile, PriceFileError> {
     parse_prices(text.as_bytes(), "prices.csv")
-}
-
-fn shared(path: &str, test: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("TEZI_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let file = root.join(path);
-    if file.exists() {
-        return Some(file);
-    }
-    println!("SKIPPED {test}: {} is absent", file.display());
-    None
 }
 
 fn bar(text: [&str; 4]) -> [Price; 4] {
@@ -229,9 +216,17 @@ fn a_file_that_cannot_be_used_says_why() {
 }
 
 #[test]
+fn an_export_in_a_currency_is_read_to_its_fifth_decimal() {
+    let file = read_prices(&fixtures::path("tradingview/eurusd_m30.csv")).expect("currency");
+    assert_eq!(
+        (file.unit, file.skipped.count, file.interval),
+        (100_000, 0, 30 * MINUTE)
+    );
+}
+
+#[test]
 fn the_real_files_are_read_to_the_last_row() {
-    let test = "the_real_files_are_read_to_the_last_row";
-    let Some(path) = shared("data/banknifty-15min-2018-2023.csv", test) else {
+    let Some(path) = fixtures::find("data/banknifty-15min-2018-2023.csv") else {
         return;
     };
     let file = read_prices(&path).expect("15 minutes");
@@ -239,7 +234,7 @@ fn the_real_files_are_read_to_the_last_row() {
         (file.bars.len(), file.interval, file.skipped.count),
         (34_300, 15 * MINUTE, 0)
     );
-    let Some(path) = shared("data/banknifty-1min-2024.csv", test) else {
+    let Some(path) = fixtures::find("data/banknifty-1min-2024.csv") else {
         return;
     };
     let file = read_prices(&path).expect("1 minute");
@@ -247,7 +242,7 @@ fn the_real_files_are_read_to_the_last_row() {
         (file.bars.len(), file.interval, file.skipped.count),
         (58_127, MINUTE, 0)
     );
-    let Some(path) = shared("data/nifty-1s/2022-08-22.csv", test) else {
+    let Some(path) = fixtures::find("data/nifty-1s/2022-08-22.csv") else {
         return;
     };
     let file = read_prices(&path).expect("1 second");
@@ -255,16 +250,8 @@ fn the_real_files_are_read_to_the_last_row() {
         (file.points.len(), file.interval, file.skipped.count),
         (23_544, SECOND, 0)
     );
-    let Some(path) = shared("fixtures/tradingview/eurusd_m30.csv", test) else {
-        return;
-    };
-    let file = read_prices(&path).expect("currency");
-    assert_eq!(
-        (file.unit, file.skipped.count, file.interval),
-        (100_000, 0, 30 * MINUTE)
-    );
     for name in ["bn75", "huge", "tiny", "through_zero", "long"] {
-        let Some(path) = shared(&format!("fixtures/indicators/{name}.csv"), test) else {
+        let Some(path) = fixtures::find(&format!("fixtures/indicators/{name}.csv")) else {
             return;
         };
         let file = read_prices(&path).expect(name);
