@@ -7,7 +7,6 @@ pub mod ladder;
 pub mod limits;
 pub mod policy;
 pub mod runaway;
-pub mod skew;
 pub mod slicing;
 pub mod strategy;
 

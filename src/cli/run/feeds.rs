@@ -8,7 +8,6 @@ use crate::model::{InstrumentIx, LinkIx, MonoNanos, Price};
 use crate::pipeline::Engine;
 use crate::pipeline::links::LinkName;
 use crate::ring::LinkBoard;
-use crate::rules::skew::Apart;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -111,7 +110,6 @@ impl Feeds {
                 ),
                 json!({ "state": "missing", "link": self.link(*link), "instruments": missing }),
             ),
-            FeedEvent::Clock(apart, by_ns) => clock_words(*apart, *by_ns),
             FeedEvent::Polling(true) => (
                 "ALARM the sockets do not bring every price; quotes are asked for".to_owned(),
                 json!({ "state": "polling" }),
@@ -245,38 +243,6 @@ pub(super) fn tell_polling(news: &PollNews, console: &mut Console<'_>) {
             "alarm",
             &format!("ALARM {name} gives no quotes: {why}; prices grow old"),
             &json!({ "state": "no quotes", "broker": name, "why": why }),
-        ),
-    }
-}
-
-/// What is said of a clock that is not the exchange's.
-fn clock_words(apart: Apart, by_ns: i64) -> (String, Value) {
-    let by_ms = by_ns / 1_000_000;
-    let value = |state: &str| json!({ "state": state, "apart_ms": by_ms });
-    let wrong = if by_ms < 0 {
-        format!(
-            "this machine's clock is {} ms behind the exchange's stamps",
-            -by_ms
-        )
-    } else {
-        format!(
-            "this machine's clock is {by_ms} ms ahead of the exchange's stamps, or prices come that late"
-        )
-    };
-    match apart {
-        Apart::Agrees => (
-            "this machine's clock and the exchange's stamps agree again".to_owned(),
-            value("clock_agrees"),
-        ),
-        Apart::Told => (
-            format!("ALARM {wrong}; is it kept by chrony or ntpd?"),
-            value("clock_apart"),
-        ),
-        Apart::Stops => (
-            format!(
-                "ALARM {wrong}: no entry until it is right, exits as ever; is it kept by chrony or ntpd?"
-            ),
-            value("clock_stops"),
         ),
     }
 }

@@ -12,7 +12,6 @@ use crate::model::{
 use crate::net::FeedSocket;
 use crate::net::websocket::Arrived;
 use crate::ring::{ByteSender, Counted, Lossless, Receiver};
-use crate::rules::skew::Skew;
 use crate::runtime::{Clock, Meter};
 use crate::store::tape;
 use crate::venue::{FRAME_MAX, JsonScratch, OrderUpdate, TextMessage};
@@ -74,7 +73,6 @@ pub(super) struct Hub {
     in_time: (WallNanos, WallNanos),
     exchange_age_ns_max: i64,
     sieve: Sieve,
-    skew: Skew,
     /// When a bad tick was told last.
     told_bad: MonoNanos,
     guard: Guard,
@@ -118,7 +116,6 @@ impl Hub {
             in_time: (WallNanos(i64::MIN), WallNanos(i64::MAX)),
             exchange_age_ns_max: parts.exchange_age_ns_max,
             sieve: Sieve::new(parts.bands, parts.suspect_ns),
-            skew: Skew::default(),
             told_bad: MonoNanos(0),
             guard,
         };
@@ -287,18 +284,15 @@ impl Hub {
             self.wants_lag = false;
             let wall = clock.wall_at(from.seen);
             if !from.stamps_trades {
-                let age_ns = wall.since(quote.exchange_time);
-                self.guard.note_lag(from.source, age_ns);
-                if let Some((apart, by_ns)) = self.skew.note(age_ns, from.seen) {
-                    self.events.push(FeedEvent::Clock(apart, by_ns));
-                }
+                self.guard
+                    .note_lag(from.source, wall.since(quote.exchange_time));
             }
             let earliest = wall.offset(self.exchange_age_ns_max.saturating_neg());
             self.in_time = (earliest, wall.offset(AHEAD_NS));
         }
         let is_old = quote.exchange_time < self.in_time.0 && !from.stamps_trades;
         let is_ahead = is_timed && quote.exchange_time > self.in_time.1;
-        let is_late = is_ahead || (is_timed && is_old) || self.skew.stops();
+        let is_late = is_ahead || (is_timed && is_old);
         let unstamped;
         let quote = if is_ahead {
             unstamped = without_stamp(quote);
@@ -539,9 +533,6 @@ impl Hub {
     /// True when a quote that was kept was out of time as it came.
     #[cold]
     fn was_late(&self, quote: &Quote, from: Arrival, clock: &Clock) -> bool {
-        if self.skew.stops() {
-            return true;
-        }
         if quote.exchange_time == WallNanos(0) || self.exchange_age_ns_max == i64::MAX {
             return false;
         }

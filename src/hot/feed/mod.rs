@@ -29,7 +29,6 @@ use crate::net::{FeedSocket, NetFault};
 use crate::ring::{ByteSender, Counted, LinkBoard, Lossless, Receiver};
 use crate::rules::FailoverPolicy;
 use crate::rules::failover::Why;
-use crate::rules::skew::Apart;
 use crate::runtime::{Clock, Meter, Stage};
 use crate::venue::{Broker, OrderUpdate, TokenTable};
 use hub::Hub;
@@ -114,9 +113,6 @@ pub enum FeedEvent {
     },
     /// It is not any more.
     Prompt(u8),
-    /// Our clock and the exchange's stamps are this far apart, nanoseconds; positive when ours is ahead, or prices come
-    /// that late.
-    Clock(Apart, i64),
     /// A tick was dropped; at most one a second is told, all are counted.
     BadTick {
         /// The instrument.
