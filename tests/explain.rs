@@ -52,12 +52,17 @@ fn own_rules() -> String {
 
 /// The first stretch of the demo's day, recorded.
 fn recorded(topology: &str) -> (World, Ended) {
-    let world = World::new(|config| {
+    recorded_at(topology, &STRETCH, |config| {
         let engine = "[engine]\nmarket = \"own.toml\"";
         config.replacen("[engine]", engine, 1)
-    });
+    })
+}
+
+/// The same at a venue that is started otherwise, with a configuration for it.
+fn recorded_at(topology: &str, venue: &[&str], edit: impl Fn(String) -> String) -> (World, Ended) {
+    let world = World::new(edit);
     std::fs::write(world.path("own.toml"), own_rules()).expect("written");
-    let venue = Venue::start(&world, "venue", &STRETCH);
+    let venue = Venue::start(&world, "venue", venue);
     let tape = world.path("day.tape");
     let arguments = [
         "--topology",
@@ -83,11 +88,14 @@ fn recorded(topology: &str) -> (World, Ended) {
 
 /// The recording of a run comes to the digests of the run, twice, and says so.
 fn assert_replays(topology: &str) {
-    let (world, run) = recorded(topology);
+    assert_agrees(topology, &recorded(topology));
+}
+
+fn assert_agrees(topology: &str, (world, run): &(World, Ended)) {
     let recorded = &run.summary()["digests"];
     let (mut replays, mut decided) = (Vec::new(), 0);
     for _ in 0..2 {
-        let (code, out, errors) = tezi(&world, &["replay", "day.tape", "--json"]);
+        let (code, out, errors) = tezi(world, &["replay", "day.tape", "--json"]);
         assert_eq!(code, 0, "{out}{errors}");
         let replay: Value = serde_json::from_str(&out).expect("JSON");
         assert_eq!(replay["agrees"], true, "{replay}");
@@ -118,6 +126,37 @@ fn a_recorded_run_on_three_threads_replays_to_the_same_digests() {
     assert_replays("split");
 }
 
+#[test]
+fn a_recorded_run_on_ticks_sent_as_text_replays_to_the_same_digests() {
+    let edit = |config: String| {
+        let login = "api_key   = \"simulated\"\naccess_token = \"simulated\"\n";
+        assert!(config.contains(login), "the demo logs in as it did");
+        let config = config.replace("kind      = \"kite\"", "kind      = \"openalgo\"");
+        config.replace(login, "")
+    };
+    let venue = ["--wire", "openalgo", "--plain", "--speed", "600"];
+    let world = recorded_at("fused", &venue, edit);
+    assert_agrees("texts", &world);
+    let tape = TapeReader::open(&world.0.path("day.tape")).expect("a recording");
+    let (mut texts, mut ticks) = (0, 0);
+    for record in tape {
+        match record {
+            TapeRecord::Text { bytes, .. } => {
+                let text: Value = serde_json::from_slice(&bytes).expect("JSON, as it was sent");
+                assert_eq!(text["type"], "market_data", "{text}");
+                texts += 1;
+            }
+            TapeRecord::Tick(_) => ticks += 1,
+            TapeRecord::Frame { .. } => panic!("this broker sends no frames"),
+            _ => {}
+        }
+    }
+    assert!(
+        texts >= ticks && ticks > 100,
+        "{texts} texts, {ticks} ticks"
+    );
+}
+
 /// Copies a recording record by record, some of them changed.
 fn copied(world: &World, name: &str, change: impl FnMut(TapeRecord) -> TapeRecord) {
     let (tape, digests) = begun(world, name, change);
@@ -144,7 +183,7 @@ fn begun(
             TapeRecord::Clock(at) => to.push(&clock_record(at)).expect("written"),
             TapeRecord::Outcome(entry) => to.push(&outcome_record(&entry)).expect("written"),
             TapeRecord::End(text) => digests = text,
-            TapeRecord::Header(_) | TapeRecord::Frame { .. } => {}
+            TapeRecord::Header(_) | TapeRecord::Frame { .. } | TapeRecord::Text { .. } => {}
         }
     }
     to.flush().expect("written");

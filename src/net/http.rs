@@ -27,6 +27,8 @@ pub struct HttpConnection {
     needed: usize,
     reply_max: usize,
     unsent: Vec<u8>,
+    /// Why the last reply did not come, for people.
+    why: &'static str,
 }
 
 /// What one look at a connection found.
@@ -60,7 +62,7 @@ impl Reply {
         match parse(bytes, MESSAGE_MAX) {
             Parsed::Partial(_) => Ok(None),
             Parsed::Whole(reply) => Ok(Some(reply)),
-            Parsed::Nonsense => Err(io::ErrorKind::InvalidData.into()),
+            Parsed::Nonsense(_) => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 
@@ -106,6 +108,7 @@ impl HttpConnection {
             needed: 0,
             reply_max: MESSAGE_MAX,
             unsent: Vec::with_capacity(BUFFER),
+            why: ENDED,
         }
     }
 
@@ -183,6 +186,7 @@ impl HttpConnection {
         loop {
             if self.filled == self.inbox.len() {
                 if self.inbox.len() >= self.reply_max {
+                    self.why = TOO_LARGE;
                     return Incoming::Closed;
                 }
                 self.inbox.resize(self.inbox.len().saturating_mul(2), 0);
@@ -199,7 +203,10 @@ impl HttpConnection {
                     match parse(bytes, self.reply_max) {
                         Parsed::Partial(needed) => self.needed = needed,
                         Parsed::Whole(reply) => return Incoming::Reply(reply),
-                        Parsed::Nonsense => return Incoming::Closed,
+                        Parsed::Nonsense(why) => {
+                            self.why = why;
+                            return Incoming::Closed;
+                        }
                     }
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Incoming::Nothing,
@@ -247,7 +254,7 @@ impl HttpConnection {
                 })
             }
             Incoming::Nothing => Err(self.broken("no reply within the time limit")),
-            Incoming::Closed => Err(self.broken("the connection ended before a whole reply")),
+            Incoming::Closed => Err(self.broken(self.why)),
         }
     }
 
@@ -286,8 +293,14 @@ enum Parsed {
     /// Not whole before so many bytes are there.
     Partial(usize),
     Whole(Reply),
-    Nonsense,
+    /// Never whole, and why.
+    Nonsense(&'static str),
 }
+
+const ENDED: &str = "the connection ended before a whole reply";
+const NO_HTTP: &str = "what came is no HTTP reply; is the address right, and no proxy in between?";
+const NO_LENGTH: &str = "the reply does not say how long it is, or says so twice";
+const TOO_LARGE: &str = "the reply is larger than any should be; nothing of it is used";
 
 /// Parses the head and finds the body; a chunked body is joined in place. Bytes behind the reply belong to
 /// no request of ours: the connection is then good for this reply only.
@@ -297,7 +310,7 @@ fn parse(bytes: &mut [u8], reply_max: usize) -> Parsed {
     let head = match response.parse(bytes) {
         Ok(httparse::Status::Complete(head)) => head,
         Ok(httparse::Status::Partial) => return Parsed::Partial(0),
-        Err(_) => return Parsed::Nonsense,
+        Err(_) => return Parsed::Nonsense(NO_HTTP),
     };
     let status = response.code.unwrap_or(0);
     let mut length = None;
@@ -310,7 +323,7 @@ fn parse(bytes: &mut [u8], reply_max: usize) -> Parsed {
                 .and_then(|v| v.trim().parse().ok());
             match (value, length) {
                 (Some(value), None) => length = Some(value),
-                _ => return Parsed::Nonsense,
+                _ => return Parsed::Nonsense(NO_LENGTH),
             }
         } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
             chunked = header.value.eq_ignore_ascii_case(b"chunked");
@@ -326,16 +339,16 @@ fn parse(bytes: &mut [u8], reply_max: usize) -> Parsed {
                 (length, head.saturating_add(end))
             }
             Chunks::Partial(needed) => return Parsed::Partial(head.saturating_add(needed)),
-            Chunks::Nonsense => return Parsed::Nonsense,
+            Chunks::Nonsense(why) => return Parsed::Nonsense(why),
         }
     } else {
         let length: usize = match (length, status) {
             (Some(length), _) => length,
             (None, 204 | 304) => 0,
-            (None, _) => return Parsed::Nonsense,
+            (None, _) => return Parsed::Nonsense(NO_LENGTH),
         };
         if length > reply_max {
-            return Parsed::Nonsense;
+            return Parsed::Nonsense(TOO_LARGE);
         }
         (length, head.saturating_add(length))
     };
@@ -354,7 +367,7 @@ enum Chunks {
     Whole(usize),
     /// Not whole before so many bytes are there.
     Partial(usize),
-    Nonsense,
+    Nonsense(&'static str),
 }
 
 /// Looks for the end of a chunked body; moves nothing.
@@ -364,13 +377,13 @@ fn find_chunks(bytes: &[u8], reply_max: usize) -> Chunks {
         let (skip, size) = match httparse::parse_chunk_size(bytes.get(at..).unwrap_or_default()) {
             Ok(httparse::Status::Complete(found)) => found,
             Ok(httparse::Status::Partial) => return Chunks::Partial(0),
-            Err(_) => return Chunks::Nonsense,
+            Err(_) => return Chunks::Nonsense(NO_HTTP),
         };
         let Ok(size) = usize::try_from(size) else {
-            return Chunks::Nonsense;
+            return Chunks::Nonsense(TOO_LARGE);
         };
         if size > reply_max {
-            return Chunks::Nonsense;
+            return Chunks::Nonsense(TOO_LARGE);
         }
         let end = at
             .saturating_add(skip)
@@ -380,7 +393,7 @@ fn find_chunks(bytes: &[u8], reply_max: usize) -> Chunks {
             return Chunks::Partial(end);
         }
         if bytes.get(end - 2..end) != Some(b"\r\n") {
-            return Chunks::Nonsense;
+            return Chunks::Nonsense(NO_HTTP);
         }
         at = end;
         if size == 0 {
@@ -416,7 +429,7 @@ mod tests {
                 let body = String::from_utf8_lossy(&bytes[reply.body.clone()]).into_owned();
                 Some((reply.status, body, reply.closes))
             }
-            Parsed::Partial(_) | Parsed::Nonsense => None,
+            Parsed::Partial(_) | Parsed::Nonsense(_) => None,
         }
     }
 
@@ -464,7 +477,7 @@ mod tests {
             assert!(
                 matches!(
                     parse(&mut bad.as_bytes().to_vec(), MESSAGE_MAX),
-                    Parsed::Nonsense
+                    Parsed::Nonsense(_)
                 ),
                 "{bad}"
             );

@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
-use tungstenite::protocol::WebSocketConfig;
+use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Bytes, Error, HandshakeError, Message, WebSocket};
 
 /// Bytes tungstenite zero-fills before every read: 74 ns for a message. It reads texts and control frames only.
@@ -22,6 +22,14 @@ const READ_BUFFER: usize = 4 << 10;
 /// Largest message read at all. One above [`MESSAGE_MAX`] reaches the decoder, which drops and counts it; only
 /// one above this costs the connection.
 const LARGEST: usize = 16 * MESSAGE_MAX;
+
+/// The sizes a message may have; the library's own are 16 and 64 MiB.
+fn limits() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .max_message_size(Some(LARGEST))
+        .max_frame_size(Some(LARGEST))
+}
 
 /// A connected, non-blocking WebSocket.
 #[derive(Debug)]
@@ -202,10 +210,7 @@ impl FeedSocket {
         let request = request
             .body(())
             .map_err(|_| broken("address or header is not valid HTTP".into()))?;
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .max_message_size(Some(LARGEST))
-            .max_frame_size(Some(LARGEST));
+        let config = limits();
         match tungstenite::client::client_with_config(request, Inlet::new(stream), Some(config)) {
             Ok((mut socket, _)) => {
                 let inlet = socket.get_mut();
@@ -235,6 +240,22 @@ impl FeedSocket {
                 Err(broken("WebSocket handshake timed out".into()))
             }
         }
+    }
+
+    /// Uses a stream that was upgraded already, and makes it non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system refuses.
+    pub fn over(stream: Stream, host: String) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let mut inlet = Inlet::new(stream);
+        inlet.upgraded();
+        let socket = WebSocket::from_raw_socket(inlet, Role::Client, Some(limits()));
+        Ok(Self {
+            messages: Box::new(Messages::new(socket)),
+            host,
+        })
     }
 
     /// Sends a text message; what finds no room leaves while the socket is looked at.

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 pub struct Replayed {
     /// Counters of the deciding stage.
     pub totals: DecideTotals,
-    /// Raw frames in the recording.
+    /// Raw messages in the recording: frames, and texts that were ticks.
     pub frames: u64,
     /// Outcomes taken.
     pub outcomes: u64,
@@ -144,7 +144,7 @@ impl Stepper {
     fn step(&mut self, record: TapeRecord) {
         match record {
             TapeRecord::Header(_) | TapeRecord::Warmup { .. } | TapeRecord::State { .. } => {}
-            TapeRecord::Frame { .. } => self.found.frames += 1,
+            TapeRecord::Frame { .. } | TapeRecord::Text { .. } => self.found.frames += 1,
             TapeRecord::Tick(tick) => self.decide.on_tick(&tick),
             TapeRecord::Clock(due) => self.decide.on_clock(due),
             TapeRecord::Outcome(entry) => self.outcome(&entry),

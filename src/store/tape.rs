@@ -1,18 +1,23 @@
 //! A recording: every input of the deciding stage in the order it was taken, and the broker's raw frames.
 //!
 //! ```text
-//!   file   = "TEZITAPE2\n" block*                    (a torn last block is cut, not fatal)
+//!   file   = "TEZITAPE3\n" block*                    (a torn last block is cut, not fatal)
 //!   block  = whole records, compressed, with a checksum and the market times in it   (see `block`)
 //!   record = length u32 | kind u8 | payload          (little-endian; what the recording lanes carry)
 //! ```
 //!
-//! Files of the first format (`TEZITAPE1`: records as they are, in blocks of 1 MiB) are read as well, and not written.
+//! Files of earlier formats are refused by name.
 //!
 //! Because the deciding stage sees nothing but these inputs, playing them back through the same code gives
 //! the same intents, byte for byte.
 
+mod apart;
+mod bits;
 mod block;
+mod join;
 mod reader;
+mod rows;
+mod table;
 mod writer;
 
 pub use reader::TapeReader;
@@ -25,6 +30,8 @@ use std::io;
 
 /// What every recording begins with, before the number of its format and a line break.
 const MAGIC: &[u8; 8] = b"TEZITAPE";
+/// What follows it.
+const FORMAT: &[u8] = b"3\n";
 /// Largest record: the header of a run with every instrument there is room for.
 const RECORD_MAX: usize = 16 << 20;
 
@@ -60,6 +67,13 @@ pub enum TapeRecord {
         /// Its bytes.
         bytes: Vec<u8>,
     },
+    /// A text message of the broker that was a tick.
+    Text {
+        /// When it was read.
+        at: Stamp,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
     /// Digests of the run that was recorded, as JSON; the last record of an orderly end.
     End(String),
 }
@@ -72,6 +86,7 @@ const OUTCOME: u8 = 4;
 const FRAME: u8 = 5;
 const END: u8 = 6;
 const STATE: u8 = 7;
+const TEXT: u8 = 8;
 
 /// Length and kind of a record with a payload of `payload` bytes.
 fn head(kind: u8, payload: usize) -> [u8; 5] {
@@ -120,8 +135,17 @@ pub fn outcome_record(entry: &Entry) -> [u8; 5 + 89] {
 
 /// Head of a frame record; the frame's bytes follow it.
 pub fn frame_head(at: Stamp, frame: &[u8]) -> [u8; 5 + 16] {
+    message_head(FRAME, at, frame)
+}
+
+/// Head of the record of a tick that was sent as text; the text follows it.
+pub fn text_head(at: Stamp, text: &[u8]) -> [u8; 5 + 16] {
+    message_head(TEXT, at, text)
+}
+
+fn message_head(kind: u8, at: Stamp, message: &[u8]) -> [u8; 5 + 16] {
     let mut bytes = clock_record(at);
-    bytes[..5].copy_from_slice(&head(FRAME, frame.len() + 16));
+    bytes[..5].copy_from_slice(&head(kind, message.len() + 16));
     bytes
 }
 
@@ -152,7 +176,7 @@ pub enum TapeFault {
     },
     /// The file is a recording of a format this program does not know.
     #[error(
-        "{file}: a recording of format {found:?}; this program reads 1 and 2: read it with the tezi that wrote it"
+        "{file}: a recording of format {found:?}; this program reads 3: read it with the tezi that wrote it"
     )]
     Format {
         /// The file.
@@ -226,6 +250,10 @@ fn decode(kind: u8, payload: &[u8]) -> Option<TapeRecord> {
         CLOCK => TapeRecord::Clock(input.stamp()?),
         OUTCOME => TapeRecord::Outcome(entry_of(payload.try_into().ok()?)?),
         FRAME => TapeRecord::Frame {
+            at: input.stamp()?,
+            bytes: input.0.to_vec(),
+        },
+        TEXT => TapeRecord::Text {
             at: input.stamp()?,
             bytes: input.0.to_vec(),
         },

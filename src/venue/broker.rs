@@ -8,8 +8,8 @@ use super::port::{Desk, Feed, Orders};
 use super::session::{Answer, Credentials, Opening, Profile, Session, Step};
 use super::show::{BadFrame, Show, Shown};
 use super::{
-    ApiFault, Auth, Change, Cursor, Endpoint, Facts, Frame, Interval, JsonScratch, Mode, Next,
-    Pings, Product, Reply, Request, Template, TemplateFault, TextMessage, Working,
+    ApiFault, Auth, Change, Cursor, Endpoint, Facts, Fields, Frame, Interval, JsonScratch, Mode,
+    Next, Pings, Product, Reply, Request, Template, TemplateFault, TextMessage, Working,
 };
 use super::{books, master, quotes};
 use crate::model::{
@@ -130,6 +130,11 @@ impl Broker {
     #[inline]
     pub fn next_quote(self, frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>> {
         at!(self, Feed::next_quote(frame, cursor))
+    }
+
+    /// See [`Feed::fields`].
+    pub fn fields(self, length: usize) -> Fields {
+        at!(self, Feed::fields(length))
     }
 
     /// See [`Feed::text_message`].

@@ -23,17 +23,45 @@ pub enum ApiFault {
     #[error("the broker limits the rate of requests (HTTP 429), ask again later")]
     RateLimited,
     /// The broker cannot answer now.
-    #[error("the broker cannot answer now (HTTP {status})")]
+    #[error("the broker cannot answer now (HTTP {status}), ask again later")]
     Unavailable {
         /// HTTP status.
         status: u16,
     },
+    /// What was to be downloaded is not there, or not for us.
+    #[error("the file was not sent (HTTP {status}){}", hint(*status))]
+    NoFile {
+        /// HTTP status.
+        status: u16,
+    },
     /// The reply is not what the documentation promises; nothing of it is used.
-    #[error("the reply (HTTP {status}) is not readable: {what}")]
+    #[error("the reply (HTTP {status}) is not readable: {what}{}", hint(*status))]
     Unreadable {
         /// HTTP status.
         status: u16,
         /// What is missing or wrong.
         what: String,
     },
+}
+
+impl ApiFault {
+    /// Why a file was not sent, by the status alone: what is in the answer's body nobody documents.
+    pub const fn no_file(status: u16) -> Self {
+        match status {
+            429 => Self::RateLimited,
+            500.. => Self::Unavailable { status },
+            _ => Self::NoFile { status },
+        }
+    }
+}
+
+/// What to do about a status whose answer says nothing itself.
+const fn hint(status: u16) -> &'static str {
+    match status {
+        401 | 403 => {
+            "; the key or the token is wrong or of an earlier day, or this address is not on the broker's list: log in again"
+        }
+        404 => "; is `rest` the broker's address?",
+        _ => "",
+    }
 }

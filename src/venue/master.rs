@@ -42,6 +42,11 @@ pub enum MasterFault {
         /// Columns of the first.
         wanted: usize,
     },
+    /// Compressed bytes, though plain ones were asked for.
+    #[error(
+        "the instrument dump is compressed (gzip) though plain text was asked for; does a proxy in between do that?"
+    )]
+    Compressed,
     /// Too many rows cannot be read.
     #[error("{bad} of {rows} rows of the instrument dump cannot be read, first line {line}: {why}")]
     TooManyBad {
@@ -79,8 +84,11 @@ pub fn stand_in(contract: &ContractKey<'_>) -> Qty {
 ///
 /// # Errors
 ///
-/// [`MasterFault::Cut`].
+/// [`MasterFault::Cut`], [`MasterFault::Compressed`].
 pub fn check_end(file: &[u8]) -> Result<(), MasterFault> {
+    if file.starts_with(&[0x1f, 0x8b]) {
+        return Err(MasterFault::Compressed);
+    }
     if file.last().is_none_or(|byte| *byte == b'\n') {
         return Ok(());
     }
@@ -113,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_ends_within_a_line_is_cut() {
+    fn a_text_that_ends_within_a_line_is_cut_and_a_compressed_one_named() {
         assert_eq!(check_end(b"a,b,c\n1,2,3\n"), Ok(()));
         assert_eq!(check_end(b"a,b,c\n1,2,3"), Ok(()));
         assert_eq!(
@@ -132,5 +140,9 @@ mod tests {
         );
         assert_eq!(check_end(b"[{\"a\":1,\"b\":2}]"), Ok(()));
         assert_eq!(check_end(b""), Ok(()));
+        // Even a whole one: what is in it is not looked for.
+        for bytes in [&b"\x1f\x8b\x08\0"[..], b"\x1f\x8b\n"] {
+            assert_eq!(check_end(bytes), Err(MasterFault::Compressed));
+        }
     }
 }

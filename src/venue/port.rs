@@ -2,8 +2,8 @@
 
 use super::session::{Answer, Credentials, Opening, Profile, Session, Step};
 use super::{
-    ApiFault, Auth, Change, Cursor, Endpoint, Facts, Frame, Interval, JsonScratch, Mode, Next,
-    Pings, Product, Reply, Request, Template, TemplateFault, TextMessage, Working,
+    ApiFault, Auth, Change, Cursor, Endpoint, Facts, Fields, Frame, Interval, JsonScratch, Mode,
+    Next, Pings, Product, Reply, Request, Template, TemplateFault, TextMessage, Working,
 };
 use super::{books, master, quotes};
 use crate::model::{
@@ -62,6 +62,11 @@ pub trait Feed {
 
     /// Reads the next packet; `None` at the end of the frame. A fault concerns this packet only.
     fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>>;
+
+    /// The numbers of `length` bytes between two places of a cursor: a packet, and what stands in front of it.
+    fn fields(length: usize) -> Fields {
+        Fields::words(&[], length)
+    }
 
     /// Reads one text message; `bytes` is scratch space afterwards.
     fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a>;

@@ -65,7 +65,7 @@ pub struct Args {
     /// Record every frame and every input of the deciding stage here; where there is a file, beside it as NAME-2.EXT.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Leave the broker's raw frames out of the recording: it takes a tenth of the room, and replays the same.
+    /// Leave the broker's raw frames out of the recording: it takes a sixth of the room, and replays the same.
     #[arg(long, requires = "record")]
     no_frames: bool,
     /// Threads: split, fused (the configuration decides otherwise).

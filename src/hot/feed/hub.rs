@@ -230,6 +230,25 @@ impl Hub {
         self.stuck.is_none()
     }
 
+    /// Records a text that was a tick.
+    pub(super) fn record_text(
+        &mut self,
+        source: u8,
+        received: MonoNanos,
+        text: &Bytes,
+        clock: &Clock,
+    ) {
+        if let Some(recorder) = &mut self.recorder
+            && source == 0
+        {
+            let at = Stamp {
+                mono: received,
+                wall: clock.wall_at(received),
+            };
+            recorder.push(&[&tape::text_head(at, text), text]);
+        }
+    }
+
     /// Records a message that was walked to its end.
     #[inline]
     pub(super) fn finish(

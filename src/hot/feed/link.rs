@@ -292,8 +292,10 @@ impl Link {
             Ok(Received::Text(text)) => {
                 self.heard = now;
                 if let Some(quote) = hub.text(&text, self, clock) {
+                    let received = self.stood_still.unwrap_or(now);
                     hub.begin_text();
-                    self.take(&quote, self.stood_still.unwrap_or(now), hub, clock);
+                    hub.record_text(self.parts.source, received, &text, clock);
+                    self.take(&quote, received, hub, clock);
                 }
             }
             Ok(Received::Control) => self.heard = now,

@@ -3,7 +3,6 @@
 use super::*;
 use proptest::prelude::*;
 use std::collections::VecDeque;
-use tungstenite::protocol::Role;
 
 /// A stream that hands out given parts, says "not now" between them, ends, and keeps what is written.
 #[derive(Debug)]
@@ -82,19 +81,12 @@ enum Said {
     End(String),
 }
 
-fn config() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .max_message_size(Some(LARGEST))
-        .max_frame_size(Some(LARGEST))
-}
-
 /// More looks than any of these streams needs.
 const LOOKS: usize = 100_000;
 
 /// What tungstenite says of a stream, and what it answers.
 fn oracle(stream: Parts) -> (Vec<Said>, Vec<u8>) {
-    let mut socket = WebSocket::from_raw_socket(stream, Role::Client, Some(config()));
+    let mut socket = WebSocket::from_raw_socket(stream, Role::Client, Some(limits()));
     let mut said = Vec::new();
     for _ in 0..LOOKS {
         said.push(match socket.read() {
@@ -115,7 +107,7 @@ fn oracle(stream: Parts) -> (Vec<Said>, Vec<u8>) {
 fn inlet(stream: Parts) -> (Vec<Said>, Vec<u8>) {
     let mut inlet = Inlet::new(stream);
     inlet.upgraded();
-    let socket = WebSocket::from_raw_socket(inlet, Role::Client, Some(config()));
+    let socket = WebSocket::from_raw_socket(inlet, Role::Client, Some(limits()));
     let mut messages = Messages::new(socket);
     let mut said = Vec::new();
     let mut begun: Vec<u8> = Vec::new();
@@ -323,7 +315,7 @@ fn the_answer_to_a_ping_leaves_when_there_is_room_for_it() {
     (stream.stays, stream.refusals) = (true, 3);
     let mut inlet = Inlet::new(stream);
     inlet.upgraded();
-    let socket = WebSocket::from_raw_socket(inlet, Role::Client, Some(config()));
+    let socket = WebSocket::from_raw_socket(inlet, Role::Client, Some(limits()));
     let mut messages = Messages::new(socket);
     for _ in 0..20 {
         messages.receive().expect("alive");
@@ -338,7 +330,7 @@ fn a_text_that_finds_no_room_leaves_when_there_is_some() {
     (stream.stays, stream.refusals) = (true, 3);
     let mut inlet = Inlet::new(stream);
     inlet.upgraded();
-    let socket = WebSocket::from_raw_socket(inlet, Role::Client, Some(config()));
+    let socket = WebSocket::from_raw_socket(inlet, Role::Client, Some(limits()));
     let mut messages = Messages::new(socket);
     messages.send_text("subscribe").expect("alive");
     assert!(messages.socket.get_ref().stream.written.is_empty());

@@ -263,34 +263,6 @@ fn the_real_files_are_read_to_the_last_row() {
     }
 }
 
-/// Measures rows a second: `cargo test --release --lib prices -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement, not a check"]
-fn measure_rows_per_second() {
-    for path in [
-        "data/banknifty-15min-2018-2023.csv",
-        "data/banknifty-1min-2024.csv",
-    ] {
-        let Some(path) = fixtures::find(path) else {
-            return;
-        };
-        let bytes = std::fs::read(&path).expect("file");
-        let clock = quanta::Clock::new();
-        let mut best = f64::MAX;
-        let mut rows = 0;
-        for _ in 0..20 {
-            let start = clock.now();
-            rows = parse_prices(bytes.as_slice(), "p").expect("prices").len();
-            best = best.min(start.elapsed().as_secs_f64());
-        }
-        println!(
-            "{}: {rows} rows, {:.2} million rows/s",
-            path.display(),
-            rows as f64 / best / 1e6
-        );
-    }
-}
-
 #[test]
 fn exports_of_charts_and_of_the_exchange_read_as_they_are() {
     let times = |text: &str| {

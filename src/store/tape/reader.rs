@@ -1,31 +1,21 @@
-//! Reads recordings of both formats.
+//! Reads recordings.
 
 use super::block::{BlockHead, HEAD};
-use super::{MAGIC, RECORD_MAX, TapeFault, TapeRecord, decode};
+use super::{FORMAT, MAGIC, RECORD_MAX, TapeFault, TapeRecord, decode};
 use crate::model::WallNanos;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Largest block of the first format.
-const BLOCK_MAX: usize = 1 << 20;
+/// Bytes read at once.
+const BUFFER: usize = 1 << 20;
 /// Bytes before the first block.
 const FRONT: u64 = 10;
 
-/// How the blocks of a file look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    /// Records as they are; one may continue in the next block.
-    Plain,
-    /// Whole records in columns.
-    Columns,
-}
-
 /// Reads a recording record by record.
 #[derive(Debug)]
-pub struct TapeReader {
-    file: BufReader<File>,
-    format: Format,
+pub struct TapeReader<R = File> {
+    file: BufReader<R>,
     pending: Vec<u8>,
     at: usize,
     torn: Option<String>,
@@ -48,20 +38,33 @@ impl TapeReader {
     ///
     /// [`TapeFault`] when it is missing, something else, or of a format this program does not know.
     pub fn open(path: &Path) -> Result<Self, TapeFault> {
-        let name = || path.display().to_string();
+        let name = path.display().to_string();
+        match File::open(path) {
+            Ok(file) => Self::over(file, &name),
+            Err(source) => Err(TapeFault::Unreadable { file: name, source }),
+        }
+    }
+}
+
+impl<R: Read + Seek> TapeReader<R> {
+    /// Reads a recording from any source of bytes; `name` stands in the errors.
+    ///
+    /// # Errors
+    ///
+    /// As [`TapeReader::open`].
+    pub fn over(mut file: R, name: &str) -> Result<Self, TapeFault> {
+        let name = || name.to_owned();
         let unreadable = |source| TapeFault::Unreadable {
             file: name(),
             source,
         };
-        let mut file = File::open(path).map_err(unreadable)?;
         let mut front = Vec::new();
         file.by_ref()
             .take(FRONT)
             .read_to_end(&mut front)
             .map_err(unreadable)?;
-        let format = match front.strip_prefix(MAGIC.as_slice()) {
-            Some(b"1\n") => Format::Plain,
-            Some(b"2\n") => Format::Columns,
+        match front.strip_prefix(MAGIC.as_slice()) {
+            Some(FORMAT) => {}
             Some(other) => {
                 return Err(TapeFault::Format {
                     file: name(),
@@ -69,10 +72,9 @@ impl TapeReader {
                 });
             }
             None => return Err(TapeFault::NotATape { file: name() }),
-        };
+        }
         Ok(Self {
-            file: BufReader::with_capacity(BLOCK_MAX, file),
-            format,
+            file: BufReader::with_capacity(BUFFER, file),
             pending: Vec::new(),
             at: 0,
             torn: None,
@@ -86,7 +88,7 @@ impl TapeReader {
     }
 
     /// Goes on at the first block that holds a market time of `from` or later, passing over the others by their
-    /// heads. A recording of the first format has no times in its heads and is read on from where it is.
+    /// heads.
     ///
     /// Records of a few seconds before `from` may still come.
     ///
@@ -94,13 +96,10 @@ impl TapeReader {
     ///
     /// The operating system's.
     pub fn seek(&mut self, from: WallNanos) -> std::io::Result<()> {
-        if self.format == Format::Plain {
-            return Ok(());
-        }
         self.pending.clear();
         self.at = 0;
+        let length = self.file.seek(SeekFrom::End(0))?;
         self.read = self.file.seek(SeekFrom::Start(FRONT))?;
-        let length = self.file.get_ref().metadata()?.len();
         while let Some((_, head)) = self.block_head() {
             if head.to >= from {
                 let back = i64::try_from(HEAD).unwrap_or(0);
@@ -161,11 +160,7 @@ impl TapeReader {
     }
 
     fn fill(&mut self) -> bool {
-        let records = match self.format {
-            Format::Plain => self.plain(),
-            Format::Columns => self.columns(),
-        };
-        let Some((records, length)) = records else {
+        let Some((records, length)) = self.columns() else {
             return false;
         };
         self.read += length;
@@ -193,29 +188,6 @@ impl TapeReader {
         Some((records, HEAD as u64 + head.stored as u64))
     }
 
-    /// The bytes of the next block of the first format, and its length.
-    fn plain(&mut self) -> Option<(Vec<u8>, u64)> {
-        let mut head = [0_u8; 8];
-        if !self.whole(&mut head, "torn in its head", true) {
-            return None;
-        }
-        let [a, b, c, d, e, f, g, h] = head;
-        let length = u32::from_le_bytes([a, b, c, d]) as usize;
-        if length > BLOCK_MAX {
-            self.cut("its length is impossible");
-            return None;
-        }
-        let mut block = vec![0; length];
-        if !self.whole(&mut block, "torn", false) {
-            return None;
-        }
-        if crc32fast::hash(&block) != u32::from_le_bytes([e, f, g, h]) {
-            self.cut("its checksum is wrong");
-            return None;
-        }
-        Some((block, 8 + length as u64))
-    }
-
     fn take(&mut self, length: usize) -> Option<usize> {
         while self.pending.len() - self.at < length {
             if self.torn.is_some() || !self.fill() {
@@ -227,7 +199,7 @@ impl TapeReader {
     }
 }
 
-impl Iterator for TapeReader {
+impl<R: Read + Seek> Iterator for TapeReader<R> {
     type Item = TapeRecord;
 
     fn next(&mut self) -> Option<TapeRecord> {

@@ -1,7 +1,7 @@
 //! Writes recordings.
 
 use super::block::{Encoder, RAW_MAX};
-use super::{END, HEADER, MAGIC, STATE, WARMUP, head, text_record};
+use super::{END, FORMAT, HEADER, MAGIC, STATE, WARMUP, head, text_record};
 use crate::model::Bar;
 use crate::venue::Broker;
 use std::fs::File;
@@ -26,7 +26,7 @@ impl TapeWriter {
     pub fn create(path: &Path, header: &str) -> io::Result<Self> {
         let mut file = File::create_new(path)?;
         file.write_all(MAGIC)?;
-        file.write_all(b"2\n")?;
+        file.write_all(FORMAT)?;
         let mut writer = Self {
             file,
             records: Vec::new(),
@@ -36,7 +36,7 @@ impl TapeWriter {
         Ok(writer)
     }
 
-    /// Says whose frames are recorded: their packets are then told apart, which makes them five times smaller.
+    /// Says whose frames are recorded: their packets are then told apart, which makes them several times smaller.
     #[must_use]
     pub const fn of(mut self, broker: Broker) -> Self {
         self.encoder.set_broker(broker);

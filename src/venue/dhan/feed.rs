@@ -13,7 +13,7 @@
 use super::packet::{HEADER, Layout, Packet, quote};
 use super::segment::{Segment, security_id};
 use crate::model::{FeedFault, Instrument, Quote, Token};
-use crate::venue::{Cursor, FRAME_MAX, Frame, Mode, Next};
+use crate::venue::{Cursor, FRAME_MAX, Fields, Frame, Mode, Next};
 
 /// Instruments one connection may watch; a user may have five connections.
 pub const WATCHED_MAX: usize = 5_000;
@@ -171,6 +171,18 @@ pub fn next_body<'f>(frame: &'f [u8], cursor: &mut Cursor) -> Option<Result<&'f 
         Err(_) => cursor.left = 0,
     }
     Some(body)
+}
+
+/// The numbers of a packet: in a long one the last quantity is the one half word. Numbers of orders, two of which make a
+/// word, need none of their own.
+pub fn fields(length: usize) -> Fields {
+    let is_long = length >= usize::from(Layout::Quote.size());
+    let front: &[u8] = if is_long {
+        &[1, 2, 1, 4, 4, 2]
+    } else {
+        &[1, 2, 1]
+    };
+    Fields::words(front, length)
 }
 
 /// Reads what strategies need of the next packet that has a last price; see [`quote`] for the faults.

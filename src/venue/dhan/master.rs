@@ -26,7 +26,7 @@ const DETAILED: &str = "/api-data/api-scrip-master-detailed.csv";
 ///
 /// # Errors
 ///
-/// [`ApiFault::Unavailable`] when the answer is not the file.
+/// [`ApiFault::no_file`] when the answer is not the file.
 pub fn master(auth: &Auth, answer: Option<Answer<'_>>) -> Result<Step, ApiFault> {
     match answer {
         None => Ok(Step::Ask(Ask {
@@ -38,9 +38,7 @@ pub fn master(auth: &Auth, answer: Option<Answer<'_>>) -> Result<Step, ApiFault>
             },
         })),
         Some(answer) if answer.status == 200 => Ok(Step::Done),
-        Some(answer) => Err(ApiFault::Unavailable {
-            status: answer.status,
-        }),
+        Some(answer) => Err(ApiFault::no_file(answer.status)),
     }
 }
 
@@ -591,7 +589,7 @@ mod tests {
             )
         };
         assert_eq!(answered(200), Ok(Step::Done));
-        assert_eq!(answered(403), Err(ApiFault::Unavailable { status: 403 }));
+        assert_eq!(answered(403), Err(ApiFault::NoFile { status: 403 }));
     }
 
     proptest::proptest! {

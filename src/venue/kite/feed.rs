@@ -16,7 +16,7 @@
 
 use super::packet::{self, Packet};
 use crate::model::{FeedFault, Quote, Token};
-use crate::venue::{BadFrame, Cursor, FRAME_MAX, Frame, Mode, Next};
+use crate::venue::{BadFrame, Cursor, FRAME_MAX, Fields, Frame, Mode, Next};
 use std::fmt::Write as _;
 
 /// Tokens one connection may subscribe; more draw an error message.
@@ -206,6 +206,14 @@ pub fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, Fee
 #[inline]
 pub fn next_packet(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Packet, FeedFault>> {
     next_body(frame, cursor).map(|body| body.and_then(Packet::decode))
+}
+
+/// The numbers of a packet behind its length: words throughout. Count and spare bytes of a level make one.
+pub fn fields(length: usize) -> Fields {
+    Fields {
+        is_big_endian: true,
+        ..Fields::words(&[2], length)
+    }
 }
 
 /// Decodes every field of every packet; true when one is about `token`.

@@ -31,9 +31,9 @@ use super::quotes::{QuoteKind, QuoteRow};
 use super::session::{Answer, Ask, Credentials, LoginField, Opening, Profile, Session, Step};
 use super::stamp::parse_time;
 use super::{
-    ApiFault, Auth, Change, Cursor, Desk, Endpoint, Facts, Feed, Frame, Interval, JsonScratch,
-    Mode, Next, OrderLimits, Orders, Product, Reply, Request, Template, TemplateFault, TextMessage,
-    Working,
+    ApiFault, Auth, Change, Cursor, Desk, Endpoint, Facts, Feed, Fields, Frame, Interval,
+    JsonScratch, Mode, Next, OrderLimits, Orders, Product, Reply, Request, Template, TemplateFault,
+    TextMessage, Working,
 };
 use crate::model::{
     Bar, Exchange, FeedFault, Instrument, OrderId, Qty, Quote, Side, Token, WallNanos,
@@ -89,6 +89,10 @@ impl Feed for Kite {
     #[inline]
     fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>> {
         feed::next_quote(frame, cursor)
+    }
+
+    fn fields(length: usize) -> Fields {
+        feed::fields(length)
     }
 
     fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a> {
@@ -285,7 +289,7 @@ impl Desk for Kite {
         auth: &Auth,
         exchange: Exchange,
         answer: Option<Answer<'_>>,
-        _json: &mut JsonScratch,
+        json: &mut JsonScratch,
     ) -> Result<Step, ApiFault> {
         match answer {
             None => {
@@ -293,9 +297,11 @@ impl Desk for Kite {
                 Ok(Step::Ask(Ask::here(request)))
             }
             Some(answer) if answer.status == 200 => Ok(Step::Done),
-            Some(answer) => Err(ApiFault::Unavailable {
-                status: answer.status,
-            }),
+            // A dump is CSV; an envelope is the reason why there is none.
+            Some(answer) => {
+                faults::data(answer.status, answer.body, json, |_| Ok(()))?;
+                Err(ApiFault::no_file(answer.status))
+            }
         }
     }
 

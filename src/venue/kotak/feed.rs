@@ -11,10 +11,10 @@
 //!   exactly; at the first packet of another length the rest waits, and is taken or refused whole.
 //! - [`next_quote`] moves the cursor forward or ends, skips packets without a last price, and allocates nothing.
 
-use super::packet::{HEADER, Packet, quote};
+use super::packet::{HEADER, Packet, ROWS, quote};
 use super::segment::neo_symbol;
 use crate::model::{FeedFault, Instrument, Kind, Quote, Token};
-use crate::venue::{Cursor, FRAME_MAX, Frame, Mode, Next};
+use crate::venue::{Cursor, FRAME_MAX, Fields, Frame, Mode, Next};
 
 /// Instruments one connection may watch, over all kinds of subscriptions.
 pub const WATCHED_MAX: usize = 3_000;
@@ -123,6 +123,22 @@ pub fn next_body<'f>(frame: &'f [u8], cursor: &mut Cursor) -> Option<Result<&'f 
     };
     cursor.at = cursor.at.wrapping_add(body.len());
     Some(Ok(body))
+}
+
+/// The numbers of a packet's header, and of a market picture up to its rows, which are words.
+const PICTURE: [u8; 35] = [
+    2, 2, 1, 1, 1, 1, 1, 4, 8, 8, 8, 8, 8, 4, 4, 4, 4, 4, 8, 4, 4, 4, 4, 2, 4, 4, 8, 4, 4, 4, 4, 4,
+    4, 1, 4,
+];
+
+/// The numbers of a packet.
+pub fn fields(length: usize) -> Fields {
+    let front = if length >= ROWS {
+        &PICTURE[..]
+    } else {
+        &PICTURE[..7]
+    };
+    Fields::words(front, length)
 }
 
 /// Reads what strategies need of the next packet that has a last price; see [`quote`] for the faults.

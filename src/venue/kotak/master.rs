@@ -68,8 +68,7 @@ pub fn master(
         // The file itself: no JSON, and not to be touched.
         return match answer.status {
             200 => Ok(Step::Done),
-            429 => Err(ApiFault::RateLimited),
-            status => Err(ApiFault::Unavailable { status }),
+            status => Err(ApiFault::no_file(status)),
         };
     }
     let segment = Segment::for_exchange(exchange);

@@ -37,9 +37,9 @@ use super::master::{ContractKey, Master, MasterFault};
 use super::quotes::{QuoteKind, QuoteRow};
 use super::session::{Answer, Credentials, LoginField, Opening, Profile, Session, Step};
 use super::{
-    ApiFault, Auth, Change, Cursor, Desk, Endpoint, Facts, Feed, Frame, Interval, JsonScratch,
-    Mode, Next, OrderLimits, Orders, Pings, Product, Reply, Request, Template, TemplateFault,
-    TextMessage, Working,
+    ApiFault, Auth, Change, Cursor, Desk, Endpoint, Facts, Feed, Fields, Frame, Interval,
+    JsonScratch, Mode, Next, OrderLimits, Orders, Pings, Product, Reply, Request, Template,
+    TemplateFault, TextMessage, Working,
 };
 use crate::model::{
     Bar, Exchange, FeedFault, Instrument, OrderId, Qty, Quote, Side, Token, WallNanos,
@@ -149,6 +149,10 @@ impl Feed for Kotak {
     #[inline]
     fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>> {
         feed::next_quote(frame, cursor)
+    }
+
+    fn fields(length: usize) -> Fields {
+        feed::fields(length)
     }
 
     fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a> {
