@@ -43,7 +43,10 @@ fn records(file: &Path) -> (Vec<Vec<u8>>, [u64; 2]) {
             }
             TapeRecord::Clock(at) => part.extend_from_slice(&clock_record(at)),
             TapeRecord::Outcome(entry) => part.extend_from_slice(&outcome_record(&entry)),
-            TapeRecord::Header(_) | TapeRecord::Warmup { .. } | TapeRecord::End(_) => {}
+            TapeRecord::Header(_)
+            | TapeRecord::Warmup { .. }
+            | TapeRecord::State { .. }
+            | TapeRecord::End(_) => {}
         }
         if part.len() >= PART {
             parts.push(std::mem::take(&mut part));
