@@ -60,14 +60,20 @@ pub(super) fn recording(bytes: &[u8]) {
             TapeRecord::Text { at, bytes } => {
                 again.extend_from_slice(&[&text_head(*at, bytes)[..], bytes].concat());
             }
-            TapeRecord::Header(_) | TapeRecord::Warmup { .. } | TapeRecord::End(_) => {}
+            TapeRecord::Header(_)
+            | TapeRecord::Warmup { .. }
+            | TapeRecord::State { .. }
+            | TapeRecord::End(_) => {}
         }
     }
     let kept = |all: &[TapeRecord]| -> Vec<TapeRecord> {
         let own = |record: &&TapeRecord| {
             !matches!(
                 record,
-                TapeRecord::Header(_) | TapeRecord::Warmup { .. } | TapeRecord::End(_)
+                TapeRecord::Header(_)
+                    | TapeRecord::Warmup { .. }
+                    | TapeRecord::State { .. }
+                    | TapeRecord::End(_)
             )
         };
         all.iter().filter(own).cloned().collect()

@@ -3,7 +3,7 @@
 use tezi::model::{Exchange, Kind};
 use tezi::store::master::MasterCopy;
 use tezi::venue::Broker;
-use tezi::venue::master::{check_end, ten_lots};
+use tezi::venue::master::{check_end, stand_in};
 
 /// The first byte says which exchange the file is of.
 fn read(broker: Broker, bytes: &[u8]) {
@@ -21,7 +21,7 @@ fn read(broker: Broker, bytes: &[u8]) {
     };
     drop(check_end(file));
     let exchange = EXCHANGES[usize::from(*which) % EXCHANGES.len()];
-    let Ok(master) = broker.parse_master(file, exchange, &|_| true, &ten_lots) else {
+    let Ok(master) = broker.parse_master(file, exchange, &|_| true, &stand_in) else {
         return;
     };
     let rows = master.instruments.len() as u64;

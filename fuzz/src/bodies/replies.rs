@@ -1,8 +1,6 @@
 //! Replies to requests: the first byte says which call it answers, the second its status, the rest is the body.
 
-use tezi::model::{
-    Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right, Secret, Token, WallNanos,
-};
+use tezi::model::{Exchange, Secret};
 use tezi::venue::session::{Answer, Credentials, Session};
 use tezi::venue::{Auth, Broker, Interval, JsonScratch, Reply};
 use tezi::venue::{dhan, kite, kotak, openalgo};
@@ -53,7 +51,7 @@ fn common(broker: Broker, call: u8, given: &mut Given) {
             match reply {
                 Reply::Acknowledged(id) => assert!(is_number(id)),
                 Reply::Sliced(slices) => assert!(slices.accepted == 0 || is_number(slices.first)),
-                Reply::Rejected(_) | Reply::Unknown => {}
+                Reply::Rejected(_) | Reply::TooLate | Reply::Unknown => {}
             }
         }
         1 => given.one(|s, b, j| broker.parse_profile(s, b, j)),
@@ -98,12 +96,9 @@ pub(super) fn kite(bytes: &[u8]) {
     let Some((call, mut given)) = given(bytes) else {
         return;
     };
-    match call % 21 {
-        16 => given.rows(kite::books::parse_holdings),
-        17 => given.one(kite::books::parse_margins),
-        18 => given.rows(kite::books::parse_order_margins),
-        19 => given.one(kite::session::parse_session),
-        20 => given.one(kite::session::parse_done),
+    match call % 18 {
+        16 => given.one(kite::books::parse_margins),
+        17 => given.one(kite::session::parse_session),
         call => common(Broker::Kite, call, &mut given),
     }
 }
@@ -122,11 +117,10 @@ pub(super) fn kotak(bytes: &[u8]) {
     let Some((call, mut given)) = given(bytes) else {
         return;
     };
-    match call % 20 {
+    match call % 19 {
         16 => given.rows(kotak::books::parse_holdings),
         17 => given.one(kotak::books::parse_limits),
         18 => given.one(kotak::session::parse_grant),
-        19 => given.one(kotak::session::parse_address),
         call => common(Broker::Kotak, call, &mut given),
     }
 }
@@ -135,29 +129,10 @@ pub(super) fn openalgo(bytes: &[u8]) {
     let Some((call, mut given)) = given(bytes) else {
         return;
     };
-    match call % 20 {
+    match call % 19 {
         16 => given.one(openalgo::books::parse_funds),
         17 => given.one(openalgo::batch::parse_smart),
         18 => given.rows(openalgo::batch::parse_legs),
-        19 => given.one(|s, b, j| openalgo::market::parse_quote(s, b, j, &contract())),
         call => common(Broker::OpenAlgo, call, &mut given),
-    }
-}
-
-fn contract() -> Instrument {
-    Instrument {
-        ix: InstrumentIx(0),
-        token: Token(1),
-        exchange: Exchange::Nfo,
-        symbol: "NIFTY24JUN26000CE".to_owned(),
-        underlying: "NIFTY".to_owned(),
-        kind: Kind::Option {
-            right: Right::Call,
-            strike: Price(260_000_000),
-        },
-        expiry: Some(WallNanos(0).day()),
-        tick: Price(500),
-        lot: Qty(75),
-        qty_max: Qty(1_800),
     }
 }

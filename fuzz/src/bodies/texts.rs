@@ -35,7 +35,6 @@ pub(super) fn dhan(bytes: &[u8]) {
 pub(super) fn kotak(bytes: &[u8]) {
     read(Broker::Kotak, bytes);
     let mut json = JsonScratch::new();
-    drop(updates::position_news(&mut bytes.to_vec(), &mut json));
     let names = updates::subscribed(&mut bytes.to_vec(), &mut json);
     assert!(names.is_none_or(|names| names.len() <= bytes.len()));
 }
