@@ -5,7 +5,7 @@ use super::arm::{Assembly, TapeHeader};
 use crate::hot::decide::{Decide, DecideEvent, DecideParts, DecideTotals};
 use crate::hot::gateway::order_of;
 use crate::journal::{Entry, Writer};
-use crate::model::{Day, Intent, Order, OrderState, Tag};
+use crate::model::{Day, Intent, IntentId, Order, OrderState, Tag};
 use crate::ring::lane::Policy;
 use crate::ring::{Receiver, counted, lossless};
 use crate::runtime::{Hop, meter};
@@ -188,10 +188,13 @@ impl Stepper {
     }
 }
 
-/// True for the first order of a leg: those that follow are the gateway's, made of prices and fills.
+/// True for the first order of a leg of a strategy: those that follow are the gateway's, made of prices and fills, and so
+/// are whole intents of an operator and those that take back what an exit left.
 fn is_first(tag: Tag) -> bool {
-    tag.parts()
-        .is_some_and(|parts| parts.leg < 2 && parts.slice == 0 && parts.attempt == 0)
+    tag.parts().is_some_and(|parts| {
+        let is_decided = !IntentId(parts.intent).is_operator();
+        is_decided && parts.leg < 2 && parts.slice == 0 && parts.attempt == 0
+    })
 }
 
 /// Where an order differs from what was decided, but for what is the gateway's: the first slice is a part of
@@ -226,6 +229,18 @@ fn digests(text: &str) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ids::TagFamily;
+
+    #[test]
+    fn only_first_orders_of_strategies_are_decided_anew() {
+        let tag = |intent, leg, slice, attempt| {
+            is_first(TagFamily::new(7, Day(20_000)).tag(intent, leg, slice, attempt))
+        };
+        assert!(tag(1, 0, 0, 0) && tag(1, 1, 0, 0));
+        assert!(!tag(1, 2, 0, 0), "unwinds");
+        assert!(!tag(1, 0, 1, 0) && !tag(1, 0, 0, 1), "follows");
+        assert!(!tag(IntentId::OPERATOR + 1, 0, 0, 0), "the gateway's own");
+    }
 
     #[test]
     fn an_order_that_differs_is_a_difference_although_the_recording_has_no_end() {

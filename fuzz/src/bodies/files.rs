@@ -37,8 +37,8 @@ pub(super) fn recording(bytes: &[u8]) {
     // Hints are tried for every field, whatever the number of rows: a few records say as much as many, and sooner.
     let records = records.get(..RECORDS_MAX).unwrap_or(records);
     let broker = Broker::ALL[usize::from(*which) % Broker::ALL.len()];
-    let file = Scratch::new();
     let write = |records: &[u8]| {
+        let file = Scratch::new();
         let writer = TapeWriter::create(&file.0, "{}").expect("a file");
         let mut writer = writer.of(broker);
         writer.push(records).expect("room");
