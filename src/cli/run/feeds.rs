@@ -250,8 +250,8 @@ impl Feeds {
         )
     }
 
-    /// How the links are, how many ticks came too late for their bars, and how many instruments each source serves; those that another one than the first does, or
-    /// that are in doubt, by name.
+    /// How the links are, how many ticks came too late for their bars, and how many instruments each source serves;
+    /// those that another one than the first does, or that are in doubt, by name.
     pub(super) fn status(&self, board: &LinkBoard, late: u64, now: MonoNanos) -> Value {
         let age = |at: MonoNanos| (at.0 != 0).then(|| now.since(at) / 1_000_000);
         let mut links = Vec::new();
