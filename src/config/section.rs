@@ -388,6 +388,11 @@ impl<'a> Section<'a> {
     }
 }
 
+/// A number whose range was checked to be that of a size.
+pub(super) fn whole(number: i64) -> usize {
+    usize::try_from(number).unwrap_or(0)
+}
+
 /// What is allowed, and which of it was probably meant.
 pub(super) fn one_of(found: &str, allowed: &[&str]) -> String {
     let list = allowed.join(", ");

@@ -627,3 +627,6 @@ fn strike_offset(text: &str) -> Option<i32> {
     let offset = rest.parse::<i32>().ok().filter(|_| is_signed)?;
     (-50..=50).contains(&offset).then_some(offset)
 }
+
+#[cfg(test)]
+mod tests;
