@@ -447,10 +447,10 @@ fn trade(
         return None;
     }
     let lots_max = i64::from(around.limits.lots_max.0);
-    let lots = section.integer("lots", 1..=lots_max, 1);
+    let lots = section.number("lots", 1..=lots_max, 1);
     let band = around.limits.band_basis_points;
     let protection = section.basis_points("protection_percent", 1..=band, band.min(300));
-    let pyramid_max = section.integer("pyramid_max", 0..=100, 0);
+    let pyramid_max = section.number("pyramid_max", 0..=100, 0);
     let is_written = ["call", "put", "outright"].map(|key| section.has(key));
     let (call, put) = (leg(section.section("call")), leg(section.section("put")));
     let outright = section.section("outright");
@@ -476,9 +476,9 @@ fn trade(
     section.finish();
     Some(TradeConfig {
         underlying: underlying?,
-        lots: Lots(u32::try_from(lots).unwrap_or(0)),
+        lots: Lots(lots),
         protection_basis_points: protection,
-        pyramid_max: u32::try_from(pyramid_max).unwrap_or(0),
+        pyramid_max,
         legs: legs?,
     })
 }
@@ -489,12 +489,6 @@ fn together(
     limits: &LimitsConfig,
 ) -> TogetherConfig {
     let policies = Policy::ALL.map(|policy| (policy.name(), policy));
-    let small = |key: &'static str, range, default| {
-        u32::try_from(section.integer(key, range, default)).unwrap_or(0)
-    };
-    let millis = |key: &'static str, range, default| {
-        u64::try_from(section.integer(key, range, default)).unwrap_or(0) * 1_000_000
-    };
     // One digit of the tag, base 36.
     let attempts = section.integer("attempts", 1..=35, 6);
     let band = limits.band_basis_points;
@@ -521,11 +515,11 @@ fn together(
         section.source().fault(&section.span(), message);
     }
     let on_failure = section.choice("on_failure", &policies, Policy::Complete);
-    let order_ttl_ns = millis("order_ttl_ms", 100..=3_600_000, 500);
+    let order_ttl_ns = section.millis("order_ttl_ms", 100..=3_600_000, 500);
     let ladder_ns = order_ttl_ns.saturating_mul(u64::try_from(attempts).unwrap_or(1));
     // Left out, the ladder can end before the other leg is closed.
     let left_out = i64::try_from(ladder_ns / 1_000_000 + 1_000).unwrap_or(600_000);
-    let imbalance_ns = millis("imbalance_ms", 0..=600_000, left_out.min(600_000));
+    let imbalance_ns = section.millis("imbalance_ms", 0..=600_000, left_out.min(600_000));
     if has_two_legs && on_failure == Policy::Complete && imbalance_ns < ladder_ns {
         let message = format!(
             "imbalance_ms = {} ends before {} attempts of order_ttl_ms = {} each: the missing leg could never be \
@@ -539,7 +533,7 @@ fn together(
     }
     let together = TogetherConfig {
         on_failure,
-        imbalance_lots: Lots(small("imbalance_lots", 0..=10_000, 0)),
+        imbalance_lots: Lots(section.number("imbalance_lots", 0..=10_000, 0)),
         imbalance_ns,
         attempts_max: u8::try_from(attempts).unwrap_or(1),
         order_ttl_ns,

@@ -1,6 +1,6 @@
 //! `[engine]`: threads, directories, the journal's care and the machine.
 
-use crate::config::section::{Section, whole};
+use crate::config::section::Section;
 use std::path::{Path, PathBuf};
 
 /// How stages are spread over threads; `Auto` leaves it to the cores there are.
@@ -100,10 +100,10 @@ pub(super) fn engine(section: Section<'_>, folder: &Path) -> EngineConfig {
                 .map_or("data".to_owned(), |found| found.value),
         ),
         journal_sync: section.choice("journal_sync", &syncs, JournalSync::Behind),
-        rehearse_ns: whole(section.integer("rehearse_us", 0..=1_000_000, 100)) as u64 * 1_000,
+        rehearse_ns: section.number::<u64>("rehearse_us", 0..=1_000_000, 100) * 1_000,
         lock_memory: section.truth("lock_memory", true),
-        realtime: u8::try_from(section.integer("realtime", 0..=99, 0)).unwrap_or(0),
-        busy_poll_us: u32::try_from(section.integer("busy_poll_us", 0..=1_000, 0)).unwrap_or(0),
+        realtime: section.number("realtime", 0..=99, 0),
+        busy_poll_us: section.number("busy_poll_us", 0..=1_000, 0),
     };
     section.finish();
     engine

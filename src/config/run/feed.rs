@@ -1,6 +1,6 @@
 //! `[feed]`: what is asked of market data, how old it may be, and when a source of it is given up.
 
-use crate::config::section::{Section, whole};
+use crate::config::section::Section;
 use crate::rules::FailoverPolicy;
 use crate::venue::Mode;
 
@@ -43,29 +43,26 @@ pub(super) fn feed(section: Section<'_>) -> FeedConfig {
         ("quote", Mode::Quote),
         ("ltp", Mode::Ltp),
     ];
-    let millis = |key: &'static str, range, default| {
-        whole(section.integer(key, range, default)) as u64 * 1_000_000
-    };
     let usual = FailoverPolicy::default();
     let in_ms = |nanos: u64| i64::try_from(nanos / 1_000_000).unwrap_or(0);
     let slow_ms = section.integer("slow_ms", 500..=60_000, usual.slow_ns / 1_000_000);
     let feed = FeedConfig {
         mode: section.choice("mode", &modes, Mode::Full),
-        data_age_ns_max: millis("data_age_ms", 100..=600_000, 5_000),
-        quote_age_ns_max: millis("quote_age_ms", 100..=600_000, 5_000),
+        data_age_ns_max: section.millis("data_age_ms", 100..=600_000, 5_000),
+        quote_age_ns_max: section.millis("quote_age_ms", 100..=600_000, 5_000),
         exchange_age_ns_max: section
             .integer("exchange_age_ms", 1_500..=600_000, 3_000)
             .saturating_mul(1_000_000),
-        silence_ns_max: millis("silence_ms", 1_500..=60_000, 2_500),
+        silence_ns_max: section.millis("silence_ms", 1_500..=60_000, 2_500),
         failover: FailoverPolicy {
-            mute_ns: millis("mute_ms", 500..=60_000, in_ms(usual.mute_ns)),
-            return_ns: millis("return_ms", 0..=3_600_000, in_ms(usual.return_ns)),
+            mute_ns: section.millis("mute_ms", 500..=60_000, in_ms(usual.mute_ns)),
+            return_ns: section.millis("return_ms", 0..=3_600_000, in_ms(usual.return_ns)),
             divergence_basis_points: section.basis_points(
                 "divergence_percent",
                 1..=1_000,
                 usual.divergence_basis_points,
             ),
-            divergence_ns: millis("divergence_ms", 0..=60_000, in_ms(usual.divergence_ns)),
+            divergence_ns: section.millis("divergence_ms", 0..=60_000, in_ms(usual.divergence_ns)),
             slow_ns: slow_ms.saturating_mul(1_000_000),
         },
         polls: section.truth("poll", true),
@@ -76,7 +73,7 @@ pub(super) fn feed(section: Section<'_>) -> FeedConfig {
                 10..=100_000,
                 5_000,
             ),
-            suspect_ns: millis("suspect_ms", 0..=60_000, 1_000),
+            suspect_ns: section.millis("suspect_ms", 0..=60_000, 1_000),
         },
     };
     section.finish();

@@ -1,6 +1,6 @@
 //! `[warmup]` and `[bars]`: the history a strategy starts from, and how bars end.
 
-use crate::config::section::{Section, whole};
+use crate::config::section::Section;
 use crate::config::strategy::{InstrumentRef, StrategyConfig};
 use crate::indicators::ShortBar;
 use std::ops::Range;
@@ -40,7 +40,7 @@ pub struct BarsConfig {
 
 /// Where history comes from, and where its file is named.
 pub(super) fn warmup(section: Section<'_>, folder: &Path) -> (WarmupConfig, Option<Range<usize>>) {
-    let bars = whole(section.integer("bars", WARMUP_MIN..=20_000, 2_000));
+    let bars = section.number("bars", WARMUP_MIN..=20_000, 2_000);
     let from_file = section.choice("source", &[("venue", false), ("file", true)], false);
     let file = section.text("file");
     let named = file.as_ref().map(|found| found.span.clone());

@@ -113,9 +113,6 @@ pub(super) fn limits(
     (broker, simulated): (Broker, bool),
     market: &MarketRules,
 ) -> LimitsConfig {
-    let small = |key: &'static str, range, default| {
-        u32::try_from(section.integer(key, range, default)).unwrap_or(0)
-    };
     let rupees = |key: &'static str, default: i64| {
         let rupees = section.integer(key, 1..=100_000_000_000, default);
         Money(rupees.saturating_mul(PER_RUPEE))
@@ -137,43 +134,41 @@ pub(super) fn limits(
     );
     // Both legs of an entry fit beside the default.
     let reserve = (per_second - 2).clamp(0, 3);
-    let runaway_seconds = section.integer("runaway_window_s", 1..=3_600, 60);
     let minutes = section.integer("no_entry_before_close_min", 0..=360, 10);
     let near_cutoffs = [NearCutoff::HoldAndAlarm, NearCutoff::ResendResidual]
         .map(|choice| (choice.name(), choice));
     let limits = LimitsConfig {
-        open_orders_max: small("open_orders", 1..=1_000, 20),
+        open_orders_max: section.number("open_orders", 1..=1_000, 20),
         per_second_max: u32::try_from(per_second).unwrap_or(0),
-        per_minute_max: small(
+        per_minute_max: section.number(
             "orders_per_minute",
             1..=at_most(taken.per_minute, 1_000_000),
             most_of(taken.per_minute, 95),
         ),
         per_hour_max: per_hour(&section, taken.per_hour, simulated),
-        per_day_max: small(
+        per_day_max: section.number(
             "orders_per_day",
             1..=at_most(taken.per_day, 100_000_000),
             most_of(taken.per_day, 96),
         ),
-        reserve: small("reserve_for_exits", 0..=per_second - 1, reserve),
-        modifications_max: u16::try_from(section.integer(
+        reserve: section.number("reserve_for_exits", 0..=per_second - 1, reserve),
+        modifications_max: section.number(
             "modifications",
             0..=i64::from(taken.modifications),
             most_of(taken.modifications, 80),
-        ))
-        .unwrap_or(0),
+        ),
         band_basis_points: section.basis_points("price_band_percent", 1..=4_000, 500),
         last_band_basis_points: section.basis_points("last_price_band_percent", 1..=10_000, 1_000),
         order_value_max: rupees("order_value", 50_000_000),
         open_value_max: rupees("open_value", 250_000_000),
-        lots_max: Lots(small("lots_max", 1..=10_000, 20)),
-        net_lots_max: Lots(small("net_lots", 1..=100_000, 100)),
-        gross_lots_max: Lots(small("gross_lots", 1..=1_000_000, 400)),
+        lots_max: Lots(section.number("lots_max", 1..=10_000, 20)),
+        net_lots_max: Lots(section.number("net_lots", 1..=100_000, 100)),
+        gross_lots_max: Lots(section.number("gross_lots", 1..=1_000_000, 400)),
         daily_loss_max: rupees("daily_loss", 100_000),
         runaway: RunawayLimits {
-            orders_max: small("runaway_orders", 1..=100_000, 120),
-            rejects_max: small("runaway_rejects", 1..=10_000, 5),
-            window_ns: u64::try_from(runaway_seconds).unwrap_or(0) * 1_000_000_000,
+            orders_max: section.number("runaway_orders", 1..=100_000, 120),
+            rejects_max: section.number("runaway_rejects", 1..=10_000, 5),
+            window_ns: section.number::<u64>("runaway_window_s", 1..=3_600, 60) * 1_000_000_000,
         },
         allowed: allowed(&section, market),
         near_cutoff: section.choice("near_cutoff", &near_cutoffs, NearCutoff::HoldAndAlarm),
@@ -193,7 +188,7 @@ fn per_hour(section: &Section<'_>, taken: Option<u32>, simulated: bool) -> Optio
     if taken.is_none() && !section.has(KEY) {
         return None;
     }
-    u32::try_from(section.integer(KEY, range, most * 95 / 100)).ok()
+    Some(section.number(KEY, range, most * 95 / 100))
 }
 
 /// Underlyings the market rules know.

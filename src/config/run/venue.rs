@@ -7,7 +7,7 @@
 
 use super::Place;
 use super::login::login;
-use crate::config::section::{Section, whole};
+use crate::config::section::Section;
 use crate::venue::session::Credentials;
 use crate::venue::{Broker, Facts, Product};
 use std::path::PathBuf;
@@ -60,7 +60,7 @@ pub(super) fn venue(section: Section<'_>, place: &Place<'_>) -> Option<VenueConf
         );
     }
     venue.product = section.choice("product", &products, Product::Nrml);
-    venue.connections = whole(section.integer("connections", 1..=16, 4));
+    venue.connections = section.number("connections", 1..=16, 4);
     section.finish();
     Some(venue)
 }
