@@ -11,11 +11,12 @@
 //! A tick mostly says what a packet of its frame said: then it is written as what differs from that packet's numbers,
 //! which are given to the reader before.
 
-use super::bits::{Input, put_length, put_varint};
+use super::bits::put_varint;
 use super::block::Columns;
 use super::table::{FIELDS_MAX, Table};
 use super::{CLOCK, FRAME, TICK, TICK_BYTES};
 use crate::model::{FeedFault, Quote};
+use crate::store::bytes::{Input, put_length};
 use crate::venue::{Broker, Fields, Frame};
 use std::collections::{BTreeMap, HashMap};
 
