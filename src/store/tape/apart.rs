@@ -29,7 +29,7 @@ pub(super) const AS_IT_IS: u8 = 3;
 /// Numbers of a tick beside its instrument.
 pub(super) const TICK_FIELDS: usize = 9;
 /// Numbers a packet gives to its tick besides its own: when its frame was read, by both clocks.
-pub(super) const STAMPS: usize = 2;
+const STAMPS: usize = 2;
 /// Most numbers of a packet that is cut.
 const NUMBERS_MAX: usize = FIELDS_MAX - STAMPS - TICK_FIELDS;
 /// Longest packet that is cut.
