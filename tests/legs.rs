@@ -15,7 +15,7 @@ mod broker;
 #[path = "gateway/play.rs"]
 mod play;
 
-use broker::{intent, leg, tags};
+use broker::{Setup, intent, leg, tags};
 use play::{Play, SECOND, cancel_of, change_of, field, parts, setup, touch};
 use tezi::hot::gateway::GatewayEvent;
 use tezi::journal::Entry;
@@ -70,6 +70,25 @@ fn a_working_order_climbs_the_ladder_and_its_rest_follows_only_a_confirmed_cance
     play.tell(&first, number, OrderState::Cancelled, 10);
     play.quiet();
     assert_eq!(play.ending(), Some((Ending::Partly, [Qty(10), Qty(0)])));
+}
+
+#[test]
+fn an_order_is_modified_as_often_as_allowed_and_then_cancelled() {
+    for modifications in [0, 1] {
+        let mut play = Play::open(Setup {
+            modifications,
+            ..setup(Policy::Complete)
+        });
+        play.single(1);
+        let first = play.requests(1).remove(0);
+        let number = play.accept(&first);
+        for _ in 0..modifications {
+            let change = play.requests(1).remove(0);
+            assert_eq!(change.line, change_of(number));
+            play.accept(&change);
+        }
+        assert_eq!(play.requests(1)[0].line, cancel_of(number));
+    }
 }
 
 #[test]
