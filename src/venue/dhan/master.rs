@@ -14,9 +14,10 @@ use super::Dhan;
 use super::request::get;
 use super::segment::Segment;
 use crate::model::{Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right};
-use crate::venue::master::{ContractKey, Master, MasterFault};
+use crate::venue::master::{ContractKey, Master, MasterFault, Reason, field, place};
 use crate::venue::session::{Answer, Ask, Step};
 use crate::venue::{ApiFault, Auth, JsonScratch, Masters};
+use csv::ByteRecord;
 
 /// The host of the files.
 const FILES: &str = "https://images.dhan.co";
@@ -51,45 +52,9 @@ impl Masters for Dhan {
         keep: &dyn Fn(&Instrument) -> bool,
         qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
     ) -> Result<Master, MasterFault> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
-        let columns = Columns::find(&reader.byte_headers().cloned().unwrap_or_default())?;
-        let mut master = Master::default();
-        let mut record = csv::ByteRecord::new();
-        loop {
-            let line = reader.position().line();
-            let outcome = match reader.read_byte_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => columns.read(&record).instrument(exchange, qty_max),
-                Err(error) => Err(Reason::Bad(error.to_string())),
-            };
-            master.rows = master.rows.saturating_add(1);
-            match outcome {
-                Ok(row) if keep(&row) => master.instruments.push(row),
-                Ok(_) => {}
-                Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
-                Err(Reason::Bad(why)) => {
-                    master.bad = master.bad.saturating_add(1);
-                    master.first_bad.get_or_insert((line, why));
-                }
-            }
-        }
-        if master.rows == 0 {
-            return Err(MasterFault::Empty);
-        }
-        match master.first_bad {
-            Some((line, why)) if master.bad.saturating_mul(100) > master.rows => {
-                Err(MasterFault::TooManyBad {
-                    bad: master.bad,
-                    rows: master.rows,
-                    line,
-                    why,
-                })
-            }
-            first_bad => Ok(Master {
-                first_bad,
-                ..master
-            }),
-        }
+        Master::read(file, Columns::find, keep, |columns, row| {
+            columns.read(row).instrument(exchange, qty_max)
+        })
     }
 }
 
@@ -138,13 +103,8 @@ struct Columns {
 }
 
 impl Columns {
-    fn find(header: &csv::ByteRecord) -> Result<Self, MasterFault> {
-        let place = |name: &str| {
-            let found = header
-                .iter()
-                .position(|h| h.trim_ascii() == name.as_bytes());
-            found.filter(|_| !name.is_empty())
-        };
+    fn find(header: &ByteRecord) -> Result<Self, MasterFault> {
+        let place = |name: &str| place(header, name).filter(|_| !name.is_empty());
         let is_compact = place("SEM_SMST_SECURITY_ID").is_some();
         let names = if is_compact {
             COMPACT_COLUMNS
@@ -165,11 +125,8 @@ impl Columns {
         })
     }
 
-    fn read<'r>(&self, record: &'r csv::ByteRecord) -> Row<'r> {
-        let field = |at: Option<usize>| {
-            let bytes = at.and_then(|at| record.get(at)).unwrap_or_default();
-            std::str::from_utf8(bytes).unwrap_or_default().trim()
-        };
+    fn read<'r>(&self, record: &'r ByteRecord) -> Row<'r> {
+        let field = |at: Option<usize>| at.map_or("", |at| field(record, at));
         let [
             exchange,
             segment,
@@ -219,15 +176,6 @@ struct Row<'r> {
     freeze: &'r str,
 }
 
-enum Reason {
-    Foreign,
-    Bad(String),
-}
-
-fn bad(column: &str, value: &str) -> Reason {
-    Reason::Bad(format!("{column} is `{value}`"))
-}
-
 impl Row<'_> {
     fn segment(&self) -> Option<Segment> {
         Some(match (self.exchange, self.segment) {
@@ -267,10 +215,10 @@ impl Row<'_> {
         let right = match self.right {
             "CE" => Right::Call,
             "PE" => Right::Put,
-            other => return Err(bad("option type", other)),
+            other => return Err(Reason::column("option type", other)),
         };
-        let strike =
-            Price::parse(self.strike.as_bytes()).map_err(|_| bad("strike", self.strike))?;
+        let strike = Price::parse(self.strike.as_bytes())
+            .map_err(|_| Reason::column("strike", self.strike))?;
         Ok(Kind::Option { right, strike })
     }
 
@@ -283,11 +231,11 @@ impl Row<'_> {
         let exchange = self.exchange(segment).filter(|found| *found == wanted);
         let exchange = exchange.ok_or(Reason::Foreign)?;
         let token = self.id.parse().ok().and_then(|id| segment.token(id));
-        let token = token.ok_or_else(|| bad("security id", self.id))?;
+        let token = token.ok_or_else(|| Reason::column("security id", self.id))?;
         // Behind the number: a shifted row must not pass for a kind nobody trades here.
         let kind = self.kind()?;
         if self.symbol.is_empty() {
-            return Err(bad("symbol", ""));
+            return Err(Reason::column("symbol", ""));
         }
         if kind == Kind::Index {
             return Ok(Instrument {
@@ -304,7 +252,7 @@ impl Row<'_> {
             });
         }
         let lot = whole(self.lot).filter(|lot| *lot > 0).map(Qty);
-        let lot = lot.ok_or_else(|| bad("lot", self.lot))?;
+        let lot = lot.ok_or_else(|| Reason::column("lot", self.lot))?;
         let underlying = self.underlying(kind);
         let key = ContractKey {
             exchange,
@@ -320,7 +268,7 @@ impl Row<'_> {
             underlying: underlying.to_owned(),
             kind,
             expiry: self.expiry(kind)?,
-            tick: tick(segment, self.tick).ok_or_else(|| bad("tick", self.tick))?,
+            tick: tick(segment, self.tick).ok_or_else(|| Reason::column("tick", self.tick))?,
             lot,
             qty_max: largest(self.freeze, lot).unwrap_or_else(|| qty_max(&key)),
         })
@@ -334,7 +282,8 @@ impl Row<'_> {
         let day = self.expiry.get(..10).and_then(Day::parse);
         // 0001-01-01 stands for none.
         let day = day.filter(|day| day.date().year() > 1);
-        day.map(Some).ok_or_else(|| bad("expiry", self.expiry))
+        day.map(Some)
+            .ok_or_else(|| Reason::column("expiry", self.expiry))
     }
 
     /// The name of the underlying; without a column for it, the trading symbol in front of its month.
