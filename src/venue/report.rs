@@ -58,6 +58,33 @@ pub struct Slices {
     pub refused: u16,
 }
 
+impl Reply {
+    /// The outcome of slices, each with its number where it was accepted. `parent` is the number of the whole, where the
+    /// reply names one.
+    ///
+    /// Without a single number nothing can be asked about: an error inside a success proves no refusal.
+    pub fn of_slices(
+        parent: Option<OrderId>,
+        slices: impl Iterator<Item = Option<OrderId>>,
+    ) -> Self {
+        let (mut accepted, mut refused, mut first) = (0_u16, 0_u16, parent);
+        for slice in slices {
+            match slice {
+                Some(_) => accepted = accepted.saturating_add(1),
+                None => refused = refused.saturating_add(1),
+            }
+            first = first.or(slice);
+        }
+        first.map_or(Self::Unknown, |first| {
+            Self::Sliced(Slices {
+                first,
+                accepted,
+                refused,
+            })
+        })
+    }
+}
+
 /// A text message of a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextMessage<'a> {
