@@ -11,13 +11,13 @@
 //!   month share it: it is for people.
 
 use super::Dhan;
+use super::columns::{Columns, Row};
 use super::request::get;
 use super::segment::Segment;
 use crate::model::{Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right};
-use crate::venue::master::{ContractKey, Master, MasterFault, Reason, field, place};
+use crate::venue::master::{ContractKey, Master, MasterFault, Reason};
 use crate::venue::session::{Answer, Ask, Step};
 use crate::venue::{ApiFault, Auth, JsonScratch, Masters};
-use csv::ByteRecord;
 
 /// The host of the files.
 const FILES: &str = "https://images.dhan.co";
@@ -56,124 +56,6 @@ impl Masters for Dhan {
             columns.read(row).instrument(exchange, qty_max)
         })
     }
-}
-
-/// What a row has to say, in our order.
-const FIELDS: usize = 12;
-
-/// Names of the detailed file. The last two may be missing.
-const DETAILED_COLUMNS: [&str; FIELDS] = [
-    "EXCH_ID",
-    "SEGMENT",
-    "SECURITY_ID",
-    "INSTRUMENT",
-    "SYMBOL_NAME",
-    "DISPLAY_NAME",
-    "LOT_SIZE",
-    "SM_EXPIRY_DATE",
-    "STRIKE_PRICE",
-    "OPTION_TYPE",
-    "TICK_SIZE",
-    "UNDERLYING_SYMBOL",
-];
-
-/// Names of the compact file, which has no column for the underlying.
-const COMPACT_COLUMNS: [&str; FIELDS] = [
-    "SEM_EXM_EXCH_ID",
-    "SEM_SEGMENT",
-    "SEM_SMST_SECURITY_ID",
-    "SEM_INSTRUMENT_NAME",
-    "SEM_TRADING_SYMBOL",
-    "SEM_CUSTOM_SYMBOL",
-    "SEM_LOT_UNITS",
-    "SEM_EXPIRY_DATE",
-    "SEM_STRIKE_PRICE",
-    "SEM_OPTION_TYPE",
-    "SEM_TICK_SIZE",
-    "",
-];
-
-/// The freeze quantity, in the detailed file alone.
-const FREEZE: &str = "SM_FREEZE_QTY";
-
-/// Where the columns of a file are; `None` for one it does not have.
-struct Columns {
-    places: [Option<usize>; FIELDS],
-    freeze: Option<usize>,
-}
-
-impl Columns {
-    fn find(header: &ByteRecord) -> Result<Self, MasterFault> {
-        let place = |name: &str| place(header, name).filter(|_| !name.is_empty());
-        let is_compact = place("SEM_SMST_SECURITY_ID").is_some();
-        let names = if is_compact {
-            COMPACT_COLUMNS
-        } else {
-            DETAILED_COLUMNS
-        };
-        let places = names.map(place);
-        let missing = names
-            .iter()
-            .zip(places)
-            .find(|(name, at)| at.is_none() && !name.is_empty());
-        if let Some((name, _)) = missing {
-            return Err(MasterFault::Column(name));
-        }
-        Ok(Self {
-            places,
-            freeze: place(FREEZE),
-        })
-    }
-
-    fn read<'r>(&self, record: &'r ByteRecord) -> Row<'r> {
-        let field = |at: Option<usize>| at.map_or("", |at| field(record, at));
-        let [
-            exchange,
-            segment,
-            id,
-            instrument,
-            symbol,
-            display,
-            lot,
-            expiry,
-            strike,
-            right,
-            tick,
-            underlying,
-        ] = self.places.map(field);
-        Row {
-            exchange,
-            segment,
-            id,
-            instrument,
-            symbol,
-            display,
-            lot,
-            expiry,
-            strike,
-            right,
-            tick,
-            underlying,
-            freeze: field(self.freeze),
-        }
-    }
-}
-
-/// One row as it stands.
-struct Row<'r> {
-    exchange: &'r str,
-    segment: &'r str,
-    id: &'r str,
-    instrument: &'r str,
-    symbol: &'r str,
-    display: &'r str,
-    lot: &'r str,
-    expiry: &'r str,
-    strike: &'r str,
-    right: &'r str,
-    tick: &'r str,
-    underlying: &'r str,
-    freeze: &'r str,
 }
 
 impl Row<'_> {

@@ -2,6 +2,7 @@
 
 use super::feed;
 use super::packet::{self, Layout, Level, Packet};
+use super::segment::Segment;
 use crate::model::{FeedFault, WallNanos};
 use crate::venue::show::{BadFrame, Depth, DepthLevel, Ohlc, Show, Shown, Traded, stamp};
 use crate::venue::{Cursor, Frame};
@@ -40,7 +41,7 @@ impl Show for super::Kite {
     }
 }
 
-fn shown(packet: &Packet, segment: packet::Segment) -> Shown {
+fn shown(packet: &Packet, segment: Segment) -> Shown {
     let divisor = f64::from(segment.divisor());
     // Both numbers are exact, so the quotient is the double that prints as the decimal itself.
     let rupees = |raw: u32| f64::from(raw) / divisor;
