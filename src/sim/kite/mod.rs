@@ -2,13 +2,15 @@
 //!
 //! | file | speaks |
 //! |---|---|
-//! | `rest` | routes, rows of the books, quotes, candles, the instrument dump |
+//! | `rest` | routes, quotes, candles, the instrument dump |
+//! | `rows` | rows of the books |
 //! | `form` | placements and modifications |
 //! | `packet` | binary packets and their container |
 
 mod form;
 mod packet;
 mod rest;
+pub(super) mod rows;
 
 use super::account::{Rates, sha256_hex};
 use super::desk::{Moment, Notice};
@@ -90,7 +92,7 @@ impl Speech for Kite {
 
     fn order_message(world: &World, notice: &Notice) -> Option<Value> {
         let (order, credentials) = (&notice.order, &world.account.credentials);
-        let mut row = order.row(&world.market, &credentials.user_id);
+        let mut row = rows::order(order, &world.market, &credentials.user_id);
         let number = order.id.to_string();
         let checksum = sha256_hex(&[&number, &stamp(order.placed_at), &credentials.api_secret]);
         if let Some(fields) = row.as_object_mut() {
