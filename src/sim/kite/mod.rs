@@ -30,18 +30,25 @@ use tungstenite::{Bytes, Message};
 pub(super) struct Kite;
 
 impl Speech for Kite {
-    const NAME: &'static str = "kite";
-    const RATES: Rates = Rates {
-        orders_per_second: 10,
-        orders_per_minute: 400,
-        orders_per_hour: None,
-        orders_per_day: 5_000,
-        quotes_per_second: 1,
-        history_per_second: 3,
-        others_per_second: 10,
-    };
-    const WATCHED_MAX: usize = 3_000;
-    const PLACEMENT: &'static [u8] = b"POST /orders/";
+    fn rates() -> Rates {
+        Rates {
+            orders_per_second: 10,
+            orders_per_minute: 400,
+            orders_per_hour: None,
+            orders_per_day: 5_000,
+            quotes_per_second: 1,
+            history_per_second: 3,
+            others_per_second: 10,
+        }
+    }
+
+    fn watched_max() -> usize {
+        3_000
+    }
+
+    fn placement() -> &'static [u8] {
+        b"POST /orders/"
+    }
 
     fn login(credentials: &Credentials) -> Value {
         json!({
