@@ -194,8 +194,7 @@ impl Decide {
         self
     }
 
-    /// Looks at the forming bar of one unit after another, and decides nothing. The readings it leaves in the bank are
-    /// made anew by every decision that reads them.
+    /// Takes the latest tick of one unit after another once more, up to where something would change.
     fn rehearse(&mut self, now: MonoNanos) {
         self.rehearsed = now;
         let count = self.compute.units().len();
@@ -204,43 +203,15 @@ impl Decide {
         let Some(own) = self.compute.units().get(unit) else {
             return;
         };
-        let (strategy, instrument) = (own.strategy, own.instrument);
-        let Some(bar) = own.forming().copied() else {
-            return;
-        };
-        if self.evaluate.needs_slots(strategy) {
-            self.compute.unit(unit).peek(&bar);
-        }
-        let close = self.close_of(unit);
-        let compute = &self.compute;
-        let occasion = Occasion {
-            bar_closes: false,
-            slots: compute.units()[unit].bank().slots(),
-            bar: &bar,
-            tick: &compute.latest(instrument),
-            close,
-        };
-        let would = self
-            .evaluate
-            .rehearse(strategy, &occasion, |other| compute.latest(other));
-        if let Some(intent) = would {
-            self.aims.set(&intent);
-            self.warm(unit, &intent);
-        }
-    }
-
-    /// Brings the memory near that an intent is written to; nothing of it is kept.
-    fn warm(&mut self, unit: usize, intent: &Intent) {
-        self.parts.intents.touch(*intent);
-        for list in [&mut self.untold, &mut self.undigested] {
-            if let Some(room) = list.spare_capacity_mut().first_mut() {
-                std::hint::black_box(room.write(*intent));
-            }
-        }
-        let own = &self.compute.units()[unit];
         let tick = self.compute.latest(own.instrument);
-        if let Some(bar) = own.forming() {
-            self.told.warm(intent, (unit, false, bar, &tick));
+        let time = tick.exchange_time;
+        let is_in = |bar: &Bar| bar.start <= time && time < bar.end;
+        // What waits to be told has its place there: it goes first.
+        let has_room = self.untold.is_empty() && self.undigested.is_empty() && self.told.is_empty();
+        if has_room && own.forming().is_some_and(is_in) {
+            // The same prices once more: who reads them sees no difference.
+            self.keep(&tick);
+            self.pass(unit, &tick, true);
         }
     }
 
@@ -312,26 +283,41 @@ impl Decide {
         if let Some(recorder) = &mut self.parts.recorder {
             recorder.push(&[&tape::tick_record(tick)]);
         }
+        self.keep(tick);
+        for position in self.compute.watching(tick.instrument) {
+            self.pass(self.compute.watcher(position), tick, false);
+        }
+    }
+
+    /// Keeps the latest prices of an instrument.
+    #[inline(never)]
+    fn keep(&mut self, tick: &Tick) {
         self.compute.remember(tick);
         self.parts.quotes.publish(tick);
-        for position in self.compute.watching(tick.instrument) {
-            let unit = self.compute.watcher(position);
-            let folded = self.compute.fold(unit, tick);
-            if folded.is_late {
-                self.note_late();
-            }
-            if let Some(bar) = folded.closed {
-                self.close(unit, &bar, tick);
-            }
-            let strategy = self.compute.units()[unit].strategy;
-            let close = self.close_of(unit);
-            if folded.is_forming
-                && self
-                    .evaluate
-                    .wants_tick(strategy, tick.exchange_time, close)
-            {
-                self.look(unit, strategy, tick);
-            }
+    }
+
+    /// Takes a tick through one unit: its bar, and what is decided on it. A rehearsal runs the same instructions and
+    /// changes nothing.
+    #[inline(never)]
+    fn pass(&mut self, unit: usize, tick: &Tick, is_rehearsed: bool) {
+        let folded = if is_rehearsed {
+            self.compute.fold_aside(unit, tick)
+        } else {
+            self.compute.fold(unit, tick)
+        };
+        if folded.is_late && !is_rehearsed {
+            self.note_late();
+        }
+        if let Some(bar) = folded.closed {
+            self.close(unit, &bar, tick);
+        }
+        let strategy = self.compute.units()[unit].strategy;
+        let close = self.close_of(unit);
+        let wants = self
+            .evaluate
+            .wants_tick(strategy, tick.exchange_time, close);
+        if folded.is_forming && (wants || is_rehearsed) {
+            self.look(unit, strategy, tick, is_rehearsed);
         }
     }
 
@@ -422,6 +408,7 @@ impl Decide {
         let compute = &self.compute;
         let occasion = Occasion {
             bar_closes: false,
+            is_rehearsed: false,
             slots: compute.units()[unit].bank().slots(),
             bar: &bar,
             tick: &tick,
@@ -429,7 +416,7 @@ impl Decide {
         };
         let latest = |instrument| compute.latest(instrument);
         let verdict = self.evaluate.evaluate_by_clock(strategy, &occasion, latest);
-        self.take_verdict(verdict, (unit, strategy), (false, &bar, &tick));
+        self.take_verdict(verdict, (unit, strategy), (false, &bar, &tick), false);
     }
 
     /// Decides on a closed bar, then moves the indicators past it.
@@ -440,7 +427,7 @@ impl Decide {
             instrument,
             ..
         } = self.compute.units()[unit];
-        let conditions = self.decide(unit, strategy, true, bar, tick);
+        let conditions = self.decide((unit, strategy), (true, false), bar, tick);
         if self.compute.unit(unit).commit(bar) {
             self.evaluate
                 .set_warm(strategy, self.compute.units()[unit].is_warm());
@@ -461,9 +448,9 @@ impl Decide {
 
     /// Decides on the forming bar.
     #[inline]
-    fn look(&mut self, unit: usize, strategy: StrategyIx, tick: &Tick) {
+    fn look(&mut self, unit: usize, strategy: StrategyIx, tick: &Tick, is_rehearsed: bool) {
         if let Some(bar) = self.compute.units()[unit].forming().copied() {
-            self.decide(unit, strategy, false, &bar, tick);
+            self.decide((unit, strategy), (false, is_rehearsed), &bar, tick);
         }
     }
 
@@ -475,25 +462,23 @@ impl Decide {
             .map_or(WallNanos(i64::MAX), |session| session.close())
     }
 
-    #[inline]
+    #[inline(never)]
     fn decide(
         &mut self,
-        unit: usize,
-        strategy: StrategyIx,
-        bar_closes: bool,
+        (unit, strategy): (usize, StrategyIx),
+        (bar_closes, is_rehearsed): (bool, bool),
         bar: &Bar,
         tick: &Tick,
     ) -> u32 {
         let close = self.close_of(unit);
-        let has_slots = bar_closes || self.evaluate.needs_slots(strategy);
-        if has_slots {
+        if bar_closes || self.evaluate.needs_slots(strategy) {
             self.compute.unit(unit).peek(bar);
         }
         let compute = &self.compute;
-        let slots = compute.units()[unit].bank().slots();
         let occasion = Occasion {
             bar_closes,
-            slots,
+            is_rehearsed,
+            slots: compute.units()[unit].bank().slots(),
             bar,
             tick,
             close,
@@ -501,28 +486,42 @@ impl Decide {
         let (verdict, conditions) = self
             .evaluate
             .evaluate(strategy, &occasion, |instrument| compute.latest(instrument));
-        self.take_verdict(verdict, (unit, strategy), (bar_closes, bar, tick));
+        let on = (bar_closes, bar, tick);
+        self.take_verdict(verdict, (unit, strategy), on, is_rehearsed);
         conditions
     }
 
-    /// Hands on what was decided, and notes what it was decided on.
+    /// Hands on what was decided, and notes what it was decided on. What a rehearsal wants is told to who rehearses
+    /// orders, and forgotten.
     #[inline]
     fn take_verdict(
         &mut self,
         verdict: Verdict,
         (unit, strategy): (usize, StrategyIx),
         (bar_closes, bar, tick): (bool, &Bar, &Tick),
+        is_rehearsed: bool,
     ) {
         match verdict {
             Verdict::Nothing => {}
             Verdict::Wanted(intent) => {
                 let last_entry = self.evaluate.last_entry(strategy);
-                self.hand_on(intent);
+                if is_rehearsed {
+                    self.parts.intents.touch(intent);
+                    self.aims.set(&intent);
+                } else {
+                    self.hand_on(intent);
+                }
+                self.note(intent);
                 let occasion = (unit, bar_closes, bar, tick);
                 self.told.note(&intent, occasion, last_entry);
                 if bar_closes || self.evaluate.needs_slots(strategy) {
                     let bank = self.compute.units()[unit].bank();
                     self.told.read(unit, strategy, bank);
+                }
+                if is_rehearsed {
+                    self.untold.clear();
+                    self.undigested.clear();
+                    self.told.clear();
                 }
             }
             Verdict::Skipped(action, skip) => {
@@ -540,6 +539,11 @@ impl Decide {
         }
         let count = &mut self.totals.intents[intent.signal.action as usize];
         *count = count.wrapping_add(1);
+    }
+
+    /// Keeps an intent for who is told of it, and for the digest.
+    #[inline]
+    fn note(&mut self, intent: Intent) {
         // Told with its grounds, when the legs have left: the lane's next slot is cold memory.
         if self.untold.len() == HELD {
             self.tell_intents();

@@ -194,6 +194,9 @@ pub struct Evaluate {
 pub struct Occasion<'a> {
     /// True when the bar closes, false for a tick of the forming bar.
     pub bar_closes: bool,
+    /// True for a rehearsal: the path of an entry, or of an exit where something is held, is walked whatever the rules
+    /// say, and nothing of this stage changes. Its intent has a number that no intent has.
+    pub is_rehearsed: bool,
     /// The readings.
     pub slots: &'a [f64],
     /// The bar they belong to: closed, or forming.
@@ -375,22 +378,24 @@ impl Evaluate {
             eod_window,
         };
         let is_exiting = in_position && run.exit.is_some();
-        if !is_exiting && !run.plan.strategy.evaluate.is_due(moment) {
+        let is_due = run.plan.strategy.evaluate.is_due(moment);
+        if !(is_exiting || is_due || occasion.is_rehearsed) {
             return (Verdict::Nothing, 0);
         }
         run.rests &= !occasion.bar_closes;
         let inputs = run.inputs(occasion, in_position, eod_window);
         let decision = run.plan.strategy.decide(&inputs);
         let conditions = decision.conditions;
-        let wanted = if is_exiting {
-            Some(Action::Exit)
-        } else {
-            decision.action
+        let wanted = match (is_exiting, occasion.is_rehearsed) {
+            (true, _) => Some(Action::Exit),
+            (false, true) if in_position => Some(Action::Exit),
+            (false, true) => Some(Action::Entry),
+            (false, false) => decision.action,
         };
         let Some(action) = wanted else {
             return (Verdict::Nothing, conditions);
         };
-        if !run.is_free(action, occasion) {
+        if !run.is_free(action, occasion) && !occasion.is_rehearsed {
             return (Verdict::Nothing, conditions);
         }
         (
@@ -449,7 +454,8 @@ impl Evaluate {
         let at = occasion.tick.exchange_time;
         match self.legs(strategy, action, occasion, &latest) {
             Ok([Some(first), second]) => {
-                let id = IntentId(self.base + self.sent.len() as u64 + 1);
+                let number = self.base + self.sent.len() as u64 + 1;
+                let id = IntentId(if occasion.is_rehearsed { 0 } else { number });
                 let signal = Signal {
                     action,
                     strategy,
@@ -460,9 +466,14 @@ impl Evaluate {
                     received: occasion.tick.received,
                 };
                 let intent = Intent::new(id, signal, first, second);
-                self.note(&intent);
+                if occasion.is_rehearsed {
+                    self.warm(&intent);
+                } else {
+                    self.note(&intent);
+                }
                 Verdict::Wanted(intent)
             }
+            _ if occasion.is_rehearsed => Verdict::Nothing,
             Ok([None, _]) => Verdict::Skipped(action, Skip::Flat),
             Err(skip) => self.skip(strategy, action, skip, occasion),
         }
@@ -480,34 +491,11 @@ impl Evaluate {
         self.runs.len()
     }
 
-    /// Walks the path of an entry, or of an exit where something is held, and returns what it would order under a
-    /// number that no intent has: nothing of this stage changes, and nothing is decided.
-    pub fn rehearse(
-        &mut self,
-        strategy: StrategyIx,
-        occasion: &Occasion<'_>,
-        latest: impl Fn(InstrumentIx) -> Tick,
-    ) -> Option<Intent> {
-        let is_held = self.book.holds(strategy);
-        let run = self.runs.get(strategy.at())?;
-        let inputs = run.inputs(occasion, is_held, false);
-        let decision = std::hint::black_box(run.plan.strategy.decide(&inputs));
-        let action = if is_held { Action::Exit } else { Action::Entry };
-        let legs = self.legs(strategy, action, occasion, &latest).ok()?;
-        let signal = Signal {
-            action,
-            strategy,
-            instrument: occasion.tick.instrument,
-            price: occasion.bar.close,
-            conditions: decision.conditions,
-            at: occasion.tick.exchange_time,
-            received: occasion.tick.received,
-        };
-        let intent = Intent::new(IntentId(0), signal, legs[0]?, legs[1]);
+    /// Brings the memory near that the next intent is noted in.
+    fn warm(&mut self, intent: &Intent) {
         if let Some(room) = self.sent.spare_capacity_mut().first_mut() {
-            std::hint::black_box(room.write(Sent::of(&intent)));
+            std::hint::black_box(room.write(Sent::of(intent)));
         }
-        Some(intent)
     }
 
     /// Tells a signal that cannot be acted on, once a bar; an exit is tried again all the same.

@@ -108,6 +108,7 @@ impl Bench {
         }
         let occasion = Occasion {
             bar_closes: at.bar_closes,
+            is_rehearsed: false,
             slots: &[],
             bar: &bar,
             tick: &quote,
@@ -137,6 +138,7 @@ impl Bench {
         };
         let occasion = Occasion {
             bar_closes: true,
+            is_rehearsed: false,
             slots: &[],
             bar: &bar,
             tick: &tick(watched, 0),
