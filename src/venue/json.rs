@@ -10,7 +10,7 @@
 //! has more decimals (average prices) is rounded to the nearest 1/10 000 rupee.
 
 use crate::model::price::PER_RUPEE;
-use crate::model::{Bar, Money, NetQty, OrderId, Price, Qty, Token};
+use crate::model::{Bar, Money, NetQty, OrderId, Price, Qty, Side, Tag, Token};
 use simd_json::prelude::{ValueAsScalar as _, ValueIntoString as _};
 use simd_json::{Buffers, Tape};
 
@@ -233,6 +233,20 @@ pub fn candles<'t, 'a: 't>(
     numbered
         .map(|(at, candle)| read(candle).ok_or_else(|| format!("candle {at}")))
         .collect()
+}
+
+/// `BUY` or `SELL`.
+pub fn side(value: Value<'_, '_>) -> Option<Side> {
+    match text(value)? {
+        "BUY" => Some(Side::Buy),
+        "SELL" => Some(Side::Sell),
+        _ => None,
+    }
+}
+
+/// A text that is a tag of ours.
+pub fn tag(value: Value<'_, '_>) -> Option<Tag> {
+    Tag::parse(text(value)?.as_bytes())
 }
 
 /// True for JSON's `null`.

@@ -9,7 +9,7 @@ use super::Dhan;
 use super::faults::data;
 use super::request::get;
 use super::segment::Segment;
-use super::updates::{is_true, order_update, qty, side_of, whole};
+use super::updates::{is_true, order_update, qty, whole};
 use crate::model::{Money, NetQty, Price, Qty, Token};
 use crate::venue::books::{Margins, OrderRow, PositionRow, Positions, TradeRow};
 use crate::venue::json::{self, Value, need, rows, text, word};
@@ -130,7 +130,7 @@ fn trade_row(row: Value<'_, '_>) -> Result<TradeRow, String> {
         exchange,
         symbol: word(row, "tradingSymbol").unwrap_or_default(),
         token,
-        side: need(row, "transactionType", |v| text(v).and_then(side_of))?,
+        side: need(row, "transactionType", json::side)?,
         quantity: need(row, "tradedQuantity", qty)?,
         price: need(row, "tradedPrice", json::price)?,
         at: time("exchangeTime")

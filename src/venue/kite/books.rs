@@ -6,7 +6,7 @@
 use super::Kite;
 use super::faults::data;
 use super::request::get;
-use super::updates::{order_update, side_of};
+use super::updates::order_update;
 use crate::venue::books::{Margins, OrderRow, PositionRow, Positions, TradeRow};
 use crate::venue::json::{self, Value, need, rows, text, word};
 use crate::venue::stamp::parse_time;
@@ -133,7 +133,7 @@ fn trade_row(row: Value<'_, '_>) -> Result<TradeRow, String> {
         exchange: word(row, "exchange")?,
         symbol: word(row, "tradingsymbol")?,
         token: need(row, "instrument_token", json::token)?,
-        side: need(row, "transaction_type", |v| text(v).and_then(side_of))?,
+        side: need(row, "transaction_type", json::side)?,
         quantity: need(row, "quantity", json::qty)?,
         price: need(row, "average_price", json::price)?,
         at: time("exchange_timestamp")
