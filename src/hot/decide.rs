@@ -10,8 +10,11 @@
 //! taken even while intents wait for room: a gateway that waits for us to take them frees that room.
 //! What an intent was decided on is told only after its legs have left (`decide/grounds`).
 
+mod by_clock;
 mod grounds;
 mod handover;
+mod rehearsal;
+mod telling;
 
 pub use grounds::Grounds;
 pub use handover::Handover;
@@ -36,8 +39,6 @@ const HELD: usize = 64;
 /// Exchange time has whole seconds: a bar is closed by the clock only when ticks of its last second had
 /// that long to arrive.
 const SECOND_NS: i64 = 1_000_000_000;
-/// What is watched was not heard of: an exit that stands, or that the time of day asks for, is left to the clock.
-const UNHEARD_NS: u64 = 1_000_000_000;
 
 /// What the deciding stage tells control.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -171,15 +172,6 @@ impl Decide {
         }
     }
 
-    /// Walks the path of a decision whenever no tick came for this long, so that the next one finds it warm, and
-    /// tells what it would order.
-    #[must_use]
-    pub fn rehearsing(mut self, interval_ns: u64, aims: Aims) -> Self {
-        self.rehearse_ns = interval_ns;
-        self.aims = aims;
-        self
-    }
-
     /// Hands copies of bars and indicators to control whenever it asks, while no tick is there.
     #[must_use]
     pub fn handing_over(mut self, handover: Handover) -> Self {
@@ -192,27 +184,6 @@ impl Decide {
     pub fn showing(mut self, late: Tally) -> Self {
         self.late = late;
         self
-    }
-
-    /// Takes the latest tick of one unit after another once more, up to where something would change.
-    fn rehearse(&mut self, now: MonoNanos) {
-        self.rehearsed = now;
-        let count = self.compute.units().len();
-        self.rehearsing_unit = self.rehearsing_unit.wrapping_add(1);
-        let unit = self.rehearsing_unit.checked_rem(count).unwrap_or(0);
-        let Some(own) = self.compute.units().get(unit) else {
-            return;
-        };
-        let tick = self.compute.latest(own.instrument);
-        let time = tick.exchange_time;
-        let is_in = |bar: &Bar| bar.start <= time && time < bar.end;
-        // What waits to be told has its place there: it goes first.
-        let has_room = self.untold.is_empty() && self.undigested.is_empty() && self.told.is_empty();
-        if has_room && own.forming().is_some_and(is_in) {
-            // The same prices once more: who reads them sees no difference.
-            self.keep(&tick);
-            self.pass(unit, &tick, true);
-        }
     }
 
     /// Takes over what an earlier run of the day left. To be called once, before the first tick.
@@ -248,15 +219,6 @@ impl Decide {
     /// The meter, for the merge after the thread has ended.
     pub const fn meter(&self) -> &Meter {
         &self.parts.meter
-    }
-
-    /// Digest of every intent so far, without times of ours, as hex.
-    pub fn digest(&self) -> String {
-        let mut digest = self.digest.clone();
-        for intent in &self.undigested {
-            digest_intent(&mut digest, intent);
-        }
-        data_encoding::HEXLOWER.encode(&digest.finalize())
     }
 
     /// Takes every outcome that waits; for the end of a run.
@@ -334,89 +296,6 @@ impl Decide {
             recorder.push(&[&tape::outcome_record(entry)]);
         }
         self.evaluate.apply(entry);
-    }
-
-    /// Closes bars whose interval ended by `due.wall` though no tick said so.
-    #[cold]
-    pub fn on_clock(&mut self, due: Stamp) {
-        if let Some(recorder) = &mut self.parts.recorder {
-            recorder.push(&[&tape::clock_record(due)]);
-        }
-        for unit in 0..self.compute.units().len() {
-            if let Some(bar) = self.compute.close_due(unit, due.wall) {
-                self.totals.bars_by_clock = self.totals.bars_by_clock.wrapping_add(1);
-                let instrument = self.compute.units()[unit].instrument;
-                let mut tick = self.compute.latest(instrument);
-                tick.received = due.mono;
-                tick.exchange_time = due.wall;
-                self.close(unit, &bar, &tick);
-            }
-        }
-        for unit in 0..self.compute.units().len() {
-            self.look_without_price(unit, due);
-        }
-        self.told.by_clock();
-        self.compute.reset_due();
-    }
-
-    /// True when something is held that has to be closed whether prices come or not, and none came for a while; looked
-    /// up as seldom as that.
-    #[inline]
-    fn wants_clock(&mut self, mono: MonoNanos, wall: WallNanos) -> bool {
-        if mono.since(self.clocked) < UNHEARD_NS {
-            return false;
-        }
-        self.clocked = mono;
-        (0..self.compute.units().len()).any(|unit| self.is_unheard(unit, mono, wall))
-    }
-
-    fn is_unheard(&self, unit: usize, mono: MonoNanos, wall: WallNanos) -> bool {
-        let of = &self.compute.units()[unit];
-        let latest = self.compute.latest(of.instrument);
-        latest.merged != 0
-            && mono.since(latest.received) >= UNHEARD_NS
-            && self
-                .evaluate
-                .wants_clock(of.strategy, wall, self.close_of(unit))
-    }
-
-    /// Decides an exit that needs no price, on what was heard last.
-    fn look_without_price(&mut self, unit: usize, due: Stamp) {
-        if !self.is_unheard(unit, due.mono, due.wall) {
-            return;
-        }
-        let Unit {
-            strategy,
-            instrument,
-            ..
-        } = self.compute.units()[unit];
-        let mut tick = self.compute.latest(instrument);
-        (tick.received, tick.exchange_time) = (due.mono, due.wall);
-        let forming = self.compute.units()[unit].forming().copied();
-        let bar = forming.unwrap_or(Bar {
-            start: due.wall,
-            end: due.wall,
-            open: tick.last,
-            high: tick.last,
-            low: tick.last,
-            close: tick.last,
-            ..Bar::default()
-        });
-        if self.evaluate.needs_slots(strategy) {
-            self.compute.unit(unit).peek(&bar);
-        }
-        let compute = &self.compute;
-        let occasion = Occasion {
-            bar_closes: false,
-            is_rehearsed: false,
-            slots: compute.units()[unit].bank().slots(),
-            bar: &bar,
-            tick: &tick,
-            close: self.close_of(unit),
-        };
-        let latest = |instrument| compute.latest(instrument);
-        let verdict = self.evaluate.evaluate_by_clock(strategy, &occasion, latest);
-        self.take_verdict(verdict, (unit, strategy), (false, &bar, &tick), false);
     }
 
     /// Decides on a closed bar, then moves the indicators past it.
@@ -533,66 +412,6 @@ impl Decide {
         }
     }
 
-    fn hand_on(&mut self, intent: Intent) {
-        if !self.held.is_empty() || self.parts.intents.push(intent).is_err() {
-            self.held.push(intent);
-        }
-        let count = &mut self.totals.intents[intent.signal.action as usize];
-        *count = count.wrapping_add(1);
-    }
-
-    /// Keeps an intent for who is told of it, and for the digest.
-    #[inline]
-    fn note(&mut self, intent: Intent) {
-        // Told with its grounds, when the legs have left: the lane's next slot is cold memory.
-        if self.untold.len() == HELD {
-            self.tell_intents();
-        }
-        self.untold.push(intent);
-        if self.undigested.len() == HELD {
-            self.digest_all();
-        }
-        self.undigested.push(intent);
-    }
-
-    #[cold]
-    fn digest_all(&mut self) {
-        for intent in self.undigested.drain(..) {
-            digest_intent(&mut self.digest, &intent);
-        }
-    }
-
-    /// Tells what the latest intents were decided on. No tick is taken between a decision and this, so the
-    /// readings are still those of the decision.
-    #[inline]
-    pub fn tell_grounds(&mut self) {
-        if !self.untold.is_empty() {
-            self.tell_intents();
-        }
-        if !self.told.is_empty() {
-            self.tell_waiting();
-        }
-    }
-
-    #[cold]
-    fn tell_intents(&mut self) {
-        for intent in self.untold.drain(..) {
-            self.parts.events.push(DecideEvent::Intent(intent));
-        }
-    }
-
-    #[cold]
-    fn tell_waiting(&mut self) {
-        while let Some((unit, grounds)) = self.told.unread() {
-            self.compute.unit(unit).peek(&grounds.bar);
-            let unit_now = &self.compute.units()[unit];
-            self.told.read(unit, unit_now.strategy, unit_now.bank());
-        }
-        for grounds in self.told.drain() {
-            self.parts.events.push(DecideEvent::Grounds(grounds));
-        }
-    }
-
     /// Notes that ticks of one frame were decided on.
     #[inline]
     fn note_decided(&mut self, (received, ticks): (MonoNanos, u64), clock: &Clock) {
@@ -614,25 +433,6 @@ impl Decide {
             self.held.remove(0);
         }
         false
-    }
-}
-
-/// Everything an intent says except our own receive stamps.
-fn digest_intent(digest: &mut Sha256, intent: &Intent) {
-    let signal = &intent.signal;
-    digest.update(intent.id.0.to_le_bytes());
-    digest.update([signal.action as u8]);
-    digest.update(signal.strategy.0.to_le_bytes());
-    digest.update(signal.instrument.0.to_le_bytes());
-    digest.update(signal.price.0.to_le_bytes());
-    digest.update(signal.conditions.to_le_bytes());
-    digest.update(signal.at.0.to_le_bytes());
-    for leg in intent.legs() {
-        digest.update(leg.instrument.0.to_le_bytes());
-        digest.update([leg.role as u8, leg.side as u8, u8::from(leg.reduces)]);
-        digest.update(leg.qty.0.to_le_bytes());
-        digest.update(leg.limit.0.to_le_bytes());
-        digest.update(leg.reference.0.to_le_bytes());
     }
 }
 
