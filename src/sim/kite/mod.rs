@@ -2,12 +2,14 @@
 //!
 //! | file | speaks |
 //! |---|---|
-//! | `rest` | routes, quotes, candles, the instrument dump |
+//! | `rest` | routes, login, funds |
+//! | `market` | quotes, candles, the instrument dump |
 //! | `rows` | rows of the books |
 //! | `form` | placements and modifications |
 //! | `packet` | binary packets and their container |
 
 mod form;
+mod market;
 mod packet;
 mod rest;
 pub(super) mod rows;
