@@ -19,6 +19,9 @@
 mod fetch;
 mod fill;
 mod resume;
+mod seam;
+
+pub use seam::{Caught, catch_up};
 
 use super::arm::ArmFault;
 use super::backup::Backup;
@@ -196,7 +199,7 @@ pub fn warm(
             }
             (None, None) => Given::Bars(Vec::new()),
         };
-        if !unit.is_warm() {
+        if !unit.has_enough_bars() {
             warmed.news.push(format!(
                 "NOT WARM {} {}: {} bars of history, {} are needed: no entries until there are as many",
                 row.map_or("", |row| row.symbol.as_str()),

@@ -24,7 +24,6 @@ use crate::model::{
     Cause, Command, LinkIx, MonoNanos, OrderState, TradingState, WallNanos, Window,
 };
 use crate::pipeline::cache::Caching;
-use crate::pipeline::history::Given;
 use crate::pipeline::inquiry::News;
 use crate::pipeline::{Engine, Stopped};
 use crate::ring::{LaneView, LinkState};
@@ -89,6 +88,8 @@ pub(super) struct Control {
     strategies: Vec<String>,
     /// Why nothing is rehearsed, or not any more.
     rehearsals_over: Option<String>,
+    /// Since when prices are in no bar, until the first connection is live.
+    open_since: Option<WallNanos>,
 }
 
 /// Longest wait for a simulated venue to say what time it is: one that hangs must not keep control from the rest.
@@ -115,12 +116,7 @@ impl Control {
         for line in &prepared.topology {
             console.line("topology", line, &json!({ "text": line }));
         }
-        let bars_of = |given: &Given| match given {
-            Given::Bars(bars) => bars.len(),
-            Given::State(_) => 0,
-        };
-        let history = prepared.history.iter();
-        let warm: usize = history.map(|(_, given)| bars_of(given)).sum();
+        let warm = prepared.history_bars;
         let account = prepared.twin.account().to_owned();
         let count = prepared.names.instruments.len();
         console.line(
@@ -192,6 +188,7 @@ impl Control {
             progress,
             strategies: prepared.names.strategies,
             rehearsals_over: prepared.no_rehearsals.map(str::to_owned),
+            open_since: prepared.open_since,
         })
     }
 
@@ -257,6 +254,14 @@ impl Control {
                     end = Some(End::SessionDead);
                 }
                 FeedEvent::SessionDead(link) => self.dead_links.push(*link),
+                FeedEvent::Live(_) => {
+                    if let Some(since) = self.open_since.take() {
+                        let text = seam_line(since, self.engine.clock.now().wall);
+                        speak(console, &mut |console| {
+                            console.line("recovery", &text, &json!({ "text": text }));
+                        });
+                    }
+                }
                 FeedEvent::Lost(link, _)
                     if end != Some(End::SessionDead) && !self.dead_links.contains(link) =>
                 {
@@ -612,6 +617,15 @@ fn progress(args: &Args, hours: Option<Window>) -> Option<ProgressBar> {
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} min  {elapsed}").ok()?;
     bar.set_style(style);
     Some(bar)
+}
+
+/// What is in no bar because the feed was not there yet.
+fn seam_line(since: WallNanos, live: WallNanos) -> String {
+    let seconds = live.since(since) / 1_000_000_000;
+    format!(
+        "the feed is live: prices from {since} to {live} ({seconds} s) are in no bar; entries wait for the bars they \
+         belong to to close"
+    )
 }
 
 /// What the account can spend, in rupees.
