@@ -71,6 +71,16 @@ impl Sieve {
         }
     }
 
+    /// Widest steps that need no confirmation, by instrument.
+    pub(super) fn bands(&self) -> &[i64] {
+        &self.bands
+    }
+
+    /// Brings the row of an instrument near.
+    pub(super) fn touch(&self, instrument: InstrumentIx) {
+        std::hint::black_box(self.rows.get(instrument.at()).map(|row| row.at));
+    }
+
     /// True while something is held.
     #[inline]
     pub(super) const fn is_holding(&self) -> bool {
