@@ -143,7 +143,7 @@ impl Hub {
             wants_lag: false,
             in_time: (WallNanos(i64::MIN), WallNanos(i64::MAX)),
             exchange_age_ns_max: parts.exchange_age_ns_max,
-            sieve: Sieve::new(parts.bands, parts.suspect_ns),
+            sieve: Sieve::new(&parts.bands, parts.suspect_ns),
             told_bad: MonoNanos(0),
             guard,
         };
@@ -527,7 +527,7 @@ impl Hub {
             recorder: None,
             meter: None,
             policy: self.guard.policy(),
-            bands: self.sieve.bands().to_vec(),
+            bands: self.sieve.bands(),
             suspect_ns: 0,
             exchange_age_ns_max: self.exchange_age_ns_max,
             board: FeedParts::board_for(1, instruments),
