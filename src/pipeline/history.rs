@@ -6,6 +6,7 @@
 //!        ▼
 //!   sessions back from today until there are enough bars ─► rows kept of earlier starts ─► the rest asked (`fetch`)
 //!        ─► stretches without any ─► the second broker, then data/historical/NAME.csv ─► units            (`fill`)
+//!   last of all ─► minutes that ended meanwhile ─► units, and what is missing until the first tick        (`seam`)
 //! ```
 //!
 //! Promises

@@ -54,7 +54,8 @@ pub fn catch_up(
         let before = unit.known_until();
         let known = library.catch_up(row, unit, &mut caught.news)?;
         // What an earlier day lacks is in no bar that can still close.
-        let known = known.map(|known| known.max(now.day().at(0)));
+        let today = unit.sessions().iter().find(|own| own.day == now.day());
+        let known = known.zip(today).map(|(known, own)| known.max(own.open()));
         let open = known.filter(|known| trading_ns(unit.sessions(), (*known, soon)) > 0);
         unit.open_seam(open);
         if let Some(known) = open {

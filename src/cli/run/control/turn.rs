@@ -98,10 +98,10 @@ impl Control {
 
     /// Says once what is in no bar because the feed was not there yet.
     fn tell_seam(&mut self, console: &mut Console<'_>) {
-        let Some(since) = self.open_since.take() else {
+        let live = self.engine.clock.now().wall;
+        let Some(since) = self.open_since.take().filter(|since| *since < live) else {
             return;
         };
-        let live = self.engine.clock.now().wall;
         let seconds = live.since(since) / 1_000_000_000;
         let text = format!(
             "the feed is live: prices from {since} to {live} ({seconds} s) are in no bar; entries wait for the bars they \
