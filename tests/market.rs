@@ -404,6 +404,15 @@ fn a_run_with_too_little_history_says_so_and_waits() {
         cold.contains("60 bars of history, 1000 are needed: no entries"),
         "{cold}"
     );
+    let young = lines
+        .iter()
+        .find(|line| line.starts_with("BANKNIFTY26NOVFUT begins on 2026-11-20 and"));
+    assert!(
+        young.is_some_and(|line| line.contains("(60 bars of 1000)")
+            && line.contains("of the continuous future at ")
+            && line.contains("data/historical/BANKNIFTY-FUT.csv")),
+        "{lines:#?}"
+    );
     let gap = lines
         .iter()
         .find(|line| line.starts_with("history of BANKNIFTY26NOVFUT: "));

@@ -13,8 +13,11 @@
 #[path = "pipeline/processes.rs"]
 #[expect(dead_code, reason = "shared with tests that use all of it")]
 mod processes;
+#[path = "pipeline/rules.rs"]
+mod rules;
 
 use processes::{Engine, Venue, World, events, text};
+use rules::restless;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -49,6 +52,19 @@ fn start(world: &World, venue: &Venue, more: &[&str]) -> Vec<String> {
         told(&ended.said)
     );
     told(&ended.said)
+}
+
+/// Replays a recording, which says the same.
+fn replayed(tape: &str) {
+    let replay = Command::new(env!("CARGO_BIN_EXE_tezi"))
+        .args(["replay", tape])
+        .output()
+        .expect("a replay");
+    let (out, errors) = (
+        String::from_utf8_lossy(&replay.stdout),
+        String::from_utf8_lossy(&replay.stderr),
+    );
+    assert!(replay.status.success(), "{out} {errors}");
 }
 
 fn checkpoint(world: &World) -> PathBuf {
@@ -109,15 +125,7 @@ fn a_start_goes_on_from_its_checkpoint_or_says_why_not_and_fetches_what_is_missi
         !second.iter().any(|line| line.contains("rows by source")),
         "{second:#?}"
     );
-    let replay = Command::new(env!("CARGO_BIN_EXE_tezi"))
-        .args(["replay", tape])
-        .output()
-        .expect("a replay");
-    let (out, errors) = (
-        String::from_utf8_lossy(&replay.stdout),
-        String::from_utf8_lossy(&replay.stderr),
-    );
-    assert!(replay.status.success(), "{out} {errors}");
+    replayed(tape);
 
     // A checkpoint that is cut is not used, and little is fetched: the rows of the first start are there.
     let path = checkpoint(&world);
@@ -159,4 +167,34 @@ fn a_start_goes_on_from_its_checkpoint_or_says_why_not_and_fetches_what_is_missi
     line(&fifth, "the checkpoint is of prices of kite@");
     let anew = line(&fifth, "rows by source: kite@");
     assert!(number_before(anew, " fetched in") >= 1_000, "{anew}");
+}
+
+#[test]
+fn a_start_within_the_day_opens_nothing_in_a_bar_that_lacks_prices_and_its_replay_neither() {
+    let world = World::new(|config| restless(&config));
+    let running = ["--speed", "20", "--start-on-connect", "false"];
+    let venue = Venue::start(&world, "venue", &running);
+    let tape = world.path("day.tape");
+    let tape = tape.to_str().expect("UTF-8");
+    let mut engine = Engine::start(&world, Some(&venue.ready_file), &["--record", tape]);
+    engine.until("an intent", |said| !events(said, "intent").is_empty());
+    engine.until("a few bars", |said| events(said, "bar").len() >= 3);
+    engine.interrupt();
+    let ended = engine.end();
+    assert_eq!(ended.code, 130, "{}", ended.errors);
+    let lines = told(&ended.said);
+    line(&lines, "NOT WHOLE BANKNIFTY26NOVFUT 1m: prices from");
+    line(&lines, "the feed is live: prices from");
+    let place = |found: &dyn Fn(&serde_json::Value) -> bool| {
+        let at = ended.said.iter().position(found);
+        at.expect("it is said")
+    };
+    let held = place(&|row| row["event"] == "skipped" && text(&row["reason"]).contains("not warm"));
+    let bar = place(&|row| row["event"] == "bar");
+    let intent = place(&|row| row["event"] == "intent");
+    assert!(
+        held < bar && bar < intent,
+        "held at {held}, a bar at {bar}, an intent at {intent}"
+    );
+    replayed(tape);
 }

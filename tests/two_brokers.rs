@@ -13,12 +13,16 @@
 #[path = "pipeline/processes.rs"]
 #[expect(dead_code, reason = "shared with tests that use all of it")]
 mod processes;
+#[path = "pipeline/rules.rs"]
+mod rules;
 #[path = "pipeline/streams.rs"]
 mod streams;
 
 use processes::{Engine, Venue, World, events, text, wait_for};
+use rules::restless;
 use serde_json::Value;
-use streams::{REAL, link, serves, serves_since, spoil, status, told};
+use std::process::Command;
+use streams::{REAL, link, post, serves, serves_since, spoil, status, told};
 
 /// A second broker, and figures that keep the test short.
 const BACKUP: &str = r#"
@@ -152,22 +156,39 @@ fn both_sockets_gone_leave_quotes_that_are_asked_for() {
 }
 
 #[test]
-fn a_run_without_websocket_lives_on_quotes_within_their_rate() {
-    let world = World::new(|config| config);
-    let venue = Venue::start(&world, "venue", &["--speed", "1"]);
-    let arguments = ["--no-websocket", "--no-bars"];
+fn a_run_without_websocket_lives_on_quotes_within_their_rate_and_replays_the_same() {
+    let world = World::new(|config| restless(&config));
+    let venue = Venue::start(&world, "venue", &REAL);
+    let tape = world.path("day.tape");
+    let tape = tape.to_str().expect("a path");
+    let arguments = ["--no-websocket", "--no-bars", "--record", tape];
     let mut engine = Engine::start(&world, Some(&venue.ready_file), &arguments);
     engine.until("quotes", |said| !told(said, "quotes").is_empty());
+    // Nobody subscribes, so nothing else lets the day begin.
+    post(&venue, "/sim/start", "");
     let ticked = |row: &Value| row["tick_ms"].as_u64().is_some_and(|ms| ms < 60_000);
     wait_for("a tick", || {
         let found = status(&world);
         let polling = found["feed"].is_object() && ticked(link(&found, "polling"));
         polling.then_some(())
     });
+    // No more: an entry that found its price gone waits for the close of the bar.
+    engine.until("an intent", |said| !events(said, "intent").is_empty());
     processes::pause(3_000);
     engine.interrupt();
     let run = engine.end();
     assert_eq!(run.code, 130, "{}", run.errors);
+    let replay = Command::new(env!("CARGO_BIN_EXE_tezi"))
+        .args(["replay", tape, "--json"])
+        .output()
+        .expect("a replay");
+    let replay: Value = serde_json::from_slice(&replay.stdout).expect("JSON");
+    assert_eq!(replay["agrees"], true, "{replay}");
+    assert_eq!(
+        replay["intents"],
+        run.summary()["digests"]["intents"],
+        "{replay}"
+    );
     assert!(run.summary()["feed"]["ticks"].as_u64() > Some(20));
     let requests = venue.log("request");
     let sockets = requests.iter().filter(|row| row["path"] == "ticker");

@@ -23,10 +23,13 @@ mod drops;
 #[path = "pipeline/processes.rs"]
 #[expect(dead_code, reason = "shared with tests that use all of it")]
 mod processes;
+#[path = "pipeline/rules.rs"]
+mod rules;
 #[path = "pipeline/streams.rs"]
 mod streams;
 
 use processes::{Engine, Venue, World, events, millis_since, moment, pause, text, wait_for};
+use rules::{replaced, restless};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -47,36 +50,8 @@ access_token = "simulated"
 return_ms = 2000
 "#;
 
-fn replaced(text: &str, pairs: &[(&str, &str)]) -> String {
-    let mut text = text.to_owned();
-    for (from, to) in pairs {
-        assert!(text.contains(from), "demo.toml says {from:?}");
-        text = text.replacen(from, to, 1);
-    }
-    text
-}
-
 fn with_backup(config: &str) -> String {
     replaced(config, &[("[feed]\n", BACKUP)])
-}
-
-/// A strategy that enters and exits at every tick, as fast as its orders are carried out.
-fn restless(config: &str) -> String {
-    replaced(
-        config,
-        &[
-            ("entry    = \"all conditions\"", "entry    = \"close > 0\""),
-            (
-                "exit     = \"close < supertrend(10, 1.5) or close < ema(9) - 0.5 * atr(10)\"",
-                "exit     = \"close > 0\"",
-            ),
-            (
-                "pyramid  = \"momentum and breakout and close > last_entry + atr(10)\"",
-                "pyramid  = \"close < 0\"",
-            ),
-            ("evaluate = \"bar_close\"", "evaluate = \"every_tick\""),
-        ],
-    )
 }
 
 /// Intents of an action in a part of what was said.

@@ -183,6 +183,7 @@ impl Config {
             market: &market,
             limits: &limits,
             warmup_bars: warmup.bars,
+            short: bars.short,
         };
         let strategies = strategy::read(sections, &around);
         if let Some(span) = prices {

@@ -11,9 +11,9 @@ pub use trade::{LegConfig, LegsConfig, TradeConfig};
 use super::market::MarketRules;
 use super::run::LimitsConfig;
 use super::section::{Found, Section, Source, one_of};
-use crate::indicators::{BankPlan, Timeframe};
+use crate::indicators::{BankPlan, ShortBar, Timeframe};
 use crate::model::Qty;
-use crate::model::time::MINUTE;
+use crate::model::time::{DAY, MINUTE};
 use crate::rules::conditions::{ConditionError, LevelPlan};
 use crate::rules::strategy::{Evaluate, Part, Strategy, StrategyFault, StrategyText};
 use crate::rules::{Ladder, LegsPolicy};
@@ -73,6 +73,7 @@ pub(super) struct Around<'a> {
     pub(super) market: &'a MarketRules,
     pub(super) limits: &'a LimitsConfig,
     pub(super) warmup_bars: usize,
+    pub(super) short: ShortBar,
 }
 
 /// Reads all strategies; faults are noted in the source.
@@ -108,7 +109,7 @@ fn one(section: Section<'_>, around: &Around<'_>) -> Option<StrategyConfig> {
     let (source, span) = (section.source(), section.span());
     let name = section.required("name", "a name for records, such as \"trend\"");
     let instruments = instruments(&section, around.market);
-    let timeframe = timeframe(&section);
+    let timeframe = timeframe(&section, around.short);
     let rules = section.section("rules");
     let rule = "an expression such as \"close < supertrend(10, 1.5)\"";
     let places = Places {
@@ -228,9 +229,16 @@ fn place(file: &str, found: &Found<String>, error: &ConditionError) -> Range<usi
     found.span.clone()
 }
 
-fn timeframe(section: &Section<'_>) -> Option<Timeframe> {
+fn timeframe(section: &Section<'_>, short: ShortBar) -> Option<Timeframe> {
     let found = section.required("timeframe", "a length such as \"75m\"")?;
     match Timeframe::parse(&found.value) {
+        // No session is a day long: every bar of it would be a short one.
+        Ok(Timeframe(DAY..)) if short == ShortBar::Drop => {
+            let wanted = "a length below 1d, because bars.short_last = \"drop\" leaves out what is shorter; with \"keep\" \
+                          a session is one bar";
+            section.wrong("timeframe", &found.span, wanted);
+            None
+        }
         Ok(timeframe) => Some(timeframe),
         Err(fault) => {
             section.wrong("timeframe", &found.span, &fault.to_string());

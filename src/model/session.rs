@@ -2,6 +2,16 @@
 
 use super::time::{Day, WallNanos};
 
+/// Nanoseconds of continuous trading between two moments.
+pub fn trading_ns(sessions: &[Session], (from, to): (WallNanos, WallNanos)) -> i64 {
+    let windows = sessions.iter().flat_map(Session::windows);
+    let shared = windows.map(|window| {
+        let (open, close) = (window.open.max(from), window.close.min(to));
+        close.since(open).max(0)
+    });
+    shared.sum()
+}
+
 /// A stretch of continuous trading: from its open, up to but not including its close.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {

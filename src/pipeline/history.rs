@@ -6,6 +6,7 @@
 //!        ▼
 //!   sessions back from today until there are enough bars ─► rows kept of earlier starts ─► the rest asked (`fetch`)
 //!        ─► stretches without any ─► the second broker, then data/historical/NAME.csv ─► units            (`fill`)
+//!   last of all ─► minutes that ended meanwhile ─► units, and what is missing until the first tick        (`seam`)
 //! ```
 //!
 //! Promises
@@ -19,6 +20,9 @@
 mod fetch;
 mod fill;
 mod resume;
+mod seam;
+
+pub use seam::{Caught, catch_up};
 
 use super::arm::ArmFault;
 use super::backup::Backup;
@@ -27,7 +31,7 @@ use crate::control::desk::Desk;
 use crate::hot::compute::Unit;
 use crate::indicators::{ShortBar, Timeframe};
 use crate::model::time::DAY;
-use crate::model::{Bar, Day, Instrument, InstrumentTable, Session, WallNanos};
+use crate::model::{Bar, Day, Instrument, InstrumentTable, Kind, Session, WallNanos};
 use crate::store::checkpoint::Checkpoint;
 use crate::store::read_prices;
 use fetch::{Library, Which};
@@ -196,7 +200,7 @@ pub fn warm(
             }
             (None, None) => Given::Bars(Vec::new()),
         };
-        if !unit.is_warm() {
+        if !unit.has_enough_bars() {
             warmed.news.push(format!(
                 "NOT WARM {} {}: {} bars of history, {} are needed: no entries until there are as many",
                 row.map_or("", |row| row.symbol.as_str()),
@@ -204,6 +208,9 @@ pub fn warm(
                 unit.bars_seen(),
                 unit.warm_bars_min()
             ));
+            if let (Some(row), Given::Bars(bars)) = (row, &given) {
+                warmed.news.extend(library.young_line(row, unit, bars));
+            }
         }
         warmed.given.push((number, given));
     }
@@ -260,6 +267,29 @@ impl Library<'_> {
             ));
         }
         Ok(bars)
+    }
+
+    /// Says that the history of a unit begins later than it has to, and what to do about it.
+    fn young_line(&self, row: &Instrument, unit: &Unit, bars: &[Bar]) -> Option<String> {
+        let wanted = self.first_day(unit);
+        let first = bars.first()?.start.day();
+        if first <= wanted {
+            return None;
+        }
+        let what = match row.kind {
+            Kind::Future => "of the continuous future",
+            Kind::Index | Kind::Equity | Kind::Option { .. } => "of the time before it",
+        };
+        Some(format!(
+            "{} begins on {first} and {} bars back is {wanted}: the contract is younger than the history needed ({} bars \
+             of {}), or the broker keeps no more; put prices {what} at {}, any layout `tezi readings` takes, and start \
+             again",
+            row.symbol,
+            self.config.warmup.bars,
+            unit.bars_seen(),
+            unit.warm_bars_min(),
+            self.place_of(row).display()
+        ))
     }
 
     /// The stretches of a unit's sessions without any of `bars`, up to now.

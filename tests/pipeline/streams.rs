@@ -11,18 +11,23 @@ pub(crate) const REAL: [&str; 2] = ["--speed", "1"];
 
 /// Spoils a venue's stream: see `src/sim/stream.rs` for what there is.
 pub(crate) fn spoil(venue: &Venue, form: &str) {
+    post(venue, "/sim/stream", form);
+}
+
+/// Sends a form to a page of the venue itself.
+pub(crate) fn post(venue: &Venue, path: &str, form: &str) {
     let url = Url::parse(text(&venue.ready["rest"])).expect("an address");
     let root = venue.ready["ca_file"].as_str().map(Path::new);
     let tls = tls::client_config(root).expect("the venue's root");
     let patience = std::time::Duration::from_secs(60);
     let mut connection = HttpConnection::connect(&url, &tls, patience).expect("the venue answers");
     let request = format!(
-        "POST /sim/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          Content-Length: {}\r\n\r\n{form}",
         form.len()
     );
     let reply = connection.call(request.as_bytes()).expect("a reply");
-    assert_eq!(reply.status, 200, "{form}");
+    assert_eq!(reply.status, 200, "{path} {form}");
 }
 
 /// What `tezi status` says, as it is shown or as JSON.

@@ -14,7 +14,7 @@ use super::recording::Recording;
 use super::settle::Open;
 use crate::cli::hand::Hand;
 use crate::control::Desk;
-use crate::model::{LinkIx, MonoNanos, Window};
+use crate::model::{LinkIx, MonoNanos, WallNanos, Window};
 use crate::pipeline::Engine;
 use crate::pipeline::cache::Caching;
 use crate::ring::LinkState;
@@ -58,6 +58,8 @@ pub(super) struct Control {
     strategies: Vec<String>,
     /// Why nothing is rehearsed, or not any more.
     rehearsals_over: Option<String>,
+    /// Since when prices are in no bar, until the first connection is live.
+    open_since: Option<WallNanos>,
 }
 
 impl Control {

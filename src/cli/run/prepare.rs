@@ -15,7 +15,7 @@ use crate::net::try_busy_poll;
 use crate::pipeline::arm::{self, TapeHeader};
 use crate::pipeline::backup::{Backup, Checked, cross_check, open_backup};
 use crate::pipeline::cache::CachePlan;
-use crate::pipeline::history::{self, Given, Sources, Warmed};
+use crate::pipeline::history::{self, Caught, Given, Sources, Warmed};
 use crate::pipeline::{Start, checkpoint, day as trading_day, describe, links, resolve};
 use crate::runtime::lock::lock_memory;
 use crate::runtime::machine::Root;
@@ -24,12 +24,19 @@ use crate::venue::books::Margins;
 use serde_json::Value;
 use std::sync::atomic::AtomicBool;
 
+/// How long connections may take to the first tick: who starts this shortly before the open may miss the first prices.
+const START_NS: i64 = 30_000_000_000;
+
 /// Everything before the first thread.
 pub(super) struct Prepared {
     pub(super) armoury: arm::Armoury,
     pub(super) start: Start,
     pub(super) header: TapeHeader,
     pub(super) history: Vec<(u16, Given)>,
+    /// Rows of history that were folded before the last look.
+    pub(super) history_bars: usize,
+    /// Since when prices are in no bar before the first tick, where some are.
+    pub(super) open_since: Option<WallNanos>,
     pub(super) names: Names,
     pub(super) explainer: Explainer,
     /// What went wrong and stops nothing.
@@ -131,7 +138,7 @@ pub(super) fn prepare(
     };
     let units = &mut assembly.units;
     let Warmed {
-        given: history,
+        given: mut history,
         news: told,
     } = history::warm(sources, config, &instruments, units, (now, pause)).map_err(fail)?;
     let told = refused.into_iter().chain(told);
@@ -174,6 +181,13 @@ pub(super) fn prepare(
             ladder.ttl_ns = (ladder.ttl_ns / speed_milli * 1_000).max(50_000_000);
         }
     }
+    let bars_of = |given: &Given| match given {
+        Given::Bars(bars) => bars.len(),
+        Given::State(_) => 0,
+    };
+    let history_bars = history.iter().map(|(_, given)| bars_of(given)).sum();
+    let caught = last_look(config, &mut armoury, &mut history, &origin)?;
+    news.extend(caught.news);
     let kept = Journal::new(journal, header.clone(), (segment.path(), journal_file));
     let said = run_names(config, &account, &names, &armoury.settings.limits);
     let (explainer, trouble) = Explainer::begin(segment.path(), &said, names.clone());
@@ -206,6 +220,8 @@ pub(super) fn prepare(
         journal: kept,
         header,
         history,
+        history_bars,
+        open_since: caught.open_since,
         names,
         explainer,
         trouble,
@@ -217,6 +233,37 @@ pub(super) fn prepare(
         cache,
         hours,
     })
+}
+
+/// Fetches what ended while everything else was prepared, and marks what is missing until the first tick.
+fn last_look(
+    config: &Config,
+    armoury: &mut arm::Armoury,
+    history: &mut [(u16, Given)],
+    origin: &str,
+) -> Result<Caught, Failure> {
+    let (_, now) = market_time(config, &mut armoury.desk)?;
+    // A simulated market that does not run yet waits for us.
+    let soon = if config.venue.simulated {
+        now
+    } else {
+        now.offset(START_NS)
+    };
+    let sources = Sources {
+        desk: &mut armoury.desk,
+        backup: armoury.backup.as_mut(),
+        origin,
+        kept: None,
+    };
+    let units = (armoury.units.as_mut_slice(), history);
+    history::catch_up(
+        sources,
+        config,
+        &armoury.instruments,
+        units,
+        (now, soon, pause),
+    )
+    .map_err(|fault| arm_failure(&fault))
 }
 
 /// The backup, and what comparing it brought. One that cannot be reached or refuses is gone without: it is there

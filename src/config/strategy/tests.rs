@@ -124,6 +124,20 @@ fn history_must_reach_for_the_longest_expression() {
 }
 
 #[test]
+fn bars_of_a_day_are_not_dropped_for_being_short() {
+    let daily = RUN.replacen("timeframe   = \"75m\"", "timeframe   = \"1d\"", 1);
+    assert!(parsed(&daily).is_ok(), "a session is a bar");
+    let dropped =
+        |text: &str| text.replacen("\"keep\"        # a last", "\"drop\"        # a last", 1);
+    assert!(parsed(&dropped(RUN)).is_ok(), "75 minutes");
+    let found = refused(&dropped(&daily), "no bar would be left").to_string();
+    assert!(
+        found.contains("timeframe = \"1d\": a length below 1d, because bars.short_last = \"drop\""),
+        "{found}"
+    );
+}
+
+#[test]
 fn the_legs_keep_inside_the_limits() {
     each_is_refused(&[
         (

@@ -3,6 +3,7 @@
 //! A unit is one strategy's view of one instrument at one timeframe: its bars and its bank. Units of an
 //! instrument are found by a dense table, so a tick touches nothing it does not concern.
 
+mod seam;
 mod state;
 
 pub use state::{LAYOUT, StateFault};
@@ -11,6 +12,7 @@ use crate::indicators::bank::Bank;
 use crate::indicators::bars::{self, BarBuilder, FoldOutcome, ShortBar, Timeframe, Unfolded};
 use crate::indicators::plan::BankPlan;
 use crate::model::{Bar, InstrumentIx, Session, StrategyIx, Tick, WallNanos};
+use seam::Seam;
 
 /// What a unit is made of.
 #[derive(Debug)]
@@ -43,6 +45,7 @@ pub struct Unit {
     sessions: Vec<Session>,
     warm_bars_min: usize,
     bars_seen: usize,
+    seam: Seam,
 }
 
 /// What a tick did to a unit.
@@ -78,6 +81,7 @@ impl Unit {
             sessions: plan.sessions,
             warm_bars_min: plan.warm_bars_min,
             bars_seen: 0,
+            seam: Seam::default(),
         }
     }
 
@@ -98,7 +102,12 @@ impl Unit {
     #[inline]
     fn fold(&mut self, tick: &Tick) -> Folded {
         let left_over = self.turn_to(tick.exchange_time);
-        Folded::of(&self.bars.fold(tick), left_over)
+        let folded = Folded::of(&self.bars.fold(tick), left_over);
+        if self.seam.is_open() {
+            let forming = self.bars.forming();
+            self.seam.join(tick.exchange_time, forming, &self.sessions);
+        }
+        folded
     }
 
     /// Gives a unit history: closed bars of any smaller timeframe, oldest first. Returns the bars of the
@@ -121,12 +130,25 @@ impl Unit {
     pub fn commit(&mut self, bar: &Bar) -> bool {
         let is_sound = self.bank.commit(bar).is_ok();
         self.bars_seen = self.bars_seen.wrapping_add(usize::from(is_sound));
+        self.seam.close(bar.end);
         is_sound
     }
 
-    /// True when it has seen as many closed bars as it needs before it may open anything.
+    /// True when it may open something: it has seen as many closed bars as it needs, and no price of the bar that forms
+    /// is missing.
     pub const fn is_warm(&self) -> bool {
+        self.has_enough_bars() && self.seam.is_whole()
+    }
+
+    /// True when it has seen as many closed bars as it needs before it may open anything.
+    pub const fn has_enough_bars(&self) -> bool {
         self.bars_seen >= self.warm_bars_min
+    }
+
+    /// Says since when nothing traded is in a bar before the first tick: entries wait for the bars that lack it to
+    /// close. `None` when nothing is traded before the first tick.
+    pub const fn open_seam(&mut self, known: Option<WallNanos>) {
+        self.seam.open(known);
     }
 
     /// Closed bars it has seen, history included.

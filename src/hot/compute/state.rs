@@ -6,12 +6,13 @@
 //! - Handing out allocates nothing and takes a time that the plan fixes (`benches/checkpoint.rs`).
 
 use super::Unit;
+use super::seam::Seam;
 use crate::indicators::BarBuilder;
 use crate::indicators::words::{Counter, In, Out, Visitor, Words};
 use crate::model::{Bar, WallNanos};
 
 /// Number of the layout. Whoever changes what a state keeps, or the order, raises it.
-pub const LAYOUT: u64 = 1;
+pub const LAYOUT: u64 = 2;
 
 /// Why a state is not taken back. The unit is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +49,7 @@ impl Unit {
         bars.words(&self.sessions, &mut counter);
         bank.words(&mut counter);
         seen.words(&mut counter);
+        Seam::default().words(&mut counter);
         counter.0.saturating_mul(8)
     }
 
@@ -60,6 +62,7 @@ impl Unit {
         self.bars.words(&self.sessions, &mut out);
         self.bank.words(&mut out);
         self.bars_seen.words(&mut out);
+        self.seam.words(&mut out);
         size.saturating_sub(out.left())
     }
 
@@ -82,18 +85,24 @@ impl Unit {
                 wanted,
             });
         }
-        let before = (self.bars.clone(), self.bank.clone(), self.bars_seen);
+        let before = (
+            self.bars.clone(),
+            self.bank.clone(),
+            self.bars_seen,
+            self.seam,
+        );
         let mut input = In::new(kept);
         input.word(&mut 0);
         self.bars.words(&self.sessions, &mut input);
         self.bank.words(&mut input);
         self.bars_seen.words(&mut input);
+        self.seam.words(&mut input);
         self.bank.forget_forming();
         let mut again = vec![0; wanted];
         self.save(&mut again);
         let differs = again.iter().zip(kept).position(|(own, kept)| own != kept);
         if let Some(at) = differs {
-            (self.bars, self.bank, self.bars_seen) = before;
+            (self.bars, self.bank, self.bars_seen, self.seam) = before;
             return Err(StateFault::Word { at });
         }
         Ok(())
@@ -113,6 +122,7 @@ impl Unit {
     /// Returns the bars that were completed, already committed.
     pub fn reform(&mut self, parts: &[Bar]) -> Vec<Bar> {
         self.bars.drop_forming();
+        self.seam = Seam::default();
         self.warm(parts)
     }
 }

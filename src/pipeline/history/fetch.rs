@@ -176,10 +176,12 @@ impl<'a> Library<'a> {
         let missing: BTreeSet<Day> = wanted.iter().filter(is_missing).map(|of| of.day).collect();
         let calls = ranges(wanted, |session| missing.contains(&session.day), span);
         tried.extend(missing);
-        let mut fresh = Vec::new();
+        let (mut fresh, mut refused) = (Vec::new(), 0);
         for (from, to) in calls {
             let asked = (from.at(0), to.plus(1).at(-MINUTE));
-            if !self.ask(which, (row, interval), asked, &mut fresh)? {
+            refused += u32::from(!self.ask(which, (row, interval), asked, &mut fresh)?);
+            // One stretch may be what the broker has not; who refuses two has no history to give today.
+            if refused > 1 {
                 break;
             }
         }
@@ -221,39 +223,54 @@ impl<'a> Library<'a> {
         Ok(known.iter().filter(is_today).copied().collect())
     }
 
-    /// One call, no sooner after the one before than the broker allows; false, and told, when it was refused.
+    /// One call, and a second one when it was refused; false, and told, when that was refused too.
     fn ask(
+        &mut self,
+        which: Which,
+        of: (&Instrument, Interval),
+        span: (WallNanos, WallNanos),
+        into: &mut Vec<Bar>,
+    ) -> Result<bool, ArmFault> {
+        for is_last in [false, true] {
+            match self.call(which, of, span) {
+                Ok(bars) => {
+                    self.fetched = self.fetched.saturating_add(bars.len());
+                    into.extend(bars);
+                    return Ok(true);
+                }
+                Err(fault) if fault.is_session_dead() && which == Which::Venue => {
+                    return Err(fault.into());
+                }
+                // A dead session is not asked again: that gets a key flagged.
+                Err(fault) if is_last || fault.is_session_dead() => {
+                    self.refused(which, of.0, &fault);
+                    return Ok(false);
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(false)
+    }
+
+    /// One call, no sooner after the one before than the broker allows.
+    fn call(
         &mut self,
         which: Which,
         (row, interval): (&Instrument, Interval),
         (from, to): (WallNanos, WallNanos),
-        into: &mut Vec<Bar>,
-    ) -> Result<bool, ArmFault> {
+    ) -> Result<Vec<Bar>, DeskFault> {
         let place = usize::from(which == Which::Backup);
         let (asked, pause) = (self.asked[place], self.pause);
         self.asked[place] = asked.saturating_add(1);
         let Some(desk) = self.desk(which) else {
-            return Ok(false);
+            return Ok(Vec::new());
         };
         if asked > 0 {
             let rate = desk.broker().facts().candles_per_second.max(1);
             // A thirtieth more: the broker counts by its own clock.
             pause(Duration::from_millis(u64::from(1_034 / rate)));
         }
-        match desk.bars(row, interval, from, to) {
-            Ok(bars) => {
-                self.fetched = self.fetched.saturating_add(bars.len());
-                into.extend(bars);
-            }
-            Err(fault) if fault.is_session_dead() && which == Which::Venue => {
-                return Err(fault.into());
-            }
-            Err(fault) => {
-                self.refused(which, row, &fault);
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        desk.bars(row, interval, from, to)
     }
 
     fn refused(&mut self, which: Which, row: &Instrument, fault: &DeskFault) {
@@ -374,32 +391,4 @@ fn candles(desk: &Desk, timeframe: Timeframe) -> Option<(Interval, i32)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::session::Window;
-
-    #[test]
-    fn what_is_missing_is_asked_for_in_as_few_calls_as_there_are_stretches() {
-        let session = |day: i32| {
-            let window = Window {
-                open: Day(day).at(0),
-                close: Day(day).at(MINUTE),
-            };
-            Session::single(Day(day), window)
-        };
-        // Two weekends and a holiday lie between them.
-        let days = [1, 2, 3, 4, 5, 8, 9, 11, 12, 15];
-        let wanted: Vec<Session> = days.map(session).to_vec();
-        let of = |missing: &[i32], span: i32| {
-            let found = ranges(&wanted, |s| missing.contains(&s.day.0), span);
-            found
-                .iter()
-                .map(|(from, to)| (from.0, to.0))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(of(&days, 100), [(1, 15)]);
-        assert_eq!(of(&days, 5), [(1, 5), (8, 12), (15, 15)]);
-        assert_eq!(of(&[3, 9, 11, 15], 100), [(3, 3), (9, 11), (15, 15)]);
-        assert!(of(&[], 100).is_empty());
-    }
-}
+mod tests;

@@ -67,13 +67,28 @@ impl Library<'_> {
         Ok(Some((name, taken)))
     }
 
+    fn folder(&self) -> PathBuf {
+        self.config.engine.data_dir.join("historical")
+    }
+
+    /// The file that the configuration names, or the one where prices of an instrument and of those before it belong.
+    pub(super) fn place_of(&self, row: &Instrument) -> PathBuf {
+        match &self.config.warmup.source {
+            WarmupSource::File(path) => path.clone(),
+            WarmupSource::Venue | WarmupSource::Folder => {
+                let last = files(&self.folder(), row).pop();
+                last.unwrap_or_else(|| self.folder())
+            }
+        }
+    }
+
     /// The rows of the file that the configuration names, or of `data/historical/NAME.csv`, where there is one.
     pub(super) fn file(&mut self, row: &Instrument, unit: &Unit) -> Vec<Bar> {
-        let folder = self.config.engine.data_dir.join("historical");
         let path = match &self.config.warmup.source {
             WarmupSource::File(path) => Some(path.clone()),
             WarmupSource::Venue | WarmupSource::Folder => {
-                files(&folder, row).into_iter().find(|path| path.exists())
+                let files = files(&self.folder(), row);
+                files.into_iter().find(|path| path.exists())
             }
         };
         let Some(path) = path else {

@@ -19,13 +19,14 @@ use super::fill::are_apart;
 use super::{Gap, Given, gaps, within};
 use crate::config::WarmupSource;
 use crate::hot::compute::{StateFault, Unit};
+use crate::model::session::trading_ns;
 use crate::model::time::MINUTE;
 use crate::model::{Bar, Instrument, Price, Session, WallNanos};
 use crate::pipeline::arm::ArmFault;
 use crate::store::checkpoint::Kept;
 
 /// Longest time of trading that is filled; beyond it history is asked for anew.
-const MISSED_MAX: i64 = 60 * MINUTE;
+pub(super) const MISSED_MAX: i64 = 60 * MINUTE;
 
 /// Why a unit is built from history though a checkpoint fits the run.
 #[derive(Debug, thiserror::Error)]
@@ -60,18 +61,8 @@ pub(super) enum Missed {
     Minutes(WallNanos, WallNanos),
 }
 
-const fn minute_of(at: WallNanos) -> WallNanos {
+pub(super) const fn minute_of(at: WallNanos) -> WallNanos {
     WallNanos(at.0 - at.0.rem_euclid(MINUTE))
-}
-
-/// Nanoseconds of trading between two moments.
-fn trading(sessions: &[Session], (from, to): (WallNanos, WallNanos)) -> i64 {
-    let windows = sessions.iter().flat_map(Session::windows);
-    let shared = windows.map(|window| {
-        let (open, close) = (window.open.max(from), window.close.min(to));
-        close.since(open).max(0)
-    });
-    shared.sum()
 }
 
 /// What lies between a unit's last price and now.
@@ -80,12 +71,12 @@ pub(super) fn missed(unit: &Unit, now: WallNanos) -> Result<Missed, Unresumed> {
     if known.0 == i64::MIN {
         return Err(Unresumed::Empty);
     }
-    let span = trading(unit.sessions(), (known, now));
+    let span = trading_ns(unit.sessions(), (known, now));
     if span == 0 {
         return Ok(Missed::Nothing);
     }
     let (from, until) = (minute_of(known), minute_of(now));
-    if trading(unit.sessions(), (from, until)) == 0 {
+    if trading_ns(unit.sessions(), (from, until)) == 0 {
         return Ok(Missed::Moments(span));
     }
     if unit.timeframe().0 % MINUTE != 0 {
@@ -131,6 +122,27 @@ pub(super) fn fold(unit: &mut Unit, rows: &[Bar], source_name: &str) -> Result<(
 }
 
 impl Library<'_> {
+    /// Where minutes of today are looked for, in this order.
+    pub(super) const fn minute_sources(&self) -> &'static [Which] {
+        match self.config.warmup.source {
+            WarmupSource::Venue => &[Which::Venue, Which::Backup, Which::File],
+            WarmupSource::File(_) | WarmupSource::Folder => &[Which::File],
+        }
+    }
+
+    /// What a source has of today by the minute, cut to the sessions.
+    pub(super) fn minute_rows(
+        &mut self,
+        which: Which,
+        row: &Instrument,
+        unit: &Unit,
+    ) -> Result<Vec<Bar>, ArmFault> {
+        Ok(match which {
+            Which::File => self.file(row, unit),
+            Which::Venue | Which::Backup => within(unit.sessions(), &self.minutes(which, row)?),
+        })
+    }
+
     /// Takes a unit's state over and fills what was missed; `None`, and told, when it is to be built from history.
     pub(super) fn resume(
         &mut self,
@@ -174,28 +186,20 @@ impl Library<'_> {
             Ok(Missed::Nothing) => return Ok(Ok(": nothing was missed".to_owned())),
             Ok(Missed::Moments(nanos)) => {
                 let seconds = nanos / 1_000_000_000;
-                let text = format!(": {seconds} s of this minute were missed and stay so");
+                let text = format!(": {seconds} s of this minute were missed");
                 return Ok(Ok(text));
             }
             Ok(Missed::Minutes(from, until)) => (from, until),
         };
         let mut hole = (from, until);
-        let sources: &[Which] = match self.config.warmup.source {
-            WarmupSource::Venue => &[Which::Venue, Which::Backup, Which::File],
-            WarmupSource::File(_) | WarmupSource::Folder => &[Which::File],
-        };
-        for which in sources.iter().copied() {
-            let rows = match which {
-                Which::File => self.file(row, unit),
-                Which::Venue | Which::Backup => within(unit.sessions(), &self.minutes(which, row)?),
-            };
+        for which in self.minute_sources().iter().copied() {
+            let rows = self.minute_rows(which, row, unit)?;
             match whole(unit.sessions(), &rows, (from, until)) {
                 Ok(rows) => {
                     let source = self.name_of(which);
                     let filled = fold(unit, &rows, &source).map(|()| {
                         format!(
-                            ": {} minutes from {from} on filled from {source}; prices from {until} to the first tick \
-                             are missing",
+                            ": {} minutes from {from} on filled from {source}",
                             rows.len()
                         )
                     });

@@ -11,7 +11,6 @@ use crate::cli::run::prices;
 use crate::cli::run::recording::Recording;
 use crate::cli::run::settle::Open;
 use crate::model::{MonoNanos, OrderState, Window};
-use crate::pipeline::history::Given;
 use crate::venue::books::Margins;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -33,12 +32,7 @@ impl Control {
         for line in &prepared.topology {
             console.line("topology", line, &json!({ "text": line }));
         }
-        let bars_of = |given: &Given| match given {
-            Given::Bars(bars) => bars.len(),
-            Given::State(_) => 0,
-        };
-        let history = prepared.history.iter();
-        let warm: usize = history.map(|(_, given)| bars_of(given)).sum();
+        let warm = prepared.history_bars;
         let account = prepared.twin.account().to_owned();
         let count = prepared.names.instruments.len();
         console.line(
@@ -110,6 +104,7 @@ impl Control {
             progress,
             strategies: prepared.names.strategies,
             rehearsals_over: prepared.no_rehearsals.map(str::to_owned),
+            open_since: prepared.open_since,
         })
     }
 }

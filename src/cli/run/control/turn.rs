@@ -83,6 +83,7 @@ impl Control {
                     end = Some(End::SessionDead);
                 }
                 FeedEvent::SessionDead(link) => self.dead_links.push(*link),
+                FeedEvent::Live(_) => self.tell_seam(console),
                 FeedEvent::Lost(link, _)
                     if end != Some(End::SessionDead) && !self.dead_links.contains(link) =>
                 {
@@ -93,6 +94,22 @@ impl Control {
             aloud(self.progress.as_ref(), || self.feeds.tell(&event, console));
         }
         end
+    }
+
+    /// Says once what is in no bar because the feed was not there yet.
+    fn tell_seam(&mut self, console: &mut Console<'_>) {
+        let live = self.engine.clock.now().wall;
+        let Some(since) = self.open_since.take().filter(|since| *since < live) else {
+            return;
+        };
+        let seconds = live.since(since) / 1_000_000_000;
+        let text = format!(
+            "the feed is live: prices from {since} to {live} ({seconds} s) are in no bar; entries wait for the bars they \
+             belong to to close"
+        );
+        aloud(self.progress.as_ref(), || {
+            console.line("recovery", &text, &json!({ "text": text }));
+        });
     }
 
     /// What became of quotes that were asked for, and of prices kept for other programs.

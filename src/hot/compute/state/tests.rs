@@ -135,8 +135,9 @@ fn a_state_of_another_plan_day_or_layout_changes_nothing() {
         assert!(fresh.load(&bytes[..end]).is_err(), "{end}");
     }
     let mut other = bytes.clone();
-    other[0] = 2;
-    assert_eq!(fresh.load(&other), Err(StateFault::Layout { found: 2 }));
+    other[0] ^= 0x80;
+    let found = LAYOUT ^ 0x80;
+    assert_eq!(fresh.load(&other), Err(StateFault::Layout { found }));
     // The day comes first after the layout: one that the calendar has not.
     let mut other = bytes.clone();
     other[8] ^= 1;
