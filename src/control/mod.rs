@@ -14,5 +14,7 @@ pub mod poll;
 pub mod recover;
 pub mod renumber;
 pub mod resume;
+#[cfg(test)]
+mod specimens;
 
 pub use desk::{Desk, DeskFault};

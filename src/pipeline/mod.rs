@@ -40,7 +40,7 @@ use crate::journal::recover::Carried;
 use crate::journal::writer::Sync;
 use crate::journal::{Entry, Segment, Writer, reader::Tail};
 use crate::model::time::{MINUTE, SECOND};
-use crate::model::{Instrument, InstrumentTable, Stamp, WallNanos};
+use crate::model::{Stamp, WallNanos};
 use crate::net::Mirror;
 use crate::ring::lane::Policy;
 use crate::ring::{
@@ -141,8 +141,6 @@ pub struct Engine {
     pub asking: Asking,
     /// Wishes for the gateway.
     pub wishes: Wishes,
-    /// What may be sent; tightening takes effect before the next byte.
-    pub state: StateLatch,
     /// Names stages that stopped making progress.
     pub watchdog: Watchdog,
     /// Keeps bars and indicators on the disk.
@@ -318,7 +316,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         mode_matches: armoury.settings.mode_matches,
         journal,
         rules: armoury.settings.rules,
-        state: start.state.clone(),
+        state: start.state,
         quotes: quotes.clone(),
         commands: commands_rx,
         intents: intents_rx,
@@ -442,7 +440,6 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         segments: segments_tx,
         asking,
         wishes: Wishes::new(commands_tx),
-        state: start.state,
         watchdog,
         keeper,
     })
@@ -566,11 +563,4 @@ pub fn describe(placement: &Placement) -> Vec<String> {
         ));
     }
     lines
-}
-
-/// Names an instrument for people.
-pub fn symbol(instruments: &InstrumentTable, ix: crate::model::InstrumentIx) -> &str {
-    instruments
-        .get(ix)
-        .map_or("?", |row: &Instrument| row.symbol.as_str())
 }

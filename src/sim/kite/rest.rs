@@ -1,6 +1,6 @@
 //! Kite's REST routes.
 
-use super::form;
+use super::{form, rows};
 use crate::model::time::MINUTE;
 use crate::model::{Day, Instrument, Kind, Price, Side, WallNanos};
 use crate::sim::account::Budget;
@@ -65,7 +65,12 @@ impl World {
         }
         let admitted = self.admit(request, &parts, place.0);
         if admitted.is_ok() && request.method == "GET" && parts == ["orders"] {
-            let rows = self.desk.book(&self.market, self.view);
+            let rows = rows::book(
+                &mut self.desk,
+                &self.market,
+                &self.account.credentials.user_id,
+                self.view,
+            );
             return Outcome::plain(Answer {
                 status: 200,
                 content_type: "application/json",
@@ -146,17 +151,21 @@ impl World {
                 Ok(json!({ "order_id": id.to_string() }))
             }
             ("DELETE", ["orders", "regular", id]) => {
-                let id = self.desk.cancel(id, &self.market, place.0)?;
+                let id = self.desk.cancel(id, place.0)?;
                 Ok(json!({ "order_id": id.to_string() }))
             }
-            ("GET", ["orders", id]) => self.desk.history(id, &self.market),
+            ("GET", ["orders", id]) => {
+                let user = &self.account.credentials.user_id;
+                rows::history(&self.desk, id, &self.market, user)
+            }
             ("GET", ["orders", id, "trades"]) => {
-                self.desk.trades(Some(id), &self.market, self.view)
+                rows::trades(&self.desk, Some(id), &self.market, self.view)
             }
-            ("GET", ["trades"]) => self.desk.trades(None, &self.market, self.view),
-            ("GET", ["portfolio", "positions"]) => {
-                Ok(self.desk.positions_json(&self.market, self.view))
-            }
+            ("GET", ["trades"]) => rows::trades(&self.desk, None, &self.market, self.view),
+            ("GET", ["portfolio", "positions"]) => Ok(rows::positions(
+                &self.desk.positions_seen(self.view),
+                &self.market,
+            )),
             ("GET", ["portfolio", "holdings"]) => Ok(json!([])),
             (
                 _,

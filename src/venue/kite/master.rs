@@ -11,9 +11,10 @@ use super::Kite;
 use super::faults;
 use super::request::get;
 use crate::model::{Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right, Token};
-use crate::venue::master::{ContractKey, Master, MasterFault};
+use crate::venue::master::{ContractKey, Master, MasterFault, Reason, field, places};
 use crate::venue::session::{Answer, Ask, Step};
 use crate::venue::{ApiFault, Auth, JsonScratch, Masters};
+use csv::ByteRecord;
 
 /// Columns the dump must have, in our order.
 const COLUMNS: [&str; 10] = [
@@ -57,70 +58,16 @@ impl Masters for Kite {
         keep: &dyn Fn(&Instrument) -> bool,
         qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
     ) -> Result<Master, MasterFault> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
-        let header = reader.byte_headers().cloned().unwrap_or_default();
-        let mut columns = [0_usize; COLUMNS.len()];
-        for (at, name) in columns.iter_mut().zip(COLUMNS) {
-            let found = header
-                .iter()
-                .position(|h| h.trim_ascii() == name.as_bytes());
-            *at = found.ok_or(MasterFault::Column(name))?;
-        }
-
-        let mut master = Master::default();
-        let mut record = csv::ByteRecord::new();
-        loop {
-            let line = reader.position().line();
-            let outcome = match reader.read_byte_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => {
-                    let field = |at: usize| {
-                        let bytes = record.get(at).unwrap_or_default();
-                        std::str::from_utf8(bytes).unwrap_or_default().trim()
-                    };
-                    instrument(columns.map(field), qty_max)
-                }
-                Err(error) => Err(Reason::Bad(error.to_string())),
-            };
-            master.rows = master.rows.saturating_add(1);
-            match outcome {
-                Ok(row) if keep(&row) => master.instruments.push(row),
-                Ok(_) => {}
-                Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
-                Err(Reason::Bad(why)) => {
-                    master.bad = master.bad.saturating_add(1);
-                    master.first_bad.get_or_insert((line, why));
-                }
-            }
-        }
-        if master.rows == 0 {
-            return Err(MasterFault::Empty);
-        }
-        match master.first_bad {
-            Some((line, why)) if master.bad.saturating_mul(100) > master.rows => {
-                Err(MasterFault::TooManyBad {
-                    bad: master.bad,
-                    rows: master.rows,
-                    line,
-                    why,
-                })
-            }
-            first_bad => Ok(Master {
-                first_bad,
-                ..master
-            }),
-        }
+        let find = |header: &ByteRecord| places(header, COLUMNS);
+        Master::read(file, find, keep, |columns, row| {
+            instrument(columns.map(|at| field(row, at)), qty_max)
+        })
     }
-}
-
-enum Reason {
-    Foreign,
-    Bad(String),
 }
 
 fn instrument(
     fields: [&str; COLUMNS.len()],
-    qty_max: impl Fn(&ContractKey<'_>) -> Qty,
+    qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
 ) -> Result<Instrument, Reason> {
     let [
         token,
@@ -134,7 +81,7 @@ fn instrument(
         segment,
         exchange,
     ] = fields;
-    let bad = |column: &str, value: &str| Reason::Bad(format!("{column} is `{value}`"));
+    let bad = Reason::column;
     let exchange = Exchange::parse(exchange).ok_or(Reason::Foreign)?;
     let price =
         |column: &str, text: &str| Price::parse(text.as_bytes()).map_err(|_| bad(column, text));
