@@ -8,7 +8,7 @@ use super::feeds::{self, Feeds};
 use super::journal::Journal;
 use super::prepare::{Prepared, sim_clock};
 use super::recording::Recording;
-use super::settle::{Left, Open};
+use super::settle::{Left, Open, Patience, WORKING_NS, waiting};
 use super::{prices, summary};
 use crate::book::OrderRecord;
 use crate::cli::Failure;
@@ -99,9 +99,6 @@ const COLLECT_NS: u64 = 5_000_000_000;
 const SHOW_NS: u64 = 500_000_000;
 /// Every turn takes a core from somebody; 20 ms keep the console live and the journal close behind.
 const PERIOD: Duration = Duration::from_millis(20);
-/// How long the end of a run waits for what became of an order that nobody knows: a venue is given 15 s to show it,
-/// then two reads lack it.
-const UNKNOWN_NS: u64 = 20_000_000_000;
 /// A simulated venue that cannot be reached this often is gone: the process has ended.
 const FAILURES_MAX: u32 = 5;
 
@@ -508,13 +505,13 @@ impl Control {
         // From here on a signal means that nothing more is waited for.
         interrupted.store(false, Ordering::Relaxed);
         let begun = self.engine.clock.mono();
-        let until = begun.plus(if end == End::Interrupted {
+        let working_ns = if end == End::Interrupted {
             1_000_000_000
         } else {
-            5_000_000_000
-        });
+            WORKING_NS
+        };
         let can_ask = !matches!(end, End::SessionDead | End::VenueGone);
-        let known = begun.plus(if can_ask { UNKNOWN_NS } else { 0 });
+        let patience = Patience::new(begun, working_ns, can_ask);
         // A quiet moment first: the clock closes the last bars, updates of the last fills are on their way.
         let mut quiet = begun.plus(200_000_000);
         if is_over {
@@ -529,20 +526,16 @@ impl Control {
         loop {
             self.turn(console);
             let now = self.engine.clock.mono();
-            let is_settling = self.open.count() > 0 && now < until;
-            let is_asking = self.open.has_unknown() && now < known;
-            if now >= quiet && !is_settling && !is_asking {
+            if now >= quiet && !patience.waits(&self.open, now) {
                 break;
             }
-            if now >= until && interrupted.load(Ordering::Relaxed) {
+            let is_late = patience.is_late(now);
+            if is_late && interrupted.load(Ordering::Relaxed) {
                 break;
             }
-            if now >= until && is_asking && !is_told {
+            if is_late && patience.asks(&self.open, now) && !is_told {
                 is_told = true;
-                console.say(&format!(
-                    "waiting up to {} s for what became of orders nobody knows; Ctrl-C ends this at once",
-                    UNKNOWN_NS / 1_000_000_000
-                ));
+                console.say(&waiting());
             }
             pause(PERIOD);
         }
