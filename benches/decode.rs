@@ -13,12 +13,12 @@ use shared::orders::{TAG, option};
 use shared::wire::{PACKETS, bodies, frame, packets};
 use std::hint::black_box;
 use tezi::model::{FeedFault, InstrumentIx, Price, Qty};
-use tezi::venue::kite::feed::{self, next_packet};
-use tezi::venue::kite::orders;
+use tezi::venue::kite::feed::next_packet;
 use tezi::venue::kite::packet::{Packet, quote};
+use tezi::venue::kite::{Kite, orders};
 use tezi::venue::kotak;
 use tezi::venue::kotak::packet::{Body, Header, Picture, Row, code};
-use tezi::venue::{Broker, Frame, JsonScratch, TokenTable};
+use tezi::venue::{Broker, Feed as _, Frame, JsonScratch, TokenTable};
 
 fn feed_benches(c: &mut Criterion) {
     let (packets, frame) = (packets(PACKETS), frame(PACKETS));
@@ -35,11 +35,11 @@ fn feed_benches(c: &mut Criterion) {
     let mut group = c.benchmark_group("frame of 500");
     group.throughput(Throughput::Elements(u64::from(PACKETS)));
     group.bench_function("open 500 packets", |b| {
-        b.iter(|| feed::open_frame(black_box(&frame)).unwrap());
+        b.iter(|| Kite::open_frame(black_box(&frame)).unwrap());
     });
     group.bench_function("open and next_quote", |b| {
         b.iter(|| {
-            let Ok(Frame::Packets(mut cursor)) = feed::open_frame(black_box(&frame)) else {
+            let Ok(Frame::Packets(mut cursor)) = Kite::open_frame(black_box(&frame)) else {
                 return;
             };
             while let Some(quote) = Broker::Kite.next_quote(&frame, &mut cursor) {
@@ -56,7 +56,7 @@ fn feed_benches(c: &mut Criterion) {
     group.bench_function("open, next_quote, token look-up", |b| {
         b.iter(|| {
             let mut last = [Price::ZERO; 512];
-            let Ok(Frame::Packets(mut cursor)) = feed::open_frame(black_box(&frame)) else {
+            let Ok(Frame::Packets(mut cursor)) = Kite::open_frame(black_box(&frame)) else {
                 return last;
             };
             while let Some(quote) = Broker::Kite.next_quote(&frame, &mut cursor) {
@@ -75,7 +75,7 @@ fn feed_benches(c: &mut Criterion) {
     });
     group.bench_function("open and next_packet, all fields", |b| {
         b.iter(|| {
-            let Ok(Frame::Packets(mut cursor)) = feed::open_frame(black_box(&frame)) else {
+            let Ok(Frame::Packets(mut cursor)) = Kite::open_frame(black_box(&frame)) else {
                 return;
             };
             while let Some(packet) = next_packet(&frame, &mut cursor) {
@@ -129,7 +129,7 @@ fn kotak_benches(c: &mut Criterion) {
     group.throughput(Throughput::Elements(u64::from(PACKETS)));
     group.bench_function("open and next_quote, 500 touch lines", |b| {
         b.iter(|| {
-            let Ok(Frame::Packets(mut cursor)) = kotak::feed::open_frame(black_box(&batch)) else {
+            let Ok(Frame::Packets(mut cursor)) = Broker::Kotak.open_frame(black_box(&batch)) else {
                 return;
             };
             while let Some(quote) = Broker::Kotak.next_quote(&batch, &mut cursor) {

@@ -387,16 +387,11 @@ fn tick(quote: &Quote, instrument: InstrumentIx, received: MonoNanos) -> Tick {
 
 fn report(tag: Tag, filled: Qty, average: Price, at: WallNanos) -> Report {
     Report {
-        tag,
         order_id: OrderId(1),
-        state: OrderState::Filled,
         filled,
         average,
-        reject: None,
-        denial: None,
-        source: ReportSource::Postback,
         at,
-        received: MonoNanos(0),
+        ..Report::bare(tag, OrderState::Filled, ReportSource::Postback)
     }
 }
 

@@ -286,16 +286,12 @@ impl Run {
             (OrderState::Filled, order.qty)
         };
         let report = Report {
-            tag: order.tag,
             order_id: OrderId(intent.id.0),
-            state,
             filled,
             average: tick.last,
-            reject: None,
-            denial: None,
-            source: ReportSource::Postback,
             at: tick.exchange_time,
             received: tick.received,
+            ..Report::bare(order.tag, state, ReportSource::Postback)
         };
         let mut record = OrderRecord::new(order);
         let applied = record.apply(&report);

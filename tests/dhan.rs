@@ -18,9 +18,12 @@ use tezi::model::{
 };
 use tezi::venue::dhan::packet::{HEADER, Layout, Level, Packet};
 use tezi::venue::dhan::segment::Segment;
-use tezi::venue::dhan::{books, feed, market, updates};
+use tezi::venue::dhan::{Dhan, feed, updates};
 use tezi::venue::quotes::QuoteKind;
-use tezi::venue::{Auth, Cursor, FRAME_MAX, Frame, JsonScratch, Mode, Next, TextMessage};
+use tezi::venue::{
+    Auth, Books as _, Cursor, FRAME_MAX, Feed as _, Frame, JsonScratch, Market as _, Mode, Next,
+    TextMessage, Updates as _,
+};
 
 #[track_caller]
 fn fixture(name: &str) -> Option<Vec<u8>> {
@@ -28,14 +31,14 @@ fn fixture(name: &str) -> Option<Vec<u8>> {
 }
 
 fn quotes(frame: &[u8]) -> Vec<Result<Quote, FeedFault>> {
-    let Ok(Frame::Packets(mut cursor)) = feed::open_frame(frame) else {
+    let Ok(Frame::Packets(mut cursor)) = Dhan::open_frame(frame) else {
         return Vec::new();
     };
-    std::iter::from_fn(|| feed::next_quote(frame, &mut cursor)).collect()
+    std::iter::from_fn(|| Dhan::next_quote(frame, &mut cursor)).collect()
 }
 
 fn packets(frame: &[u8]) -> Vec<Result<Packet, FeedFault>> {
-    let Ok(Frame::Packets(mut cursor)) = feed::open_frame(frame) else {
+    let Ok(Frame::Packets(mut cursor)) = Dhan::open_frame(frame) else {
         return Vec::new();
     };
     std::iter::from_fn(|| feed::next_packet(frame, &mut cursor)).collect()
@@ -221,22 +224,22 @@ fn arriving(bytes: &[u8], part: usize) -> Vec<Result<Quote, FeedFault>> {
     let mut cursor = None;
     for here in (0..=bytes.len()).step_by(part.max(1)).chain([bytes.len()]) {
         if cursor.is_none() {
-            cursor = feed::open_arriving(&bytes[..here], bytes.len());
+            cursor = Dhan::open_arriving(&bytes[..here], bytes.len());
         }
         let Some(cursor) = cursor.as_mut() else {
             continue;
         };
         loop {
-            match feed::next_arrived(&bytes[..here], cursor) {
+            match Dhan::next_arrived(&bytes[..here], cursor) {
                 Next::Quote(quote) => read.push(Ok(quote)),
                 Next::Fault(fault) => read.push(Err(fault)),
                 Next::NotYet => break,
                 Next::End => return read,
                 Next::Differs => {
                     // The rest is read when all of it is here.
-                    match feed::check_rest(bytes, *cursor) {
+                    match Dhan::check_rest(bytes, *cursor) {
                         Ok(Frame::Packets(mut rest)) => {
-                            read.extend(std::iter::from_fn(|| feed::next_quote(bytes, &mut rest)));
+                            read.extend(std::iter::from_fn(|| Dhan::next_quote(bytes, &mut rest)));
                         }
                         Ok(Frame::Heartbeat) => {}
                         Err(fault) => read.push(Err(fault)),
@@ -253,27 +256,27 @@ fn arriving(bytes: &[u8], part: usize) -> Vec<Result<Quote, FeedFault>> {
 fn full_packets_are_read_while_they_arrive_and_mixed_ones_when_all_is_here() {
     let full: Vec<Packet> = (1..=5).map(|id| packet(Layout::Full, id)).collect();
     let bytes = frame(&full);
-    let begun = feed::open_arriving(&bytes[..8], bytes.len()).expect("the head is enough");
+    let begun = Dhan::open_arriving(&bytes[..8], bytes.len()).expect("the head is enough");
     let mut cursor = begun;
-    assert_eq!(feed::next_arrived(&bytes[..161], &mut cursor), Next::NotYet);
-    let read = feed::next_arrived(&bytes[..162], &mut cursor);
+    assert_eq!(Dhan::next_arrived(&bytes[..161], &mut cursor), Next::NotYet);
+    let read = Dhan::next_arrived(&bytes[..162], &mut cursor);
     assert!(matches!(read, Next::Quote(quote) if quote.token == token(1)));
-    assert_eq!(feed::open_arriving(&bytes[..7], bytes.len()), None);
+    assert_eq!(Dhan::open_arriving(&bytes[..7], bytes.len()), None);
 
     let mixed = [packet(Layout::Quote, 1), packet(Layout::OpenInterest, 1)];
     let bytes = frame(&mixed);
-    assert_eq!(feed::open_arriving(&bytes, bytes.len()), None);
+    assert_eq!(Dhan::open_arriving(&bytes, bytes.len()), None);
     // 25 pairs are as long as 31 quotes: the second packet says that it is none.
     let many = frame(&mixed.repeat(25));
-    let mut cursor = feed::open_arriving(&many[..8], many.len()).expect("the length fits");
+    let mut cursor = Dhan::open_arriving(&many[..8], many.len()).expect("the length fits");
     assert!(matches!(
-        feed::next_arrived(&many, &mut cursor),
+        Dhan::next_arrived(&many, &mut cursor),
         Next::Quote(_)
     ));
-    assert_eq!(feed::next_arrived(&many, &mut cursor), Next::Differs);
+    assert_eq!(Dhan::next_arrived(&many, &mut cursor), Next::Differs);
     assert_eq!(arriving(&many, 60), quotes(&many));
     assert_eq!(
-        feed::open_arriving(&[8, 162, 0, 2, 0, 0, 0, 0], 2 << 20),
+        Dhan::open_arriving(&[8, 162, 0, 2, 0, 0, 0, 0], 2 << 20),
         None
     );
 }
@@ -284,18 +287,18 @@ fn a_message_that_lies_is_dropped_whole() {
     assert_eq!(quotes(&good).len(), 2);
     let mut lying = good.clone();
     lying[1] = 17;
-    assert_eq!(feed::open_frame(&lying), Err(FeedFault::Length));
+    assert_eq!(Dhan::open_frame(&lying), Err(FeedFault::Length));
     for cut in 1..good.len() {
         let expected = if cut == 16 {
             Ok(Frame::Packets(Cursor::new(0, 1)))
         } else {
             Err(FeedFault::Truncated)
         };
-        assert_eq!(feed::open_frame(&good[..cut]), expected, "{cut}");
+        assert_eq!(Dhan::open_frame(&good[..cut]), expected, "{cut}");
     }
-    assert_eq!(feed::open_frame(&[]), Err(FeedFault::Truncated));
+    assert_eq!(Dhan::open_frame(&[]), Err(FeedFault::Truncated));
     let large = vec![0; FRAME_MAX + 1];
-    assert_eq!(feed::open_frame(&large), Err(FeedFault::Oversized));
+    assert_eq!(Dhan::open_frame(&large), Err(FeedFault::Oversized));
 }
 
 #[test]
@@ -307,7 +310,7 @@ fn an_unknown_code_is_skipped_by_its_length_and_its_neighbours_are_read() {
     assert_eq!((read.len(), read[1]), (3, Err(FeedFault::Length)));
     assert_eq!(read[0], read[2]);
     unknown[1] = u8::try_from(HEADER - 1).expect("seven");
-    assert_eq!(feed::open_frame(&unknown), Err(FeedFault::Length));
+    assert_eq!(Dhan::open_frame(&unknown), Err(FeedFault::Length));
 }
 
 #[test]
@@ -334,7 +337,7 @@ fn subscriptions_name_segment_and_id_and_split_by_a_hundred() {
     let mut rows: Vec<Instrument> = (1..=101).map(row).collect();
     rows[100] = instrument(Segment::Index, 13);
     for (mode, code) in [(Mode::Ltp, 15), (Mode::Quote, 17), (Mode::Full, 21)] {
-        let read: Vec<serde_json::Value> = feed::subscribe_messages(&rows, mode)
+        let read: Vec<serde_json::Value> = Dhan::subscribe_messages(&rows, mode)
             .iter()
             .map(|message| serde_json::from_str(message).expect("JSON"))
             .collect();
@@ -347,7 +350,7 @@ fn subscriptions_name_segment_and_id_and_split_by_a_hundred() {
             ]})
         );
     }
-    assert!(feed::subscribe_messages(&[], Mode::Full).is_empty());
+    assert!(Dhan::subscribe_messages(&[], Mode::Full).is_empty());
 }
 
 #[test]
@@ -355,7 +358,7 @@ fn the_published_alert_and_login_are_read_and_written() {
     let Some(mut alert) = fixture("order_update_alert.json") else {
         return;
     };
-    let read = updates::text_message(&mut alert, &mut JsonScratch::new());
+    let read = Dhan::text_message(&mut alert, &mut JsonScratch::new());
     let TextMessage::OrderUpdate(update) = read else {
         panic!("an update, not {read:?}")
     };
@@ -407,7 +410,7 @@ fn the_published_positions_and_funds_are_exact() {
     let Some(mut bytes) = fixture("positions_response.json") else {
         return;
     };
-    let positions = books::parse_positions(200, &mut bytes, &mut json).expect("positions");
+    let positions = Dhan::parse_positions(200, &mut bytes, &mut json).expect("positions");
     let (net, day) = (&positions.net[0], &positions.day[0]);
     assert_eq!((positions.net.len(), positions.day.len()), (1, 1));
     assert_eq!((net.symbol.as_str(), net.exchange.as_str()), ("TCS", "NSE"));
@@ -429,7 +432,7 @@ fn the_published_positions_and_funds_are_exact() {
         return;
     };
     let expected: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
-    let funds = books::parse_funds(200, &mut bytes, &mut json).expect("funds");
+    let funds = Dhan::parse_funds(200, &mut bytes, &mut json).expect("funds");
     let told = |name: &str| Money(Price::from_rupees_f64(expected[name].as_f64().expect(name)).0);
     assert_eq!(funds.net, told("availabelBalance"));
     assert_eq!(
@@ -446,7 +449,7 @@ fn orders_and_trades_are_read_whole_or_not_at_all() {
         "securityId":"49081","tradingSymbol":"NIFTY-Nov2026-24000-CE","productType":"MARGIN","orderType":"LIMIT",
         "correlationId":"TZ00250G180000100000","afterMarketOrder":false,"omsErrorDescription":"",
         "updateTime":"2026-11-20 10:00:01"}"#;
-    let mut read = |body: &str| books::parse_orders(200, &mut body.as_bytes().to_vec(), &mut json);
+    let mut read = |body: &str| Dhan::parse_orders(200, &mut body.as_bytes().to_vec(), &mut json);
     let rows = read(&format!("[{order}]")).expect("a book");
     let row = &rows[0];
     assert_eq!(
@@ -472,7 +475,7 @@ fn orders_and_trades_are_read_whole_or_not_at_all() {
     let trade = r#"[{"orderId":"112111182045","exchangeTradeId":"15112111182045","transactionType":"SELL",
         "exchangeSegment":"BSE_FNO","securityId":"800123","tradedQuantity":20,"tradedPrice":99.95,
         "exchangeTime":"2026-11-20 10:00:02"}]"#;
-    let trades = books::parse_trades(200, &mut trade.as_bytes().to_vec(), &mut json);
+    let trades = Dhan::parse_trades(200, &mut trade.as_bytes().to_vec(), &mut json);
     let trades = trades.expect("trades");
     assert_eq!((trades[0].side, trades[0].quantity), (Side::Sell, Qty(20)));
     assert_eq!(
@@ -481,17 +484,17 @@ fn orders_and_trades_are_read_whole_or_not_at_all() {
     );
     assert_eq!(trades[0].at.to_string(), "2026-11-20 10:00:02.000");
     let broken = trade.replace("99.95", "null");
-    assert!(books::parse_trades(200, &mut broken.into_bytes(), &mut json).is_err());
+    assert!(Dhan::parse_trades(200, &mut broken.into_bytes(), &mut json).is_err());
 }
 
 /// Walks a frame to its end and checks that every call moved forward or ended.
 fn walk(bytes: &[u8]) {
-    let Ok(Frame::Packets(mut cursor)) = feed::open_frame(bytes) else {
+    let Ok(Frame::Packets(mut cursor)) = Dhan::open_frame(bytes) else {
         return;
     };
     let mut whole = cursor;
     let mut before = (cursor.at(), cursor.left());
-    while feed::next_quote(bytes, &mut cursor).is_some() {
+    while Dhan::next_quote(bytes, &mut cursor).is_some() {
         assert!(cursor.left() < before.1 && cursor.at() > before.0);
         before = (cursor.at(), cursor.left());
     }
@@ -506,7 +509,7 @@ fn the_published_quotes_are_asked_for_and_read() {
         return;
     };
     let expected: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
-    let rows = market::parse_quotes(200, &mut bytes, &mut json).expect("quotes");
+    let rows = Dhan::parse_quotes(200, &mut bytes, &mut json).expect("quotes");
     let told = &expected["data"]["NSE_FNO"]["49081"];
     let price =
         |value: &serde_json::Value| Price::from_rupees_f64(value.as_f64().expect("a price"));
@@ -557,7 +560,7 @@ fn the_published_quotes_are_asked_for_and_read() {
         })
         .collect();
     let named: Vec<&Instrument> = instruments.iter().collect();
-    let ours = market::quotes_request(&Auth::new("1000000001", "JWT"), QuoteKind::Ltp, &named);
+    let ours = Dhan::quotes_request(&Auth::new("1000000001", "JWT"), QuoteKind::Ltp, &named);
     let ours: serde_json::Value = serde_json::from_slice(&ours.body).expect("JSON");
     assert_eq!(ours, asked);
 
@@ -565,7 +568,7 @@ fn the_published_quotes_are_asked_for_and_read() {
         return;
     };
     let expected: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
-    let rows = market::parse_quotes(200, &mut bytes, &mut json).expect("last prices");
+    let rows = Dhan::parse_quotes(200, &mut bytes, &mut json).expect("last prices");
     assert!(!rows.is_empty());
     for row in rows {
         let (segment, id) = row.key.split_once(':').expect("a key");
@@ -603,7 +606,7 @@ proptest! {
     fn random_dhan_bytes_never_panic_or_loop(bytes in proptest::collection::vec(any::<u8>(), 0..2_000)) {
         walk(&bytes);
         let mut text = bytes;
-        updates::text_message(&mut text, &mut JsonScratch::new());
+        Dhan::text_message(&mut text, &mut JsonScratch::new());
     }
 
     #[test]

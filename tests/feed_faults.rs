@@ -619,18 +619,22 @@ fn every_stream_of_orders_has_an_end_to_its_silence_and_every_feed_without_heart
     for broker in Broker::ALL {
         let facts = broker.facts();
         assert_eq!(
-            broker.updates_pings().is_some(),
+            broker.facts().updates_pings.is_some(),
             facts.updates.is_some(),
             "{}",
             facts.name
         );
-        if let Some(pings) = broker.updates_pings() {
+        if let Some(pings) = broker.facts().updates_pings {
             assert!(
                 pings.every_ns * 2 < pings.silence_ns_max,
                 "one answer may be late"
             );
         }
-        let beats_late = broker.pause_ns_max() > 2_500_000_000;
-        assert!(!beats_late || broker.ping_ns().is_some(), "{}", facts.name);
+        let beats_late = broker.facts().pause_ns_max > 2_500_000_000;
+        assert!(
+            !beats_late || broker.facts().ping_ns.is_some(),
+            "{}",
+            facts.name
+        );
     }
 }

@@ -14,14 +14,16 @@ mod fixtures;
 use proptest::prelude::*;
 use tezi::cli::decode::decode_frames;
 use tezi::model::{
-    FeedFault, NetQty, OrderId, OrderState, Price, Qty, Quote, RejectClass, Side, Token, WallNanos,
+    Exchange, FeedFault, Instrument, InstrumentIx, Kind, NetQty, OrderId, OrderState, Price, Qty,
+    Quote, RejectClass, Side, Token, WallNanos,
 };
 use tezi::venue::kite::feed::{self, next_packet};
 use tezi::venue::kite::packet::{LENGTHS, Layout, Level, Packet};
-use tezi::venue::kite::{books, market, master, session};
+use tezi::venue::kite::{Kite, session};
 use tezi::venue::master::stand_in;
 use tezi::venue::{
-    ApiFault, Broker, Cursor, FRAME_MAX, Frame, Interval, JsonScratch, Mode, Reply, TextMessage,
+    ApiFault, Books as _, Broker, Cursor, FRAME_MAX, Feed as _, Frame, Interval, JsonScratch,
+    Login as _, Market as _, Masters as _, Mode, Reply, TextMessage,
 };
 
 #[track_caller]
@@ -337,7 +339,7 @@ fn the_order_response_is_an_acknowledgement() {
 
 #[test]
 fn the_order_book_is_read_row_by_row() {
-    let Some(rows) = parse("orders.json", books::parse_orders) else {
+    let Some(rows) = parse("orders.json", Kite::parse_orders) else {
         return;
     };
     assert_eq!(rows.len(), 10);
@@ -400,7 +402,7 @@ fn every_row_of_the_book_is_also_a_ticker_message() {
     let Some(bytes) = fixture("orders.json") else {
         return;
     };
-    let Some(rows) = parse("orders.json", books::parse_orders) else {
+    let Some(rows) = parse("orders.json", Kite::parse_orders) else {
         return;
     };
     let book: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
@@ -415,7 +417,7 @@ fn every_row_of_the_book_is_also_a_ticker_message() {
 
 #[test]
 fn trades_positions_and_funds_are_exact() {
-    let Some(trades) = parse("trades.json", books::parse_trades) else {
+    let Some(trades) = parse("trades.json", Kite::parse_trades) else {
         return;
     };
     assert_eq!(trades.len(), 4);
@@ -426,7 +428,7 @@ fn trades_positions_and_funds_are_exact() {
     assert_eq!(trades[0].at, WallNanos::from_secs(1_622_432_799)); // 2021-05-31 09:16:39 IST
     assert_eq!(trades[1].price, Price(727_550));
 
-    let Some(positions) = parse("positions.json", books::parse_positions) else {
+    let Some(positions) = parse("positions.json", Kite::parse_positions) else {
         return;
     };
     assert_eq!((positions.net.len(), positions.day.len()), (3, 3));
@@ -440,7 +442,7 @@ fn trades_positions_and_funds_are_exact() {
     );
     assert_eq!(positions.net[1].overnight, NetQty(3));
 
-    let Some(funds) = parse("margins_equity.json", books::parse_margins) else {
+    let Some(funds) = parse("margins_equity.json", Kite::parse_funds) else {
         return;
     };
     assert_eq!(funds.net.to_string(), "99725.05");
@@ -449,21 +451,21 @@ fn trades_positions_and_funds_are_exact() {
 
 #[test]
 fn quotes_and_candles_are_exact() {
-    let Some(ltp) = parse("ltp.json", market::parse_quotes) else {
+    let Some(ltp) = parse("ltp.json", Kite::parse_quotes) else {
         return;
     };
     assert_eq!(
         (ltp[0].key.as_str(), ltp[0].last),
         ("NSE:INFY", Price(10_743_500))
     );
-    let Some(ohlc) = parse("ohlc.json", market::parse_quotes) else {
+    let Some(ohlc) = parse("ohlc.json", Kite::parse_quotes) else {
         return;
     };
     assert_eq!(
         (ohlc[0].open, ohlc[0].close),
         (Price(10_858_000), Price(10_758_000))
     );
-    let Some(quote) = parse("quote.json", market::parse_quotes) else {
+    let Some(quote) = parse("quote.json", Kite::parse_quotes) else {
         return;
     };
     let quote = &quote[0];
@@ -480,7 +482,7 @@ fn quotes_and_candles_are_exact() {
     assert_eq!(quote.at.to_string(), "2021-06-08 15:45:56.000");
 
     let candles = parse("historical_minute.json", |status, body, json| {
-        market::parse_candles(status, body, json, Interval::Minute)
+        Kite::parse_candles(status, body, json, Interval::Minute)
     });
     let Some(bars) = candles else { return };
     assert_eq!(bars.len(), 6);
@@ -502,7 +504,7 @@ fn sessions_and_profiles_are_read() {
         ("XX0000", "XXXXXX")
     );
     assert_eq!(login.login_time.to_string(), "2021-01-01 16:15:14.000");
-    let Some(profile) = parse("profile.json", session::parse_profile) else {
+    let Some(profile) = parse("profile.json", Kite::parse_profile) else {
         return;
     };
     assert_eq!(profile.user_id, "AB1234");
@@ -514,7 +516,7 @@ fn the_instrument_dump_is_read_without_a_bad_row() {
     let Some(csv) = fixture("instruments_nse.csv") else {
         return;
     };
-    let dump = master::parse_instruments(&csv, |_| true, stand_in).expect("a dump");
+    let dump = Kite::parse_master(&csv, Exchange::Nse, &|_| true, &stand_in).expect("a dump");
     assert_eq!(
         (dump.rows, dump.instruments.len(), dump.bad, dump.foreign),
         (99, 99, 0, 0)
@@ -552,15 +554,27 @@ fn remaining_mock_files_are_sound_envelopes() {
 
 #[test]
 fn subscriptions_name_their_mode_and_split_by_five_hundred() {
-    let tokens: Vec<Token> = (1..=1_001).map(Token).collect();
-    let messages = feed::subscribe_messages(&tokens, Mode::Full);
+    let row = |token: u32| Instrument {
+        ix: InstrumentIx(0),
+        token: Token(token),
+        exchange: Exchange::Nse,
+        symbol: "INFY".to_owned(),
+        underlying: "INFY".to_owned(),
+        kind: Kind::Equity,
+        expiry: None,
+        tick: Price(500),
+        lot: Qty(1),
+        qty_max: Qty(1),
+    };
+    let rows: Vec<Instrument> = (1..=1_001).map(row).collect();
+    let messages = Kite::subscribe_messages(&rows, Mode::Full);
     assert_eq!(messages.len(), 6);
     assert_eq!(messages[4], r#"{"a":"subscribe","v":[1001]}"#);
     assert_eq!(messages[5], r#"{"a":"mode","v":["full",[1001]]}"#);
     for message in messages {
         serde_json::from_str::<serde_json::Value>(&message).expect("JSON");
     }
-    assert!(feed::subscribe_messages(&[], Mode::Ltp).is_empty());
+    assert!(Kite::subscribe_messages(&[], Mode::Ltp).is_empty());
 }
 
 #[test]
@@ -650,19 +664,19 @@ fn a_cursor_survives_between_calls_and_ends_in_a_foreign_frame() {
     };
     let mut frame = Vec::new();
     feed::encode(&[packet(1), packet(2), packet(3)], &mut frame);
-    let Ok(Frame::Packets(mut cursor)) = feed::open_frame(&frame) else {
+    let Ok(Frame::Packets(mut cursor)) = Kite::open_frame(&frame) else {
         panic!("a frame")
     };
-    assert!(feed::next_quote(&frame, &mut cursor).is_some());
+    assert!(Kite::next_quote(&frame, &mut cursor).is_some());
     let mut saved = cursor;
-    let second = feed::next_quote(&frame, &mut cursor);
-    assert_eq!(feed::next_quote(&frame, &mut saved), second);
+    let second = Kite::next_quote(&frame, &mut cursor);
+    assert_eq!(Kite::next_quote(&frame, &mut saved), second);
     let mut lost = Cursor::new(usize::MAX, 9);
     assert_eq!(
-        feed::next_quote(&frame, &mut lost),
+        Kite::next_quote(&frame, &mut lost),
         Some(Err(FeedFault::Truncated))
     );
-    assert_eq!(feed::next_quote(&frame, &mut lost), None);
+    assert_eq!(Kite::next_quote(&frame, &mut lost), None);
 }
 
 /// Walks a frame to its end and checks that every call moved forward or ended.

@@ -10,9 +10,14 @@ use tezi::model::{
 };
 use tezi::venue::books::fill_from_trades;
 use tezi::venue::master::stand_in;
-use tezi::venue::openalgo::{batch, books, feed, market, master, number, orders, session, symbol};
+use tezi::venue::openalgo::{OpenAlgo, batch, number, symbol};
+use tezi::venue::quotes::QuoteKind;
+use tezi::venue::session::{Ask, Step};
 use tezi::venue::stamp::parse_time;
-use tezi::venue::{Auth, Broker, Interval, JsonScratch, Mode, TextMessage};
+use tezi::venue::{
+    Auth, Books as _, Broker, Feed as _, Interval, JsonScratch, Login as _, Market as _,
+    Masters as _, Mode, Orders as _, TextMessage, Updates as _,
+};
 
 fn read<R>(body: &str, parse: impl FnOnce(u16, &mut [u8], &mut JsonScratch) -> R) -> R {
     parse(
@@ -58,8 +63,8 @@ const TRADEBOOK: &str = r#"{"status":"success","data":[
 
 #[test]
 fn an_order_book_is_completed_by_the_trades_that_follow_it() {
-    let mut rows = read(ORDERBOOK, books::parse_orders).expect("orders");
-    let trades = read(TRADEBOOK, books::parse_trades).expect("trades");
+    let mut rows = read(ORDERBOOK, OpenAlgo::parse_orders).expect("orders");
+    let trades = read(TRADEBOOK, OpenAlgo::parse_trades).expect("trades");
     assert_eq!(rows[1].update.filled, Qty(0), "the row alone does not say");
     fill_from_trades(&mut rows, &trades);
     let [call, put, stop] = rows.as_slice() else {
@@ -116,7 +121,7 @@ fn subscriptions_name_symbols_by_exchange_and_ask_for_orders() {
         contract("NIFTY", Kind::Index, Exchange::Nse),
     ];
     for (mode, number) in [(Mode::Ltp, 1), (Mode::Quote, 2), (Mode::Full, 3)] {
-        let messages = feed::subscribe_messages(&rows, mode);
+        let messages = OpenAlgo::subscribe_messages(&rows, mode);
         let read = |text: &String| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
         let messages: Vec<_> = messages.iter().map(read).collect();
         assert_eq!(
@@ -137,7 +142,7 @@ fn subscriptions_name_symbols_by_exchange_and_ask_for_orders() {
         );
     }
     let many = vec![rows[0].clone(); 250];
-    assert_eq!(feed::subscribe_messages(&many, Mode::Full).len(), 4);
+    assert_eq!(OpenAlgo::subscribe_messages(&many, Mode::Full).len(), 4);
 }
 
 #[test]
@@ -148,7 +153,7 @@ fn the_same_update_twice_says_the_same_twice() {
         "filled_quantity":75,"pending_quantity":75,"average_price":100.95,"rejection_reason":""}"#;
     let once = |json: &mut JsonScratch| {
         let mut bytes = update.to_owned().into_bytes();
-        match feed::text_message(&mut bytes, json) {
+        match OpenAlgo::text_message(&mut bytes, json) {
             TextMessage::OrderUpdate(update) => update,
             other => panic!("{other:?}"),
         }
@@ -173,18 +178,18 @@ fn every_sample_of_a_read_is_read_and_no_cut_of_it_is() {
     let split = r#"{"status":"success","split_size":75,"total_quantity":150,"results":[{"order_num":1,
         "orderid":"11","quantity":75,"status":"success"},{"order_num":2,"quantity":75,"status":"error","message":"m"}]}"#;
     assert_eq!(
-        read(funds, books::parse_funds)
+        read(funds, OpenAlgo::parse_funds)
             .expect("funds")
             .cash
             .to_string(),
         "320.66"
     );
-    let row = read(positions, books::parse_positions)
+    let row = read(positions, OpenAlgo::parse_positions)
         .expect("positions")
         .net
         .remove(0);
     assert_eq!((row.net, row.last), (NetQty(-150), Price::from_rupees(99)));
-    let index = read(quotes, market::parse_quotes)
+    let index = read(quotes, OpenAlgo::parse_quotes)
         .expect("quotes")
         .remove(0);
     assert_eq!(
@@ -192,7 +197,7 @@ fn every_sample_of_a_read_is_read_and_no_cut_of_it_is() {
         (symbol::token_of("NSE_INDEX", "NIFTY"), Price(245_555_500))
     );
     let minute = |status, body: &mut [u8], json: &mut JsonScratch| {
-        market::parse_candles(status, body, json, Interval::Minute)
+        OpenAlgo::parse_candles(status, body, json, Interval::Minute)
     };
     assert_eq!(read(history, minute).expect("candles")[0].volume, 1_200);
     let legs = read(split, batch::parse_legs).expect("legs");
@@ -205,14 +210,14 @@ fn every_sample_of_a_read_is_read_and_no_cut_of_it_is() {
     ] {
         for cut in (0..whole.len()).step_by(7) {
             let part = &whole[..cut];
-            assert!(read(part, books::parse_orders).is_err());
-            assert!(read(part, books::parse_trades).is_err());
-            assert!(read(part, books::parse_positions).is_err());
-            assert!(read(part, books::parse_funds).is_err());
-            assert!(read(part, market::parse_quotes).is_err());
+            assert!(read(part, OpenAlgo::parse_orders).is_err());
+            assert!(read(part, OpenAlgo::parse_trades).is_err());
+            assert!(read(part, OpenAlgo::parse_positions).is_err());
+            assert!(read(part, OpenAlgo::parse_funds).is_err());
+            assert!(read(part, OpenAlgo::parse_quotes).is_err());
             assert!(read(part, minute).is_err());
             assert!(read(part, batch::parse_legs).is_err());
-            assert!(read(part, session::parse_profile).is_err());
+            assert!(read(part, OpenAlgo::parse_profile).is_err());
         }
     }
 }
@@ -221,20 +226,20 @@ fn every_sample_of_a_read_is_read_and_no_cut_of_it_is() {
 fn read_everywhere(status: u16, bytes: &[u8]) {
     let mut json = JsonScratch::new();
     let body = || bytes.to_vec();
-    feed::text_message(&mut body(), &mut json);
-    orders::read_reply(status, &mut body(), &mut json);
-    books::parse_orders(status, &mut body(), &mut json).ok();
-    books::parse_trades(status, &mut body(), &mut json).ok();
-    books::parse_positions(status, &mut body(), &mut json).ok();
-    books::parse_funds(status, &mut body(), &mut json).ok();
-    market::parse_quotes(status, &mut body(), &mut json).ok();
+    OpenAlgo::text_message(&mut body(), &mut json);
+    OpenAlgo::read_reply(status, &mut body(), &mut json);
+    OpenAlgo::parse_orders(status, &mut body(), &mut json).ok();
+    OpenAlgo::parse_trades(status, &mut body(), &mut json).ok();
+    OpenAlgo::parse_positions(status, &mut body(), &mut json).ok();
+    OpenAlgo::parse_funds(status, &mut body(), &mut json).ok();
+    OpenAlgo::parse_quotes(status, &mut body(), &mut json).ok();
     for interval in [Interval::Minute, Interval::Day] {
-        market::parse_candles(status, &mut body(), &mut json, interval).ok();
+        OpenAlgo::parse_candles(status, &mut body(), &mut json, interval).ok();
     }
     batch::parse_legs(status, &mut body(), &mut json).ok();
     batch::parse_smart(status, &mut body(), &mut json).ok();
-    session::parse_profile(status, &mut body(), &mut json).ok();
-    master::parse_instruments(bytes, Exchange::Nfo, &|_| true, &stand_in).ok();
+    OpenAlgo::parse_profile(status, &mut body(), &mut json).ok();
+    OpenAlgo::parse_master(bytes, Exchange::Nfo, &|_| true, &stand_in).ok();
 }
 
 /// A value of any shape, with the members this wire has.
@@ -273,7 +278,7 @@ proptest! {
     fn no_list_of_instruments_panics(rows in "([A-Z0-9,.\\-\"]{0,60}\n){0,12}") {
         let list = format!("symbol,name,exchange,expiry,strike,lotsize,tick_size,freeze_qty\n{rows}");
         for exchange in [Exchange::Nfo, Exchange::Nse, Exchange::Cds] {
-            master::parse_instruments(list.as_bytes(), exchange, &|_| true, &stand_in).ok();
+            OpenAlgo::parse_master(list.as_bytes(), exchange, &|_| true, &stand_in).ok();
         }
     }
 }
@@ -289,14 +294,20 @@ fn a_key_never_prints() {
         limit: Price(500),
         product: tezi::venue::Product::Mis,
     };
+    let mut json = JsonScratch::new();
+    let Ok(Step::Ask(Ask { request: list, .. })) =
+        OpenAlgo::master(&auth, Exchange::Nfo, None, &mut json)
+    else {
+        panic!("a list is asked for at once");
+    };
     for request in [
-        books::orders_request(&auth),
-        books::trades_request(&auth),
-        books::positions_request(&auth),
-        books::funds_request(&auth),
-        market::quotes_request(&auth, &[&row]),
-        master::instruments_request(&auth, Exchange::Nfo),
-        session::profile_request(&auth),
+        OpenAlgo::orders_request(&auth),
+        OpenAlgo::trades_request(&auth),
+        OpenAlgo::positions_request(&auth),
+        OpenAlgo::funds_request(&auth),
+        OpenAlgo::quotes_request(&auth, QuoteKind::Full, &[&row]),
+        list,
+        OpenAlgo::profile_request(&auth),
         batch::smart_request(&auth, &wanted, 75),
         batch::basket_request(&auth, &[wanted]),
         batch::split_request(&auth, &wanted, Qty(75)),

@@ -50,16 +50,12 @@ fn order(number: u64) -> Order {
 
 fn report(number: u64, state: OrderState, filled: u32) -> Report {
     Report {
-        tag: order(number).tag,
         order_id: OrderId(1_000 + number),
-        state,
         filled: Qty(filled),
         average: Price(1_000_000),
-        reject: None,
-        denial: None,
-        source: ReportSource::Postback,
         at: WallNanos(5),
         received: MonoNanos(1),
+        ..Report::bare(order(number).tag, state, ReportSource::Postback)
     }
 }
 

@@ -575,16 +575,11 @@ fn left(
     };
     let mut record = OrderRecord::new(order);
     record.apply(&Report {
-        tag: order.tag,
         order_id: OrderId(500 + u64::from(number)),
-        state,
         filled: Qty(filled),
         average: Price::from_rupees(if filled > 0 { 100 } else { 0 }),
-        reject: None,
-        denial: None,
-        source: ReportSource::Poll,
         at: WallNanos(1),
-        received: MonoNanos(0),
+        ..Report::bare(order.tag, state, ReportSource::Poll)
     });
     record
 }

@@ -18,6 +18,8 @@
     reason = "helpers of tests, outside the test functions clippy recognises"
 )]
 
+#[path = "two_wires/drops.rs"]
+mod drops;
 #[path = "pipeline/processes.rs"]
 #[expect(dead_code, reason = "shared with tests that use all of it")]
 mod processes;
@@ -193,9 +195,9 @@ fn a_run_on_two_wires_outlives_the_first_stopped_slowed_and_killed() {
     });
     assert!(all > 20, "{all} instruments");
 
-    // First, because the simulated clock of a venue that was stopped stays behind.
-    slow_and_off(&first, &mut engine);
+    // Stopped first, as its market begins: that its clock is right again afterwards is what ends the alarms.
     stop_and_continue(&world, &first, &mut engine, all);
+    slow_and_off(&first, &mut engine);
 
     // Dead, with the orders' connections.
     let began = moment();
@@ -483,103 +485,4 @@ fn one_mute_instrument_of_the_only_broker_is_found_told_and_asked_for() {
     });
     engine.interrupt();
     assert_eq!(engine.end().code, 130);
-}
-
-fn number(name: &str) -> Option<usize> {
-    std::env::var(name)
-        .ok()
-        .map(|text| text.parse().expect("a number"))
-}
-
-/// More than 3 000 instruments: the chains of four underlyings.
-fn wide(config: &str) -> String {
-    let at = config.find("[[strategy]]").expect("a strategy");
-    let own = &config[at..];
-    let mut all = config.to_owned();
-    for name in ["NIFTY", "FINNIFTY", "MIDCPNIFTY"] {
-        let next = own
-            .replace(
-                "\"synthetic\"",
-                &format!("\"synthetic-{}\"", name.to_lowercase()),
-            )
-            .replace("BANKNIFTY", name);
-        all.push('\n');
-        all.push_str(&next);
-    }
-    all
-}
-
-#[test]
-fn a_stream_that_drops_again_and_again_loses_no_subscription_and_doubles_no_bar() {
-    let drops = number("TEZI_DROPS").unwrap_or(6);
-    let is_wide = number("TEZI_WIDE").is_some();
-    let world = World::new(|config| if is_wide { wide(&config) } else { config });
-    // The day has to be longer than the run.
-    let speed = match (is_wide, drops) {
-        (true, _) => "1",
-        (false, 0..=100) => "60",
-        (false, _) => "10",
-    };
-    let mut arguments = vec!["--speed", speed];
-    if is_wide {
-        arguments.extend([
-            "--underlying",
-            "BANKNIFTY,NIFTY,FINNIFTY,MIDCPNIFTY",
-            "--strikes",
-            "200",
-        ]);
-    }
-    let venue = Venue::start(&world, "venue", &arguments);
-    let mut engine = Engine::start(&world, Some(&venue.ready_file), &[]);
-    let restored = |said: &[Value]| told(said, "restored").len();
-    engine.until("the feed", |said| restored(said) == 1);
-    let all = told(&engine.said, "restored")[0]["instruments"].as_u64();
-    let mut times = Vec::new();
-    for done in 1..=drops {
-        // One that lasted: what drops at once is dialled with growing waits.
-        pause(2_100);
-        let began = moment();
-        spoil(&venue, "drop=true");
-        engine.until("the feed again", |said| restored(said) == done + 1);
-        times.push(millis_since(began));
-    }
-    times.sort_unstable();
-    let at = |percent: usize| times.get((times.len() * percent / 100).min(times.len() - 1));
-    let own = told(&engine.said, "restored");
-    let mut proved: Vec<u64> = own
-        .iter()
-        .filter_map(|row| row["after_ms"].as_u64())
-        .collect();
-    proved.sort_unstable();
-    println!(
-        "{drops} drops of {all:?} instruments: reset to every subscription proved p50 {:?} p99 {:?} max {:?} ms; \
-         connected to proved max {:?} ms",
-        at(50),
-        at(99),
-        times.last(),
-        proved.last()
-    );
-    assert!(
-        own.iter().all(|row| row["instruments"].as_u64() == all),
-        "all of them each time"
-    );
-    assert!(told(&engine.said, "missing").is_empty());
-    engine.interrupt();
-    let run = engine.end();
-    assert_eq!(run.code, 130, "{}", run.errors);
-    let mut bars = BTreeSet::new();
-    let closed = run.events("bar");
-    for bar in &closed {
-        let key =
-            [&bar["strategy"], &bar["instrument"], &bar["start"]].map(|of| text(of).to_owned());
-        assert!(bars.insert(key.clone()), "{key:?} closed twice");
-    }
-    println!("  {} bars, each once", bars.len());
-    assert!(is_wide || bars.len() > 5, "bars closed meanwhile");
-    let truth = venue.truth();
-    println!("  {} logins", truth["logins"]);
-    assert!(
-        truth["logins"].as_u64() <= Some(1),
-        "one session, one login"
-    );
 }

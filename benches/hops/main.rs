@@ -77,6 +77,7 @@ fn compute(c: &mut Criterion) {
             }
             let occasion = Occasion {
                 bar_closes: false,
+                is_rehearsed: false,
                 slots: compute.units()[0].bank().slots(),
                 bar: &bar,
                 tick: &tick,

@@ -284,16 +284,11 @@ fn record() -> OrderRecord {
 
 fn report(state: OrderState, filled: u32, average: i64, at: i64) -> Report {
     Report {
-        tag: tag(7),
         order_id: OrderId(250_101),
-        state,
         filled: Qty(filled),
         average: Price(average),
-        reject: None,
-        denial: None,
-        source: ReportSource::Postback,
         at: WallNanos(at),
-        received: MonoNanos(0),
+        ..Report::bare(tag(7), state, ReportSource::Postback)
     }
 }
 

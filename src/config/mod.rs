@@ -12,6 +12,8 @@ pub mod redis;
 pub mod run;
 mod secrets;
 mod section;
+#[cfg(test)]
+mod shipped;
 pub mod strategy;
 mod texts;
 

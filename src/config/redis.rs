@@ -86,7 +86,7 @@ pub(super) fn redis(section: Section<'_>, folder: &Path) -> Option<RedisConfig> 
     let period_ms = section.integer("period_ms", 50..=60_000, 250);
     let least = period_ms.saturating_mul(PERIODS_PER_LIFE) / 1_000 + 1;
     let ttl_s = section.integer("ttl_s", least.max(2)..=86_400, least.max(10));
-    let timeout_ms = section.integer("timeout_ms", 50..=5_000, 300);
+    let timeout_ms = section.number("timeout_ms", 50..=5_000, 300);
     section.finish();
     let address = address?;
     Some(RedisConfig {
@@ -100,7 +100,7 @@ pub(super) fn redis(section: Section<'_>, folder: &Path) -> Option<RedisConfig> 
         prefix,
         period_ns: u64::try_from(period_ms).unwrap_or(0) * 1_000_000,
         ttl_ms: ttl_s.saturating_mul(1_000),
-        timeout_ms: u64::try_from(timeout_ms).unwrap_or(0),
+        timeout_ms,
     })
 }
 

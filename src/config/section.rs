@@ -283,6 +283,26 @@ impl<'a> Section<'a> {
             })
     }
 
+    /// A whole number within a range, as the type it is kept in; that holds the range.
+    pub(super) fn number<N: TryFrom<i64> + Default>(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<i64>,
+        default: i64,
+    ) -> N {
+        N::try_from(self.integer(key, range, default)).unwrap_or_default()
+    }
+
+    /// A time that is written in milliseconds, in nanoseconds.
+    pub(super) fn millis(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<i64>,
+        default: i64,
+    ) -> u64 {
+        self.number::<u64>(key, range, default) * 1_000_000
+    }
+
     /// A list of whole numbers within a range.
     pub(super) fn integers(&self, key: &'static str, range: RangeInclusive<i64>) -> Vec<i64> {
         let Some(value) = self.get(key) else {

@@ -188,9 +188,8 @@ impl Recovered {
             // Dropped: no byte of it left. The journal closes it, and its pair knows that it is missing.
             let denied = Report {
                 denial: Some(Denial::Stopping),
-                source: ReportSource::Gateway,
                 at: now,
-                ..report(record.order.tag, OrderState::Denied, MonoNanos(0))
+                ..Report::bare(record.order.tag, OrderState::Denied, ReportSource::Gateway)
             };
             let mut record = *record;
             record.apply(&denied);
@@ -602,16 +601,8 @@ fn compare(
 
 const fn report(tag: Tag, state: OrderState, now: MonoNanos) -> Report {
     Report {
-        tag,
-        order_id: OrderId(0),
-        state,
-        filled: Qty::ZERO,
-        average: Price::ZERO,
-        reject: None,
-        denial: None,
-        source: ReportSource::Poll,
-        at: WallNanos(0),
         received: now,
+        ..Report::bare(tag, state, ReportSource::Poll)
     }
 }
 

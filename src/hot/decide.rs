@@ -10,8 +10,11 @@
 //! taken even while intents wait for room: a gateway that waits for us to take them frees that room.
 //! What an intent was decided on is told only after its legs have left (`decide/grounds`).
 
+mod by_clock;
 mod grounds;
 mod handover;
+mod rehearsal;
+mod telling;
 
 pub use grounds::Grounds;
 pub use handover::Handover;
@@ -36,8 +39,6 @@ const HELD: usize = 64;
 /// Exchange time has whole seconds: a bar is closed by the clock only when ticks of its last second had
 /// that long to arrive.
 const SECOND_NS: i64 = 1_000_000_000;
-/// What is watched was not heard of: an exit that stands, or that the time of day asks for, is left to the clock.
-const UNHEARD_NS: u64 = 1_000_000_000;
 
 /// What the deciding stage tells control.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -171,15 +172,6 @@ impl Decide {
         }
     }
 
-    /// Walks the path of a decision whenever no tick came for this long, so that the next one finds it warm, and
-    /// tells what it would order.
-    #[must_use]
-    pub fn rehearsing(mut self, interval_ns: u64, aims: Aims) -> Self {
-        self.rehearse_ns = interval_ns;
-        self.aims = aims;
-        self
-    }
-
     /// Hands copies of bars and indicators to control whenever it asks, while no tick is there.
     #[must_use]
     pub fn handing_over(mut self, handover: Handover) -> Self {
@@ -192,56 +184,6 @@ impl Decide {
     pub fn showing(mut self, late: Tally) -> Self {
         self.late = late;
         self
-    }
-
-    /// Looks at the forming bar of one unit after another, and decides nothing. The readings it leaves in the bank are
-    /// made anew by every decision that reads them.
-    fn rehearse(&mut self, now: MonoNanos) {
-        self.rehearsed = now;
-        let count = self.compute.units().len();
-        self.rehearsing_unit = self.rehearsing_unit.wrapping_add(1);
-        let unit = self.rehearsing_unit.checked_rem(count).unwrap_or(0);
-        let Some(own) = self.compute.units().get(unit) else {
-            return;
-        };
-        let (strategy, instrument) = (own.strategy, own.instrument);
-        let Some(bar) = own.forming().copied() else {
-            return;
-        };
-        if self.evaluate.needs_slots(strategy) {
-            self.compute.unit(unit).peek(&bar);
-        }
-        let close = self.close_of(unit);
-        let compute = &self.compute;
-        let occasion = Occasion {
-            bar_closes: false,
-            slots: compute.units()[unit].bank().slots(),
-            bar: &bar,
-            tick: &compute.latest(instrument),
-            close,
-        };
-        let would = self
-            .evaluate
-            .rehearse(strategy, &occasion, |other| compute.latest(other));
-        if let Some(intent) = would {
-            self.aims.set(&intent);
-            self.warm(unit, &intent);
-        }
-    }
-
-    /// Brings the memory near that an intent is written to; nothing of it is kept.
-    fn warm(&mut self, unit: usize, intent: &Intent) {
-        self.parts.intents.touch(*intent);
-        for list in [&mut self.untold, &mut self.undigested] {
-            if let Some(room) = list.spare_capacity_mut().first_mut() {
-                std::hint::black_box(room.write(*intent));
-            }
-        }
-        let own = &self.compute.units()[unit];
-        let tick = self.compute.latest(own.instrument);
-        if let Some(bar) = own.forming() {
-            self.told.warm(intent, (unit, false, bar, &tick));
-        }
     }
 
     /// Takes over what an earlier run of the day left. To be called once, before the first tick.
@@ -279,15 +221,6 @@ impl Decide {
         &self.parts.meter
     }
 
-    /// Digest of every intent so far, without times of ours, as hex.
-    pub fn digest(&self) -> String {
-        let mut digest = self.digest.clone();
-        for intent in &self.undigested {
-            digest_intent(&mut digest, intent);
-        }
-        data_encoding::HEXLOWER.encode(&digest.finalize())
-    }
-
     /// Takes every outcome that waits; for the end of a run.
     pub fn take_outcomes(&mut self) -> usize {
         let mut done = 0;
@@ -312,26 +245,41 @@ impl Decide {
         if let Some(recorder) = &mut self.parts.recorder {
             recorder.push(&[&tape::tick_record(tick)]);
         }
+        self.keep(tick);
+        for position in self.compute.watching(tick.instrument) {
+            self.pass(self.compute.watcher(position), tick, false);
+        }
+    }
+
+    /// Keeps the latest prices of an instrument.
+    #[inline(never)]
+    fn keep(&mut self, tick: &Tick) {
         self.compute.remember(tick);
         self.parts.quotes.publish(tick);
-        for position in self.compute.watching(tick.instrument) {
-            let unit = self.compute.watcher(position);
-            let folded = self.compute.fold(unit, tick);
-            if folded.is_late {
-                self.note_late();
-            }
-            if let Some(bar) = folded.closed {
-                self.close(unit, &bar, tick);
-            }
-            let strategy = self.compute.units()[unit].strategy;
-            let close = self.close_of(unit);
-            if folded.is_forming
-                && self
-                    .evaluate
-                    .wants_tick(strategy, tick.exchange_time, close)
-            {
-                self.look(unit, strategy, tick);
-            }
+    }
+
+    /// Takes a tick through one unit: its bar, and what is decided on it. A rehearsal runs the same instructions and
+    /// changes nothing.
+    #[inline(never)]
+    fn pass(&mut self, unit: usize, tick: &Tick, is_rehearsed: bool) {
+        let folded = if is_rehearsed {
+            self.compute.fold_aside(unit, tick)
+        } else {
+            self.compute.fold(unit, tick)
+        };
+        if folded.is_late && !is_rehearsed {
+            self.note_late();
+        }
+        if let Some(bar) = folded.closed {
+            self.close(unit, &bar, tick);
+        }
+        let strategy = self.compute.units()[unit].strategy;
+        let close = self.close_of(unit);
+        let wants = self
+            .evaluate
+            .wants_tick(strategy, tick.exchange_time, close);
+        if folded.is_forming && (wants || is_rehearsed) {
+            self.look(unit, strategy, tick, is_rehearsed);
         }
     }
 
@@ -350,88 +298,6 @@ impl Decide {
         self.evaluate.apply(entry);
     }
 
-    /// Closes bars whose interval ended by `due.wall` though no tick said so.
-    #[cold]
-    pub fn on_clock(&mut self, due: Stamp) {
-        if let Some(recorder) = &mut self.parts.recorder {
-            recorder.push(&[&tape::clock_record(due)]);
-        }
-        for unit in 0..self.compute.units().len() {
-            if let Some(bar) = self.compute.close_due(unit, due.wall) {
-                self.totals.bars_by_clock = self.totals.bars_by_clock.wrapping_add(1);
-                let instrument = self.compute.units()[unit].instrument;
-                let mut tick = self.compute.latest(instrument);
-                tick.received = due.mono;
-                tick.exchange_time = due.wall;
-                self.close(unit, &bar, &tick);
-            }
-        }
-        for unit in 0..self.compute.units().len() {
-            self.look_without_price(unit, due);
-        }
-        self.told.by_clock();
-        self.compute.reset_due();
-    }
-
-    /// True when something is held that has to be closed whether prices come or not, and none came for a while; looked
-    /// up as seldom as that.
-    #[inline]
-    fn wants_clock(&mut self, mono: MonoNanos, wall: WallNanos) -> bool {
-        if mono.since(self.clocked) < UNHEARD_NS {
-            return false;
-        }
-        self.clocked = mono;
-        (0..self.compute.units().len()).any(|unit| self.is_unheard(unit, mono, wall))
-    }
-
-    fn is_unheard(&self, unit: usize, mono: MonoNanos, wall: WallNanos) -> bool {
-        let of = &self.compute.units()[unit];
-        let latest = self.compute.latest(of.instrument);
-        latest.merged != 0
-            && mono.since(latest.received) >= UNHEARD_NS
-            && self
-                .evaluate
-                .wants_clock(of.strategy, wall, self.close_of(unit))
-    }
-
-    /// Decides an exit that needs no price, on what was heard last.
-    fn look_without_price(&mut self, unit: usize, due: Stamp) {
-        if !self.is_unheard(unit, due.mono, due.wall) {
-            return;
-        }
-        let Unit {
-            strategy,
-            instrument,
-            ..
-        } = self.compute.units()[unit];
-        let mut tick = self.compute.latest(instrument);
-        (tick.received, tick.exchange_time) = (due.mono, due.wall);
-        let forming = self.compute.units()[unit].forming().copied();
-        let bar = forming.unwrap_or(Bar {
-            start: due.wall,
-            end: due.wall,
-            open: tick.last,
-            high: tick.last,
-            low: tick.last,
-            close: tick.last,
-            ..Bar::default()
-        });
-        if self.evaluate.needs_slots(strategy) {
-            self.compute.unit(unit).peek(&bar);
-        }
-        let compute = &self.compute;
-        let occasion = Occasion {
-            bar_closes: false,
-            slots: compute.units()[unit].bank().slots(),
-            bar: &bar,
-            tick: &tick,
-            close: self.close_of(unit),
-        };
-        let latest = |instrument| compute.latest(instrument);
-        let verdict = self.evaluate.evaluate_by_clock(strategy, &occasion, latest);
-        self.take_verdict(verdict, (unit, strategy), (false, &bar, &tick));
-    }
-
     /// Decides on a closed bar, then moves the indicators past it.
     fn close(&mut self, unit: usize, bar: &Bar, tick: &Tick) {
         self.totals.bars = self.totals.bars.wrapping_add(1);
@@ -440,7 +306,7 @@ impl Decide {
             instrument,
             ..
         } = self.compute.units()[unit];
-        let conditions = self.decide(unit, strategy, true, bar, tick);
+        let conditions = self.decide((unit, strategy), (true, false), bar, tick);
         if self.compute.unit(unit).commit(bar) {
             self.evaluate
                 .set_warm(strategy, self.compute.units()[unit].is_warm());
@@ -461,9 +327,9 @@ impl Decide {
 
     /// Decides on the forming bar.
     #[inline]
-    fn look(&mut self, unit: usize, strategy: StrategyIx, tick: &Tick) {
+    fn look(&mut self, unit: usize, strategy: StrategyIx, tick: &Tick, is_rehearsed: bool) {
         if let Some(bar) = self.compute.units()[unit].forming().copied() {
-            self.decide(unit, strategy, false, &bar, tick);
+            self.decide((unit, strategy), (false, is_rehearsed), &bar, tick);
         }
     }
 
@@ -475,25 +341,23 @@ impl Decide {
             .map_or(WallNanos(i64::MAX), |session| session.close())
     }
 
-    #[inline]
+    #[inline(never)]
     fn decide(
         &mut self,
-        unit: usize,
-        strategy: StrategyIx,
-        bar_closes: bool,
+        (unit, strategy): (usize, StrategyIx),
+        (bar_closes, is_rehearsed): (bool, bool),
         bar: &Bar,
         tick: &Tick,
     ) -> u32 {
         let close = self.close_of(unit);
-        let has_slots = bar_closes || self.evaluate.needs_slots(strategy);
-        if has_slots {
+        if bar_closes || self.evaluate.needs_slots(strategy) {
             self.compute.unit(unit).peek(bar);
         }
         let compute = &self.compute;
-        let slots = compute.units()[unit].bank().slots();
         let occasion = Occasion {
             bar_closes,
-            slots,
+            is_rehearsed,
+            slots: compute.units()[unit].bank().slots(),
             bar,
             tick,
             close,
@@ -501,28 +365,42 @@ impl Decide {
         let (verdict, conditions) = self
             .evaluate
             .evaluate(strategy, &occasion, |instrument| compute.latest(instrument));
-        self.take_verdict(verdict, (unit, strategy), (bar_closes, bar, tick));
+        let on = (bar_closes, bar, tick);
+        self.take_verdict(verdict, (unit, strategy), on, is_rehearsed);
         conditions
     }
 
-    /// Hands on what was decided, and notes what it was decided on.
+    /// Hands on what was decided, and notes what it was decided on. What a rehearsal wants is told to who rehearses
+    /// orders, and forgotten.
     #[inline]
     fn take_verdict(
         &mut self,
         verdict: Verdict,
         (unit, strategy): (usize, StrategyIx),
         (bar_closes, bar, tick): (bool, &Bar, &Tick),
+        is_rehearsed: bool,
     ) {
         match verdict {
             Verdict::Nothing => {}
             Verdict::Wanted(intent) => {
                 let last_entry = self.evaluate.last_entry(strategy);
-                self.hand_on(intent);
+                if is_rehearsed {
+                    self.parts.intents.touch(intent);
+                    self.aims.set(&intent);
+                } else {
+                    self.hand_on(intent);
+                }
+                self.note(intent);
                 let occasion = (unit, bar_closes, bar, tick);
                 self.told.note(&intent, occasion, last_entry);
                 if bar_closes || self.evaluate.needs_slots(strategy) {
                     let bank = self.compute.units()[unit].bank();
                     self.told.read(unit, strategy, bank);
+                }
+                if is_rehearsed {
+                    self.untold.clear();
+                    self.undigested.clear();
+                    self.told.clear();
                 }
             }
             Verdict::Skipped(action, skip) => {
@@ -531,61 +409,6 @@ impl Decide {
                     .events
                     .push(DecideEvent::Skipped(strategy, action, skip));
             }
-        }
-    }
-
-    fn hand_on(&mut self, intent: Intent) {
-        if !self.held.is_empty() || self.parts.intents.push(intent).is_err() {
-            self.held.push(intent);
-        }
-        let count = &mut self.totals.intents[intent.signal.action as usize];
-        *count = count.wrapping_add(1);
-        // Told with its grounds, when the legs have left: the lane's next slot is cold memory.
-        if self.untold.len() == HELD {
-            self.tell_intents();
-        }
-        self.untold.push(intent);
-        if self.undigested.len() == HELD {
-            self.digest_all();
-        }
-        self.undigested.push(intent);
-    }
-
-    #[cold]
-    fn digest_all(&mut self) {
-        for intent in self.undigested.drain(..) {
-            digest_intent(&mut self.digest, &intent);
-        }
-    }
-
-    /// Tells what the latest intents were decided on. No tick is taken between a decision and this, so the
-    /// readings are still those of the decision.
-    #[inline]
-    pub fn tell_grounds(&mut self) {
-        if !self.untold.is_empty() {
-            self.tell_intents();
-        }
-        if !self.told.is_empty() {
-            self.tell_waiting();
-        }
-    }
-
-    #[cold]
-    fn tell_intents(&mut self) {
-        for intent in self.untold.drain(..) {
-            self.parts.events.push(DecideEvent::Intent(intent));
-        }
-    }
-
-    #[cold]
-    fn tell_waiting(&mut self) {
-        while let Some((unit, grounds)) = self.told.unread() {
-            self.compute.unit(unit).peek(&grounds.bar);
-            let unit_now = &self.compute.units()[unit];
-            self.told.read(unit, unit_now.strategy, unit_now.bank());
-        }
-        for grounds in self.told.drain() {
-            self.parts.events.push(DecideEvent::Grounds(grounds));
         }
     }
 
@@ -610,25 +433,6 @@ impl Decide {
             self.held.remove(0);
         }
         false
-    }
-}
-
-/// Everything an intent says except our own receive stamps.
-fn digest_intent(digest: &mut Sha256, intent: &Intent) {
-    let signal = &intent.signal;
-    digest.update(intent.id.0.to_le_bytes());
-    digest.update([signal.action as u8]);
-    digest.update(signal.strategy.0.to_le_bytes());
-    digest.update(signal.instrument.0.to_le_bytes());
-    digest.update(signal.price.0.to_le_bytes());
-    digest.update(signal.conditions.to_le_bytes());
-    digest.update(signal.at.0.to_le_bytes());
-    for leg in intent.legs() {
-        digest.update(leg.instrument.0.to_le_bytes());
-        digest.update([leg.role as u8, leg.side as u8, u8::from(leg.reduces)]);
-        digest.update(leg.qty.0.to_le_bytes());
-        digest.update(leg.limit.0.to_le_bytes());
-        digest.update(leg.reference.0.to_le_bytes());
     }
 }
 

@@ -282,6 +282,7 @@ impl BarBuilder {
     }
 
     /// Folds a tick by its exchange time.
+    #[inline(never)]
     pub fn fold(&mut self, tick: &Tick) -> Folded {
         let count = u64::from(tick.merged.max(1));
         let time = tick.exchange_time;
@@ -318,6 +319,11 @@ impl BarBuilder {
             self.newest_tick = Some(*tick);
         }
         folded
+    }
+
+    /// Forgets what a repeat would repeat: the newest tick counts once more when it comes again.
+    pub const fn forget_newest(&mut self) {
+        self.newest_tick = None;
     }
 
     /// Folds a smaller bar, which must lie inside one interval; a source bar may reach beyond the close.

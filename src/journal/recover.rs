@@ -20,8 +20,8 @@
 use super::record::{Entry, Record};
 use crate::book::OrderRecord;
 use crate::model::{
-    Checkpoint, Ended, Fill, InstrumentIx, IntentId, LatchChange, OrderId, OrderState, Price, Qty,
-    Report, ReportSource, Tag, WallNanos,
+    Checkpoint, Ended, Fill, InstrumentIx, IntentId, LatchChange, OrderState, Price, Qty, Report,
+    ReportSource, Tag, WallNanos,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -251,10 +251,11 @@ pub fn fold(records: &[Record]) -> Replayed {
                 let place = places.get(&tag).and_then(|at| replayed.orders.get_mut(*at));
                 replayed.strays += u64::from(place.is_none());
                 if let Some(order) = place {
+                    let ours = ReportSource::Gateway;
                     order.apply(&Report {
                         at: record.at.wall,
                         received: record.at.mono,
-                        ..own(tag, OrderState::Sending)
+                        ..Report::bare(tag, OrderState::Sending, ours)
                     });
                 }
             }
@@ -335,7 +336,7 @@ fn settle(order: &mut OrderRecord, sum: Sum) -> Option<Fill> {
             filled: Qty(sum.qty),
             average: whole(sum.value, sum.qty),
             at: order.updated,
-            ..own(order.order.tag, state)
+            ..Report::bare(order.order.tag, state, ReportSource::Gateway)
         });
     }
     None
@@ -344,21 +345,6 @@ fn settle(order: &mut OrderRecord, sum: Sum) -> Option<Fill> {
 fn whole(value: i128, qty: u32) -> Price {
     let price = value.checked_div(i128::from(qty)).unwrap_or(0);
     Price(i64::try_from(price).unwrap_or(0))
-}
-
-const fn own(tag: Tag, state: OrderState) -> Report {
-    Report {
-        tag,
-        order_id: OrderId(0),
-        state,
-        filled: Qty::ZERO,
-        average: Price::ZERO,
-        reject: None,
-        denial: None,
-        source: ReportSource::Gateway,
-        at: crate::model::WallNanos(0),
-        received: crate::model::MonoNanos(0),
-    }
 }
 
 #[cfg(test)]

@@ -198,7 +198,7 @@ impl Writer {
         written
     }
 
-    #[inline]
+    #[inline(never)]
     fn write(&mut self, entry: Entry, now: Stamp) -> Result<(), NoRoom> {
         let record = Record {
             sequence: self.next,
@@ -226,16 +226,6 @@ impl Writer {
         if let Sink::Segment { current, .. } = &mut self.sink {
             current.touch();
         }
-    }
-
-    /// Encodes an entry as [`Self::append`] would and drops it: nothing is written.
-    pub fn rehearse(&self, entry: Entry, now: Stamp) {
-        let record = Record {
-            sequence: self.next,
-            at: now,
-            entry,
-        };
-        std::hint::black_box(encode(&record, self.previous));
     }
 
     /// Adds an entry to the digest, when there is one: what the deciding stage is told, in its order.

@@ -298,3 +298,22 @@ pub struct Report {
     /// Monotonic stamp of the receipt.
     pub received: MonoNanos,
 }
+
+impl Report {
+    /// Says in which state an order is and who says so, and nothing else: no number, no fill, no reason, no time.
+    #[must_use]
+    pub const fn bare(tag: Tag, state: OrderState, source: ReportSource) -> Self {
+        Self {
+            tag,
+            order_id: OrderId(0),
+            state,
+            filled: Qty::ZERO,
+            average: Price::ZERO,
+            reject: None,
+            denial: None,
+            source,
+            at: WallNanos(0),
+            received: MonoNanos(0),
+        }
+    }
+}

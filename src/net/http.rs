@@ -151,7 +151,7 @@ impl HttpConnection {
     /// # Errors
     ///
     /// When the connection is gone. Some bytes may have left: the outcome of the request is unknown.
-    #[inline]
+    #[inline(never)]
     pub fn send(&mut self, request: &[u8]) -> io::Result<()> {
         let mut rest = request;
         while !rest.is_empty() {

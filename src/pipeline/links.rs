@@ -155,8 +155,8 @@ impl Plan {
                 kind: LinkKind::Prices,
                 tokens: TokenTable::new(part.iter().map(|row| (row.token, row.ix))),
                 instruments: part.iter().map(|row| row.ix).collect(),
-                silence_ns_max: silence_ns_max.max(broker.pause_ns_max()),
-                pings: broker.ping_ns().map(|every_ns| Pings {
+                silence_ns_max: silence_ns_max.max(broker.facts().pause_ns_max),
+                pings: broker.facts().ping_ns.map(|every_ns| Pings {
                     every_ns,
                     silence_ns_max: silence_ns_max.max(every_ns.saturating_mul(2)),
                 }),
@@ -190,7 +190,7 @@ impl Plan {
             tokens: TokenTable::new([]),
             instruments: Vec::new(),
             silence_ns_max: UNASKED_NS,
-            pings: broker.updates_pings(),
+            pings: broker.facts().updates_pings,
         });
         self.names.push(LinkName {
             name: format!("{name}/orders"),

@@ -283,7 +283,7 @@ impl Budget {
 
     /// Counts one request that leaves. A request that left without room is counted as well: the broker
     /// counts it too.
-    #[inline]
+    #[inline(never)]
     pub fn spend(&mut self, _urgency: Urgency, now: MonoNanos) {
         self.note(now.plus(HOUR_NS));
     }

@@ -71,6 +71,8 @@ pub(crate) struct Clock {
     market: WallNanos,
     /// Market and real time of the moment scaled time is counted from; `None` until it runs.
     base: Option<(WallNanos, u64)>,
+    /// Real time of the start that was asked for.
+    due: Option<u64>,
     ended: bool,
 }
 
@@ -83,6 +85,7 @@ impl Clock {
             pace,
             market,
             base: None,
+            due: None,
             ended: false,
         }
     }
@@ -98,6 +101,22 @@ impl Clock {
     /// Starts to run; a second start changes nothing.
     pub(crate) fn start(&mut self, real: u64) {
         self.base.get_or_insert((self.market, real));
+    }
+
+    /// Asks for a start so many nanoseconds from now. Whoever has more to say before it puts it off, not past it.
+    pub(crate) fn start_after(&mut self, wait: u64, real: u64) {
+        self.start_when_due(real);
+        if self.base.is_none() {
+            self.due = Some(real.saturating_add(wait));
+        }
+    }
+
+    /// Starts when the moment that was asked for has come, and counts from that moment however late this is: a venue
+    /// that was stopped just before its market began would be behind all others for the whole day.
+    pub(crate) fn start_when_due(&mut self, real: u64) {
+        if let Some(at) = self.due.take_if(|at| *at <= real) {
+            self.start(at);
+        }
     }
 
     /// Stops at the close.
@@ -172,6 +191,25 @@ mod tests {
         let next_day = open.offset(86_400_000_000_000);
         assert!(clock.is_due(next_day, 2_000_000_000));
         assert_eq!(clock.now(2_000_000_000), next_day);
+    }
+
+    #[test]
+    fn a_venue_that_was_stopped_before_its_market_began_is_not_behind_afterwards() {
+        const SECOND: u64 = 1_000_000_000;
+        let open = WallNanos(1_000_000_000_000);
+        for asked_again in [false, true] {
+            let mut clock = Clock::new(Pace::Scaled(1.0), open);
+            clock.start_after(SECOND, 0);
+            clock.start_after(SECOND, SECOND / 2);
+            clock.start_when_due(SECOND);
+            assert!(!clock.is_running(), "put off");
+            // Four seconds pass unseen. What is heard first may be one that subscribes.
+            if asked_again {
+                clock.start_after(SECOND, 4 * SECOND);
+            }
+            clock.start_when_due(4 * SECOND);
+            assert_eq!(clock.now(4 * SECOND), open.offset(2_500_000_000));
+        }
     }
 
     #[test]

@@ -12,59 +12,31 @@
 //! - Deliveries of one connection never overtake each other.
 //! - What is done and what the client hears are two things: only what is done enters the record.
 
+mod deliver;
+mod plan;
+
+pub use deliver::{Delivery, Update, What};
+
 use super::account::{Account, Meter};
 use super::clock::Clock;
 use super::desk::{Desk, Moment, View};
-use super::faults::{Fault, Faults, Kind, Occasion, On};
+use super::faults::{Fault, Faults, On};
 use super::http::{self, Answer, Parsed, Request};
 use super::intake::{Class, Refusal};
 use super::market::Market;
 use super::order::Fate;
-use super::record::{FaultTruth, Record};
+use super::record::Record;
 use super::settings::{Limits, Origin, Settings};
 use super::state::World;
 use super::stream::Stream;
 use super::truth::{Arrival, Truth};
 use crate::model::Price;
+use deliver::Ending;
+use plan::Plan;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 const MS: u64 = 1_000_000;
-
-/// What reaches a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
-    /// These bytes.
-    Bytes(Vec<u8>),
-    /// The connection is reset.
-    Reset,
-    /// The venue closes its half.
-    HalfClose,
-    /// Nothing, ever.
-    Nothing,
-    /// Every connection is reset, order updates included.
-    Restart,
-}
-
-/// Something for one connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// Real nanoseconds of the venue's clock it is due at.
-    pub at: u64,
-    /// The connection.
-    pub connection: u64,
-    /// What it is.
-    pub what: What,
-}
-
-/// An order message for every ticker connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Update {
-    /// Real nanoseconds of the venue's clock it is due at.
-    pub at: u64,
-    /// The JSON text.
-    pub text: String,
-}
 
 /// A request that is done later than it was answered.
 struct Late {
@@ -281,38 +253,6 @@ impl Venue {
         }
     }
 
-    /// Draws the faults of an occasion and notes them.
-    fn strike(
-        &mut self,
-        on: On,
-        tag: Option<&str>,
-        symbol: Option<&str>,
-        now: Moment,
-    ) -> Vec<Fault> {
-        if self.faults.is_empty() {
-            return Vec::new();
-        }
-        let first = *self.first.get_or_insert(now.real);
-        let faults = self.faults.draw(&Occasion {
-            on,
-            tag,
-            symbol,
-            at_ms: now.real.saturating_sub(first) / MS,
-        });
-        for fault in &faults {
-            let truth = FaultTruth {
-                kind: fault.kind,
-                on,
-                tag: tag.map(str::to_owned),
-                market: now.market,
-            };
-            let row = truth.json(self.world.faults.len());
-            self.world.truth.line("fault", &row);
-            self.world.faults.push(truth);
-        }
-        faults
-    }
-
     /// Notes a request that nobody acted on.
     fn unheard(&mut self, heard: &Heard, request: &Request, what: What) -> Vec<Delivery> {
         self.note(heard, request, 0, None, Some("not heard".to_owned()));
@@ -339,99 +279,6 @@ impl Venue {
             order_id,
             error,
         });
-    }
-
-    /// Does what a fault does before the request, and plans what it does to the reply.
-    fn prepare(&mut self, fault: &Fault, plan: &mut Plan, heard: &Heard, symbol: Option<&str>) {
-        let (after, until) = (fault.after_ms * MS, heard.now.real + fault.for_ms * MS);
-        let wait = Some(after).filter(|ns| *ns > 0);
-        match fault.kind {
-            Kind::Lost => plan.ending = Ending::Lost,
-            Kind::Silent => (plan.ending, plan.refused) = (Ending::Lost, true),
-            Kind::Reset => (plan.ending, plan.refused) = (Ending::Reset, !fault.accepted),
-            Kind::HalfClose => (plan.ending, plan.refused) = (Ending::HalfClose, !fault.accepted),
-            Kind::Cut => plan.ending = Ending::Cut,
-            Kind::Slow => plan.wait += after,
-            Kind::LateAccept => plan.late = Some(after),
-            Kind::ServerError => {
-                plan.broken = Some(*fault);
-                if fault.for_ms > 0 {
-                    (self.broken, self.broken_until) = (Some(*fault), until);
-                }
-            }
-            Kind::Throttle => {
-                self.throttled_until = self.throttled_until.max(until);
-                plan.throttled = true;
-            }
-            Kind::Expire => self.world.account.expire(),
-            Kind::Empty => plan.view = View::Empty,
-            Kind::Stale => plan.view = View::AsOf(heard.now.real.saturating_sub(after)),
-            Kind::Restart => {
-                plan.restarts = true;
-                self.away_until = until;
-                self.mute.clear();
-                self.queued.clear();
-                if !fault.memory {
-                    let end = if after == 0 { u64::MAX } else { until + after };
-                    self.world.desk.forget(end);
-                }
-            }
-            Kind::Foreign | Kind::Twin => self.intrude(fault.kind, symbol, heard.now),
-            Kind::Partial => {
-                (plan.fate.share, plan.fate.released_after_ns) = (Some(fault.share), wait);
-            }
-            Kind::Rest => (plan.fate.rests, plan.fate.released_after_ns) = (true, wait),
-            Kind::FillAfterCancel => plan.fate.late_fill = Some((fault.share, after)),
-            Kind::RejectAfterAccept => plan.fate.refused_after_ns = Some(after),
-            Kind::Freeze => {
-                plan.fate.refused = Some((
-                    "Quantity exceeds the freeze quantity of the exchange.",
-                    "17146 : Order quantity freeze",
-                ));
-            }
-            Kind::Band => {
-                plan.fate.refused = Some((
-                    "Your order price is outside the current price protection range.",
-                    "RMS:Rule: Check circuit limit including square off order exceeds",
-                ));
-            }
-            Kind::Margin => {
-                plan.fate.refused = Some((
-                    "Insufficient funds. Required margin is 100000.00 but available margin is 0.00.",
-                    "RMS:Margin Exceeds,Required:100000.00, Available:0.00",
-                ));
-            }
-            Kind::Lose | Kind::Double | Kind::Late | Kind::Swap => {}
-        }
-    }
-
-    fn intrude(&mut self, kind: Kind, symbol: Option<&str>, now: Moment) {
-        let market = &self.world.market;
-        let named = symbol.and_then(|symbol| market.rows.iter().position(|r| r.symbol == symbol));
-        let Some(at) = named.or_else(|| {
-            market
-                .rows
-                .iter()
-                .position(crate::model::Instrument::is_tradable)
-        }) else {
-            return;
-        };
-        // The same account and day, an intent nobody has counted to.
-        let tag = (kind == Kind::Twin).then(|| {
-            let sample = self.sample.as_deref().and_then(|tag| tag.get(..10));
-            format!("{}ZZZZ900000", sample.unwrap_or("TZ00000000"))
-        });
-        self.world.desk.intrude(tag, at, market, now);
-    }
-
-    /// Adds what an earlier fault still does.
-    fn standing(&self, on: On, now: Moment, plan: &mut Plan) {
-        if on.is_order() && now.real < self.throttled_until {
-            plan.throttled = true;
-        }
-        if on.is_order() && now.real < self.broken_until && plan.broken.is_none() {
-            plan.broken = self.broken;
-        }
     }
 
     fn carry_out(&mut self, heard: &Heard, request: &Request, plan: &Plan) -> Vec<Delivery> {
@@ -508,50 +355,6 @@ impl Venue {
         (outcome.answer, outcome.order_id, outcome.error)
     }
 
-    fn deliver(
-        &mut self,
-        connection: u64,
-        at: u64,
-        ending: &Ending,
-        answer: &Answer,
-        keep_alive: bool,
-    ) -> Vec<Delivery> {
-        match ending {
-            Ending::Whole => {
-                let bytes = answer.bytes(keep_alive);
-                vec![self.due(connection, at, What::Bytes(bytes))]
-            }
-            Ending::Lost => {
-                self.mute.push(connection);
-                vec![self.due(connection, at, What::Nothing)]
-            }
-            Ending::Reset => vec![self.due(connection, at, What::Reset)],
-            Ending::HalfClose => {
-                self.mute.push(connection);
-                vec![self.due(connection, at, What::HalfClose)]
-            }
-            Ending::Cut => {
-                let mut bytes = answer.bytes(keep_alive);
-                bytes.truncate(bytes.len() / 2);
-                vec![
-                    self.due(connection, at, What::Bytes(bytes)),
-                    self.due(connection, at, What::Reset),
-                ]
-            }
-        }
-    }
-
-    /// A delivery no earlier than the one before on the same connection.
-    fn due(&mut self, connection: u64, at: u64, what: What) -> Delivery {
-        let last = self.queued.entry(connection).or_insert(0);
-        *last = at.max(*last);
-        Delivery {
-            at: *last,
-            connection,
-            what,
-        }
-    }
-
     /// Does what is due: late placements, orders on their way, fills, cancellations.
     pub fn advance(&mut self, now: Moment) {
         while let Some(at) = self.late.iter().position(|late| late.due <= now.real) {
@@ -562,53 +365,6 @@ impl Venue {
             self.world.desk.fate = Fate::default();
         }
         self.world.desk.advance(&mut self.world.market, now);
-    }
-
-    /// The order messages that have come up, each with its due time.
-    pub fn updates(&mut self, now: Moment) -> Vec<Update> {
-        let mut out = Vec::new();
-        if let Some((until, text)) = self.held.take_if(|(until, _)| *until <= now.real) {
-            out.push(Update { at: until, text });
-        }
-        for notice in std::mem::take(&mut self.world.desk.outbox) {
-            let Some(message) = self.world.wire.order_message(&self.world, &notice) else {
-                continue;
-            };
-            let terms = &notice.order.terms;
-            let symbol = self.world.market.rows[terms.instrument].symbol.clone();
-            let faults = self.strike(On::Update, terms.tag.as_deref(), Some(&symbol), now);
-            self.world
-                .truth
-                .line("message", message.get("data").unwrap_or(&message));
-            self.tell(message.to_string(), &faults, now, &mut out);
-        }
-        out
-    }
-
-    fn tell(&mut self, text: String, faults: &[Fault], now: Moment, out: &mut Vec<Update>) {
-        let (mut copies, mut at, mut swap) = (1, now.real, None);
-        for fault in faults {
-            match fault.kind {
-                Kind::Lose => copies = 0,
-                Kind::Double => copies *= 2,
-                Kind::Late => at += fault.after_ms * MS,
-                Kind::Swap => swap = Some(now.real + fault.after_ms.max(1) * MS),
-                _ => {}
-            }
-        }
-        if let Some(until) = swap.filter(|_| copies > 0 && self.held.is_none()) {
-            self.held = Some((until, text));
-            return;
-        }
-        for _ in 0..copies {
-            out.push(Update {
-                at,
-                text: text.clone(),
-            });
-        }
-        if let Some((_, text)) = self.held.take_if(|_| copies > 0) {
-            out.push(Update { at, text });
-        }
     }
 
     /// Real nanoseconds of the venue's clock when [`Venue::advance`] or [`Venue::updates`] has something
@@ -647,32 +403,6 @@ struct Heard {
     tag: Option<String>,
     first_ns: u64,
     now: Moment,
-}
-
-/// How a reply ends.
-#[derive(Default)]
-enum Ending {
-    #[default]
-    Whole,
-    Lost,
-    Reset,
-    HalfClose,
-    Cut,
-}
-
-/// What the faults of one request come to.
-#[derive(Default)]
-struct Plan {
-    ending: Ending,
-    /// Not done.
-    refused: bool,
-    throttled: bool,
-    restarts: bool,
-    broken: Option<Fault>,
-    late: Option<u64>,
-    wait: u64,
-    view: View,
-    fate: Fate,
 }
 
 /// What a gateway in front of the broker says; no JSON, as in life.

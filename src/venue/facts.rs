@@ -25,12 +25,21 @@ pub struct Facts {
     pub feeds_updates: bool,
     /// True when the only time of its prices is that of the last trade: it says nothing of how old a price is.
     pub stamps_trades: bool,
+    /// The longest a sound feed may say nothing at all, in nanoseconds: no shorter silence costs its connection.
+    pub pause_ns_max: u64,
+    /// Time between two pings of ours on the feed, in nanoseconds, where it has no heartbeat that tells within seconds
+    /// that it is there.
+    pub ping_ns: Option<u64>,
+    /// How a stream of order updates of its own is kept under watch: it may have nothing to say for hours.
+    pub updates_pings: Option<Pings>,
     /// Instruments one feed connection may watch.
     pub watched_max: usize,
     /// Feed connections of one account at a time.
     pub feeds_max: usize,
     /// Instruments one call for quotes may name.
     pub quotes_max: usize,
+    /// Calls for candles a second, of the whole account; one where nothing better is known.
+    pub candles_per_second: u32,
     /// Limits of the account.
     pub limits: OrderLimits,
 }

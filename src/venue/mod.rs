@@ -7,17 +7,17 @@
 //!
 //! ```text
 //!   feed bytes ──► Feed::open_frame ──► Feed::next_quote (one packet a call) ──► model::Quote
-//!   feed text  ──► Feed::text_message ──► Welcome | Quote | OrderUpdate | Error | Notice
+//!   feed text  ──► Updates::text_message ──► Welcome | Quote | OrderUpdate | Error | Notice
 //!   Instrument ──► Orders::place_template ──► Template::fill(tag, qty, limit) ──► bytes of one HTTP request
 //!   HTTP reply ──► Orders::read_reply ──► Acknowledged | Sliced | Rejected | Unknown
-//!   question   ──► Desk::…_request ──► (somebody sends it) ──► Desk::parse_… ──► rows | ApiFault
+//!   question   ──► Books::…_request ──► (somebody sends it) ──► Books::parse_… ──► rows | ApiFault
 //!   any bytes  ──► Show::inspect ──► Show::next_body ──► Show::show ──► every field, for people
 //! ```
 //!
 //! Promises
 //! - Any bytes in, no panic and no endless loop: every read is checked, every cursor moves forward.
 //! - [`Feed::open_frame`], [`Feed::next_quote`], their twins for messages still arriving and
-//!   [`template::Template::fill`] never allocate; [`Feed::text_message`] and [`Orders::read_reply`] do not once their
+//!   [`template::Template::fill`] never allocate; [`Updates::text_message`] and [`Orders::read_reply`] do not once their
 //!   scratch is warm.
 //! - A reply is `Rejected` only by a meaning on the broker's own list of definitive refusals.
 
@@ -25,6 +25,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::as_conversions))]
 
 pub mod books;
+#[macro_use]
 mod broker;
 pub mod dhan;
 pub mod facts;
@@ -53,7 +54,7 @@ pub use fault::ApiFault;
 pub use fields::Fields;
 pub use interval::Interval;
 pub use json::JsonScratch;
-pub use port::{Desk, Feed, Orders};
+pub use port::{Books, Feed, Login, Market, Masters, Orders, Updates};
 pub use report::{OrderUpdate, Reply, TextMessage};
 pub use request::{Auth, Endpoint, Request};
 pub use show::{BadFrame, Show, Shown};

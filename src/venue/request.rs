@@ -6,6 +6,14 @@
 use crate::model::Secret;
 use std::fmt;
 
+/// Sent with every request; any text is accepted.
+pub const USER_AGENT: &str = concat!("tezi/", env!("CARGO_PKG_VERSION"));
+
+/// Name and value of a header.
+pub fn header(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
 /// Where a broker listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -70,6 +78,16 @@ pub struct Request {
 }
 
 impl Request {
+    /// A `GET`.
+    pub const fn get(path: String, headers: Vec<(String, String)>) -> Self {
+        Self {
+            method: "GET",
+            path,
+            headers,
+            body: Vec::new(),
+        }
+    }
+
     /// Writes the HTTP/1.1 bytes of the request into `out`, which is cleared first.
     pub fn encode(&self, endpoint: &Endpoint, out: &mut Vec<u8>) {
         out.clear();

@@ -1,7 +1,7 @@
 //! Login in as many steps as a broker wants, and what comes of it.
 //!
 //! ```text
-//!   Credentials ──► Desk::log_in ──► Ask ──► (somebody sends it) ──► Answer ──► Desk::log_in ──► … ──► Done: Session
+//!   Credentials ──► Login::log_in ──► Ask ──► (somebody sends it) ──► Answer ──► Login::log_in ──► … ──► Done: Session
 //! ```
 //!
 //! Promise: secrets leave only inside a [`Request`] or a [`Secret`], both of which print without them.

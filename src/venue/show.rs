@@ -2,7 +2,7 @@
 //!
 //! Nothing of it runs while orders do: it allocates, and prices are the decimals that print as the exchange's own.
 
-use super::{Cursor, Frame};
+use super::{Broker, Cursor, Frame};
 use crate::model::{FeedFault, Quote, WallNanos};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -35,32 +35,33 @@ impl std::fmt::Display for BadFrame {
     }
 }
 
-/// The showing port: what `tezi decode` prints of a broker's messages.
-pub trait Show {
-    /// Cuts the first message off bytes that may hold several in a row, and returns its length.
-    ///
-    /// # Errors
-    ///
-    /// [`BadFrame`] where nobody can say where the next one would begin.
-    fn message_length(bytes: &[u8]) -> Result<usize, BadFrame>;
+port! {
+    /// The showing port: what `tezi decode` prints of a broker's messages.
+    pub trait Show {
+        /// Cuts the first message off bytes that may hold several in a row, and returns its length.
+        ///
+        /// # Errors
+        ///
+        /// [`BadFrame`] where nobody can say where the next one would begin.
+        fn message_length(bytes: &[u8]) -> Result<usize, BadFrame>;
 
-    /// Checks the container of one message, as [`super::Feed::open_frame`] does, and says where it is wrong.
-    ///
-    /// # Errors
-    ///
-    /// [`BadFrame`] with the byte, what is there and what should be.
-    fn inspect(message: &[u8]) -> Result<Frame, BadFrame>;
+        /// Checks the container of one message, as [`super::Feed::open_frame`] does, and says where it is wrong.
+        ///
+        /// # Errors
+        ///
+        /// [`BadFrame`] with the byte, what is there and what should be.
+        fn inspect(message: &[u8]) -> Result<Frame, BadFrame>;
 
-    /// The next packet of a message; `None` at its end.
-    fn next_body<'f>(message: &'f [u8], cursor: &mut Cursor)
-    -> Option<Result<&'f [u8], FeedFault>>;
+        /// The next packet of a message; `None` at its end.
+        fn next_body<'f>(message: &'f [u8], cursor: &mut Cursor) -> Option<Result<&'f [u8], FeedFault>>;
 
-    /// Every field of one packet.
-    ///
-    /// # Errors
-    ///
-    /// What was found and what is known, of a packet of a kind nobody knows.
-    fn show(body: &[u8]) -> Result<Shown, String>;
+        /// Every field of one packet.
+        ///
+        /// # Errors
+        ///
+        /// What was found and what is known, of a packet of a kind nobody knows.
+        fn show(body: &[u8]) -> Result<Shown, String>;
+    }
 }
 
 /// One packet. What it does not carry is left out.

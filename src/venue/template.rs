@@ -176,7 +176,7 @@ impl Template {
     }
 
     /// Writes the three changing values and returns the bytes to send, valid until the next call.
-    #[inline]
+    #[inline(never)]
     pub fn fill(&mut self, tag: &Tag, qty: Qty, limit: Price) -> &[u8] {
         let bytes = &mut *self.bytes;
         put(bytes, self.tag_at, tag.0);

@@ -20,7 +20,7 @@ use tezi::journal::{self, Entry, Segment, Sync, Writer};
 use tezi::model::{
     Action, Command, Day, Denial, Exchange, Instrument, InstrumentIx, Intent, IntentId, Kind, Leg,
     LegRole, MonoNanos, OrderId, OrderState, PollReport, Price, Qty, Report, ReportSource, Right,
-    Session, Side, Signal, Stamp, StrategyIx, Tag, Token, WallNanos, Window,
+    Session, Side, Signal, Stamp, StrategyIx, Tag, Token, Window,
 };
 use tezi::net::{HttpConnection, Mirror, Url, tls};
 use tezi::ring::lane::Policy;
@@ -157,16 +157,8 @@ fn armed(broker: Broker, ix: u16, endpoint: &Endpoint, auth: &Auth) -> Armed {
 
 fn filler() -> Entry {
     Entry::Report(Report {
-        tag: Tag::default(),
-        order_id: OrderId(0),
-        state: OrderState::Denied,
-        filled: Qty::ZERO,
-        average: Price::ZERO,
-        reject: None,
         denial: Some(Denial::Budget),
-        source: ReportSource::Gateway,
-        at: WallNanos(0),
-        received: MonoNanos(0),
+        ..Report::bare(Tag::default(), OrderState::Denied, ReportSource::Gateway)
     })
 }
 

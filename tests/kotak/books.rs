@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use tezi::model::{Bar, Money, NetQty, OrderId, OrderState, Price, Qty, Side, WallNanos};
 use tezi::venue::books::Positions;
 use tezi::venue::kotak::segment::Segment;
-use tezi::venue::kotak::{books, market};
+use tezi::venue::kotak::{Kotak, books};
 use tezi::venue::quotes::{DepthRow, QuoteKind};
-use tezi::venue::{ApiFault, Interval, JsonScratch};
+use tezi::venue::{ApiFault, Books as _, Interval, JsonScratch, Market as _};
 
 fn rupees(rupees: i64) -> Money {
     Money(rupees * 10_000)
@@ -15,7 +15,7 @@ fn rupees(rupees: i64) -> Money {
 
 #[test]
 fn the_published_order_book_is_one_open_order() {
-    let rows = parsed("order_report.json", books::parse_orders);
+    let rows = parsed("order_report.json", Kotak::parse_orders);
     let [row] = rows.as_slice() else {
         panic!("{rows:?}");
     };
@@ -48,7 +48,7 @@ fn a_trade_without_a_number_of_its_instrument_has_its_symbol() {
         "flId":"207983744","flTm":"14:28:16","nOrdNo":"250122000612876","trdSym":"IDEA-EQ","trnsTp":"B","tok":"",
         "GuiOrdId":"TZ00250G180000100000"}]}"#;
     let mut json = JsonScratch::new();
-    let rows = books::parse_trades(200, &mut body.to_owned().into_bytes(), &mut json);
+    let rows = Kotak::parse_trades(200, &mut body.to_owned().into_bytes(), &mut json);
     let rows = rows.expect("a list");
     let [row] = rows.as_slice() else {
         panic!("{rows:?}");
@@ -61,7 +61,7 @@ fn a_trade_without_a_number_of_its_instrument_has_its_symbol() {
         "avgPrc", "exSeg", "fldQty", "flId", "nOrdNo", "trdSym", "trnsTp",
     ] {
         let lame = body.replace(&format!("\"{name}\""), "\"x\"");
-        let fault = books::parse_trades(200, &mut lame.into_bytes(), &mut json);
+        let fault = Kotak::parse_trades(200, &mut lame.into_bytes(), &mut json);
         assert!(
             matches!(&fault, Err(ApiFault::Unreadable { what, .. }) if what.contains("trade row 0")),
             "{name}: {fault:?}"
@@ -71,7 +71,7 @@ fn a_trade_without_a_number_of_its_instrument_has_its_symbol() {
 
 #[test]
 fn the_published_position_has_the_broker_s_own_average() {
-    let Positions { net, day } = parsed("positions.json", books::parse_positions);
+    let Positions { net, day } = parsed("positions.json", Kotak::parse_positions);
     let ([net], [day]) = (net.as_slice(), day.as_slice()) else {
         panic!("one row each");
     };
@@ -107,7 +107,7 @@ fn position(fields: &[(&str, &str)]) -> Result<Positions, ApiFault> {
         row[*name] = serde_json::json!(value);
     }
     let body = serde_json::json!({"stat": "Ok", "stCode": 200, "data": [row]}).to_string();
-    books::parse_positions(200, &mut body.into_bytes(), &mut JsonScratch::new())
+    Kotak::parse_positions(200, &mut body.into_bytes(), &mut JsonScratch::new())
 }
 
 #[test]
@@ -173,10 +173,10 @@ fn a_flat_position_has_what_it_earned_and_an_odd_multiplier_fails_the_book() {
 
 #[test]
 fn the_published_funds_are_read() {
-    let found = parsed("limits.json", books::parse_limits);
+    let found = parsed("limits.json", Kotak::parse_funds);
     assert_eq!((found.net, found.debits), (Money(194_100), Money(187_800)));
     assert_eq!((found.collateral, found.cash), (Money(381_900), Money(0)));
-    let request = books::limits_request(&session().1);
+    let request = Kotak::funds_request(&session().1);
     let form = String::from_utf8(request.body).expect("text");
     let all = serde_json::json!({"seg": "ALL", "exch": "ALL", "prod": "ALL"});
     assert_eq!(
@@ -208,25 +208,25 @@ fn an_empty_account_has_empty_books() {
     let bytes = || none.to_owned().into_bytes();
     let mut json = JsonScratch::new();
     assert_eq!(
-        books::parse_orders(200, &mut bytes(), &mut json),
+        Kotak::parse_orders(200, &mut bytes(), &mut json),
         Ok(vec![])
     );
     assert_eq!(
-        books::parse_trades(200, &mut bytes(), &mut json),
+        Kotak::parse_trades(200, &mut bytes(), &mut json),
         Ok(vec![])
     );
     assert_eq!(
         books::parse_holdings(200, &mut bytes(), &mut json),
         Ok(vec![])
     );
-    let positions = books::parse_positions(200, &mut bytes(), &mut json);
+    let positions = Kotak::parse_positions(200, &mut bytes(), &mut json);
     assert_eq!(positions, Ok(Positions::default()));
-    assert!(books::parse_limits(200, &mut bytes(), &mut json).is_err());
+    assert!(Kotak::parse_funds(200, &mut bytes(), &mut json).is_err());
 }
 
 #[test]
 fn the_published_quote_is_read() {
-    let rows = parsed("quotes_all.json", market::parse_quotes);
+    let rows = parsed("quotes_all.json", Kotak::parse_quotes);
     let row = &rows[0];
     assert_eq!((rows.len(), row.key.as_str()), (1, "HDFCBANK-EQ"));
     assert_eq!(row.token, Segment::NseCm.token(1_333).expect("28 bits"));
@@ -258,19 +258,19 @@ fn the_published_quote_is_read() {
 fn a_fault_in_place_of_quotes_is_no_answer() {
     let fault = r#"{"fault":{"code":400,"message":"m","description":"d"}}"#;
     let mut bytes = fault.to_owned().into_bytes();
-    let read = market::parse_quotes(200, &mut bytes, &mut JsonScratch::new());
+    let read = Kotak::parse_quotes(200, &mut bytes, &mut JsonScratch::new());
     assert!(matches!(read, Err(ApiFault::Refused { .. })), "{read:?}");
 }
 
 #[test]
 fn market_data_is_asked_for_with_the_key_alone() {
     let (_, auth) = session();
-    let quotes = market::quotes_request(&auth, QuoteKind::Full, &[&contract(), &index()]);
+    let quotes = Kotak::quotes_request(&auth, QuoteKind::Full, &[&contract(), &index()]);
     let path = "/script-details/1.0/quotes/neosymbol/nse_fo%7C44498,nse_cm%7CNifty%2050/all";
     assert_eq!(quotes.path, path);
     let day = |text: &str| tezi::model::Day::parse(text).expect("a day").at(0);
     let span = (day("2026-11-01"), day("2026-11-20"));
-    let candles = market::candles_request(&auth, &contract(), Interval::Minute15, span);
+    let candles = Kotak::candles_request(&auth, &contract(), Interval::Minute15, span);
     assert_eq!(
         candles.path,
         "/market-data/1.0/historical/details?neosymbol=nse_fo%7C44498&fromdate=2026-11-01&todate=2026-11-20&interval=15min"
@@ -298,7 +298,7 @@ fn candles_become_bars_and_a_crooked_one_fails_them_all() {
     };
     let read = |text: String| {
         let mut json = JsonScratch::new();
-        market::parse_candles(200, &mut text.into_bytes(), &mut json, Interval::Minute)
+        Kotak::parse_candles(200, &mut text.into_bytes(), &mut json, Interval::Minute)
     };
     let second = r#"["2026-08-20T09:16:00+0530",12001,12003,11998.25,12001,105750,null]"#;
     let bars = read(body(second)).expect("bars");
@@ -341,13 +341,13 @@ proptest! {
             r#"{{"stat":"Ok","data":[{{"nOrdNo":"{word}","qty":"{word}","tok":"{word}","flBuyQty":"{word}","flDt":"{word}","flTm":"{word}"}}]}}"#
         );
         for text in [bytes, row.into_bytes()] {
-            std::hint::black_box(books::parse_orders(status, &mut text.clone(), &mut json).is_ok());
-            std::hint::black_box(books::parse_trades(status, &mut text.clone(), &mut json).is_ok());
-            std::hint::black_box(books::parse_positions(status, &mut text.clone(), &mut json).is_ok());
-            std::hint::black_box(books::parse_limits(status, &mut text.clone(), &mut json).is_ok());
-            std::hint::black_box(market::parse_quotes(status, &mut text.clone(), &mut json).is_ok());
+            std::hint::black_box(Kotak::parse_orders(status, &mut text.clone(), &mut json).is_ok());
+            std::hint::black_box(Kotak::parse_trades(status, &mut text.clone(), &mut json).is_ok());
+            std::hint::black_box(Kotak::parse_positions(status, &mut text.clone(), &mut json).is_ok());
+            std::hint::black_box(Kotak::parse_funds(status, &mut text.clone(), &mut json).is_ok());
+            std::hint::black_box(Kotak::parse_quotes(status, &mut text.clone(), &mut json).is_ok());
             let mut text = text;
-            std::hint::black_box(market::parse_candles(status, &mut text, &mut json, Interval::Day).is_ok());
+            std::hint::black_box(Kotak::parse_candles(status, &mut text, &mut json, Interval::Day).is_ok());
         }
     }
 }

@@ -3,23 +3,23 @@
 use super::{contract, index};
 use proptest::prelude::*;
 use tezi::model::{FeedFault, Price, Quote, Token, WallNanos};
-use tezi::venue::kotak::feed;
 use tezi::venue::kotak::packet::{
     Auction, Body, HEADER, Header, INDEX, Index, Level, MINI, Mini, Packet, Picture, ROW, ROWS,
     Row, TOUCH, code, quote,
 };
 use tezi::venue::kotak::segment::{Segment, index_token};
-use tezi::venue::{Cursor, FRAME_MAX, Frame, Mode, Next};
+use tezi::venue::kotak::{Kotak, feed};
+use tezi::venue::{Cursor, FRAME_MAX, Feed as _, Frame, Mode, Next};
 
 fn quotes(frame: &[u8]) -> Vec<Result<Quote, FeedFault>> {
-    let Ok(Frame::Packets(mut cursor)) = feed::open_frame(frame) else {
+    let Ok(Frame::Packets(mut cursor)) = Kotak::open_frame(frame) else {
         return Vec::new();
     };
-    std::iter::from_fn(|| feed::next_quote(frame, &mut cursor)).collect()
+    std::iter::from_fn(|| Kotak::next_quote(frame, &mut cursor)).collect()
 }
 
 fn packets(frame: &[u8]) -> Vec<Result<Packet, FeedFault>> {
-    let Ok(Frame::Packets(mut cursor)) = feed::open_frame(frame) else {
+    let Ok(Frame::Packets(mut cursor)) = Kotak::open_frame(frame) else {
         return Vec::new();
     };
     std::iter::from_fn(|| feed::next_packet(frame, &mut cursor)).collect()
@@ -349,19 +349,19 @@ fn a_batch_whose_lengths_do_not_add_up_is_refused_whole() {
         (&[0, 0, 0, 0, 0, 0, 0, 0, 0], FeedFault::Length),
         (&[10, 0, 0, 0, 0, 0, 0, 0, 0], FeedFault::Truncated),
     ] {
-        assert_eq!(feed::open_frame(bytes), Err(fault), "{bytes:?}");
+        assert_eq!(Kotak::open_frame(bytes), Err(fault), "{bytes:?}");
         let joined = [&good[..], bytes].concat();
         if !bytes.is_empty() {
-            assert_eq!(feed::open_frame(&joined), Err(fault), "{bytes:?}");
+            assert_eq!(Kotak::open_frame(&joined), Err(fault), "{bytes:?}");
         }
     }
-    let short = feed::open_frame(&good[..good.len() - 1]);
+    let short = Kotak::open_frame(&good[..good.len() - 1]);
     assert_eq!(short, Err(FeedFault::Truncated));
     let large = vec![0; FRAME_MAX + 1];
-    assert_eq!(feed::open_frame(&large), Err(FeedFault::Oversized));
+    assert_eq!(Kotak::open_frame(&large), Err(FeedFault::Oversized));
     // More packets than a cursor counts, inside the largest frame.
     let many = [9, 0, 0x6F, 0x19, 2, 0, 0, 0, 0].repeat(FRAME_MAX / 9);
-    assert_eq!(feed::open_frame(&many), Err(FeedFault::Oversized));
+    assert_eq!(Kotak::open_frame(&many), Err(FeedFault::Oversized));
 }
 
 #[test]
@@ -377,23 +377,32 @@ fn an_unknown_packet_is_counted_and_its_neighbours_are_read() {
 #[test]
 fn a_batch_of_one_kind_is_read_while_it_arrives() {
     let whole = frame(&[picture(Level::Touch); 3]);
-    let Some(mut cursor) = feed::open_arriving(&whole[..10], whole.len()) else {
+    let Some(mut cursor) = Kotak::open_arriving(&whole[..10], whole.len()) else {
         panic!("three packets of one length");
     };
-    assert_eq!(feed::next_arrived(&whole[..10], &mut cursor), Next::NotYet);
-    assert_eq!(feed::next_arrived(&whole[..175], &mut cursor), Next::NotYet);
-    let first = feed::next_arrived(&whole[..176], &mut cursor);
+    assert_eq!(Kotak::next_arrived(&whole[..10], &mut cursor), Next::NotYet);
+    assert_eq!(
+        Kotak::next_arrived(&whole[..175], &mut cursor),
+        Next::NotYet
+    );
+    let first = Kotak::next_arrived(&whole[..176], &mut cursor);
     assert!(matches!(first, Next::Quote(quote) if quote.token == token()));
-    assert_eq!(feed::next_arrived(&whole[..176], &mut cursor), Next::NotYet);
-    assert_eq!(feed::next_arrived(&whole[..177], &mut cursor), Next::NotYet);
+    assert_eq!(
+        Kotak::next_arrived(&whole[..176], &mut cursor),
+        Next::NotYet
+    );
+    assert_eq!(
+        Kotak::next_arrived(&whole[..177], &mut cursor),
+        Next::NotYet
+    );
     for _ in 0..2 {
-        let next = feed::next_arrived(&whole, &mut cursor);
+        let next = Kotak::next_arrived(&whole, &mut cursor);
         assert!(matches!(next, Next::Quote(_)));
     }
-    assert_eq!(feed::next_arrived(&whole, &mut cursor), Next::End);
-    assert_eq!(feed::open_arriving(&whole[..10], whole.len() + 1), None);
-    assert_eq!(feed::open_arriving(&whole[..1], whole.len()), None);
-    assert_eq!(feed::open_arriving(&[0, 0], 10), None);
+    assert_eq!(Kotak::next_arrived(&whole, &mut cursor), Next::End);
+    assert_eq!(Kotak::open_arriving(&whole[..10], whole.len() + 1), None);
+    assert_eq!(Kotak::open_arriving(&whole[..1], whole.len()), None);
+    assert_eq!(Kotak::open_arriving(&[0, 0], 10), None);
 }
 
 #[test]
@@ -404,24 +413,24 @@ fn a_batch_that_turns_out_mixed_is_finished_whole() {
     whole.resize(TOUCH * 2, 0);
     let filler = u16::try_from(TOUCH - 18).expect("16 bits").to_le_bytes();
     whole[TOUCH + 18..TOUCH + 20].copy_from_slice(&filler);
-    let mut cursor = feed::open_arriving(&whole, whole.len()).expect("twice the first length");
+    let mut cursor = Kotak::open_arriving(&whole, whole.len()).expect("twice the first length");
     assert!(matches!(
-        feed::next_arrived(&whole, &mut cursor),
+        Kotak::next_arrived(&whole, &mut cursor),
         Next::Quote(_)
     ));
-    assert_eq!(feed::next_arrived(&whole, &mut cursor), Next::Differs);
-    let Ok(Frame::Packets(mut rest)) = feed::check_rest(&whole, cursor) else {
+    assert_eq!(Kotak::next_arrived(&whole, &mut cursor), Next::Differs);
+    let Ok(Frame::Packets(mut rest)) = Kotak::check_rest(&whole, cursor) else {
         panic!("it adds up");
     };
     assert_eq!((rest.at(), rest.left()), (TOUCH, 3));
     assert_eq!(
-        feed::next_quote(&whole, &mut rest),
+        Kotak::next_quote(&whole, &mut rest),
         Some(Err(FeedFault::Length))
     );
-    assert_eq!(feed::next_quote(&whole, &mut rest), None);
+    assert_eq!(Kotak::next_quote(&whole, &mut rest), None);
     whole[TOUCH + 18] = 255;
     whole[TOUCH + 19] = 255;
-    assert_eq!(feed::check_rest(&whole, cursor), Err(FeedFault::Truncated));
+    assert_eq!(Kotak::check_rest(&whole, cursor), Err(FeedFault::Truncated));
 }
 
 #[test]
@@ -442,8 +451,12 @@ fn a_token_is_found_at_either_end_and_by_a_whole_read_anywhere() {
     ] {
         let packets: Vec<Packet> = numbers.iter().map(|number| of(*number)).collect();
         let bytes = frame(&packets);
-        assert_eq!(feed::decode_whole(&bytes, token()), anywhere, "{numbers:?}");
-        assert_eq!(feed::ends_with(&bytes, token()), at_an_end, "{numbers:?}");
+        assert_eq!(
+            Kotak::decode_whole(&bytes, token()),
+            anywhere,
+            "{numbers:?}"
+        );
+        assert_eq!(Kotak::ends_with(&bytes, token()), at_an_end, "{numbers:?}");
     }
 }
 
@@ -456,7 +469,7 @@ fn subscriptions_name_contracts_by_number_and_indices_by_name() {
         (Mode::Full, "Depth"),
     ] {
         assert_eq!(
-            feed::subscribe_messages(&rows, mode),
+            Kotak::subscribe_messages(&rows, mode),
             [
                 format!(
                     r#"{{"event":"subscribe{event}","inputtoken":"nse_fo|44498,nse_fo|44498","ack_symbol":true}}"#
@@ -467,9 +480,9 @@ fn subscriptions_name_contracts_by_number_and_indices_by_name() {
         );
     }
     let many = vec![contract(); 3_000];
-    let messages = feed::subscribe_messages(&many, Mode::Full);
+    let messages = Kotak::subscribe_messages(&many, Mode::Full);
     assert_eq!(messages.len(), 15);
-    assert!(feed::subscribe_messages(&[], Mode::Full).is_empty());
+    assert!(Kotak::subscribe_messages(&[], Mode::Full).is_empty());
 }
 
 /// What a careful reader of the whole packet would make of it.
@@ -526,18 +539,18 @@ fn careful(bytes: &[u8]) -> Option<Result<Quote, FeedFault>> {
 proptest! {
     #[test]
     fn no_bytes_panic_and_every_cursor_ends(bytes in proptest::collection::vec(any::<u8>(), 0..700)) {
-        if let Ok(Frame::Packets(mut cursor)) = feed::open_frame(&bytes) {
+        if let Ok(Frame::Packets(mut cursor)) = Kotak::open_frame(&bytes) {
             let mut seen = 0;
-            while let Some(quote) = feed::next_quote(&bytes, &mut cursor) {
+            while let Some(quote) = Kotak::next_quote(&bytes, &mut cursor) {
                 std::hint::black_box(quote.is_ok());
                 seen += 1;
             }
             prop_assert!(seen <= bytes.len() / HEADER + 1);
         }
         let mut astray = Cursor::new(bytes.len() / 2, u16::MAX);
-        while feed::next_quote(&bytes, &mut astray).is_some() {}
-        if let Some(mut cursor) = feed::open_arriving(&bytes, bytes.len()) {
-            while matches!(feed::next_arrived(&bytes, &mut cursor), Next::Quote(_) | Next::Fault(_)) {}
+        while Kotak::next_quote(&bytes, &mut astray).is_some() {}
+        if let Some(mut cursor) = Kotak::open_arriving(&bytes, bytes.len()) {
+            while matches!(Kotak::next_arrived(&bytes, &mut cursor), Next::Quote(_) | Next::Fault(_)) {}
         }
         std::hint::black_box((quote(&bytes), Packet::decode(&bytes).is_ok()));
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tezi::control::desk::DeskFault;
 use tezi::control::greet::greet;
 use tezi::net::{FeedSocket, Url, tls};
-use tezi::venue::kotak::session::updates_opening;
-use tezi::venue::{ApiFault, Broker};
+use tezi::venue::kotak::Kotak;
+use tezi::venue::{ApiFault, Broker, Login as _};
 use tungstenite::Message;
 
 /// Greets a server that says these things, each after it was told something; what it was told, and what came of it.
@@ -25,7 +25,7 @@ fn greeted(answers: &'static [&'static str]) -> (Vec<String>, Result<(), DeskFau
         };
         answers.iter().map(tell).collect()
     });
-    let opening = updates_opening(&session().1);
+    let opening = Kotak::updates_opening(&session().1).expect("a stream of its own");
     let url = Url::parse(&format!("ws://127.0.0.1:{port}/realtime")).expect("an address");
     let roots = tls::client_config(None).expect("roots");
     let patience = Duration::from_secs(60);

@@ -3,9 +3,9 @@
 use super::{parsed, session};
 use serde_json::json;
 use tezi::model::{Secret, WallNanos};
-use tezi::venue::kotak::session::{self as kotak, log_in};
+use tezi::venue::kotak::{Kotak, session as kotak};
 use tezi::venue::session::{Answer, Ask, Credentials, Session, Step};
-use tezi::venue::{ApiFault, Auth, JsonScratch, Request};
+use tezi::venue::{ApiFault, Auth, JsonScratch, Login as _, Request};
 
 /// 1 234 567 890 s after 1970, at which the secret of RFC 6238 gives 005924.
 const NOW: WallNanos = WallNanos(1_234_567_890_123_000_000);
@@ -44,7 +44,7 @@ impl Login {
     }
 
     fn begin(&mut self) -> Result<Step, ApiFault> {
-        log_in(&self.given, &mut self.session, None, &mut self.json)
+        Kotak::log_in(&self.given, &mut self.session, None, &mut self.json)
     }
 
     fn answer(&mut self, status: u16, body: &serde_json::Value) -> Result<Step, ApiFault> {
@@ -55,7 +55,7 @@ impl Login {
             status,
             body: &mut body,
         };
-        log_in(&self.given, &mut self.session, Some(answer), &mut self.json)
+        Kotak::log_in(&self.given, &mut self.session, Some(answer), &mut self.json)
     }
 }
 
@@ -245,7 +245,7 @@ fn the_published_answer_to_the_pin_is_a_grant() {
 #[test]
 fn greetings_carry_the_session_and_never_print() {
     let (_, auth) = session();
-    let market = kotak::feed_opening(&auth);
+    let market = Kotak::opening(&auth);
     assert!(market.awaits_welcome && market.path.is_none());
     let greeting = market.greeting.expect("one");
     let said: serde_json::Value = serde_json::from_str(greeting.expose()).expect("JSON");
@@ -259,7 +259,7 @@ fn greetings_carry_the_session_and_never_print() {
     ] {
         assert_eq!(said[name], value, "{name}");
     }
-    let orders = kotak::updates_opening(&auth);
+    let orders = Kotak::updates_opening(&auth).expect("a stream of its own");
     let greeting = orders.greeting.expect("one");
     let expected = "{type:cn,Authorization:trade.jwt,Sid:sid-1,src:WEB}";
     assert_eq!(greeting.expose(), expected);
@@ -273,17 +273,17 @@ fn greetings_carry_the_session_and_never_print() {
 
 #[test]
 fn a_session_lives_when_the_funds_are_told_and_ends_by_name() {
-    let profile = parsed("limits.json", kotak::parse_profile);
+    let profile = parsed("limits.json", Kotak::parse_profile);
     assert_eq!(profile.user_id, "");
     let dead = |status: u16, body: &str| {
         let mut bytes = body.to_owned().into_bytes();
-        kotak::parse_profile(status, &mut bytes, &mut JsonScratch::new()).err()
+        Kotak::parse_profile(status, &mut bytes, &mut JsonScratch::new()).err()
     };
     let invalid = r#"{"stat":"Not_Ok","stCode":1000,"errMsg":"Invalid session"}"#;
     assert!(matches!(dead(403, invalid), Some(ApiFault::Session { .. })));
     assert!(matches!(dead(200, "{}"), Some(ApiFault::Unreadable { .. })));
     let auth: Auth = session().1;
-    let shown = format!("{:?}", kotak::profile_request(&auth));
+    let shown = format!("{:?}", Kotak::profile_request(&auth));
     assert!(
         !shown.contains("trade.jwt") && !shown.contains("sid-1"),
         "{shown}"

@@ -2,11 +2,12 @@
 
 use super::{fixture, session};
 use tezi::model::{Day, Exchange, Kind, Price, Qty, Right};
-use tezi::venue::kotak::master::{master, parse_master, parse_paths};
+use tezi::venue::kotak::Kotak;
+use tezi::venue::kotak::master::parse_paths;
 use tezi::venue::kotak::segment::{Segment, index_token};
 use tezi::venue::master::{Master, MasterFault};
 use tezi::venue::session::{Answer, Step};
-use tezi::venue::{ApiFault, JsonScratch};
+use tezi::venue::{ApiFault, JsonScratch, Masters as _};
 
 /// The names as they stand in the files: blanks and a semicolon are part of some.
 const HEAD: &str = "pSymbol,pGroup,pExchSeg,pInstType,pSymbolName,pTrdSymbol,pOptionType,pISIN,dTickSize ,lLotSize,\
@@ -18,7 +19,12 @@ const PLAIN_EXPIRY: &str = "1795737599";
 
 fn read(exchange: Exchange, rows: &str) -> Result<Master, MasterFault> {
     let most = |_: &tezi::venue::master::ContractKey<'_>| Qty(100_000);
-    parse_master(format!("{HEAD}{rows}").as_bytes(), exchange, |_| true, most)
+    Kotak::parse_master(
+        format!("{HEAD}{rows}").as_bytes(),
+        exchange,
+        &|_| true,
+        &most,
+    )
 }
 
 fn derivative(exchange: Exchange, row: &str) -> tezi::model::Instrument {
@@ -85,7 +91,7 @@ fn the_published_cash_file_is_read() {
         return;
     };
     let most = |_: &tezi::venue::master::ContractKey<'_>| Qty(1_000_000);
-    let found = parse_master(&bytes, Exchange::Nse, |_| true, most).expect("a file");
+    let found = Kotak::parse_master(&bytes, Exchange::Nse, &|_| true, &most).expect("a file");
     assert_eq!((found.rows, found.bad, found.foreign), (16, 0, 8));
     let names: Vec<&str> = found
         .instruments
@@ -169,11 +175,11 @@ fn a_file_without_rows_or_columns_is_refused() {
     let most = |_: &tezi::venue::master::ContractKey<'_>| Qty(1);
     for name in ["pSymbol", "dTickSize ", "dStrikePrice;", "lFreezeQty"] {
         let head = HEAD.replacen(name, "other", 1);
-        let fault = parse_master(head.as_bytes(), Exchange::Nfo, |_| true, most);
+        let fault = Kotak::parse_master(head.as_bytes(), Exchange::Nfo, &|_| true, &most);
         let plain = name.trim_end_matches([' ', ';']);
         assert!(matches!(fault, Err(MasterFault::Column(missing)) if missing == plain));
     }
-    let garbage = parse_master(&[0xFF; 64], Exchange::Nfo, |_| true, most);
+    let garbage = Kotak::parse_master(&[0xFF; 64], Exchange::Nfo, &|_| true, &most);
     assert_eq!(garbage, Err(MasterFault::Column("pSymbol")));
 }
 
@@ -204,7 +210,7 @@ fn the_published_list_names_a_file_of_every_segment() {
 fn the_file_is_asked_for_where_the_list_says_and_without_the_key() {
     let (_, auth) = session();
     let mut json = JsonScratch::new();
-    let first = master(&auth, Exchange::Nfo, None, &mut json);
+    let first = Kotak::master(&auth, Exchange::Nfo, None, &mut json);
     let Ok(Step::Ask(ask)) = first else {
         panic!("{first:?}")
     };
@@ -220,7 +226,7 @@ fn the_file_is_asked_for_where_the_list_says_and_without_the_key() {
             status,
             body: &mut body,
         };
-        let step = master(&auth, Exchange::Nfo, Some(answer), &mut json);
+        let step = Kotak::master(&auth, Exchange::Nfo, Some(answer), &mut json);
         (step, body)
     };
     let list = r#"{"data":{"filesPaths":["https://files.example/a/2026-11-20/nse_fo.csv"]}}"#;

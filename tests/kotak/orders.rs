@@ -4,19 +4,21 @@ use super::{contract, fixture, index, json_of, session, taken_apart};
 use proptest::prelude::*;
 use serde_json::json;
 use tezi::model::{Exchange, Instrument, OrderId, Price, Qty, RejectClass, Side, Tag};
-use tezi::venue::kotak::orders;
-use tezi::venue::{Auth, Change, JsonScratch, Named, Product, Reply, TemplateFault, Working};
+use tezi::venue::kotak::Kotak;
+use tezi::venue::{
+    Auth, Change, JsonScratch, Named, Orders as _, Product, Reply, TemplateFault, Working,
+};
 
 fn reply(status: u16, body: &str) -> Reply {
     let mut bytes = body.to_owned().into_bytes();
-    orders::read_reply(status, &mut bytes, &mut JsonScratch::new())
+    Kotak::read_reply(status, &mut bytes, &mut JsonScratch::new())
 }
 
 #[test]
 fn a_filled_template_is_the_request_the_broker_documents() {
     let (endpoint, auth) = session();
     let mut template =
-        orders::place_template(&endpoint, &auth, &contract(), Side::Buy, Product::Nrml)
+        Kotak::place_template(&endpoint, &auth, &contract(), Side::Buy, Product::Nrml)
             .expect("valid");
     let tag = Tag(*b"TZ00250G180000100000");
     for (qty, limit, qt, pr) in [
@@ -58,7 +60,7 @@ fn a_filled_template_is_the_request_the_broker_documents() {
 fn what_cannot_stand_in_a_request_or_is_not_traded_here_is_refused() {
     let (endpoint, auth) = session();
     let place = |auth: &Auth, row: &Instrument| {
-        let made = orders::place_template(&endpoint, auth, row, Side::Sell, Product::Mis);
+        let made = Kotak::place_template(&endpoint, auth, row, Side::Sell, Product::Mis);
         made.map(|_| ()).err()
     };
     assert_eq!(place(&auth, &contract()), None);
@@ -105,7 +107,7 @@ fn a_modification_repeats_the_order_and_a_cancel_names_it() {
         side: Side::Buy,
     };
     let mut out = b"left over".to_vec();
-    orders::cancel_request(&endpoint, &auth, working.order, &mut out);
+    Kotak::cancel_request(&endpoint, &auth, working.order, &mut out);
     let (line, _, body) = taken_apart(&out);
     assert_eq!(line, "POST /quick/order/cancel");
     assert_eq!(json_of(&body), json!({"on": "237362700735243", "am": "NO"}));
@@ -115,7 +117,7 @@ fn a_modification_repeats_the_order_and_a_cancel_names_it() {
             limit: Some(Price::from_paise(10_105)),
             placed: Qty(650),
         };
-        orders::modify_request(&endpoint, &auth, &working, change, &mut out);
+        Kotak::modify_request(&endpoint, &auth, &working, change, &mut out);
         let (line, _, body) = taken_apart(&out);
         assert_eq!(line, "POST /quick/order/vr/modify");
         assert_eq!(
@@ -131,7 +133,7 @@ fn a_modification_repeats_the_order_and_a_cancel_names_it() {
         placed: Qty(650),
         ..Change::default()
     };
-    orders::modify_request(&endpoint, &auth, &working, without, &mut out);
+    Kotak::modify_request(&endpoint, &auth, &working, without, &mut out);
     assert_eq!(json_of(&taken_apart(&out).2).get("pr"), None);
 }
 

@@ -3,13 +3,14 @@
 use super::{contract, fixture};
 use proptest::prelude::*;
 use tezi::model::{OrderId, OrderState, Price, Qty, Side, WallNanos};
+use tezi::venue::kotak::Kotak;
 use tezi::venue::kotak::segment::Segment;
 use tezi::venue::kotak::updates::{self, state_of};
-use tezi::venue::{JsonScratch, OrderUpdate, TextMessage};
+use tezi::venue::{JsonScratch, OrderUpdate, TextMessage, Updates as _};
 
 fn read<R>(text: &str, see: impl FnOnce(TextMessage<'_>) -> R) -> R {
     let mut bytes = text.to_owned().into_bytes();
-    see(updates::text_message(&mut bytes, &mut JsonScratch::new()))
+    see(Kotak::text_message(&mut bytes, &mut JsonScratch::new()))
 }
 
 fn update(text: &str) -> Option<OrderUpdate> {
@@ -184,8 +185,8 @@ proptest! {
     #[test]
     fn no_text_panics(mut bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "\\PC{0,120}") {
         let mut json = JsonScratch::new();
-        std::hint::black_box(updates::text_message(&mut bytes, &mut json));
+        std::hint::black_box(Kotak::text_message(&mut bytes, &mut json));
         let mut bytes = format!(r#"{{"type":"order","data":{{"ordSt":"{text}","qty":{text}}}}}"#).into_bytes();
-        std::hint::black_box(updates::text_message(&mut bytes, &mut json));
+        std::hint::black_box(Kotak::text_message(&mut bytes, &mut json));
     }
 }

@@ -4,8 +4,8 @@ use super::client::{PATIENCE, Stream, Venue};
 use serde_json::{Value, json};
 use tezi::model::{FeedFault, Price, Quote};
 use tezi::net::{HttpConnection, Url, tls};
-use tezi::venue::Frame;
-use tezi::venue::dhan::{feed, segment::Segment};
+use tezi::venue::dhan::{Dhan, feed, segment::Segment};
+use tezi::venue::{Feed as _, Frame};
 use tungstenite::{Message, WebSocket};
 
 fn venue() -> Venue {
@@ -65,10 +65,10 @@ fn binary(socket: &mut WebSocket<Stream>) -> Option<Vec<u8>> {
 }
 
 fn quotes(frame: &[u8]) -> Vec<Result<Quote, FeedFault>> {
-    let Ok(Frame::Packets(mut cursor)) = feed::open_frame(frame) else {
+    let Ok(Frame::Packets(mut cursor)) = Dhan::open_frame(frame) else {
         panic!("not packets: {frame:?}")
     };
-    std::iter::from_fn(|| feed::next_quote(frame, &mut cursor)).collect()
+    std::iter::from_fn(|| Dhan::next_quote(frame, &mut cursor)).collect()
 }
 
 fn asks(code: u64, rows: &[(&str, u32)]) -> Message {

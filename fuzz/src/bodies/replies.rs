@@ -2,7 +2,7 @@
 
 use tezi::model::{Exchange, Secret};
 use tezi::venue::session::{Answer, Credentials, Session};
-use tezi::venue::{Auth, Broker, Interval, JsonScratch, Reply};
+use tezi::venue::{Auth, Books as _, Broker, Interval, JsonScratch, Reply};
 use tezi::venue::{dhan, kite, kotak, openalgo};
 
 const STATUS: [u16; 12] = [200, 201, 202, 204, 400, 401, 403, 404, 422, 429, 500, 503];
@@ -97,7 +97,7 @@ pub(super) fn kite(bytes: &[u8]) {
         return;
     };
     match call % 18 {
-        16 => given.one(kite::books::parse_margins),
+        16 => given.one(kite::Kite::parse_funds),
         17 => given.one(kite::session::parse_session),
         call => common(Broker::Kite, call, &mut given),
     }
@@ -108,7 +108,7 @@ pub(super) fn dhan(bytes: &[u8]) {
         return;
     };
     match call % 17 {
-        16 => given.one(dhan::books::parse_funds),
+        16 => given.one(dhan::Dhan::parse_funds),
         call => common(Broker::Dhan, call, &mut given),
     }
 }
@@ -119,7 +119,7 @@ pub(super) fn kotak(bytes: &[u8]) {
     };
     match call % 19 {
         16 => given.rows(kotak::books::parse_holdings),
-        17 => given.one(kotak::books::parse_limits),
+        17 => given.one(kotak::Kotak::parse_funds),
         18 => given.one(kotak::session::parse_grant),
         call => common(Broker::Kotak, call, &mut given),
     }
@@ -130,7 +130,7 @@ pub(super) fn openalgo(bytes: &[u8]) {
         return;
     };
     match call % 19 {
-        16 => given.one(openalgo::books::parse_funds),
+        16 => given.one(openalgo::OpenAlgo::parse_funds),
         17 => given.one(openalgo::batch::parse_smart),
         18 => given.rows(openalgo::batch::parse_legs),
         call => common(Broker::OpenAlgo, call, &mut given),

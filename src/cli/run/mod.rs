@@ -107,6 +107,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         last_skip: None,
     };
     let mut control = Control::start(prepared, args, &mut console)?;
-    let end = control.watch(&interrupted, &mut console)?;
+    let end = control.watch(&interrupted, &mut console);
     control.finish(end, args, &interrupted, &mut console)
 }

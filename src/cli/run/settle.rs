@@ -125,8 +125,7 @@ impl Left<'_> {
 mod tests {
     use super::*;
     use crate::model::{
-        Action, InstrumentIx, LegRole, OrderId, Price, Qty, Report, ReportSource, Side, StrategyIx,
-        WallNanos,
+        Action, InstrumentIx, LegRole, Price, Qty, Report, ReportSource, Side, StrategyIx,
     };
 
     fn order(number: u8) -> Order {
@@ -149,18 +148,7 @@ mod tests {
     }
 
     fn report(number: u8, state: OrderState) -> Entry {
-        Entry::Report(Report {
-            tag: order(number).tag,
-            order_id: OrderId(0),
-            state,
-            filled: Qty::ZERO,
-            average: Price::ZERO,
-            reject: None,
-            denial: None,
-            source: ReportSource::Poll,
-            at: WallNanos(0),
-            received: MonoNanos(0),
-        })
+        Entry::Report(Report::bare(order(number).tag, state, ReportSource::Poll))
     }
 
     #[test]

@@ -43,16 +43,11 @@ fn tag(batch: usize, leg: u8) -> Tag {
 
 fn report(tag: Tag, state: OrderState, filled: u32, now: MonoNanos) -> Report {
     Report {
-        tag,
         order_id: OrderId(u64::from(tag.0[19])),
-        state,
         filled: Qty(filled),
         average: Price::from_rupees(100),
-        reject: None,
-        denial: None,
-        source: ReportSource::Reply,
-        at: WallNanos(0),
         received: now,
+        ..Report::bare(tag, state, ReportSource::Reply)
     }
 }
 

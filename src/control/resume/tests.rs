@@ -33,16 +33,10 @@ fn left(n: u8) -> OrderRecord {
         received: MonoNanos(1),
     });
     record.apply(&Report {
-        tag: tag(n),
         order_id: OrderId(100 + u64::from(n)),
-        state: OrderState::Open,
-        filled: Qty::ZERO,
-        average: Price::ZERO,
-        reject: None,
-        denial: None,
-        source: ReportSource::Reply,
         at: WallNanos(1),
         received: MonoNanos(1),
+        ..Report::bare(tag(n), OrderState::Open, ReportSource::Reply)
     });
     record
 }

@@ -8,7 +8,7 @@ mod state;
 pub use state::{LAYOUT, StateFault};
 
 use crate::indicators::bank::Bank;
-use crate::indicators::bars::{BarBuilder, FoldOutcome, ShortBar, Timeframe, Unfolded};
+use crate::indicators::bars::{self, BarBuilder, FoldOutcome, ShortBar, Timeframe, Unfolded};
 use crate::indicators::plan::BankPlan;
 use crate::model::{Bar, InstrumentIx, Session, StrategyIx, Tick, WallNanos};
 
@@ -56,6 +56,17 @@ pub struct Folded {
     pub is_late: bool,
 }
 
+impl Folded {
+    #[inline]
+    fn of(folded: &bars::Folded, left_over: Option<Bar>) -> Self {
+        Self {
+            closed: left_over.or(folded.closed),
+            is_forming: matches!(folded.outcome, FoldOutcome::Opened | FoldOutcome::Extended),
+            is_late: folded.outcome == FoldOutcome::Late,
+        }
+    }
+}
+
 impl Unit {
     /// Builds a unit without history.
     pub fn new(plan: UnitPlan) -> Self {
@@ -87,13 +98,7 @@ impl Unit {
     #[inline]
     fn fold(&mut self, tick: &Tick) -> Folded {
         let left_over = self.turn_to(tick.exchange_time);
-        let folded = self.bars.fold(tick);
-        let is_forming = matches!(folded.outcome, FoldOutcome::Opened | FoldOutcome::Extended);
-        Folded {
-            closed: left_over.or(folded.closed),
-            is_forming,
-            is_late: folded.outcome == FoldOutcome::Late,
-        }
+        Folded::of(&self.bars.fold(tick), left_over)
     }
 
     /// Gives a unit history: closed bars of any smaller timeframe, oldest first. Returns the bars of the
@@ -258,6 +263,13 @@ impl Compute {
             self.next_due = bar.end;
         }
         folded
+    }
+
+    /// What folding a tick would do, told by a copy of the bars: nothing of the unit changes.
+    pub fn fold_aside(&self, at: usize, tick: &Tick) -> Folded {
+        let mut bars = self.units[at].bars.clone();
+        bars.forget_newest();
+        Folded::of(&bars.fold(tick), None)
     }
 
     /// True when some bar's interval has ended by `due`: one comparison on an ordinary cycle.

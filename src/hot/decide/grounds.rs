@@ -98,16 +98,9 @@ impl Kept {
         self.waiting.push((unit, false, grounds));
     }
 
-    /// Brings the memory near that the next decision is written to.
-    pub(super) fn warm(
-        &mut self,
-        intent: &Intent,
-        (unit, bar_closes, bar, tick): (usize, bool, &Bar, &Tick),
-    ) {
-        let grounds = Grounds::of(intent, (bar_closes, bar, tick), None);
-        if let Some(room) = self.waiting.spare_capacity_mut().first_mut() {
-            std::hint::black_box(room.write((unit, false, grounds)));
-        }
+    /// Forgets what a rehearsal noted.
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
     }
 
     /// Copies the readings of a unit's latest decision.

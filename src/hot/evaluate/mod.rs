@@ -11,21 +11,20 @@
 //!   clock looks after them ([`Evaluate::evaluate_by_clock`]).
 //! - What is decided depends on the inputs alone: ticks, outcomes and clock moments in their order.
 
+mod choice;
 pub mod legs;
-mod rest;
+mod outcomes;
+mod resume;
 
-use crate::book::{Book, OrderRecord};
+use crate::book::Book;
 use crate::indicators::{Bank, LevelSpec, PriceLevel};
-use crate::journal::Entry;
-use crate::journal::recover::Carried;
 use crate::model::{
-    Action, Bar, Fill, InstrumentIx, Intent, IntentId, Leg, MonoNanos, Order, OrderState, Price,
-    Qty, Report, Side, Signal, StrategyIx, Tag, Tick, WallNanos,
+    Action, Bar, InstrumentIx, Intent, IntentId, MonoNanos, Price, Signal, StrategyIx, Tick,
+    WallNanos,
 };
 use crate::rules::conditions::{Context, Inputs};
 use crate::rules::strategy::{Evaluate as Policy, Moment, Strategy};
-use legs::{Sizing, Trade, Wanted, price};
-use std::collections::{BTreeMap, BTreeSet};
+use legs::{Sizing, Trade};
 
 /// A strategy with everything it needs to trade.
 #[derive(Debug)]
@@ -194,6 +193,9 @@ pub struct Evaluate {
 pub struct Occasion<'a> {
     /// True when the bar closes, false for a tick of the forming bar.
     pub bar_closes: bool,
+    /// True for a rehearsal: the path of an entry, or of an exit where something is held, is walked whatever the rules
+    /// say, and nothing of this stage changes. Its intent has a number that no intent has.
+    pub is_rehearsed: bool,
     /// The readings.
     pub slots: &'a [f64],
     /// The bar they belong to: closed, or forming.
@@ -230,81 +232,6 @@ impl Evaluate {
             base,
             carried: Vec::new(),
         }
-    }
-
-    /// Takes over what an earlier run of the day left: positions with the price and the number of entries
-    /// behind them, and intents that are still being worked. To be called once, before the first decision.
-    pub fn resume(&mut self, carried: &Carried) {
-        let orders: BTreeMap<Tag, &OrderRecord> = carried
-            .orders
-            .iter()
-            .map(|record| (record.order.tag, record))
-            .collect();
-        let mut counted = BTreeSet::new();
-        for fill in &carried.fills {
-            self.book_fill(fill);
-            let is_flat = !self.book.holds(fill.strategy);
-            let Some(run) = self.runs.get_mut(fill.strategy.at()) else {
-                continue;
-            };
-            if is_flat {
-                (run.last_entry, run.pyramids, run.exit) = (None, 0, None);
-                continue;
-            }
-            let Some(record) = orders.get(&fill.tag) else {
-                continue;
-            };
-            let order = &record.order;
-            if order.reduces {
-                // An exit that closed part of a position stands until nothing is held; what evens out legs is none.
-                let is_exit = order.tag.intent_and_leg().is_some_and(|(_, leg)| leg < 2);
-                if is_exit {
-                    run.exit.get_or_insert_default();
-                }
-                continue;
-            }
-            run.last_entry = Some(order.signal);
-            let is_first = counted.insert(order.intent);
-            run.pyramids = run
-                .pyramids
-                .saturating_add(u32::from(order.action == Action::Pyramid && is_first));
-        }
-        for intent in &carried.working {
-            let own = carried.orders.iter().filter(|r| r.order.intent == *intent);
-            let legs = |record: &OrderRecord| record.order.tag.intent_and_leg();
-            let count = own.clone().filter_map(legs).filter(|(_, leg)| *leg < 2);
-            let legs = count.map(|(_, leg)| leg.saturating_add(1)).max();
-            let (Some(first), Some(legs)) = (own.clone().next(), legs) else {
-                continue;
-            };
-            self.carry(&first.order, legs, counted.contains(intent));
-        }
-    }
-
-    /// Waits for an intent of an earlier run.
-    fn carry(&mut self, order: &Order, legs: u8, is_filled: bool) {
-        let Some((number, _)) = order.tag.intent_and_leg() else {
-            return;
-        };
-        let Some(run) = self.runs.get_mut(order.strategy.at()) else {
-            return;
-        };
-        run.working = run.working.saturating_add(u32::from(legs));
-        if order.action == Action::Exit {
-            run.exiting = run.exiting.saturating_add(u32::from(legs));
-            run.exit.get_or_insert_default();
-        }
-        let sent = Sent {
-            strategy: order.strategy,
-            action: order.action,
-            price: order.signal,
-            legs,
-            is_over: [false, legs < 2],
-            is_filled,
-            is_refused: false,
-        };
-        self.carried.push((number, self.sent.len()));
-        self.sent.push(sent);
     }
 
     /// What is held.
@@ -375,22 +302,24 @@ impl Evaluate {
             eod_window,
         };
         let is_exiting = in_position && run.exit.is_some();
-        if !is_exiting && !run.plan.strategy.evaluate.is_due(moment) {
+        let is_due = run.plan.strategy.evaluate.is_due(moment);
+        if !(is_exiting || is_due || occasion.is_rehearsed) {
             return (Verdict::Nothing, 0);
         }
         run.rests &= !occasion.bar_closes;
         let inputs = run.inputs(occasion, in_position, eod_window);
         let decision = run.plan.strategy.decide(&inputs);
         let conditions = decision.conditions;
-        let wanted = if is_exiting {
-            Some(Action::Exit)
-        } else {
-            decision.action
+        let wanted = match (is_exiting, occasion.is_rehearsed) {
+            (true, _) => Some(Action::Exit),
+            (false, true) if in_position => Some(Action::Exit),
+            (false, true) => Some(Action::Entry),
+            (false, false) => decision.action,
         };
         let Some(action) = wanted else {
             return (Verdict::Nothing, conditions);
         };
-        if !run.is_free(action, occasion) {
+        if !run.is_free(action, occasion) && !occasion.is_rehearsed {
             return (Verdict::Nothing, conditions);
         }
         (
@@ -449,7 +378,8 @@ impl Evaluate {
         let at = occasion.tick.exchange_time;
         match self.legs(strategy, action, occasion, &latest) {
             Ok([Some(first), second]) => {
-                let id = IntentId(self.base + self.sent.len() as u64 + 1);
+                let number = self.base + self.sent.len() as u64 + 1;
+                let id = IntentId(if occasion.is_rehearsed { 0 } else { number });
                 let signal = Signal {
                     action,
                     strategy,
@@ -460,9 +390,14 @@ impl Evaluate {
                     received: occasion.tick.received,
                 };
                 let intent = Intent::new(id, signal, first, second);
-                self.note(&intent);
+                if occasion.is_rehearsed {
+                    self.warm(&intent);
+                } else {
+                    self.note(&intent);
+                }
                 Verdict::Wanted(intent)
             }
+            _ if occasion.is_rehearsed => Verdict::Nothing,
             Ok([None, _]) => Verdict::Skipped(action, Skip::Flat),
             Err(skip) => self.skip(strategy, action, skip, occasion),
         }
@@ -480,34 +415,11 @@ impl Evaluate {
         self.runs.len()
     }
 
-    /// Walks the path of an entry, or of an exit where something is held, and returns what it would order under a
-    /// number that no intent has: nothing of this stage changes, and nothing is decided.
-    pub fn rehearse(
-        &mut self,
-        strategy: StrategyIx,
-        occasion: &Occasion<'_>,
-        latest: impl Fn(InstrumentIx) -> Tick,
-    ) -> Option<Intent> {
-        let is_held = self.book.holds(strategy);
-        let run = self.runs.get(strategy.at())?;
-        let inputs = run.inputs(occasion, is_held, false);
-        let decision = std::hint::black_box(run.plan.strategy.decide(&inputs));
-        let action = if is_held { Action::Exit } else { Action::Entry };
-        let legs = self.legs(strategy, action, occasion, &latest).ok()?;
-        let signal = Signal {
-            action,
-            strategy,
-            instrument: occasion.tick.instrument,
-            price: occasion.bar.close,
-            conditions: decision.conditions,
-            at: occasion.tick.exchange_time,
-            received: occasion.tick.received,
-        };
-        let intent = Intent::new(IntentId(0), signal, legs[0]?, legs[1]);
+    /// Brings the memory near that the next intent is noted in.
+    fn warm(&mut self, intent: &Intent) {
         if let Some(room) = self.sent.spare_capacity_mut().first_mut() {
-            std::hint::black_box(room.write(Sent::of(&intent)));
+            std::hint::black_box(room.write(Sent::of(intent)));
         }
-        Some(intent)
     }
 
     /// Tells a signal that cannot be acted on, once a bar; an exit is tried again all the same.
@@ -533,110 +445,6 @@ impl Evaluate {
         }
     }
 
-    /// Chooses and prices the legs of an action.
-    #[inline(never)]
-    fn legs(
-        &self,
-        strategy: StrategyIx,
-        action: Action,
-        occasion: &Occasion<'_>,
-        latest: &impl Fn(InstrumentIx) -> Tick,
-    ) -> Result<[Option<Leg>; 2], Skip> {
-        let Some(run) = self.runs.get(strategy.at()) else {
-            return Ok([None, None]);
-        };
-        let plan = &run.plan;
-        let is_exit = action == Action::Exit;
-        if !is_exit && !run.is_warm {
-            return Err(Skip::NotWarm);
-        }
-        if !is_exit && occasion.tick.exchange_time >= occasion.close.offset(-plan.entry_cutoff_ns) {
-            return Err(Skip::TooLate);
-        }
-        if !is_exit {
-            let watched = latest(occasion.tick.instrument);
-            let age = occasion.tick.received.since(watched.received);
-            if watched.merged != 0 && age > plan.quote_age_ns_max {
-                return Err(Skip::Stale);
-            }
-            doubt(occasion.tick)?;
-        }
-        if action == Action::Pyramid && run.pyramids >= plan.pyramids_max {
-            return Err(Skip::PyramidsDone);
-        }
-        let wanted = match action {
-            Action::Entry => {
-                let legs = plan.trade.open(occasion.bar.close, plan.sizing.qty);
-                if legs[0].is_none() {
-                    return Err(Skip::NoStrike);
-                }
-                legs
-            }
-            Action::Pyramid => self.held(strategy, |held, role| Wanted {
-                qty: plan.sizing.qty,
-                reduces: false,
-                side: held.opposite(),
-                ..role
-            }),
-            Action::Exit => {
-                // What configuration lets a leg grow to passes the freeze limit; more, left by late fills, is
-                // closed in several orders.
-                let most = plan
-                    .sizing
-                    .qty
-                    .0
-                    .saturating_mul(plan.pyramids_max.saturating_add(1));
-                self.held(strategy, |_, closing| Wanted {
-                    qty: closing.qty.min(Qty(most.max(1))),
-                    ..closing
-                })
-            }
-        };
-        let mut legs = [None; 2];
-        for (place, wanted) in legs.iter_mut().zip(wanted) {
-            let Some(wanted) = wanted else { continue };
-            let quote = latest(wanted.instrument);
-            let age = occasion.tick.received.since(quote.received);
-            if !is_exit && (quote.merged == 0 || age > plan.quote_age_ns_max) {
-                return Err(Skip::NoQuote);
-            }
-            if !is_exit {
-                doubt(&quote)?;
-            }
-            let step = plan
-                .leg_ticks
-                .get(wanted.instrument.at())
-                .copied()
-                .unwrap_or(plan.tick);
-            *place = Some(price(&wanted, &quote, &plan.sizing, step).ok_or(Skip::NoQuote)?);
-        }
-        Ok(legs)
-    }
-
-    /// The legs that are held, short ones first: the leg whose loss has no bound is closed first. The
-    /// closure gets the closing side's opposite (the held side) and the closing leg.
-    fn held(
-        &self,
-        strategy: StrategyIx,
-        make: impl Fn(Side, Wanted) -> Wanted,
-    ) -> [Option<Wanted>; 2] {
-        let Some(run) = self.runs.get(strategy.at()) else {
-            return [None, None];
-        };
-        let mut legs = [None; 2];
-        for is_short_turn in [true, false] {
-            for position in self.book.legs(strategy) {
-                if (position.net().0 < 0) == is_short_turn
-                    && let Some(place) = legs.iter_mut().find(|leg| leg.is_none())
-                {
-                    let closing = run.plan.trade.close(position.instrument(), position.net());
-                    *place = Some(make(closing.side, closing));
-                }
-            }
-        }
-        legs
-    }
-
     fn note(&mut self, intent: &Intent) {
         let action = intent.signal.action;
         let sent = Sent::of(intent);
@@ -650,136 +458,6 @@ impl Evaluate {
             }
         }
     }
-
-    /// Takes what became known of an order. A report's state is what all evidence so far comes to, and the
-    /// fills it stands for come before it.
-    #[inline]
-    pub fn apply(&mut self, entry: &Entry) {
-        match entry {
-            Entry::Fill(fill) => {
-                self.book_fill(fill);
-                self.settle_position(fill.strategy);
-                self.settle_fill(fill.tag);
-            }
-            Entry::Report(report) if report.state.is_terminal() => self.end_leg(report),
-            Entry::Report(report) => self.reopen_leg(report.tag),
-            _ => {}
-        }
-    }
-
-    /// Books an execution of this run's contracts; those of an earlier run with others are the gateway's alone.
-    #[inline]
-    fn book_fill(&mut self, fill: &Fill) {
-        let is_known = fill.instrument.at() < self.instruments;
-        if is_known && fill.strategy.at() <= self.runs.len() {
-            self.book.apply(fill);
-        }
-    }
-
-    fn find(&self, tag: Tag) -> Option<(usize, usize)> {
-        let (intent, leg) = tag.intent_and_leg()?;
-        let carried = self.carried.iter().find(|(number, _)| *number == intent);
-        let row = match carried {
-            Some((_, row)) => *row,
-            None => usize::try_from(intent.checked_sub(self.base)?.checked_sub(1)?).ok()?,
-        };
-        let sent = self.sent.get(row)?;
-        (leg < sent.legs).then_some((row, usize::from(leg)))
-    }
-
-    /// Nothing is held any more, whoever closed it: what an exit or an addition would go by is gone.
-    fn settle_position(&mut self, strategy: StrategyIx) {
-        if self.book.holds(strategy) {
-            return;
-        }
-        if let Some(run) = self.runs.get_mut(strategy.at()) {
-            (run.last_entry, run.pyramids, run.exit) = (None, 0, None);
-        }
-    }
-
-    fn settle_fill(&mut self, tag: Tag) {
-        let Some((row, _)) = self.find(tag) else {
-            return;
-        };
-        let sent = &mut self.sent[row];
-        let is_first = !std::mem::replace(&mut sent.is_filled, true);
-        let is_flat = !self.book.holds(sent.strategy);
-        let Some(run) = self.runs.get_mut(sent.strategy.at()) else {
-            return;
-        };
-        if is_flat {
-            return;
-        }
-        match sent.action {
-            // Also a late fill that went past zero: what it left is closed like any other rest.
-            Action::Exit => {
-                run.exit.get_or_insert_default();
-            }
-            Action::Pyramid => {
-                run.last_entry = Some(sent.price);
-                // Any part of it counts: units decide what an exit must close, not whole legs.
-                run.pyramids = run.pyramids.saturating_add(u32::from(is_first));
-            }
-            Action::Entry => run.last_entry = Some(sent.price),
-        }
-    }
-
-    fn end_leg(&mut self, report: &Report) {
-        let Some((row, leg)) = self.find(report.tag) else {
-            return;
-        };
-        let sent = &mut self.sent[row];
-        if std::mem::replace(&mut sent.is_over[leg], true) {
-            return;
-        }
-        let Some(run) = self.runs.get_mut(sent.strategy.at()) else {
-            return;
-        };
-        run.working = run.working.saturating_sub(1);
-        if sent.action == Action::Exit {
-            run.exiting = run.exiting.saturating_sub(1);
-        }
-        sent.is_refused |= report.state != OrderState::Filled;
-        run.rests |= sent.is_refused;
-        if sent.action == Action::Exit
-            && sent.is_refused
-            && sent.is_over == [true, true]
-            && let Some(exit) = &mut run.exit
-        {
-            exit.put_off(report.received);
-        }
-    }
-
-    /// An order thought over turned out to live: it is waited for again.
-    fn reopen_leg(&mut self, tag: Tag) {
-        let Some((row, leg)) = self.find(tag) else {
-            return;
-        };
-        let sent = &mut self.sent[row];
-        if std::mem::replace(&mut sent.is_over[leg], false)
-            && let Some(run) = self.runs.get_mut(sent.strategy.at())
-        {
-            run.working = run.working.saturating_add(1);
-            if sent.action == Action::Exit {
-                run.exiting = run.exiting.saturating_add(1);
-            }
-        }
-    }
-}
-
-/// Refuses an entry on a price that is in doubt.
-#[inline]
-fn doubt(tick: &Tick) -> Result<(), Skip> {
-    if !tick.source.is_doubtful() {
-        return Ok(());
-    }
-    Err(if tick.source.is_late() {
-        Skip::Late
-    } else if tick.source.is_mute() {
-        Skip::Mute
-    } else {
-        Skip::Diverges
-    })
 }
 
 impl Run {

@@ -2,10 +2,14 @@
 
 use super::legs::{Chain, OptionLeg};
 use super::*;
+use crate::book::OrderRecord;
 use crate::indicators::BankPlan;
+use crate::journal::Entry;
+use crate::journal::recover::Carried;
 use crate::model::ids::TagParts;
 use crate::model::{
-    Day, Denial, Fill, LegRole, NetQty, OrderId, Origin, RejectClass, ReportSource, time::SECOND,
+    Day, Denial, Fill, Leg, LegRole, NetQty, Order, OrderId, OrderState, Origin, Qty, RejectClass,
+    Report, ReportSource, Side, Tag, time::SECOND,
 };
 use crate::rules::conditions::LevelPlan;
 use crate::rules::strategy::StrategyText;
@@ -108,6 +112,7 @@ impl Bench {
         }
         let occasion = Occasion {
             bar_closes: at.bar_closes,
+            is_rehearsed: false,
             slots: &[],
             bar: &bar,
             tick: &quote,
@@ -137,6 +142,7 @@ impl Bench {
         };
         let occasion = Occasion {
             bar_closes: true,
+            is_rehearsed: false,
             slots: &[],
             bar: &bar,
             tick: &tick(watched, 0),

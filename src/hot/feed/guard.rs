@@ -130,6 +130,11 @@ impl Guard {
         }
     }
 
+    /// When a source is given up and taken back.
+    pub(super) const fn policy(&self) -> FailoverPolicy {
+        self.policy
+    }
+
     /// Says the ticks of the instruments.
     pub(super) fn set_ticks(&mut self, ticks: &[Price]) {
         for (row, tick) in self.rows.iter_mut().zip(ticks) {

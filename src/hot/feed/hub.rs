@@ -4,14 +4,15 @@ use super::guard::Guard;
 use super::link::Link;
 use super::merge::{Added, Merge};
 use super::sieve::{Passing, Sieve, Sifted};
-use super::{FeedEvent, FeedParts, FeedTotals};
+use super::{BATCH, FeedEvent, FeedParts, FeedTotals};
 use crate::model::{
     FeedFault, InstrumentIx, LinkIx, MonoNanos, Origin, Polled, Price, Quote, Stamp, Tick,
     WallNanos,
 };
 use crate::net::FeedSocket;
 use crate::net::websocket::Arrived;
-use crate::ring::{ByteSender, Counted, Lossless, Receiver};
+use crate::ring::lane::Policy;
+use crate::ring::{ByteSender, Counted, Lossless, Receiver, counted, lossless};
 use crate::rules::failover::Said;
 use crate::runtime::{Clock, Meter};
 use crate::store::tape;
@@ -142,7 +143,7 @@ impl Hub {
             wants_lag: false,
             in_time: (WallNanos(i64::MIN), WallNanos(i64::MAX)),
             exchange_age_ns_max: parts.exchange_age_ns_max,
-            sieve: Sieve::new(parts.bands, parts.suspect_ns),
+            sieve: Sieve::new(&parts.bands, parts.suspect_ns),
             told_bad: MonoNanos(0),
             guard,
         };
@@ -376,7 +377,7 @@ impl Hub {
     /// Looks at some instruments of living connections: of those that tell nothing quotes are asked for.
     fn look_for_quiet(&mut self, links: &[Link], now: MonoNanos) -> usize {
         let mut done = 0;
-        while done < 2 * super::BATCH
+        while done < 2 * BATCH
             && let Some(at) = self.guard.next_to_look_at(self.seen.len())
         {
             done += 1;
@@ -509,17 +510,36 @@ impl Hub {
         0
     }
 
-    /// Looks up what a quote would be handed on with.
-    pub(super) fn drop_quote(&mut self, instrument: InstrumentIx, quote: &Quote, now: MonoNanos) {
-        let volume = self.seen.get(instrument.at()).map(|seen| seen.volume);
-        let tick = Tick {
-            last: quote.last,
-            volume: volume.unwrap_or(NO_VOLUME),
-            received: now,
-            instrument,
-            ..Tick::default()
+    /// A hub of its own for rehearsals of one link: the same tables, and lanes that nobody else hears.
+    pub(super) fn understudy(&self, link: &Link) -> (Self, Receiver<Tick>) {
+        let instruments = self.seen.len();
+        let (ticks, heard, _) = lossless("rehearsed ticks", BATCH, Policy::Stall);
+        let (updates, _, _) = lossless("rehearsed updates", 1, Policy::Stall);
+        let (events, _, _) = counted("rehearsed events", 1);
+        let parts = FeedParts {
+            links: vec![link.understudy_parts()],
+            instruments,
+            sockets: Vec::new(),
+            polls: None,
+            ticks,
+            updates,
+            events,
+            recorder: None,
+            meter: None,
+            policy: self.guard.policy(),
+            bands: self.sieve.bands(),
+            suspect_ns: 0,
+            exchange_age_ns_max: self.exchange_age_ns_max,
+            board: FeedParts::board_for(1, instruments),
         };
-        self.ticks.touch(black_box(tick));
+        (Self::new(parts).1, heard)
+    }
+
+    /// Brings the memory near that a tick of an instrument is looked up in and written to.
+    pub(super) fn touch(&mut self, tick: &Tick) {
+        black_box(self.seen.get(tick.instrument.at()).map(|seen| seen.newest));
+        self.sieve.touch(tick.instrument);
+        self.ticks.touch(*tick);
     }
 
     /// Reads a text; returns the tick where one was sent as text.
@@ -584,7 +604,7 @@ impl Hub {
 
     fn take_polled(&mut self, clock: &Clock) -> usize {
         let mut done = 0;
-        while done < super::BATCH && self.stuck.is_none() {
+        while done < BATCH && self.stuck.is_none() {
             let Some(polled) = self.polls.as_mut().and_then(Receiver::pop) else {
                 break;
             };
@@ -621,7 +641,7 @@ impl Hub {
     /// Looks at some instruments; one that moves to another source gets what that source said last at once.
     fn sweep(&mut self, now: MonoNanos, clock: &Clock) -> usize {
         let mut done = 0;
-        while done < 2 * super::BATCH && self.stuck.is_none() {
+        while done < 2 * BATCH && self.stuck.is_none() {
             let Some((instrument, moved)) = self.guard.next(now, &mut self.events) else {
                 break;
             };

@@ -56,7 +56,7 @@ pub(super) struct Link {
     /// True once the outcome of the subscriptions was told.
     is_proved: bool,
     ticks: u64,
-    rehearsal: Option<Rehearsal>,
+    rehearsal: Option<Box<Rehearsal>>,
 }
 
 impl Link {
@@ -155,8 +155,21 @@ impl Link {
         }
     }
 
-    pub(super) fn rehearse_every(&mut self, interval_ns: u64) {
-        self.rehearsal = Some(Rehearsal::new(interval_ns));
+    pub(super) fn rehearse_every(&mut self, interval_ns: u64, hub: &Hub) {
+        self.rehearsal = Some(Box::new(Rehearsal::new(interval_ns, self, hub)));
+    }
+
+    /// A link without a socket that reads what this one reads.
+    pub(super) fn understudy(&self) -> Self {
+        Self::new(self.ix, self.understudy_parts())
+    }
+
+    pub(super) fn understudy_parts(&self) -> LinkParts {
+        LinkParts {
+            tokens: self.parts.tokens.clone(),
+            instruments: self.parts.instruments.clone(),
+            ..self.parts
+        }
     }
 
     pub(super) fn take_frame(&mut self, frame: Bytes, hub: &mut Hub, clock: &Clock) {
@@ -381,7 +394,7 @@ impl Link {
             if walk.had_packets() {
                 hub.finish(self.parts.source, walk.received, message, clock);
                 if let Some(own) = &mut self.rehearsal {
-                    own.keep(message, walk.received);
+                    own.keep(message, walk.received, clock);
                 }
             }
         } else {
@@ -393,8 +406,8 @@ impl Link {
     }
 
     /// Walks up to a batch; says how many packets that were, and whether the message is over.
-    #[inline]
-    fn walk_on(
+    #[inline(never)]
+    pub(super) fn walk_on(
         &mut self,
         walk: &mut Walk,
         message: Arrived<'_>,
@@ -479,7 +492,7 @@ impl Link {
     #[inline]
     fn rehearse_when_due(&mut self, now: MonoNanos, hub: &mut Hub) {
         if let Some(mut own) = self.rehearsal.take() {
-            own.rehearse_when_due(self, now, hub);
+            own.rehearse_when_due(now, hub);
             self.rehearsal = Some(own);
         }
     }

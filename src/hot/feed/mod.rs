@@ -280,7 +280,7 @@ impl Feed {
     #[must_use]
     pub fn rehearsing(mut self, interval_ns: u64) -> Self {
         if let Some(link) = self.links.iter_mut().find(|link| link.has_prices()) {
-            link.rehearse_every(interval_ns);
+            link.rehearse_every(interval_ns, &self.hub);
         }
         self
     }

@@ -42,33 +42,52 @@ pub(super) enum Sifted {
     Bad(FeedFault),
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+/// What every tick of an instrument reads: two rows to a cache line.
+#[derive(Clone, Copy, Debug)]
 struct Row {
     good: Price,
-    /// The source that served last, and its newest stamp.
-    source: u8,
+    /// Widest step from it to the next price, in 1/100 of one percent.
+    band: i64,
+    /// Newest stamp of the source that served last.
     at: WallNanos,
-    held: Option<Passing>,
+    source: u8,
+    /// True while a tick of it is among those that wait.
+    is_held: bool,
 }
 
 /// The sieve of all instruments; without bands it lets everything through.
 #[derive(Debug)]
 pub(super) struct Sieve {
-    /// Widest step from one price to the next by instrument, in 1/100 of one percent.
-    bands: Vec<i64>,
     held_ns: u64,
     rows: Vec<Row>,
-    waiting: Vec<InstrumentIx>,
+    /// Ticks that are held.
+    waiting: Vec<(InstrumentIx, Passing)>,
 }
 
 impl Sieve {
-    pub(super) fn new(bands: Vec<i64>, held_ns: u64) -> Self {
+    pub(super) fn new(bands: &[i64], held_ns: u64) -> Self {
+        let row = |band: &i64| Row {
+            good: Price::ZERO,
+            band: *band,
+            at: WallNanos(0),
+            source: 0,
+            is_held: false,
+        };
         Self {
-            rows: vec![Row::default(); bands.len()],
-            bands,
+            rows: bands.iter().map(row).collect(),
             held_ns,
             waiting: Vec::with_capacity(HELD_MAX),
         }
+    }
+
+    /// Widest steps that need no confirmation, by instrument.
+    pub(super) fn bands(&self) -> Vec<i64> {
+        self.rows.iter().map(|row| row.band).collect()
+    }
+
+    /// Brings the row of an instrument near.
+    pub(super) fn touch(&self, instrument: InstrumentIx) {
+        std::hint::black_box(self.rows.get(instrument.at()).map(|row| row.at));
     }
 
     /// True while something is held.
@@ -85,8 +104,7 @@ impl Sieve {
         (quote, origin, from): Passing,
         clock: &Clock,
     ) -> Sifted {
-        let at = instrument.at();
-        let (Some(row), Some(band)) = (self.rows.get_mut(at), self.bands.get(at)) else {
+        let Some(row) = self.rows.get_mut(instrument.at()) else {
             return Sifted::Good;
         };
         if quote.bid > quote.ask && quote.ask.0 > 0 {
@@ -104,46 +122,44 @@ impl Sieve {
         } else {
             row.at
         };
-        if let Some(held) = row.held {
-            return self.decide(instrument, held, (quote, origin, from), wall);
+        if row.is_held {
+            return self.decide(instrument, (quote, origin, from), wall);
         }
-        let is_far = row.good.0 != 0 && is_far(quote.last, row.good, *band);
+        let is_far = row.good.0 != 0 && is_far(quote.last, row.good, row.band);
         if is_far && self.waiting.len() < HELD_MAX {
-            row.held = Some((quote, origin, from));
-            self.waiting.push(instrument);
+            row.is_held = true;
+            self.waiting.push((instrument, (quote, origin, from)));
             return Sifted::Held;
         }
         row.accept(&quote, wall);
         Sifted::Good
     }
 
+    /// Where the tick of an instrument waits.
+    fn place(&self, instrument: InstrumentIx) -> Option<usize> {
+        self.waiting.iter().position(|(of, _)| *of == instrument)
+    }
+
     /// A tick came while another one was held.
     #[cold]
-    fn decide(
-        &mut self,
-        instrument: InstrumentIx,
-        held: Passing,
-        next: Passing,
-        wall: WallNanos,
-    ) -> Sifted {
-        let at = instrument.at();
-        let (Some(row), Some(band)) = (self.rows.get_mut(at), self.bands.get(at)) else {
+    fn decide(&mut self, instrument: InstrumentIx, next: Passing, wall: WallNanos) -> Sifted {
+        let place = self.place(instrument);
+        let (Some(row), Some(place)) = (self.rows.get_mut(instrument.at()), place) else {
             return Sifted::Good;
         };
-        let price = next.0.last;
-        if is_far(price, held.0.last, *band) && is_far(price, row.good, *band) {
+        let (price, held) = (next.0.last, self.waiting[place].1);
+        if is_far(price, held.0.last, row.band) && is_far(price, row.good, row.band) {
             // A third price: it waits in the other one's place.
-            row.held = Some(next);
+            self.waiting[place].1 = next;
             return Sifted::Bad(FeedFault::Outlier);
         }
-        row.held = None;
-        self.waiting.retain(|other| *other != instrument);
-        let confirms = !is_far(price, held.0.last, *band);
+        row.is_held = false;
+        self.waiting.swap_remove(place);
         row.accept(&next.0, wall);
-        if confirms {
-            Sifted::Confirms(held)
-        } else {
+        if is_far(price, held.0.last, row.band) {
             Sifted::Refutes(held.0.last)
+        } else {
+            Sifted::Confirms(held)
         }
     }
 
@@ -153,27 +169,26 @@ impl Sieve {
         if self.waiting.is_empty() {
             return None;
         }
-        let at = instrument.at();
-        let (row, band) = (self.rows.get_mut(at)?, self.bands.get(at)?);
-        let held = row.held.filter(|held| !is_far(price, held.0.last, *band))?;
-        row.release();
-        self.waiting.retain(|other| *other != instrument);
-        Some(held)
+        let place = self.place(instrument)?;
+        let row = self.rows.get(instrument.at())?;
+        let is_near = !is_far(price, self.waiting[place].1.0.last, row.band);
+        is_near.then(|| self.release(place)).map(|(_, held)| held)
     }
 
     /// A tick that was held long enough without being contradicted.
     pub(super) fn overdue(&mut self, now: MonoNanos) -> Option<(InstrumentIx, Passing)> {
-        let is_over = |ix: &InstrumentIx| {
-            let row = self.rows.get(ix.at());
-            let held = row.and_then(|row| row.held);
-            held.is_none_or(|held| now.since(held.2.seen) >= self.held_ns)
-        };
-        let at = self.waiting.iter().position(is_over)?;
-        let instrument = self.waiting.swap_remove(at);
-        let row = self.rows.get_mut(instrument.at())?;
-        let held = row.held?;
-        row.release();
-        Some((instrument, held))
+        let is_over = |(_, held): &(_, Passing)| now.since(held.2.seen) >= self.held_ns;
+        let place = self.waiting.iter().position(is_over)?;
+        Some(self.release(place))
+    }
+
+    /// Lets a tick go that was held: its price is a good one.
+    fn release(&mut self, place: usize) -> (InstrumentIx, Passing) {
+        let (instrument, held) = self.waiting.swap_remove(place);
+        if let Some(row) = self.rows.get_mut(instrument.at()) {
+            (row.is_held, row.good) = (false, held.0.last);
+        }
+        (instrument, held)
     }
 }
 
@@ -182,12 +197,6 @@ impl Row {
         self.good = quote.last;
         if quote.exchange_time > self.at && quote.exchange_time <= wall.offset(AHEAD_NS) {
             self.at = quote.exchange_time;
-        }
-    }
-
-    fn release(&mut self) {
-        if let Some((quote, ..)) = self.held.take() {
-            self.good = quote.last;
         }
     }
 }

@@ -141,3 +141,53 @@ fn a_day_volume_that_steps_back_trades_nothing_and_one_that_wraps_goes_on() {
     hub.traded_now(u32::MAX - 1);
     assert_eq!(hub.traded_now(8), 10);
 }
+
+/// A frame of one packet of 8 bytes (kite.md): the last price of token 9, in paise.
+fn frame(paise: u8) -> Vec<u8> {
+    let mut frame = vec![0, 1, 0, 8];
+    frame.extend([0, 0, 0, 9, 0, 0, 0, paise]);
+    frame
+}
+
+#[test]
+fn what_is_rehearsed_leaves_no_trace_and_the_next_message_is_what_it_would_have_been() {
+    let walk = |rehearses: bool| {
+        let mut rig = rig(4);
+        rig.feed.take_frame(frame(100).into(), &rig.clock);
+        rig.feed.work(&rig.clock);
+        let before = rig.ticks.pop().map(|tick| tick.last);
+        let (totals, wall) = (rig.feed.totals(), rig.clock.now().wall);
+        let mut count = 0;
+        if rehearses {
+            let Feed { links, hub, .. } = &mut rig.feed;
+            let mut own = rehearsal::Rehearsal::new(1, &links[0], hub);
+            let sample = frame(100);
+            let message = crate::net::websocket::Arrived {
+                bytes: &sample,
+                length: sample.len(),
+            };
+            own.keep(message, MonoNanos(1), &rig.clock);
+            for now in 2..1_000 {
+                own.rehearse_when_due(MonoNanos(now), hub);
+            }
+            count = own.count();
+        }
+        assert!(rig.ticks.pop().is_none() && rig.feed.totals() == totals);
+        assert_eq!(rig.clock.now().wall, wall);
+        rig.feed.take_frame(frame(105).into(), &rig.clock);
+        rig.feed.work(&rig.clock);
+        let next = rig.ticks.pop().map(|tick| (tick.last, tick.volume));
+        (before, next, rig.feed.totals(), count)
+    };
+    let ((first, next, totals, none), (same, also, counted, often)) = (walk(false), walk(true));
+    assert_eq!(
+        (none, often),
+        (0, 998),
+        "every one of them walked the packet"
+    );
+    assert_eq!(
+        (first, next),
+        (Some(Price(10_000)), Some((Price(10_500), 0)))
+    );
+    assert_eq!((first, next, totals), (same, also, counted));
+}

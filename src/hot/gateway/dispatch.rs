@@ -17,7 +17,7 @@ use crate::model::{
     StrategyIx, Tag,
 };
 use crate::net::Connection;
-use crate::rules::LegsPolicy;
+use crate::rules::{Admitted, LegsPolicy};
 use crate::runtime::Clock;
 
 impl<C: Connection> Gateway<C> {
@@ -68,19 +68,10 @@ impl<C: Connection> Gateway<C> {
             self.watch_loss_when_due(now.mono);
         }
         self.sum_up();
-        let mut admitted = [None; 2];
-        for ((number, leg), place) in (0_u8..).zip(intent.legs()).zip(&mut admitted) {
-            let (lot, most) = self.lots(leg.instrument);
-            let leg = Leg {
-                qty: first_slice(leg.qty, lot, most),
-                ..leg
-            };
-            let order = self.order(intent, number, &leg);
-            match self.check(order, &leg, self.beside(intent, number, leg.qty), now) {
-                Ok(leg) => *place = Some(leg),
-                Err(denial) => return self.refuse(intent, denial, now),
-            }
-        }
+        let admitted = match self.admit_legs(intent, now) {
+            Ok(admitted) => admitted,
+            Err(denial) => return self.refuse(intent, denial, now),
+        };
         let mut journaled: [Option<Journaled>; 2] = [None; 2];
         for (leg, place) in admitted.iter().flatten().zip(&mut journaled) {
             match self.keep(*leg, now) {
@@ -116,6 +107,27 @@ impl<C: Connection> Gateway<C> {
         for (leg, outcome) in journaled.iter().flatten().zip(outcomes) {
             self.tell_sent(leg.order().tag, outcome, clock);
         }
+    }
+
+    /// Passes the first slice of every leg through the limits, or says why one of them may not leave.
+    #[inline(never)]
+    pub(super) fn admit_legs(
+        &self,
+        intent: &Intent,
+        now: Stamp,
+    ) -> Result<[Option<Admitted>; 2], Denial> {
+        let mut admitted = [None; 2];
+        for ((number, leg), place) in (0_u8..).zip(intent.legs()).zip(&mut admitted) {
+            let (lot, most) = self.lots(leg.instrument);
+            let leg = Leg {
+                qty: first_slice(leg.qty, lot, most),
+                ..leg
+            };
+            let order = self.order(intent, number, &leg);
+            let beside = self.beside(intent, number, leg.qty);
+            *place = Some(self.check(order, &leg, beside, now)?);
+        }
+        Ok(admitted)
     }
 
     /// An exit of a strategy takes over what its entries hold: they open nothing more.

@@ -117,7 +117,7 @@ impl<C: Connection> Lines<C> {
     }
 
     /// The idle connection used last: the warmest.
-    #[inline]
+    #[inline(never)]
     pub(super) fn take_idle(&self) -> Option<usize> {
         let idle = self
             .lines

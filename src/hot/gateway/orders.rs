@@ -76,12 +76,25 @@ fn hash(tag: Tag) -> usize {
 
 impl Orders {
     pub(super) fn new() -> Self {
+        Self::with_room(RESERVED)
+    }
+
+    /// A table with room for so many orders before memory is asked for.
+    pub(super) fn with_room(orders: usize) -> Self {
         Self {
-            records: Vec::with_capacity(RESERVED),
-            places: vec![NONE; 2 * RESERVED],
-            live: Vec::with_capacity(256),
-            live_at: Vec::with_capacity(RESERVED),
+            records: Vec::with_capacity(orders),
+            places: vec![NONE; 2 * orders.next_power_of_two()],
+            live: Vec::with_capacity(orders.min(256)),
+            live_at: Vec::with_capacity(orders),
         }
+    }
+
+    /// Forgets every order: for rehearsals, whose orders were never sent.
+    pub(super) fn clear(&mut self) {
+        self.records.clear();
+        self.places.fill(NONE);
+        self.live.clear();
+        self.live_at.clear();
     }
 
     /// The live entry of an order, `None` when it is over.
@@ -139,6 +152,7 @@ impl Orders {
         u32::try_from(self.live.len()).unwrap_or(u32::MAX)
     }
 
+    #[inline(never)]
     pub(super) fn insert(&mut self, record: OrderRecord) -> Slot {
         let slot = Slot(u32::try_from(self.records.len()).unwrap_or(NONE));
         let tag = record.order.tag;

@@ -2,7 +2,9 @@
 //!
 //! After some milliseconds without an order the path has gone cold (caches, branch predictors, the kernel's send
 //! path), and the next one costs twice as much. A rehearsal passes orders of one lot for the legs a strategy would
-//! order now through the limits, encodes their records, fills their requests, and sends one of those to a [`Mirror`].
+//! order now through the limits, enters them in tables of its own, fills their requests, and sends one of those to a
+//! [`Mirror`]. What it runs are the functions an order runs, each of which is there once: a copy of them would warm
+//! its own instructions and no others.
 //!
 //! Promises
 //! - No order of a rehearsal is kept, written to the journal, counted or told: the admitted order is dropped, and
@@ -11,18 +13,23 @@
 //! - A mirror that breaks is told once, and nothing is rehearsed from then on.
 //! - It begins only when no reply is due and nothing was sent for as long as its interval.
 
-use super::check::Beside;
-use super::dispatch::order_in;
+use super::check::urgency;
+use super::orders::Orders;
 use super::{Gateway, GatewayEvent};
-use crate::journal::Entry;
+use crate::book::OrderRecord;
+use crate::journal::{Entry, Writer};
 use crate::model::{
-    Action, InstrumentIx, Intent, IntentId, Leg, LegRole, MonoNanos, Price, Qty, Side, Signal,
-    Stamp, StrategyIx, Tag,
+    Action, InstrumentIx, Intent, IntentId, Leg, LegRole, MonoNanos, Order, Price, Qty, Side,
+    Signal, Stamp, StrategyIx,
 };
 use crate::net::{Connection, Mirror};
 use crate::ring::Aims;
+use crate::rules::Budget;
 use std::hint::black_box;
 use std::io::ErrorKind;
+
+/// Orders its table has room for: one is in it at a time.
+const ROOM: usize = 4;
 
 /// Rehearsing, when it is wanted.
 #[derive(Debug)]
@@ -31,6 +38,10 @@ pub(super) struct Rehearsal {
     interval_ns: u64,
     /// What each strategy would order now.
     aims: Aims,
+    /// Where its orders are entered instead of the gateway's own tables: a journal without a file among them.
+    orders: Orders,
+    budget: Budget,
+    journal: Writer,
     last: MonoNanos,
     /// Positions of the contracts that can be ordered.
     armed: Box<[usize]>,
@@ -51,6 +62,18 @@ impl Rehearsal {
         let instrument = at.and_then(|at| u16::try_from(*at).ok());
         [instrument.map(|ix| (InstrumentIx(ix), Side::Buy)), None]
     }
+
+    /// Enters an order as one that leaves is, and forgets it.
+    fn enter(&mut self, order: Order, now: Stamp) {
+        for entry in [Entry::Admitted(order), Entry::Sending(order.tag)] {
+            self.journal.append(entry, now).ok();
+        }
+        let slot = self.orders.insert(OrderRecord::new(order));
+        self.orders.set_worked(slot);
+        self.orders.set_sending(slot, now.mono);
+        self.budget.spend(urgency(&order), now.mono);
+        self.orders.clear();
+    }
 }
 
 impl<C: Connection> Gateway<C> {
@@ -61,6 +84,9 @@ impl<C: Connection> Gateway<C> {
         let can = armed.filter(|(_, armed)| armed.templates.is_some());
         self.rehearsal = Some(Rehearsal {
             armed: can.map(|(at, _)| at).collect(),
+            orders: Orders::with_room(ROOM),
+            budget: Budget::new(self.parts.budget),
+            journal: Writer::digesting(),
             mirror,
             interval_ns,
             aims,
@@ -116,29 +142,52 @@ impl<C: Connection> Gateway<C> {
             let next = self.family.tag(self.latest.wrapping_add(1), number, 0, 0);
             black_box(self.orders.record(next));
         }
-        let sent = legs.into_iter().flatten().nth(turn % 2).or(legs[0]);
-        for leg in legs.into_iter().flatten() {
-            self.rehearse_leg(leg, Some(leg) == sent, now);
+        let mut shadows = legs.map(|leg| leg.and_then(|leg| self.shadow(leg)));
+        if shadows[0].is_none() {
+            shadows.swap(0, 1);
+        }
+        let Some(first) = shadows[0] else {
+            return;
+        };
+        let signal = Signal {
+            action: Action::Entry,
+            strategy: StrategyIx(0),
+            instrument: first.instrument,
+            price: first.limit,
+            conditions: 0,
+            at: now.wall,
+            received: now.mono,
+        };
+        let intent = Intent::new(IntentId(0), signal, first, shadows[1]);
+        // Admitted or not, it is dropped here: what counts is that the limits were looked at.
+        black_box(self.admit_legs(&intent, now)).ok();
+        for (number, leg) in (0_u8..).zip(intent.legs()) {
+            let is_sent = usize::from(number) == turn % intent.legs().count();
+            self.rehearse_leg(&intent, (number, leg), is_sent, now);
         }
     }
 
-    /// Walks the path of one leg up to its bytes, and sends those to the mirror when asked to.
-    fn rehearse_leg(&mut self, leg: (InstrumentIx, Side), is_sent: bool, now: Stamp) {
-        let Some((intent, leg)) = self.shadow(leg, now) else {
-            return;
-        };
-        let order = order_in(&intent, 0, &leg, self.family);
+    /// Walks the path of an admitted leg up to its bytes, and sends those to the mirror when asked to.
+    fn rehearse_leg(
+        &mut self,
+        intent: &Intent,
+        (number, leg): (u8, Leg),
+        is_sent: bool,
+        now: Stamp,
+    ) {
+        let order = self.order(intent, number, &leg);
         self.orders.warm(order);
-        // Admitted or not, it is dropped here: what counts is that the limits were looked at.
-        black_box(self.check(order, &leg, Beside::default(), now)).ok();
-        self.parts.journal.rehearse(Entry::Admitted(order), now);
+        black_box(self.lines.take_idle());
+        if let Some(own) = &mut self.rehearsal {
+            own.enter(order, now);
+        }
         let armed = self.parts.armed.get_mut(leg.instrument.at());
         let templates = armed.and_then(|armed| armed.templates.as_mut());
         let (Some(templates), Some(own)) = (templates, &mut self.rehearsal) else {
             return;
         };
         let template = &mut templates[usize::from(leg.side == Side::Sell)];
-        let bytes = template.fill(&Tag::default(), leg.qty, leg.limit);
+        let bytes = template.fill(&order.tag, leg.qty, leg.limit);
         if is_sent && let Err(error) = own.mirror.rehearse(bytes) {
             own.is_over = true;
             let event = GatewayEvent::RehearsalsOver(error.kind());
@@ -146,12 +195,8 @@ impl<C: Connection> Gateway<C> {
         }
     }
 
-    /// An intent for one lot of an instrument at its latest price, under a number that no intent has.
-    fn shadow(
-        &self,
-        (instrument, side): (InstrumentIx, Side),
-        now: Stamp,
-    ) -> Option<(Intent, Leg)> {
+    /// One lot of an instrument at its latest price.
+    fn shadow(&self, (instrument, side): (InstrumentIx, Side)) -> Option<Leg> {
         let armed = self.parts.armed.get(instrument.at())?;
         let last = self.parts.quotes.get(instrument).last;
         let price = if last.0 > 0 {
@@ -159,7 +204,7 @@ impl<C: Connection> Gateway<C> {
         } else {
             Price::from_rupees(100)
         };
-        let leg = Leg {
+        Some(Leg {
             instrument,
             role: LegRole::Outright,
             side,
@@ -167,16 +212,6 @@ impl<C: Connection> Gateway<C> {
             limit: price,
             reference: price,
             reduces: false,
-        };
-        let signal = Signal {
-            action: Action::Entry,
-            strategy: StrategyIx(0),
-            instrument,
-            price,
-            conditions: 0,
-            at: now.wall,
-            received: now.mono,
-        };
-        Some((Intent::new(IntentId(0), signal, leg, None), leg))
+        })
     }
 }

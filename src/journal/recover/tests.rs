@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Action, Ending, InstrumentIx, LegRole, MonoNanos, Order, Side, Stamp, StrategyIx, WallNanos,
+    Action, Ending, InstrumentIx, LegRole, MonoNanos, Order, OrderId, Side, Stamp, StrategyIx,
+    WallNanos,
 };
 
 #[test]
@@ -81,9 +82,8 @@ fn report(state: OrderState, filled: u32, average: i64) -> Entry {
         order_id: OrderId(9),
         filled: Qty(filled),
         average: Price(average),
-        source: ReportSource::Postback,
         at: WallNanos(5),
-        ..own(order().tag, state)
+        ..Report::bare(order().tag, state, ReportSource::Postback)
     })
 }
 

@@ -236,7 +236,7 @@ impl<'a> Library<'a> {
             return Ok(false);
         };
         if asked > 0 {
-            let rate = desk.broker().candles_per_second().max(1);
+            let rate = desk.broker().facts().candles_per_second.max(1);
             // A thirtieth more: the broker counts by its own clock.
             pause(Duration::from_millis(u64::from(1_034 / rate)));
         }

@@ -93,7 +93,7 @@ fn a_later_expiry_that_is_named_is_watched_beside_the_nearest_one() {
     assert_eq!(symbols, ["BANKNIFTY26DECFUT", "BANKNIFTY26NOVFUT"]);
     let table = InstrumentTable::new(rows);
     let found = |reference: InstrumentRef| {
-        let row = crate::pipeline::arm::find(&table, &reference);
+        let row = crate::pipeline::arm::assemble::find(&table, &reference);
         row.map(|row| row.symbol.clone())
     };
     assert_eq!(
@@ -140,7 +140,7 @@ fn a_symbol_of_two_contracts_is_refused_until_its_expiry_says_which() {
         symbol: SYMBOL.to_owned(),
         expiry: Day::parse("2026-11-30"),
     };
-    let watched = crate::pipeline::arm::find(&table, &reference).expect("watched");
+    let watched = crate::pipeline::arm::assemble::find(&table, &reference).expect("watched");
     assert_eq!(watched.token, Token(8));
 }
 
@@ -162,7 +162,7 @@ fn the_strikes_of_a_later_expiry_are_no_part_of_the_chain() {
         strike(Right::Call, 24_000, "2026-12-29", 3),
     ]);
     let step = Price::from_rupees(50);
-    let chain = crate::pipeline::arm::chain(&table, "NIFTY", step).expect("a chain");
+    let chain = crate::pipeline::arm::assemble::chain(&table, "NIFTY", step).expect("a chain");
     assert_eq!(chain.calls, [InstrumentIx(0)]);
     assert_eq!(chain.puts, [InstrumentIx(1)]);
 }

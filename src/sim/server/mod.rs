@@ -121,8 +121,6 @@ pub struct Server {
     moved: Vec<usize>,
     /// Messages about to be sent.
     frames: Vec<Message>,
-    /// When the market starts, once somebody has subscribed.
-    start_ns: Option<u64>,
     ended_ns: Option<u64>,
     rounds: Rounds,
     logged_fills: usize,
@@ -176,7 +174,6 @@ impl Server {
             accepted: 0,
             moved: Vec::new(),
             frames: Vec::new(),
-            start_ns: None,
             ended_ns: None,
             rounds: Rounds::new(settings.trigger.as_ref(), mirror)?,
             logged_fills: 0,
@@ -253,11 +250,7 @@ impl Server {
         while !stop.load(Ordering::Relaxed) && !self.venue.world.stop {
             self.wait(&mut events)?;
             self.hear(&events);
-            let real = clock::mono_ns();
-            if self.start_ns.is_some_and(|at| at <= real) {
-                self.venue.world.clock.start(real);
-                self.start_ns = None;
-            }
+            self.venue.world.clock.start_when_due(clock::mono_ns());
             match &self.settings.trigger {
                 Some(_) => self.measure(stop)?,
                 None => self.advance(),

@@ -253,7 +253,8 @@ impl Server {
             }
         }
         if !ticker.modes.is_empty() && self.settings.start_on_connect {
-            self.start_ns = Some(clock::mono_ns() + START_AFTER_NS);
+            let real = clock::mono_ns();
+            self.venue.world.clock.start_after(START_AFTER_NS, real);
         }
     }
 

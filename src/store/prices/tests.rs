@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fixtures;
-use crate::model::time::SECOND;
+use crate::model::time::{MINUTE, SECOND};
 
 fn read(text: &str) -> Result<PriceFile, PriceFileError> {
     parse_prices(text.as_bytes(), "prices.csv")

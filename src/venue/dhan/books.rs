@@ -5,97 +5,77 @@
 //! Lists come bare, without an envelope. Positions are one list; both views of ours are it: net quantities with what was
 //! carried over, and what today's trades amount to.
 
+use super::Dhan;
 use super::faults::data;
-use super::get;
+use super::request::get;
 use super::segment::Segment;
 use super::updates::{is_true, order_update, qty, side_of, whole};
 use crate::model::{Money, NetQty, Price, Qty, Token};
 use crate::venue::books::{Margins, OrderRow, PositionRow, Positions, TradeRow};
 use crate::venue::json::{self, Value, text};
 use crate::venue::stamp::parse_time;
-use crate::venue::{ApiFault, Auth, JsonScratch, Request};
+use crate::venue::{ApiFault, Auth, Books, JsonScratch, Request};
 
-/// Asks for the order book of the day.
-pub fn orders_request(auth: &Auth) -> Request {
-    get(auth, "/v2/orders")
-}
+impl Books for Dhan {
+    fn orders_request(auth: &Auth) -> Request {
+        get(auth, "/v2/orders")
+    }
 
-/// Asks for the trades of the day.
-pub fn trades_request(auth: &Auth) -> Request {
-    get(auth, "/v2/trades")
-}
+    fn parse_orders(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<OrderRow>, ApiFault> {
+        data(status, body, json, |root| rows(root, "order", order_row))
+    }
 
-/// Asks for the positions.
-pub fn positions_request(auth: &Auth) -> Request {
-    get(auth, "/v2/positions")
-}
+    fn trades_request(auth: &Auth) -> Request {
+        get(auth, "/v2/trades")
+    }
 
-/// Asks for the funds.
-pub fn funds_request(auth: &Auth) -> Request {
-    get(auth, "/v2/fundlimit")
-}
+    fn parse_trades(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<TradeRow>, ApiFault> {
+        data(status, body, json, |root| rows(root, "trade", trade_row))
+    }
 
-/// Reads an order book.
-///
-/// # Errors
-///
-/// [`ApiFault`]; a row that cannot be read fails the whole book.
-pub fn parse_orders(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Vec<OrderRow>, ApiFault> {
-    data(status, body, json, |root| rows(root, "order", order_row))
-}
+    fn positions_request(auth: &Auth) -> Request {
+        get(auth, "/v2/positions")
+    }
 
-/// Reads a list of trades.
-///
-/// # Errors
-///
-/// As [`parse_orders`].
-pub fn parse_trades(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Vec<TradeRow>, ApiFault> {
-    data(status, body, json, |root| rows(root, "trade", trade_row))
-}
-
-/// Reads the positions.
-///
-/// # Errors
-///
-/// As [`parse_orders`].
-pub fn parse_positions(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Positions, ApiFault> {
-    data(status, body, json, |root| {
-        let both = rows(root, "position", position_rows)?;
-        let (net, day) = both.into_iter().unzip();
-        Ok(Positions { net, day })
-    })
-}
-
-/// Reads the funds. `availabelBalance` is how the broker spells it.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when a field that decides is missing.
-pub fn parse_funds(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Margins, ApiFault> {
-    data(status, body, json, |root| {
-        Ok(Margins {
-            net: need(root, "availabelBalance", json::money)?,
-            cash: need(root, "sodLimit", json::money)?,
-            collateral: need(root, "collateralAmount", json::money)?,
-            debits: need(root, "utilizedAmount", json::money)?,
+    fn parse_positions(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Positions, ApiFault> {
+        data(status, body, json, |root| {
+            let both = rows(root, "position", position_rows)?;
+            let (net, day) = both.into_iter().unzip();
+            Ok(Positions { net, day })
         })
-    })
+    }
+
+    fn funds_request(auth: &Auth) -> Request {
+        get(auth, "/v2/fundlimit")
+    }
+
+    /// `availabelBalance` is how the broker spells it.
+    fn parse_funds(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Margins, ApiFault> {
+        data(status, body, json, |root| {
+            Ok(Margins {
+                net: need(root, "availabelBalance", json::money)?,
+                cash: need(root, "sodLimit", json::money)?,
+                collateral: need(root, "collateralAmount", json::money)?,
+                debits: need(root, "utilizedAmount", json::money)?,
+            })
+        })
+    }
 }
 
 /// Reads every item of a list; the first that fails names itself.

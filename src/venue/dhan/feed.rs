@@ -8,12 +8,13 @@
 //! - A message is taken whole or refused whole: its packets must add up to it exactly. Known codes are walked by their
 //!   own size, and a length field that says another is a lie; unknown codes are walked by the length field, counted and
 //!   skipped, their neighbours are read.
-//! - [`next_quote`] moves the cursor forward or ends, skips packets without a last price, and allocates nothing.
+//! - [`Feed::next_quote`] moves the cursor forward or ends, skips packets without a last price, and allocates nothing.
 
+use super::Dhan;
 use super::packet::{HEADER, Layout, Packet, quote};
 use super::segment::{Segment, security_id};
 use crate::model::{FeedFault, Instrument, Quote, Token};
-use crate::venue::{Cursor, FRAME_MAX, Fields, Frame, Mode, Next};
+use crate::venue::{Cursor, FRAME_MAX, Feed, Fields, Frame, Mode, Next};
 
 /// Instruments one connection may watch; a user may have five connections.
 pub const WATCHED_MAX: usize = 5_000;
@@ -46,21 +47,121 @@ pub(super) fn size_at(frame: &[u8], at: usize) -> Result<usize, FeedFault> {
     Ok(size)
 }
 
-/// Checks one binary message and returns a cursor over its packets.
-///
-/// # Errors
-///
-/// [`FeedFault::Oversized`], [`FeedFault::Truncated`] or [`FeedFault::Length`].
-#[inline]
-pub fn open_frame(frame: &[u8]) -> Result<Frame, FeedFault> {
-    if frame.len() > FRAME_MAX {
-        return Err(FeedFault::Oversized);
+impl Feed for Dhan {
+    /// A hundred instruments in each message; ids are texts.
+    fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
+        let code = match mode {
+            Mode::Ltp => 15,
+            Mode::Quote => 17,
+            Mode::Full => 21,
+        };
+        requests(instruments, code)
     }
-    let count = walk(frame, 0)?;
-    if count == 0 {
-        return Err(FeedFault::Truncated);
+
+    #[inline]
+    fn open_frame(frame: &[u8]) -> Result<Frame, FeedFault> {
+        if frame.len() > FRAME_MAX {
+            return Err(FeedFault::Oversized);
+        }
+        let count = walk(frame, 0)?;
+        if count == 0 {
+            return Err(FeedFault::Truncated);
+        }
+        Ok(Frame::Packets(Cursor::new(0, count)))
     }
-    Ok(Frame::Packets(Cursor::new(0, count)))
+
+    /// No head says what a message holds. Vouched for is therefore one whose first packet is of a known kind and could
+    /// fill it: so many of its size make up the length. In full mode that is every message; quotes with open interest in
+    /// between wait until all is here. Each further packet still has to say itself what it is.
+    #[inline]
+    fn open_arriving(arrived: &[u8], length: usize) -> Option<Cursor> {
+        let each = known_size(arrived)?;
+        let count = length.checked_div(usize::from(each))?;
+        let fills = count.checked_mul(usize::from(each)) == Some(length);
+        let count = u16::try_from(count).ok().filter(|count| *count > 0)?;
+        (fills && length <= FRAME_MAX).then(|| Cursor::of_equal(0, count, each))
+    }
+
+    #[inline]
+    fn next_arrived(arrived: &[u8], cursor: &mut Cursor) -> Next {
+        while cursor.left > 0 {
+            let rest = arrived.get(cursor.at..).unwrap_or_default();
+            if rest.len() < HEADER {
+                return Next::NotYet;
+            }
+            if known_size(rest) != Some(cursor.each) {
+                return Next::Differs;
+            }
+            let Some(body) = rest.get(..usize::from(cursor.each)) else {
+                return Next::NotYet;
+            };
+            cursor.left = cursor.left.wrapping_sub(1);
+            cursor.at = cursor.at.wrapping_add(body.len());
+            match quote(body) {
+                Some(Ok(quote)) => return Next::Quote(quote),
+                Some(Err(fault)) => return Next::Fault(fault),
+                None => {}
+            }
+        }
+        Next::End
+    }
+
+    fn check_rest(frame: &[u8], cursor: Cursor) -> Result<Frame, FeedFault> {
+        let count = walk(frame, cursor.at)?;
+        Ok(Frame::Packets(Cursor::new(cursor.at, count)))
+    }
+
+    /// Packets without a last price are passed over; see [`quote`] for the faults.
+    #[inline]
+    fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>> {
+        loop {
+            match next_body(frame, cursor)? {
+                Ok(body) => {
+                    if let Some(quote) = quote(body) {
+                        return Some(quote);
+                    }
+                }
+                Err(fault) => return Some(Err(fault)),
+            }
+        }
+    }
+
+    /// In a long packet the last quantity is the one half word. Numbers of orders, two of which make a word, need none of
+    /// their own.
+    fn fields(length: usize) -> Fields {
+        let is_long = length >= usize::from(Layout::Quote.size());
+        let front: &[u8] = if is_long {
+            &[1, 2, 1, 4, 4, 2]
+        } else {
+            &[1, 2, 1]
+        };
+        Fields::words(front, length)
+    }
+
+    fn decode_whole(frame: &[u8], token: Token) -> bool {
+        let Ok(Frame::Packets(mut cursor)) = Self::open_frame(frame) else {
+            return false;
+        };
+        let mut found = false;
+        while let Some(packet) = next_packet(frame, &mut cursor) {
+            found |= packet.is_ok_and(|packet| packet.token() == Some(token));
+            std::hint::black_box(&packet);
+        }
+        found
+    }
+
+    /// The last packet is looked at where a full one would stand; nothing is decoded.
+    fn ends_with(frame: &[u8], token: Token) -> bool {
+        let last = frame.len().saturating_sub(usize::from(Layout::Full.size()));
+        [0, last].into_iter().any(|at| {
+            let rest = frame.get(at..).unwrap_or_default();
+            let Some(&[_, _, _, segment, a, b, c, d]) = rest.first_chunk::<HEADER>() else {
+                return false;
+            };
+            let id = u32::from_le_bytes([a, b, c, d]);
+            Segment::of(segment).and_then(|segment| segment.token(id)) == Some(token)
+        })
+    }
 }
 
 /// The number of packets from byte `at` to the end, when they add up.
@@ -74,20 +175,6 @@ fn walk(frame: &[u8], mut at: usize) -> Result<u16, FeedFault> {
     Ok(count)
 }
 
-/// See [`crate::venue::Feed::open_arriving`].
-///
-/// No head says what a message holds. Vouched for is therefore one whose first packet is of a known kind and could fill
-/// it: so many of its size make up the length. In full mode that is every message; quotes with open interest in between
-/// wait until all is here. Each further packet still has to say itself what it is.
-#[inline]
-pub fn open_arriving(arrived: &[u8], length: usize) -> Option<Cursor> {
-    let each = known_size(arrived)?;
-    let count = length.checked_div(usize::from(each))?;
-    let fills = count.checked_mul(usize::from(each)) == Some(length);
-    let count = u16::try_from(count).ok().filter(|count| *count > 0)?;
-    (fills && length <= FRAME_MAX).then(|| Cursor::of_equal(0, count, each))
-}
-
 /// The size of the packet at the front, when its code is known and its length field agrees.
 #[inline]
 fn known_size(bytes: &[u8]) -> Option<u16> {
@@ -95,67 +182,6 @@ fn known_size(bytes: &[u8]) -> Option<u16> {
     let size = Layout::of(code)?.size();
     let told = u16::from_le_bytes([low, high]);
     (told == size || told.wrapping_add(8) == size).then_some(size)
-}
-
-/// See [`crate::venue::Feed::next_arrived`].
-#[inline]
-pub fn next_arrived(arrived: &[u8], cursor: &mut Cursor) -> Next {
-    while cursor.left > 0 {
-        let rest = arrived.get(cursor.at..).unwrap_or_default();
-        if rest.len() < HEADER {
-            return Next::NotYet;
-        }
-        if known_size(rest) != Some(cursor.each) {
-            return Next::Differs;
-        }
-        let Some(body) = rest.get(..usize::from(cursor.each)) else {
-            return Next::NotYet;
-        };
-        cursor.left = cursor.left.wrapping_sub(1);
-        cursor.at = cursor.at.wrapping_add(body.len());
-        match quote(body) {
-            Some(Ok(quote)) => return Next::Quote(quote),
-            Some(Err(fault)) => return Next::Fault(fault),
-            None => {}
-        }
-    }
-    Next::End
-}
-
-/// See [`crate::venue::Feed::check_rest`].
-///
-/// # Errors
-///
-/// As [`open_frame`].
-pub fn check_rest(frame: &[u8], cursor: Cursor) -> Result<Frame, FeedFault> {
-    let count = walk(frame, cursor.at)?;
-    Ok(Frame::Packets(Cursor::new(cursor.at, count)))
-}
-
-/// Decodes every field of every packet; true when one is about `token`.
-pub fn decode_whole(frame: &[u8], token: Token) -> bool {
-    let Ok(Frame::Packets(mut cursor)) = open_frame(frame) else {
-        return false;
-    };
-    let mut found = false;
-    while let Some(packet) = next_packet(frame, &mut cursor) {
-        found |= packet.is_ok_and(|packet| packet.token() == Some(token));
-        std::hint::black_box(&packet);
-    }
-    found
-}
-
-/// True when the first packet, or the last one if it is full, is about `token`; nothing is decoded.
-pub fn ends_with(frame: &[u8], token: Token) -> bool {
-    let last = frame.len().saturating_sub(usize::from(Layout::Full.size()));
-    [0, last].into_iter().any(|at| {
-        let rest = frame.get(at..).unwrap_or_default();
-        let Some(&[_, _, _, segment, a, b, c, d]) = rest.first_chunk::<HEADER>() else {
-            return false;
-        };
-        let id = u32::from_le_bytes([a, b, c, d]);
-        Segment::of(segment).and_then(|segment| segment.token(id)) == Some(token)
-    })
 }
 
 /// The next packet of a frame; `None` at its end. A cursor of another frame ends with a fault.
@@ -173,33 +199,6 @@ pub fn next_body<'f>(frame: &'f [u8], cursor: &mut Cursor) -> Option<Result<&'f 
     Some(body)
 }
 
-/// The numbers of a packet: in a long one the last quantity is the one half word. Numbers of orders, two of which make a
-/// word, need none of their own.
-pub fn fields(length: usize) -> Fields {
-    let is_long = length >= usize::from(Layout::Quote.size());
-    let front: &[u8] = if is_long {
-        &[1, 2, 1, 4, 4, 2]
-    } else {
-        &[1, 2, 1]
-    };
-    Fields::words(front, length)
-}
-
-/// Reads what strategies need of the next packet that has a last price; see [`quote`] for the faults.
-#[inline]
-pub fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>> {
-    loop {
-        match next_body(frame, cursor)? {
-            Ok(body) => {
-                if let Some(quote) = quote(body) {
-                    return Some(quote);
-                }
-            }
-            Err(fault) => return Some(Err(fault)),
-        }
-    }
-}
-
 /// Reads everything the next packet says; [`FeedFault::Length`] for an unknown code.
 #[inline]
 pub fn next_packet(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Packet, FeedFault>> {
@@ -209,7 +208,7 @@ pub fn next_packet(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Packet, F
 /// Why the broker ends the connection, if a message says so: 805 too many connections, 806 not subscribed to data, 807
 /// token expired, 808 not authenticated, 809 token invalid.
 pub fn disconnect_reason(frame: &[u8]) -> Option<u16> {
-    let Ok(Frame::Packets(mut cursor)) = open_frame(frame) else {
+    let Ok(Frame::Packets(mut cursor)) = Dhan::open_frame(frame) else {
         return None;
     };
     let mut packets = std::iter::from_fn(|| next_packet(frame, &mut cursor));
@@ -217,16 +216,6 @@ pub fn disconnect_reason(frame: &[u8]) -> Option<u16> {
         let packet = packet.ok()?;
         (packet.layout == Layout::Disconnect).then_some(packet.reason)
     })
-}
-
-/// The messages that subscribe `instruments`, a hundred in each; ids are texts.
-pub fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
-    let code = match mode {
-        Mode::Ltp => 15,
-        Mode::Quote => 17,
-        Mode::Full => 21,
-    };
-    requests(instruments, code)
 }
 
 fn requests(instruments: &[Instrument], code: u8) -> Vec<String> {

@@ -5,14 +5,15 @@
 //! - Candles come as columns. Columns of different lengths, or a candle that is no sound bar, fail the whole answer.
 //! - Candle times are true UTC; only the feed counts from midnight in India.
 
+use super::Dhan;
 use super::faults::data;
-use super::post;
+use super::request::post;
 use super::segment::{Segment, security_id};
 use crate::model::{Bar, Day, Exchange, Instrument, Kind, Price, WallNanos};
 use crate::venue::json::{self, Value, text};
 use crate::venue::quotes::{DepthRow, QuoteKind, QuoteRow};
 use crate::venue::stamp::parse_time;
-use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Request};
+use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Market, Request};
 use std::fmt::Write as _;
 
 /// Instruments one call for quotes may name.
@@ -22,51 +23,122 @@ const INTRADAY_DAYS: i32 = 90;
 /// Days of one call for daily candles: as far back as the broker says it goes, which sets no limit of its own.
 const DAILY_DAYS: i32 = 1_825;
 
-/// Asks for quotes of `instruments`, by segment; ids are numbers here.
-pub fn quotes_request(auth: &Auth, kind: QuoteKind, instruments: &[&Instrument]) -> Request {
-    let path = match kind {
-        QuoteKind::Ltp => "/v2/marketfeed/ltp",
-        QuoteKind::Ohlc => "/v2/marketfeed/ohlc",
-        QuoteKind::Full => "/v2/marketfeed/quote",
-    };
-    let mut body = String::from("{");
-    for (_, segment) in Segment::ALL {
-        let own = |row: &&&Instrument| Segment::for_instrument(row) == segment;
-        let ids = instruments.iter().filter(own);
-        let ids: Vec<String> = ids.map(|row| security_id(row.token).to_string()).collect();
-        if !ids.is_empty() {
-            let comma = if body.len() > 1 { "," } else { "" };
-            let list = format_args!("{comma}\"{}\":[{}]", segment.name(), ids.join(","));
-            debug_assert!(body.write_fmt(list).is_ok(), "a String takes any text");
-        }
-    }
-    body.push('}');
-    post(auth, path, body)
-}
-
-/// Reads quotes of any kind.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when a row has no known segment, number or last price.
-pub fn parse_quotes(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Vec<QuoteRow>, ApiFault> {
-    data(status, body, json, |root| {
-        let segments = root.get("data").and_then(|data| data.as_object());
-        let segments = segments.ok_or("`data` is not an object")?;
-        let mut rows = Vec::new();
-        for (name, list) in &segments {
-            let segment = Segment::parse(name).ok_or_else(|| format!("segment {name}"))?;
-            let list = list.as_object().ok_or_else(|| format!("segment {name}"))?;
-            for (id, row) in &list {
-                rows.push(quote_row(segment, id, row)?);
+impl Market for Dhan {
+    /// By segment; ids are numbers here.
+    fn quotes_request(auth: &Auth, kind: QuoteKind, instruments: &[&Instrument]) -> Request {
+        let path = match kind {
+            QuoteKind::Ltp => "/v2/marketfeed/ltp",
+            QuoteKind::Ohlc => "/v2/marketfeed/ohlc",
+            QuoteKind::Full => "/v2/marketfeed/quote",
+        };
+        let mut body = String::from("{");
+        for (_, segment) in Segment::ALL {
+            let own = |row: &&&Instrument| Segment::for_instrument(row) == segment;
+            let ids = instruments.iter().filter(own);
+            let ids: Vec<String> = ids.map(|row| security_id(row.token).to_string()).collect();
+            if !ids.is_empty() {
+                let comma = if body.len() > 1 { "," } else { "" };
+                let list = format_args!("{comma}\"{}\":[{}]", segment.name(), ids.join(","));
+                debug_assert!(body.write_fmt(list).is_ok(), "a String takes any text");
             }
         }
-        Ok(rows)
-    })
+        body.push('}');
+        post(auth, path, body)
+    }
+
+    fn parse_quotes(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<QuoteRow>, ApiFault> {
+        data(status, body, json, |root| {
+            let segments = root.get("data").and_then(|data| data.as_object());
+            let segments = segments.ok_or("`data` is not an object")?;
+            let mut rows = Vec::new();
+            for (name, list) in &segments {
+                let segment = Segment::parse(name).ok_or_else(|| format!("segment {name}"))?;
+                let list = list.as_object().ok_or_else(|| format!("segment {name}"))?;
+                for (id, row) in &list {
+                    rows.push(quote_row(segment, id, row)?);
+                }
+            }
+            Ok(rows)
+        })
+    }
+
+    fn candle_days(interval: Interval) -> Option<i32> {
+        match interval {
+            Interval::Day => Some(DAILY_DAYS),
+            other if minutes(other).is_some() => Some(INTRADAY_DAYS),
+            _ => None,
+        }
+    }
+
+    /// The broker leaves out the end of what it is asked for.
+    fn candles_request(
+        auth: &Auth,
+        instrument: &Instrument,
+        interval: Interval,
+        (from, to): (WallNanos, WallNanos),
+    ) -> Request {
+        let contract = format!(
+            r#""securityId":"{}","exchangeSegment":"{}","instrument":"{}""#,
+            security_id(instrument.token),
+            Segment::for_instrument(instrument).name(),
+            instrument_word(instrument),
+        );
+        let stamp = |wall: WallNanos| wall.to_string().get(..19).unwrap_or_default().to_owned();
+        let Some(minutes) = minutes(interval) else {
+            let end = Day(to.day().0.saturating_add(1));
+            let body = format!(
+                r#"{{{contract},"expiryCode":0,"oi":false,"fromDate":"{}","toDate":"{end}"}}"#,
+                from.day()
+            );
+            return post(auth, "/v2/charts/historical", body);
+        };
+        let end = to.offset(crate::model::time::SECOND);
+        let body = format!(
+            r#"{{{contract},"interval":"{minutes}","oi":false,"fromDate":"{}","toDate":"{}"}}"#,
+            stamp(from),
+            stamp(end)
+        );
+        post(auth, "/v2/charts/intraday", body)
+    }
+
+    /// Open interest is ignored.
+    fn parse_candles(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+        interval: Interval,
+    ) -> Result<Vec<Bar>, ApiFault> {
+        data(status, body, json, |root| {
+            let count = column(root, "timestamp", |_| Some(()))?.len();
+            let times = column(root, "timestamp", json::integer)?;
+            let [opens, highs, lows, closes] =
+                ["open", "high", "low", "close"].map(|name| column(root, name, json::price));
+            let (opens, highs, lows, closes) = (opens?, highs?, lows?, closes?);
+            let volumes = column(root, "volume", json::integer)?;
+            for (name, length) in [
+                ("open", opens.len()),
+                ("high", highs.len()),
+                ("low", lows.len()),
+                ("close", closes.len()),
+                ("volume", volumes.len()),
+            ] {
+                if length != count {
+                    return Err(format!("{length} of `{name}` for {count} times"));
+                }
+            }
+            let prices = opens.into_iter().zip(highs).zip(lows).zip(closes);
+            let rows = times.into_iter().zip(prices).zip(volumes).enumerate();
+            rows.map(|(at, ((secs, (((open, high), low), close)), volume))| {
+                bar(secs, [open, high, low, close], volume, interval)
+                    .ok_or_else(|| format!("candle {at}"))
+            })
+            .collect()
+        })
+    }
 }
 
 fn quote_row(segment: Segment, id: &str, row: Value<'_, '_>) -> Result<QuoteRow, String> {
@@ -138,46 +210,6 @@ const fn minutes(interval: Interval) -> Option<&'static str> {
     }
 }
 
-/// The most days of candles of one call, or `None` when the broker has none of that width.
-pub const fn candle_days(interval: Interval) -> Option<i32> {
-    match interval {
-        Interval::Day => Some(DAILY_DAYS),
-        other if minutes(other).is_some() => Some(INTRADAY_DAYS),
-        _ => None,
-    }
-}
-
-/// Asks for candles from `from` to `to`, both included; the broker leaves out the end of what it is asked for.
-pub fn candles_request(
-    auth: &Auth,
-    instrument: &Instrument,
-    interval: Interval,
-    (from, to): (WallNanos, WallNanos),
-) -> Request {
-    let contract = format!(
-        r#""securityId":"{}","exchangeSegment":"{}","instrument":"{}""#,
-        security_id(instrument.token),
-        Segment::for_instrument(instrument).name(),
-        instrument_word(instrument),
-    );
-    let stamp = |wall: WallNanos| wall.to_string().get(..19).unwrap_or_default().to_owned();
-    let Some(minutes) = minutes(interval) else {
-        let end = Day(to.day().0.saturating_add(1));
-        let body = format!(
-            r#"{{{contract},"expiryCode":0,"oi":false,"fromDate":"{}","toDate":"{end}"}}"#,
-            from.day()
-        );
-        return post(auth, "/v2/charts/historical", body);
-    };
-    let end = to.offset(crate::model::time::SECOND);
-    let body = format!(
-        r#"{{{contract},"interval":"{minutes}","oi":false,"fromDate":"{}","toDate":"{}"}}"#,
-        stamp(from),
-        stamp(end)
-    );
-    post(auth, "/v2/charts/intraday", body)
-}
-
 /// Underlyings that are indices, as the exchanges list them in 2026; everything else is a share.
 const INDICES: [&str; 8] = [
     "NIFTY",
@@ -205,45 +237,6 @@ fn instrument_word(instrument: &Instrument) -> &'static str {
         (Kind::Future, _) => "FUTSTK",
         (Kind::Option { .. }, _) => "OPTSTK",
     }
-}
-
-/// Reads candles as bars of `interval`; open interest is ignored.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when columns differ in length or a candle is not a sound bar.
-pub fn parse_candles(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-    interval: Interval,
-) -> Result<Vec<Bar>, ApiFault> {
-    data(status, body, json, |root| {
-        let count = column(root, "timestamp", |_| Some(()))?.len();
-        let times = column(root, "timestamp", json::integer)?;
-        let [opens, highs, lows, closes] =
-            ["open", "high", "low", "close"].map(|name| column(root, name, json::price));
-        let (opens, highs, lows, closes) = (opens?, highs?, lows?, closes?);
-        let volumes = column(root, "volume", json::integer)?;
-        for (name, length) in [
-            ("open", opens.len()),
-            ("high", highs.len()),
-            ("low", lows.len()),
-            ("close", closes.len()),
-            ("volume", volumes.len()),
-        ] {
-            if length != count {
-                return Err(format!("{length} of `{name}` for {count} times"));
-            }
-        }
-        let prices = opens.into_iter().zip(highs).zip(lows).zip(closes);
-        let rows = times.into_iter().zip(prices).zip(volumes).enumerate();
-        rows.map(|(at, ((secs, (((open, high), low), close)), volume))| {
-            bar(secs, [open, high, low, close], volume, interval)
-                .ok_or_else(|| format!("candle {at}"))
-        })
-        .collect()
-    })
 }
 
 /// Every value of a column; the first that is none names itself.
@@ -329,7 +322,7 @@ mod tests {
                 "NIFTY",
             ),
         ];
-        let request = quotes_request(&auth, QuoteKind::Full, &rows.each_ref());
+        let request = Dhan::quotes_request(&auth, QuoteKind::Full, &rows.each_ref());
         assert_eq!(
             (request.method, request.path.as_str()),
             ("POST", "/v2/marketfeed/quote")
@@ -342,7 +335,7 @@ mod tests {
         assert!(named("client-id") && named("access-token") && named("Content-Type"));
         assert!(!format!("{request:?}").contains("jwt"));
         assert_eq!(
-            body(&quotes_request(&auth, QuoteKind::Ltp, &[])),
+            body(&Dhan::quotes_request(&auth, QuoteKind::Ltp, &[])),
             serde_json::json!({})
         );
     }
@@ -359,14 +352,14 @@ mod tests {
         );
         let from = parse_time("2026-11-02 09:15:00").expect("time");
         let to = parse_time("2026-11-20 15:15:00").expect("time");
-        let request = candles_request(&auth, &future, Interval::Minute15, (from, to));
+        let request = Dhan::candles_request(&auth, &future, Interval::Minute15, (from, to));
         assert_eq!(request.path, "/v2/charts/intraday");
         assert_eq!(
             body(&request),
             serde_json::json!({"securityId": "49081", "exchangeSegment": "NSE_FNO", "instrument": "FUTIDX",
                 "interval": "15", "oi": false, "fromDate": "2026-11-02 09:15:00", "toDate": "2026-11-20 15:15:01"})
         );
-        let request = candles_request(&auth, &future, Interval::Day, (from, to));
+        let request = Dhan::candles_request(&auth, &future, Interval::Day, (from, to));
         assert_eq!(request.path, "/v2/charts/historical");
         assert_eq!(body(&request)["toDate"], "2026-11-21");
         for (interval, days) in [
@@ -379,7 +372,7 @@ mod tests {
             (Interval::Minute60, Some(90)),
             (Interval::Day, Some(1_825)),
         ] {
-            assert_eq!(candle_days(interval), days, "{interval:?}");
+            assert_eq!(Dhan::candle_days(interval), days, "{interval:?}");
         }
     }
 
@@ -411,7 +404,7 @@ mod tests {
 
     fn bars(body: &str) -> Result<Vec<Bar>, ApiFault> {
         let mut bytes = body.to_owned().into_bytes();
-        parse_candles(200, &mut bytes, &mut JsonScratch::new(), Interval::Minute15)
+        Dhan::parse_candles(200, &mut bytes, &mut JsonScratch::new(), Interval::Minute15)
     }
 
     #[test]
@@ -474,8 +467,8 @@ mod tests {
             let mut json = JsonScratch::new();
             let torn = format!("{}{value}{}", &CANDLES[..cut], &CANDLES[cut..]);
             for text in [bytes, torn.into_bytes()] {
-                drop(parse_quotes(200, &mut text.clone(), &mut json));
-                if let Ok(read) = parse_candles(200, &mut text.clone(), &mut json, Interval::Day) {
+                drop(Dhan::parse_quotes(200, &mut text.clone(), &mut json));
+                if let Ok(read) = Dhan::parse_candles(200, &mut text.clone(), &mut json, Interval::Day) {
                     assert!(read.iter().all(Bar::is_sound));
                 }
             }

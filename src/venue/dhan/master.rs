@@ -10,35 +10,86 @@
 //! - An instrument is its segment and number. The trading symbol carries no day, so weekly and monthly contracts of one
 //!   month share it: it is for people.
 
-use super::get;
+use super::Dhan;
+use super::request::get;
 use super::segment::Segment;
 use crate::model::{Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right};
 use crate::venue::master::{ContractKey, Master, MasterFault};
 use crate::venue::session::{Answer, Ask, Step};
-use crate::venue::{ApiFault, Auth};
+use crate::venue::{ApiFault, Auth, JsonScratch, Masters};
 
 /// The host of the files.
 const FILES: &str = "https://images.dhan.co";
 /// The file of all segments with freeze quantities.
 const DETAILED: &str = "/api-data/api-scrip-master-detailed.csv";
 
-/// Asks for the detailed file; it holds every exchange.
-///
-/// # Errors
-///
-/// [`ApiFault::no_file`] when the answer is not the file.
-pub fn master(auth: &Auth, answer: Option<Answer<'_>>) -> Result<Step, ApiFault> {
-    match answer {
-        None => Ok(Step::Ask(Ask {
-            at: Some(FILES.to_owned()),
-            // The files are public, and no token leaves for another host than it needs to.
-            request: crate::venue::Request {
-                headers: Vec::new(),
-                ..get(auth, DETAILED)
-            },
-        })),
-        Some(answer) if answer.status == 200 => Ok(Step::Done),
-        Some(answer) => Err(ApiFault::no_file(answer.status)),
+impl Masters for Dhan {
+    /// The detailed file holds every exchange.
+    fn master(
+        auth: &Auth,
+        _exchange: Exchange,
+        answer: Option<Answer<'_>>,
+        _json: &mut JsonScratch,
+    ) -> Result<Step, ApiFault> {
+        match answer {
+            None => Ok(Step::Ask(Ask {
+                at: Some(FILES.to_owned()),
+                // The files are public, and no token leaves for another host than it needs to.
+                request: crate::venue::Request {
+                    headers: Vec::new(),
+                    ..get(auth, DETAILED)
+                },
+            })),
+            Some(answer) if answer.status == 200 => Ok(Step::Done),
+            Some(answer) => Err(ApiFault::no_file(answer.status)),
+        }
+    }
+
+    fn parse_master(
+        file: &[u8],
+        exchange: Exchange,
+        keep: &dyn Fn(&Instrument) -> bool,
+        qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
+    ) -> Result<Master, MasterFault> {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
+        let columns = Columns::find(&reader.byte_headers().cloned().unwrap_or_default())?;
+        let mut master = Master::default();
+        let mut record = csv::ByteRecord::new();
+        loop {
+            let line = reader.position().line();
+            let outcome = match reader.read_byte_record(&mut record) {
+                Ok(false) => break,
+                Ok(true) => columns.read(&record).instrument(exchange, qty_max),
+                Err(error) => Err(Reason::Bad(error.to_string())),
+            };
+            master.rows = master.rows.saturating_add(1);
+            match outcome {
+                Ok(row) if keep(&row) => master.instruments.push(row),
+                Ok(_) => {}
+                Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
+                Err(Reason::Bad(why)) => {
+                    master.bad = master.bad.saturating_add(1);
+                    master.first_bad.get_or_insert((line, why));
+                }
+            }
+        }
+        if master.rows == 0 {
+            return Err(MasterFault::Empty);
+        }
+        match master.first_bad {
+            Some((line, why)) if master.bad.saturating_mul(100) > master.rows => {
+                Err(MasterFault::TooManyBad {
+                    bad: master.bad,
+                    rows: master.rows,
+                    line,
+                    why,
+                })
+            }
+            first_bad => Ok(Master {
+                first_bad,
+                ..master
+            }),
+        }
     }
 }
 
@@ -166,58 +217,6 @@ struct Row<'r> {
     tick: &'r str,
     underlying: &'r str,
     freeze: &'r str,
-}
-
-/// Reads a file and keeps the rows of one exchange that `keep` wants.
-///
-/// # Errors
-///
-/// [`MasterFault`] when a column is missing, there is no row, or more than 1 % cannot be read.
-pub fn parse_master(
-    file: &[u8],
-    exchange: Exchange,
-    keep: &dyn Fn(&Instrument) -> bool,
-    qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
-) -> Result<Master, MasterFault> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
-    let columns = Columns::find(&reader.byte_headers().cloned().unwrap_or_default())?;
-    let mut master = Master::default();
-    let mut record = csv::ByteRecord::new();
-    loop {
-        let line = reader.position().line();
-        let outcome = match reader.read_byte_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => columns.read(&record).instrument(exchange, qty_max),
-            Err(error) => Err(Reason::Bad(error.to_string())),
-        };
-        master.rows = master.rows.saturating_add(1);
-        match outcome {
-            Ok(row) if keep(&row) => master.instruments.push(row),
-            Ok(_) => {}
-            Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
-            Err(Reason::Bad(why)) => {
-                master.bad = master.bad.saturating_add(1);
-                master.first_bad.get_or_insert((line, why));
-            }
-        }
-    }
-    if master.rows == 0 {
-        return Err(MasterFault::Empty);
-    }
-    match master.first_bad {
-        Some((line, why)) if master.bad.saturating_mul(100) > master.rows => {
-            Err(MasterFault::TooManyBad {
-                bad: master.bad,
-                rows: master.rows,
-                line,
-                why,
-            })
-        }
-        first_bad => Ok(Master {
-            first_bad,
-            ..master
-        }),
-    }
 }
 
 enum Reason {
@@ -402,7 +401,7 @@ mod tests {
 
     fn read(exchange: Exchange, rows: &str) -> Result<Master, MasterFault> {
         let file = format!("{DETAILED}{rows}");
-        parse_master(file.as_bytes(), exchange, &|_| true, &stand_in)
+        Dhan::parse_master(file.as_bytes(), exchange, &|_| true, &stand_in)
     }
 
     fn one(exchange: Exchange, row: &str) -> Instrument {
@@ -435,16 +434,16 @@ mod tests {
         let turned = "SM_FREEZE_QTY,TICK_SIZE,OPTION_TYPE,STRIKE_PRICE,SM_EXPIRY_DATE,LOT_SIZE,DISPLAY_NAME,SYMBOL_NAME,\
             UNDERLYING_SYMBOL,INSTRUMENT,SECURITY_ID,SEGMENT,NEW,EXCH_ID\n\
             1756,5.0000,CE,18950.00000,2026-11-23,65.0,NIFTY 23 NOV 18950 CALL,NIFTY-Nov2026-18950-CE,NIFTY,OPTIDX,35070,D,?,NSE\n";
-        let master = parse_master(turned.as_bytes(), Exchange::Nfo, &|_| true, &stand_in);
+        let master = Dhan::parse_master(turned.as_bytes(), Exchange::Nfo, &|_| true, &stand_in);
         assert_eq!(
             master.expect("a file").instruments[0],
             one(Exchange::Nfo, CALL)
         );
         let lame = turned.replace("TICK_SIZE", "TICK");
-        let fault = parse_master(lame.as_bytes(), Exchange::Nfo, &|_| true, &stand_in);
+        let fault = Dhan::parse_master(lame.as_bytes(), Exchange::Nfo, &|_| true, &stand_in);
         assert_eq!(fault, Err(MasterFault::Column("TICK_SIZE")));
         assert_eq!(read(Exchange::Nfo, ""), Err(MasterFault::Empty));
-        assert!(parse_master(b"", Exchange::Nfo, &|_| true, &stand_in).is_err());
+        assert!(Dhan::parse_master(b"", Exchange::Nfo, &|_| true, &stand_in).is_err());
     }
 
     #[test]
@@ -456,7 +455,7 @@ mod tests {
             CE,5.0000,M,OP,NA,\n\
             NSE,D,35071,FUTSTK,0,BAJAJ-AUTO-Nov2026-FUT,75.0,BAJAJ-AUTO NOV FUT,2026-11-23 14:30:00,-0.01000,XX,10.0000,\
             M,FUT,NA,\n";
-        let master = parse_master(file.as_bytes(), Exchange::Nfo, &|_| true, &stand_in);
+        let master = Dhan::parse_master(file.as_bytes(), Exchange::Nfo, &|_| true, &stand_in);
         let rows = master.expect("a file").instruments;
         let same = Instrument {
             qty_max: Qty(455),
@@ -570,8 +569,8 @@ mod tests {
 
     #[test]
     fn the_file_is_asked_for_without_a_token() {
-        let auth = Auth::new("1000000001", "jwt");
-        let Ok(Step::Ask(ask)) = master(&auth, None) else {
+        let (auth, mut json) = (Auth::new("1000000001", "jwt"), JsonScratch::new());
+        let Ok(Step::Ask(ask)) = Dhan::master(&auth, Exchange::Nfo, None, &mut json) else {
             panic!("an ask")
         };
         assert_eq!(ask.at.as_deref(), Some("https://images.dhan.co"));
@@ -579,13 +578,15 @@ mod tests {
         let mut body = b"EXCH_ID".to_vec();
         let mut answered = |status| {
             let body = &mut body;
-            master(
+            Dhan::master(
                 &auth,
+                Exchange::Nfo,
                 Some(Answer {
                     number: 1,
                     status,
                     body,
                 }),
+                &mut json,
             )
         };
         assert_eq!(answered(200), Ok(Step::Done));
@@ -599,7 +600,7 @@ mod tests {
             file.truncate(cut.saturating_add(file.len() / 2));
             file.extend_from_slice(&bytes);
             for file in [bytes.as_slice(), &file] {
-                let kept = parse_master(file, Exchange::Nfo, &|_| true, &stand_in);
+                let kept = Dhan::parse_master(file, Exchange::Nfo, &|_| true, &stand_in);
                 for row in kept.map(|master| master.instruments).unwrap_or_default() {
                     assert!(row.tick > Price::ZERO && row.lot > Qty::ZERO && row.qty_max > Qty::ZERO);
                 }

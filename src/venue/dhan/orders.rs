@@ -6,15 +6,18 @@
 //! - Only a documented pair of status and number is a refusal, or an order the answer itself calls rejected; the rest is
 //!   `Unknown`.
 
+use super::Dhan;
 use super::faults::refused;
+use super::request::secrets;
 use super::segment::{Segment, security_id};
-use super::{USER_AGENT, secrets};
 use crate::model::{Instrument, OrderId, RejectClass, Side};
 use crate::venue::json::{self, Value};
 use crate::venue::report::Slices;
-use crate::venue::request::is_header_text;
+use crate::venue::request::{USER_AGENT, is_header_text};
 use crate::venue::template::Piece;
-use crate::venue::{Auth, Change, Endpoint, JsonScratch, Product, Reply, Template, TemplateFault};
+use crate::venue::{
+    Auth, Change, Endpoint, JsonScratch, Orders, Product, Reply, Template, TemplateFault, Working,
+};
 use std::io::Write as _;
 
 /// The broker's word for how a position is carried.
@@ -27,90 +30,101 @@ pub const fn product_name(product: Product) -> &'static str {
     }
 }
 
-/// Encodes the request of a LIMIT DAY order; tag, quantity and price are filled in later.
-///
-/// # Errors
-///
-/// [`TemplateFault`] when the instrument is an index or a text cannot stand in a request.
-pub fn place_template(
-    endpoint: &Endpoint,
-    auth: &Auth,
-    contract: &Instrument,
-    side: Side,
-    product: Product,
-) -> Result<Template, TemplateFault> {
-    if !contract.is_tradable() {
-        return Err(TemplateFault::NotTradable);
+impl Orders for Dhan {
+    fn place_template(
+        endpoint: &Endpoint,
+        auth: &Auth,
+        contract: &Instrument,
+        side: Side,
+        product: Product,
+    ) -> Result<Template, TemplateFault> {
+        if !contract.is_tradable() {
+            return Err(TemplateFault::NotTradable);
+        }
+        let [(_, token), (_, client)] = secrets(auth);
+        let is_plain = |text: &str| is_header_text(text) && !text.contains([' ', '"', '\\']);
+        if ![token, client, &endpoint.host].into_iter().all(is_plain) {
+            return Err(TemplateFault::Header);
+        }
+        let mut head = Vec::new();
+        request_head("POST", None, endpoint, auth, &mut head);
+        append(
+            &mut head,
+            format_args!("Content-Type: application/json\r\n"),
+        );
+        let head = String::from_utf8(head).map_err(|_| TemplateFault::Header)?;
+        let body = format!(
+            r#"{{"dhanClientId":"{client}","transactionType":"{}","exchangeSegment":"{}","productType":"{}","orderType":"LIMIT","validity":"DAY","securityId":"{}","correlationId":""#,
+            side.name(),
+            Segment::for_instrument(contract).name(),
+            product_name(product),
+            security_id(contract.token),
+        );
+        let pieces = [
+            Piece::Text(&body),
+            Piece::Tag,
+            Piece::Text(r#"","quantity":"#),
+            Piece::Quantity,
+            Piece::Text(r#","price":"#),
+            Piece::Price,
+            Piece::Text("}"),
+        ];
+        Template::new(&head, &pieces)
     }
-    let [(_, token), (_, client)] = secrets(auth);
-    let is_plain = |text: &str| is_header_text(text) && !text.contains([' ', '"', '\\']);
-    if ![token, client, &endpoint.host].into_iter().all(is_plain) {
-        return Err(TemplateFault::Header);
+
+    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>) {
+        out.clear();
+        request_head("DELETE", Some(order), endpoint, auth, out);
+        out.extend_from_slice(b"\r\n");
     }
-    let mut head = Vec::new();
-    request_head("POST", None, endpoint, auth, &mut head);
-    append(
-        &mut head,
-        format_args!("Content-Type: application/json\r\n"),
-    );
-    let head = String::from_utf8(head).map_err(|_| TemplateFault::Header)?;
-    let body = format!(
-        r#"{{"dhanClientId":"{client}","transactionType":"{}","exchangeSegment":"{}","productType":"{}","orderType":"LIMIT","validity":"DAY","securityId":"{}","correlationId":""#,
-        side.name(),
-        Segment::for_instrument(contract).name(),
-        product_name(product),
-        security_id(contract.token),
-    );
-    let pieces = [
-        Piece::Text(&body),
-        Piece::Tag,
-        Piece::Text(r#"","quantity":"#),
-        Piece::Quantity,
-        Piece::Text(r#","price":"#),
-        Piece::Price,
-        Piece::Text("}"),
-    ];
-    Template::new(&head, &pieces)
-}
 
-/// Writes the request that cancels an order into `out`, which is cleared first.
-pub fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>) {
-    out.clear();
-    request_head("DELETE", Some(order), endpoint, auth, out);
-    out.extend_from_slice(b"\r\n");
-}
+    fn modify_request(
+        endpoint: &Endpoint,
+        auth: &Auth,
+        order: &Working<'_>,
+        change: Change,
+        out: &mut Vec<u8>,
+    ) {
+        out.clear();
+        request_head("PUT", Some(order.order), endpoint, auth, out);
+        let client = auth.api_key.expose();
+        let quantity = change.quantity.unwrap_or(change.placed);
+        let limit = change.limit.unwrap_or_default();
+        let mut body = [0_u8; 320];
+        let mut rest = body.as_mut_slice();
+        let room = rest.len();
+        let written = write!(
+            rest,
+            r#"{{"dhanClientId":"{client}","orderId":"{}","orderType":"LIMIT","legName":"ENTRY_LEG","quantity":{quantity},"price":{limit},"disclosedQuantity":0,"triggerPrice":0,"validity":"DAY"}}"#,
+            order.order.0,
+        );
+        debug_assert!(
+            written.is_ok(),
+            "a client id, three numbers and their names"
+        );
+        let length = room.saturating_sub(rest.len());
+        append(
+            out,
+            format_args!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"),
+        );
+        out.extend_from_slice(body.get(..length).unwrap_or_default());
+    }
 
-/// Writes the request that changes an order into `out`, which is cleared first.
-pub fn modify_request(
-    endpoint: &Endpoint,
-    auth: &Auth,
-    order: OrderId,
-    change: Change,
-    out: &mut Vec<u8>,
-) {
-    out.clear();
-    request_head("PUT", Some(order), endpoint, auth, out);
-    let client = auth.api_key.expose();
-    let quantity = change.quantity.unwrap_or(change.placed);
-    let limit = change.limit.unwrap_or_default();
-    let mut body = [0_u8; 320];
-    let mut rest = body.as_mut_slice();
-    let room = rest.len();
-    let written = write!(
-        rest,
-        r#"{{"dhanClientId":"{client}","orderId":"{}","orderType":"LIMIT","legName":"ENTRY_LEG","quantity":{quantity},"price":{limit},"disclosedQuantity":0,"triggerPrice":0,"validity":"DAY"}}"#,
-        order.0,
-    );
-    debug_assert!(
-        written.is_ok(),
-        "a client id, three numbers and their names"
-    );
-    let length = room.saturating_sub(rest.len());
-    append(
-        out,
-        format_args!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"),
-    );
-    out.extend_from_slice(body.get(..length).unwrap_or_default());
+    fn read_reply(status: u16, body: &mut [u8], json: &mut JsonScratch) -> Reply {
+        let reply = json.read(body, |root| {
+            if let Some(class) = refused(status, root) {
+                return Reply::Rejected(class);
+            }
+            if !(200..300).contains(&status) {
+                return Reply::Unknown;
+            }
+            match root.as_array() {
+                Some(items) => slices(items.iter()),
+                None => one(root),
+            }
+        });
+        reply.unwrap_or(Reply::Unknown)
+    }
 }
 
 fn request_head(
@@ -141,23 +155,6 @@ fn request_head(
 fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let written = out.write_fmt(text);
     debug_assert!(written.is_ok(), "a Vec takes any bytes");
-}
-
-/// Reads the reply to a place, slice, modify or cancel request; `body` is scratch space afterwards.
-pub fn read_reply(status: u16, body: &mut [u8], json: &mut JsonScratch) -> Reply {
-    let reply = json.read(body, |root| {
-        if let Some(class) = refused(status, root) {
-            return Reply::Rejected(class);
-        }
-        if !(200..300).contains(&status) {
-            return Reply::Unknown;
-        }
-        match root.as_array() {
-            Some(items) => slices(items.iter()),
-            None => one(root),
-        }
-    });
-    reply.unwrap_or(Reply::Unknown)
 }
 
 /// Number and rejection of one item.
@@ -200,6 +197,7 @@ fn slices<'t, 'a: 't>(items: impl Iterator<Item = Value<'t, 'a>>) -> Reply {
 mod tests {
     use super::*;
     use crate::model::{Exchange, InstrumentIx, Kind, Price, Qty, Right, Tag};
+    use crate::venue::Named;
 
     fn contract() -> Instrument {
         Instrument {
@@ -254,14 +252,15 @@ mod tests {
 
     fn reply(status: u16, body: &str) -> Reply {
         let mut json = JsonScratch::new();
-        read_reply(status, &mut body.to_owned().into_bytes(), &mut json)
+        Dhan::read_reply(status, &mut body.to_owned().into_bytes(), &mut json)
     }
 
     #[test]
     fn a_filled_template_is_the_request_dhan_documents() {
         let (endpoint, auth) = parts();
         let mut template =
-            place_template(&endpoint, &auth, &contract(), Side::Buy, Product::Nrml).expect("valid");
+            Dhan::place_template(&endpoint, &auth, &contract(), Side::Buy, Product::Nrml)
+                .expect("valid");
         let tag = Tag(*b"TZ00250G180000100000");
         let bytes = template
             .fill(&tag, Qty(65), Price::from_paise(10_105))
@@ -306,7 +305,7 @@ mod tests {
             ..contract()
         };
         let place = |auth: &Auth, row: &Instrument| {
-            place_template(&endpoint, auth, row, Side::Sell, Product::Mis)
+            Dhan::place_template(&endpoint, auth, row, Side::Sell, Product::Mis)
                 .map(|_| ())
                 .err()
         };
@@ -327,8 +326,14 @@ mod tests {
         let (endpoint, auth) = parts();
         let mut out = b"left over".to_vec();
         let order = OrderId(112_111_182_045);
-        cancel_request(&endpoint, &auth, order, &mut out);
+        Dhan::cancel_request(&endpoint, &auth, order, &mut out);
         assert_eq!(parse(&out).0, "DELETE /v2/orders/112111182045");
+        let named = Named::of(&contract(), Product::Nrml);
+        let working = Working {
+            order,
+            named: &named,
+            side: Side::Buy,
+        };
         for (quantity, total) in [
             (None, 650),
             (Some(Qty(130)), 130),
@@ -339,7 +344,7 @@ mod tests {
                 limit: Some(Price::from_paise(10_105)),
                 placed: Qty(650),
             };
-            modify_request(&endpoint, &auth, order, change, &mut out);
+            Dhan::modify_request(&endpoint, &auth, &working, change, &mut out);
             let (line, _, body) = parse(&out);
             assert_eq!(line, "PUT /v2/orders/112111182045");
             assert_eq!(

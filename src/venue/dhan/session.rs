@@ -4,44 +4,84 @@
 //! kills it. `api_key` is the client id.
 //! Promise: a token leaves this file only inside a [`Request`] or a [`Secret`], both of which print without it.
 
+use super::Dhan;
 use super::faults::data;
-use super::{get, plain_headers};
+use super::request::{get, plain_headers};
 use crate::model::Secret;
 use crate::venue::json::text;
 use crate::venue::request::form;
 use crate::venue::session::{Answer, Ask, Credentials, Opening, Profile, Session, Step};
-use crate::venue::{ApiFault, Auth, JsonScratch, Request};
+use crate::venue::{ApiFault, Auth, JsonScratch, Login, Request};
 
 /// Where PIN and one-time password become a token.
 const LOGIN: &str = "https://auth.dhan.co";
 
-/// Takes the day's token as it is, or makes one from PIN and one-time password, and proves it with a profile read.
-///
-/// # Errors
-///
-/// [`ApiFault`]; a token that was made is lost with it, and another try makes another.
-pub fn log_in(
-    credentials: &Credentials,
-    session: &mut Session,
-    answer: Option<Answer<'_>>,
-    json: &mut JsonScratch,
-) -> Result<Step, ApiFault> {
-    let given = credentials.get("access_token").map(Secret::expose);
-    let prove = |session: &mut Session, token: &str| {
-        session.auth = Auth::new(&credentials.api_key, token);
-        Ok(Step::Ask(Ask::here(profile_request(&session.auth))))
-    };
-    match (answer, given) {
-        (None, Some(token)) => prove(session, token),
-        (None, None) => Ok(Step::Ask(token_ask(credentials))),
-        (Some(answer), None) if answer.number == 1 => {
-            let token = new_token(answer.status, answer.body, json)?;
-            prove(session, token.expose())
+impl Login for Dhan {
+    fn opening(auth: &Auth) -> Opening {
+        Opening {
+            path: Some(feed_path(auth)),
+            ..Opening::default()
         }
-        (Some(answer), _) => {
-            session.account = parse_profile(answer.status, answer.body, json)?.user_id;
-            Ok(Step::Done)
+    }
+
+    /// It is told who calls in its first message, and answers nothing when that is right.
+    fn updates_opening(auth: &Auth) -> Option<Opening> {
+        Some(Opening {
+            path: Some(Secret::new("/".to_owned())),
+            greeting: Some(super::updates::login_message(auth)),
+            ..Opening::default()
+        })
+    }
+
+    /// Takes the day's token as it is, or makes one from PIN and one-time password, and proves it with a profile read. A
+    /// token that was made is lost with a fault behind it, and another try makes another.
+    fn log_in(
+        credentials: &Credentials,
+        session: &mut Session,
+        answer: Option<Answer<'_>>,
+        json: &mut JsonScratch,
+    ) -> Result<Step, ApiFault> {
+        let given = credentials.get("access_token").map(Secret::expose);
+        let prove = |session: &mut Session, token: &str| {
+            session.auth = Auth::new(&credentials.api_key, token);
+            Ok(Step::Ask(Ask::here(Self::profile_request(&session.auth))))
+        };
+        match (answer, given) {
+            (None, Some(token)) => prove(session, token),
+            (None, None) => Ok(Step::Ask(token_ask(credentials))),
+            (Some(answer), None) if answer.number == 1 => {
+                let token = new_token(answer.status, answer.body, json)?;
+                prove(session, token.expose())
+            }
+            (Some(answer), _) => {
+                session.account = Self::parse_profile(answer.status, answer.body, json)?.user_id;
+                Ok(Step::Done)
+            }
         }
+    }
+
+    fn profile_request(auth: &Auth) -> Request {
+        get(auth, "/v2/profile")
+    }
+
+    fn parse_profile(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Profile, ApiFault> {
+        data(status, body, json, |root| {
+            let field = |name: &str| root.get(name).and_then(text);
+            let account = field("dhanClientId").filter(|id| !id.is_empty());
+            let segments = field("activeSegment").unwrap_or_default().split(',');
+            Ok(Profile {
+                user_id: account.ok_or("no dhanClientId")?.to_owned(),
+                exchanges: segments
+                    .map(|segment| segment.trim().to_owned())
+                    .filter(|segment| !segment.is_empty())
+                    .collect(),
+                ..Profile::default()
+            })
+        })
     }
 }
 
@@ -78,46 +118,6 @@ fn new_token(status: u16, body: &mut [u8], json: &mut JsonScratch) -> Result<Sec
     })
 }
 
-/// The cheapest call that proves a token is alive.
-pub fn profile_request(auth: &Auth) -> Request {
-    get(auth, "/v2/profile")
-}
-
-/// Reads the reply to [`profile_request`]: who it is, and the segments that are active.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when the account is missing.
-pub fn parse_profile(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Profile, ApiFault> {
-    data(status, body, json, |root| {
-        let field = |name: &str| root.get(name).and_then(text);
-        let account = field("dhanClientId").filter(|id| !id.is_empty());
-        let segments = field("activeSegment").unwrap_or_default().split(',');
-        Ok(Profile {
-            user_id: account.ok_or("no dhanClientId")?.to_owned(),
-            exchanges: segments
-                .map(|segment| segment.trim().to_owned())
-                .filter(|segment| !segment.is_empty())
-                .collect(),
-            ..Profile::default()
-        })
-    })
-}
-
-/// How the stream of order updates is opened: it is told who calls in its first message, and answers nothing when that
-/// is right.
-pub fn updates_opening(auth: &Auth) -> Opening {
-    Opening {
-        path: Some(Secret::new("/".to_owned())),
-        greeting: Some(super::updates::login_message(auth)),
-        ..Opening::default()
-    }
-}
-
 /// Path and query of the feed's handshake; a secret, because the token is part of it.
 pub fn feed_path(auth: &Auth) -> Secret {
     let fields = [
@@ -139,7 +139,7 @@ mod tests {
         let mut given = Credentials::new("1000000001".to_owned());
         given.give("access_token", Secret::new("jwt".to_owned()));
         let mut session = Session::none();
-        let step = log_in(&given, &mut session, None, &mut json);
+        let step = Dhan::log_in(&given, &mut session, None, &mut json);
         let Ok(Step::Ask(Ask { at: None, request })) = step else {
             panic!("{step:?}")
         };
@@ -158,7 +158,7 @@ mod tests {
                 status,
                 body: &mut body,
             };
-            let step = log_in(&given, &mut session, Some(answer), &mut json);
+            let step = Dhan::log_in(&given, &mut session, Some(answer), &mut json);
             (step, session.account.clone())
         };
         let (step, account) = answered(401, dead);
@@ -169,7 +169,7 @@ mod tests {
             (Ok(Step::Done), "1000000001".to_owned())
         );
         let mut body = alive.as_bytes().to_vec();
-        let profile = parse_profile(200, &mut body, &mut json).expect("a profile");
+        let profile = Dhan::parse_profile(200, &mut body, &mut json).expect("a profile");
         assert_eq!(profile.exchanges, ["Equity", "Derivative"]);
     }
 
@@ -180,7 +180,7 @@ mod tests {
         given.give("pin", Secret::new("917364\n".to_owned()));
         given.give("totp", Secret::new("502846".to_owned()));
         let mut session = Session::none();
-        let Ok(Step::Ask(ask)) = log_in(&given, &mut session, None, &mut json) else {
+        let Ok(Step::Ask(ask)) = Dhan::log_in(&given, &mut session, None, &mut json) else {
             panic!("an ask")
         };
         assert_eq!(ask.at.as_deref(), Some("https://auth.dhan.co"));
@@ -200,7 +200,7 @@ mod tests {
                 status: 200,
                 body: &mut body,
             };
-            log_in(&given, &mut session, Some(answer), &mut json)
+            Dhan::log_in(&given, &mut session, Some(answer), &mut json)
         };
         let Ok(Step::Ask(ask)) =
             answered(1, r#"{"dhanClientId":"1000000001","accessToken":"made"}"#)

@@ -6,11 +6,12 @@
 //! - `TRADED` counts as filled only when the traded quantity says so too.
 //! - A row without number, side, quantity or traded quantity is malformed: counted, never guessed.
 
+use super::Dhan;
 use super::segment::Segment;
 use crate::model::{OrderId, OrderState, Price, Qty, RejectClass, Side, Tag, Token, WallNanos};
 use crate::venue::json::{self, Value};
 use crate::venue::stamp::parse_time;
-use crate::venue::{Auth, JsonScratch, OrderUpdate, TextMessage};
+use crate::venue::{Auth, JsonScratch, OrderUpdate, TextMessage, Updates};
 
 /// The first message of the order update stream. It carries the token: never shown.
 pub fn login_message(auth: &Auth) -> crate::model::Secret {
@@ -21,19 +22,20 @@ pub fn login_message(auth: &Auth) -> crate::model::Secret {
     ))
 }
 
-/// Reads one message of the order update stream; `bytes` is scratch space afterwards.
-pub fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a> {
-    let message = json.read(bytes, |root| {
-        let kind = root.get("Type").and_then(json::text);
-        match (kind, root.get("Data")) {
-            (Some("order_alert"), Some(data)) => {
-                alert(data).map_or(TextMessage::Malformed, TextMessage::OrderUpdate)
+impl Updates for Dhan {
+    fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a> {
+        let message = json.read(bytes, |root| {
+            let kind = root.get("Type").and_then(json::text);
+            match (kind, root.get("Data")) {
+                (Some("order_alert"), Some(data)) => {
+                    alert(data).map_or(TextMessage::Malformed, TextMessage::OrderUpdate)
+                }
+                (Some("order_alert") | None, _) => TextMessage::Malformed,
+                (Some(_), _) => TextMessage::Unknown,
             }
-            (Some("order_alert") | None, _) => TextMessage::Malformed,
-            (Some(_), _) => TextMessage::Unknown,
-        }
-    });
-    message.unwrap_or(TextMessage::Malformed)
+        });
+        message.unwrap_or(TextMessage::Malformed)
+    }
 }
 
 /// What a status word says about an order's life.
@@ -223,7 +225,7 @@ mod tests {
 
     fn read(message: &str) -> Option<OrderUpdate> {
         let mut bytes = message.to_owned().into_bytes();
-        match text_message(&mut bytes, &mut JsonScratch::new()) {
+        match Dhan::text_message(&mut bytes, &mut JsonScratch::new()) {
             TextMessage::OrderUpdate(update) => Some(update),
             TextMessage::Malformed => None,
             other => panic!("{other:?}"),

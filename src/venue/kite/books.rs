@@ -3,109 +3,91 @@
 //! Promise: a book is read whole or not at all. A row that cannot be read fails the book by number and
 //! field, because a reconciler that silently misses a row would act on it (reliability, S6).
 
+use super::Kite;
 use super::faults::data;
+use super::request::get;
 use super::updates::{order_update, side_of};
-use super::{get, parse_time};
 use crate::venue::books::{Margins, OrderRow, PositionRow, Positions, TradeRow};
 use crate::venue::json::{self, Value, text};
-use crate::venue::{ApiFault, Auth, JsonScratch, Request};
+use crate::venue::stamp::parse_time;
+use crate::venue::{ApiFault, Auth, Books, JsonScratch, Request};
 
-/// Asks for the order book of the day.
-pub fn orders_request(auth: &Auth) -> Request {
-    get(auth, "/orders".to_owned())
-}
+impl Books for Kite {
+    fn orders_request(auth: &Auth) -> Request {
+        get(auth, "/orders".to_owned())
+    }
 
-/// Asks for the trades of the day.
-pub fn trades_request(auth: &Auth) -> Request {
-    get(auth, "/trades".to_owned())
-}
+    fn parse_orders(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<OrderRow>, ApiFault> {
+        data(status, body, json, |data| rows(data, "order", order_row))
+    }
 
-/// Asks for the positions.
-pub fn positions_request(auth: &Auth) -> Request {
-    get(auth, "/portfolio/positions".to_owned())
-}
+    fn trades_request(auth: &Auth) -> Request {
+        get(auth, "/trades".to_owned())
+    }
 
-/// Asks for the funds of the equity segment, which futures and options use too.
-pub fn margins_request(auth: &Auth) -> Request {
-    get(auth, "/user/margins/equity".to_owned())
-}
+    fn parse_trades(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<TradeRow>, ApiFault> {
+        data(status, body, json, |data| rows(data, "trade", trade_row))
+    }
 
-/// Reads an order book.
-///
-/// # Errors
-///
-/// [`ApiFault`]; a row that cannot be read fails the whole book.
-pub fn parse_orders(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Vec<OrderRow>, ApiFault> {
-    data(status, body, json, |data| rows(data, "order", order_row))
-}
+    fn positions_request(auth: &Auth) -> Request {
+        get(auth, "/portfolio/positions".to_owned())
+    }
 
-/// Reads a list of trades.
-///
-/// # Errors
-///
-/// As [`parse_orders`].
-pub fn parse_trades(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Vec<TradeRow>, ApiFault> {
-    data(status, body, json, |data| rows(data, "trade", trade_row))
-}
-
-/// Reads the positions.
-///
-/// # Errors
-///
-/// As [`parse_orders`]; both lists must be there, even if empty.
-pub fn parse_positions(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Positions, ApiFault> {
-    data(status, body, json, |data| {
-        let list = |name: &str| {
-            rows(
-                data.get(name).ok_or_else(|| format!("no `{name}`"))?,
-                name,
-                position_row,
-            )
-        };
-        Ok(Positions {
-            net: list("net")?,
-            day: list("day")?,
+    /// Both lists must be there, even if empty.
+    fn parse_positions(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Positions, ApiFault> {
+        data(status, body, json, |data| {
+            let list = |name: &str| {
+                rows(
+                    data.get(name).ok_or_else(|| format!("no `{name}`"))?,
+                    name,
+                    position_row,
+                )
+            };
+            Ok(Positions {
+                net: list("net")?,
+                day: list("day")?,
+            })
         })
-    })
-}
+    }
 
-/// Reads the funds of one segment.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when a field that decides is missing.
-pub fn parse_margins(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Margins, ApiFault> {
-    data(status, body, json, |data| {
-        let part = |object: &str, name: &str| {
-            need(
-                data.get(object).ok_or_else(|| format!("no `{object}`"))?,
-                name,
-                json::money,
-            )
-        };
-        Ok(Margins {
-            net: need(data, "net", json::money)?,
-            cash: part("available", "cash")?,
-            collateral: part("available", "collateral")?,
-            debits: part("utilised", "debits")?,
+    /// The equity segment is what futures and options use too.
+    fn funds_request(auth: &Auth) -> Request {
+        get(auth, "/user/margins/equity".to_owned())
+    }
+
+    fn parse_funds(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Margins, ApiFault> {
+        data(status, body, json, |data| {
+            let part = |object: &str, name: &str| {
+                need(
+                    data.get(object).ok_or_else(|| format!("no `{object}`"))?,
+                    name,
+                    json::money,
+                )
+            };
+            Ok(Margins {
+                net: need(data, "net", json::money)?,
+                cash: part("available", "cash")?,
+                collateral: part("available", "collateral")?,
+                debits: part("utilised", "debits")?,
+            })
         })
-    })
+    }
 }
 
 /// Reads every item of a list; the first that fails names itself.

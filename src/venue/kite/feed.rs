@@ -12,11 +12,12 @@
 //!   whole.
 //! - The check is one pass over the lengths that runs ahead of memory, because the address of the next length
 //!   does not depend on the last one read while lengths repeat (bench `decode`, `open 500 packets`).
-//! - [`next_quote`] reads one packet a call and moves the cursor forward or ends; it allocates nothing.
+//! - [`Feed::next_quote`] reads one packet a call and moves the cursor forward or ends; it allocates nothing.
 
+use super::Kite;
 use super::packet::{self, Packet};
-use crate::model::{FeedFault, Quote, Token};
-use crate::venue::{BadFrame, Cursor, FRAME_MAX, Fields, Frame, Mode, Next};
+use crate::model::{FeedFault, Instrument, Quote, Token};
+use crate::venue::{BadFrame, Cursor, FRAME_MAX, Feed, Fields, Frame, Mode, Next};
 use std::fmt::Write as _;
 
 /// Tokens one connection may subscribe; more draw an error message.
@@ -24,17 +25,107 @@ pub const TOKENS_MAX: usize = 3_000;
 /// Tokens named in one subscription message.
 const TOKENS_PER_MESSAGE: usize = 500;
 
-/// Checks the container of one binary message and returns a cursor over its packets.
-///
-/// # Errors
-///
-/// [`FeedFault::Oversized`], [`FeedFault::Truncated`] or [`FeedFault::Trailing`].
-#[inline]
-pub fn open_frame(frame: &[u8]) -> Result<Frame, FeedFault> {
-    inspect(frame).map_err(|bad| bad.fault)
+impl Feed for Kite {
+    /// Kite forgets the mode with the connection, and the one after a bare subscribe is not documented: it is always said.
+    fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
+        let mut messages = Vec::new();
+        for part in instruments.chunks(TOKENS_PER_MESSAGE) {
+            let list = token_list(part);
+            messages.push(format!(r#"{{"a":"subscribe","v":[{list}]}}"#));
+            messages.push(format!(
+                r#"{{"a":"mode","v":["{}",[{list}]]}}"#,
+                mode.name()
+            ));
+        }
+        messages
+    }
+
+    #[inline]
+    fn open_frame(frame: &[u8]) -> Result<Frame, FeedFault> {
+        inspect(frame).map_err(|bad| bad.fault)
+    }
+
+    #[inline]
+    fn open_arriving(arrived: &[u8], length: usize) -> Option<Cursor> {
+        let (count, each) = (be16(arrived, 0)?, be16(arrived, 2)?);
+        let packet = usize::from(each).wrapping_add(2);
+        let whole = usize::from(count).wrapping_mul(packet).wrapping_add(2);
+        (count > 0 && whole == length && length <= FRAME_MAX)
+            .then(|| Cursor::of_equal(2, count, each))
+    }
+
+    #[inline]
+    fn next_arrived(arrived: &[u8], cursor: &mut Cursor) -> Next {
+        if cursor.left == 0 {
+            return Next::End;
+        }
+        let Some((length, rest)) = arrived
+            .get(cursor.at..)
+            .and_then(|rest| rest.split_first_chunk::<2>())
+        else {
+            return Next::NotYet;
+        };
+        if u16::from_be_bytes(*length) != cursor.each {
+            return Next::Differs;
+        }
+        let Some(body) = rest.get(..usize::from(cursor.each)) else {
+            return Next::NotYet;
+        };
+        cursor.left = cursor.left.wrapping_sub(1);
+        cursor.at = cursor
+            .at
+            .wrapping_add(usize::from(cursor.each).wrapping_add(2));
+        packet::quote(body).map_or_else(Next::Fault, Next::Quote)
+    }
+
+    fn check_rest(frame: &[u8], cursor: Cursor) -> Result<Frame, FeedFault> {
+        let end = walk_from(frame, cursor.at, cursor.left).map_err(|bad| bad.fault)?;
+        if end == frame.len() {
+            Ok(Frame::Packets(Cursor::new(cursor.at, cursor.left)))
+        } else {
+            Err(FeedFault::Trailing)
+        }
+    }
+
+    /// See [`packet::quote`] for the faults.
+    #[inline]
+    fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>> {
+        next_body(frame, cursor).map(|body| body.and_then(packet::quote))
+    }
+
+    /// Words throughout; count and spare bytes of a level make one.
+    fn fields(length: usize) -> Fields {
+        Fields {
+            is_big_endian: true,
+            ..Fields::words(&[2], length)
+        }
+    }
+
+    fn decode_whole(frame: &[u8], token: Token) -> bool {
+        let Ok(Frame::Packets(mut cursor)) = Self::open_frame(frame) else {
+            return false;
+        };
+        let mut found = false;
+        while let Some(packet) = next_packet(frame, &mut cursor) {
+            if let Ok(packet) = &packet {
+                found |= packet.token == token;
+            }
+            std::hint::black_box(&packet);
+        }
+        found
+    }
+
+    /// The last packet is looked at where a full one would stand; nothing is decoded.
+    fn ends_with(frame: &[u8], token: Token) -> bool {
+        let last = frame.len().saturating_sub(FULL_PACKET);
+        [FIRST_PACKET, last].into_iter().any(|at| {
+            let found = frame.get(at..).and_then(|rest| rest.first_chunk());
+            found.is_some_and(|found| u32::from_be_bytes(*found) == token.0)
+        })
+    }
 }
 
-/// As [`open_frame`], with the place of the fault.
+/// As [`Feed::open_frame`], with the place of the fault.
 ///
 /// # Errors
 ///
@@ -108,54 +199,6 @@ fn walk_from(frame: &[u8], mut at: usize, mut left: u16) -> Result<usize, BadFra
     Ok(at)
 }
 
-/// See [`crate::venue::Feed::open_arriving`].
-#[inline]
-pub fn open_arriving(arrived: &[u8], length: usize) -> Option<Cursor> {
-    let (count, each) = (be16(arrived, 0)?, be16(arrived, 2)?);
-    let packet = usize::from(each).wrapping_add(2);
-    let whole = usize::from(count).wrapping_mul(packet).wrapping_add(2);
-    (count > 0 && whole == length && length <= FRAME_MAX).then(|| Cursor::of_equal(2, count, each))
-}
-
-/// See [`crate::venue::Feed::next_arrived`].
-#[inline]
-pub fn next_arrived(arrived: &[u8], cursor: &mut Cursor) -> Next {
-    if cursor.left == 0 {
-        return Next::End;
-    }
-    let Some((length, rest)) = arrived
-        .get(cursor.at..)
-        .and_then(|rest| rest.split_first_chunk::<2>())
-    else {
-        return Next::NotYet;
-    };
-    if u16::from_be_bytes(*length) != cursor.each {
-        return Next::Differs;
-    }
-    let Some(body) = rest.get(..usize::from(cursor.each)) else {
-        return Next::NotYet;
-    };
-    cursor.left = cursor.left.wrapping_sub(1);
-    cursor.at = cursor
-        .at
-        .wrapping_add(usize::from(cursor.each).wrapping_add(2));
-    packet::quote(body).map_or_else(Next::Fault, Next::Quote)
-}
-
-/// See [`crate::venue::Feed::check_rest`].
-///
-/// # Errors
-///
-/// [`FeedFault::Truncated`] or [`FeedFault::Trailing`].
-pub fn check_rest(frame: &[u8], cursor: Cursor) -> Result<Frame, FeedFault> {
-    let end = walk_from(frame, cursor.at, cursor.left).map_err(|bad| bad.fault)?;
-    if end == frame.len() {
-        Ok(Frame::Packets(Cursor::new(cursor.at, cursor.left)))
-    } else {
-        Err(FeedFault::Trailing)
-    }
-}
-
 #[inline]
 fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     bytes
@@ -196,53 +239,15 @@ pub fn next_body<'f>(frame: &'f [u8], cursor: &mut Cursor) -> Option<Result<&'f 
     Some(Ok(body))
 }
 
-/// Reads what strategies need of the next packet; see [`packet::quote`] for the faults.
-#[inline]
-pub fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>> {
-    next_body(frame, cursor).map(|body| body.and_then(packet::quote))
-}
-
 /// Reads everything the next packet says; [`FeedFault::Length`] for an unknown length.
 #[inline]
 pub fn next_packet(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Packet, FeedFault>> {
     next_body(frame, cursor).map(|body| body.and_then(Packet::decode))
 }
 
-/// The numbers of a packet behind its length: words throughout. Count and spare bytes of a level make one.
-pub fn fields(length: usize) -> Fields {
-    Fields {
-        is_big_endian: true,
-        ..Fields::words(&[2], length)
-    }
-}
-
-/// Decodes every field of every packet; true when one is about `token`.
-pub fn decode_whole(frame: &[u8], token: Token) -> bool {
-    let Ok(Frame::Packets(mut cursor)) = open_frame(frame) else {
-        return false;
-    };
-    let mut found = false;
-    while let Some(packet) = next_packet(frame, &mut cursor) {
-        if let Ok(packet) = &packet {
-            found |= packet.token == token;
-        }
-        std::hint::black_box(&packet);
-    }
-    found
-}
-
 /// A packet of full mode in bytes, and where the first one stands (count and length, two bytes each).
 const FULL_PACKET: usize = 184;
 const FIRST_PACKET: usize = 4;
-
-/// True when the first packet, or the last one if it is full, is about `token`; nothing is decoded.
-pub fn ends_with(frame: &[u8], token: Token) -> bool {
-    let last = frame.len().saturating_sub(FULL_PACKET);
-    [FIRST_PACKET, last].into_iter().any(|at| {
-        let found = frame.get(at..).and_then(|rest| rest.first_chunk());
-        found.is_some_and(|found| u32::from_be_bytes(*found) == token.0)
-    })
-}
 
 /// Replaces `out` by the container of these packets, as the broker would send it.
 ///
@@ -257,29 +262,13 @@ pub fn encode(packets: &[Packet], out: &mut Vec<u8>) {
     }
 }
 
-/// The messages that subscribe `tokens` and set their mode, which Kite forgets with the connection.
-///
-/// The mode is always explicit because the default after a bare subscribe is not documented.
-pub fn subscribe_messages(tokens: &[Token], mode: Mode) -> Vec<String> {
-    let mut messages = Vec::new();
-    for part in tokens.chunks(TOKENS_PER_MESSAGE) {
-        let list = token_list(part);
-        messages.push(format!(r#"{{"a":"subscribe","v":[{list}]}}"#));
-        messages.push(format!(
-            r#"{{"a":"mode","v":["{}",[{list}]]}}"#,
-            mode.name()
-        ));
-    }
-    messages
-}
-
-fn token_list(tokens: &[Token]) -> String {
-    let mut list = String::with_capacity(tokens.len().saturating_mul(9));
-    for token in tokens {
+fn token_list(instruments: &[Instrument]) -> String {
+    let mut list = String::with_capacity(instruments.len().saturating_mul(9));
+    for row in instruments {
         if !list.is_empty() {
             list.push(',');
         }
-        let written = write!(list, "{}", token.0);
+        let written = write!(list, "{}", row.token.0);
         debug_assert!(written.is_ok(), "a String takes any text");
     }
     list
@@ -307,10 +296,10 @@ mod tests {
             let packets: Vec<Packet> = tokens.iter().map(packet).collect();
             let mut frame = Vec::new();
             encode(&packets, &mut frame);
-            assert_eq!(decode_whole(&frame, Token(7)), anywhere, "{tokens:?}");
-            assert_eq!(ends_with(&frame, Token(7)), at_an_end, "{tokens:?}");
+            assert_eq!(Kite::decode_whole(&frame, Token(7)), anywhere, "{tokens:?}");
+            assert_eq!(Kite::ends_with(&frame, Token(7)), at_an_end, "{tokens:?}");
         }
         // A heartbeat is one byte.
-        assert!(!decode_whole(&[0], Token(7)) && !ends_with(&[0], Token(7)));
+        assert!(!Kite::decode_whole(&[0], Token(7)) && !Kite::ends_with(&[0], Token(7)));
     }
 }

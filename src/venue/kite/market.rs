@@ -2,13 +2,15 @@
 //!
 //! Keys without data are missing from a quote reply, so callers look rows up by token and never by position.
 
+use super::Kite;
 use super::faults::data;
-use super::{get, parse_time};
-use crate::model::{Bar, Instrument, Token, WallNanos};
+use super::request::get;
+use crate::model::{Bar, Instrument, WallNanos};
 use crate::venue::json::{self, Value, text};
 use crate::venue::quotes::{DepthRow, QuoteKind, QuoteRow};
 use crate::venue::request::push_form_value;
-use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Request};
+use crate::venue::stamp::parse_time;
+use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Market, Request};
 
 /// Keys one quote call of any kind may name: 1 000 are taken for last prices alone, which nobody asks for by themselves.
 pub const QUOTE_KEYS_MAX: usize = 500;
@@ -27,76 +29,72 @@ pub const fn facts(interval: Interval) -> (&'static str, i32) {
     }
 }
 
-/// Asks for quotes of `instruments`, each named `EXCHANGE:SYMBOL`.
-pub fn quote_request(auth: &Auth, kind: QuoteKind, instruments: &[&Instrument]) -> Request {
-    let mut path = match kind {
-        QuoteKind::Ltp => "/quote/ltp".to_owned(),
-        QuoteKind::Ohlc => "/quote/ohlc".to_owned(),
-        QuoteKind::Full => "/quote".to_owned(),
-    };
-    for (at, row) in instruments.iter().enumerate() {
-        path.push_str(if at == 0 { "?i=" } else { "&i=" });
-        push_form_value(&mut path, &format!("{}:{}", row.exchange, row.symbol));
+impl Market for Kite {
+    /// Each instrument is named `EXCHANGE:SYMBOL`.
+    fn quotes_request(auth: &Auth, kind: QuoteKind, instruments: &[&Instrument]) -> Request {
+        let mut path = match kind {
+            QuoteKind::Ltp => "/quote/ltp".to_owned(),
+            QuoteKind::Ohlc => "/quote/ohlc".to_owned(),
+            QuoteKind::Full => "/quote".to_owned(),
+        };
+        for (at, row) in instruments.iter().enumerate() {
+            path.push_str(if at == 0 { "?i=" } else { "&i=" });
+            push_form_value(&mut path, &format!("{}:{}", row.exchange, row.symbol));
+        }
+        get(auth, path)
     }
-    get(auth, path)
-}
 
-/// Asks for candles from `from` to `to`, both included.
-pub fn candles_request(
-    auth: &Auth,
-    token: Token,
-    interval: Interval,
-    (from, to): (WallNanos, WallNanos),
-) -> Request {
-    let mut path = format!(
-        "/instruments/historical/{}/{}?from=",
-        token.0,
-        facts(interval).0
-    );
-    let stamp = |wall: WallNanos| wall.to_string().get(..19).unwrap_or_default().to_owned();
-    push_form_value(&mut path, &stamp(from));
-    path.push_str("&to=");
-    push_form_value(&mut path, &stamp(to));
-    get(auth, path)
-}
+    fn parse_quotes(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<QuoteRow>, ApiFault> {
+        data(status, body, json, |data| {
+            let rows = data.as_object().ok_or("`data` is not an object")?;
+            rows.iter().map(|(key, row)| quote_row(key, row)).collect()
+        })
+    }
 
-/// Reads a quote reply of any kind.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when a row has no token or last price.
-pub fn parse_quotes(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Vec<QuoteRow>, ApiFault> {
-    data(status, body, json, |data| {
-        let rows = data.as_object().ok_or("`data` is not an object")?;
-        rows.iter().map(|(key, row)| quote_row(key, row)).collect()
-    })
-}
+    fn candle_days(interval: Interval) -> Option<i32> {
+        Some(facts(interval).1)
+    }
 
-/// Reads candles as bars of `interval`; volume is the fifth number, open interest is ignored.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when a candle is not a time and five numbers, or not a sound bar.
-pub fn parse_candles(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-    interval: Interval,
-) -> Result<Vec<Bar>, ApiFault> {
-    data(status, body, json, |data| {
-        let candles = data
-            .get("candles")
-            .and_then(|c| c.as_array())
-            .ok_or("no `candles`")?;
-        let numbered = candles.iter().enumerate();
-        numbered
-            .map(|(at, candle)| bar(candle, interval).ok_or_else(|| format!("candle {at}")))
-            .collect()
-    })
+    fn candles_request(
+        auth: &Auth,
+        instrument: &Instrument,
+        interval: Interval,
+        (from, to): (WallNanos, WallNanos),
+    ) -> Request {
+        let mut path = format!(
+            "/instruments/historical/{}/{}?from=",
+            instrument.token.0,
+            facts(interval).0
+        );
+        let stamp = |wall: WallNanos| wall.to_string().get(..19).unwrap_or_default().to_owned();
+        push_form_value(&mut path, &stamp(from));
+        path.push_str("&to=");
+        push_form_value(&mut path, &stamp(to));
+        get(auth, path)
+    }
+
+    /// Volume is the fifth number, open interest is ignored.
+    fn parse_candles(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+        interval: Interval,
+    ) -> Result<Vec<Bar>, ApiFault> {
+        data(status, body, json, |data| {
+            let candles = data
+                .get("candles")
+                .and_then(|c| c.as_array())
+                .ok_or("no `candles`")?;
+            let numbered = candles.iter().enumerate();
+            numbered
+                .map(|(at, candle)| bar(candle, interval).ok_or_else(|| format!("candle {at}")))
+                .collect()
+        })
+    }
 }
 
 fn quote_row(key: &str, row: Value<'_, '_>) -> Result<QuoteRow, String> {
@@ -179,14 +177,14 @@ fn bar(candle: Value<'_, '_>, interval: Interval) -> Option<Bar> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Exchange, InstrumentIx, Kind, Price, Qty};
+    use crate::model::{Exchange, InstrumentIx, Kind, Price, Qty, Token};
 
     #[test]
     fn requests_name_what_they_ask_for() {
         let auth = Auth::new("k", "t");
         let row = |exchange, symbol: &str| Instrument {
             ix: InstrumentIx(0),
-            token: Token(0),
+            token: Token(256_265),
             exchange,
             symbol: symbol.to_owned(),
             underlying: String::new(),
@@ -200,14 +198,15 @@ mod tests {
             row(Exchange::Nse, "NIFTY 50"),
             row(Exchange::Nfo, "M&M26NOVFUT"),
         ];
-        let request = quote_request(&auth, QuoteKind::Ltp, &rows.each_ref());
+        let request = Kite::quotes_request(&auth, QuoteKind::Ltp, &rows.each_ref());
         assert_eq!(
             request.path,
             "/quote/ltp?i=NSE%3ANIFTY%2050&i=NFO%3AM%26M26NOVFUT"
         );
         let from = parse_time("2017-12-15 09:15:00").expect("time");
         let to = parse_time("2017-12-15 15:30:00").expect("time");
-        let request = candles_request(&auth, Token(256_265), Interval::Minute15, (from, to));
+        let [index, _] = &rows;
+        let request = Kite::candles_request(&auth, index, Interval::Minute15, (from, to));
         assert_eq!(
             request.path,
             "/instruments/historical/256265/15minute?from=2017-12-15%2009%3A15%3A00\
@@ -225,7 +224,8 @@ mod tests {
             r#"["2017-12-15T09:15:00+0530",10,11,8,null,1]"#,
         ] {
             let body = format!(r#"{{"status":"success","data":{{"candles":[{candle}]}}}}"#);
-            let bars = parse_candles(200, &mut body.into_bytes(), &mut json, Interval::Minute);
+            let bars =
+                Kite::parse_candles(200, &mut body.into_bytes(), &mut json, Interval::Minute);
             let Err(ApiFault::Unreadable { what, .. }) = bars else {
                 panic!("{candle}")
             };

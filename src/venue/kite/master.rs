@@ -7,18 +7,13 @@
 //! - Kite's dump has no freeze quantity. The largest order comes from a function the caller gives,
 //!   normally the market rules.
 
+use super::Kite;
+use super::faults;
+use super::request::get;
 use crate::model::{Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right, Token};
 use crate::venue::master::{ContractKey, Master, MasterFault};
-use crate::venue::{Auth, Request};
-
-/// Asks for the dump of one exchange, or of all.
-pub fn instruments_request(auth: &Auth, exchange: Option<Exchange>) -> Request {
-    let path = match exchange {
-        Some(exchange) => format!("/instruments/{}", exchange.name()),
-        None => "/instruments".to_owned(),
-    };
-    super::get(auth, path)
-}
+use crate::venue::session::{Answer, Ask, Step};
+use crate::venue::{ApiFault, Auth, JsonScratch, Masters};
 
 /// Columns the dump must have, in our order.
 const COLUMNS: [&str; 10] = [
@@ -34,68 +29,87 @@ const COLUMNS: [&str; 10] = [
     "exchange",
 ];
 
-/// Reads a dump and keeps the rows `keep` wants; a whole dump has more rows than an index can number.
-///
-/// # Errors
-///
-/// [`MasterFault`] when a column is missing, there is no row, or more than 1 % cannot be read.
-pub fn parse_instruments(
-    csv: &[u8],
-    keep: impl Fn(&Instrument) -> bool,
-    qty_max: impl Fn(&ContractKey<'_>) -> Qty,
-) -> Result<Master, MasterFault> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(csv);
-    let header = reader.byte_headers().cloned().unwrap_or_default();
-    let mut columns = [0_usize; COLUMNS.len()];
-    for (at, name) in columns.iter_mut().zip(COLUMNS) {
-        let found = header
-            .iter()
-            .position(|h| h.trim_ascii() == name.as_bytes());
-        *at = found.ok_or(MasterFault::Column(name))?;
+impl Masters for Kite {
+    fn master(
+        auth: &Auth,
+        exchange: Exchange,
+        answer: Option<Answer<'_>>,
+        json: &mut JsonScratch,
+    ) -> Result<Step, ApiFault> {
+        match answer {
+            None => {
+                let path = format!("/instruments/{}", exchange.name());
+                Ok(Step::Ask(Ask::here(get(auth, path))))
+            }
+            Some(answer) if answer.status == 200 => Ok(Step::Done),
+            // A dump is CSV; an envelope is the reason why there is none.
+            Some(answer) => {
+                faults::data(answer.status, answer.body, json, |_| Ok(()))?;
+                Err(ApiFault::no_file(answer.status))
+            }
+        }
     }
 
-    let mut master = Master::default();
-    let mut record = csv::ByteRecord::new();
-    loop {
-        let line = reader.position().line();
-        let outcome = match reader.read_byte_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => {
-                let field = |at: usize| {
-                    let bytes = record.get(at).unwrap_or_default();
-                    std::str::from_utf8(bytes).unwrap_or_default().trim()
-                };
-                instrument(columns.map(field), &qty_max)
-            }
-            Err(error) => Err(Reason::Bad(error.to_string())),
-        };
-        master.rows = master.rows.saturating_add(1);
-        match outcome {
-            Ok(row) if keep(&row) => master.instruments.push(row),
-            Ok(_) => {}
-            Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
-            Err(Reason::Bad(why)) => {
-                master.bad = master.bad.saturating_add(1);
-                master.first_bad.get_or_insert((line, why));
+    /// A whole dump has more rows than an index can number.
+    fn parse_master(
+        file: &[u8],
+        _exchange: Exchange,
+        keep: &dyn Fn(&Instrument) -> bool,
+        qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
+    ) -> Result<Master, MasterFault> {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
+        let header = reader.byte_headers().cloned().unwrap_or_default();
+        let mut columns = [0_usize; COLUMNS.len()];
+        for (at, name) in columns.iter_mut().zip(COLUMNS) {
+            let found = header
+                .iter()
+                .position(|h| h.trim_ascii() == name.as_bytes());
+            *at = found.ok_or(MasterFault::Column(name))?;
+        }
+
+        let mut master = Master::default();
+        let mut record = csv::ByteRecord::new();
+        loop {
+            let line = reader.position().line();
+            let outcome = match reader.read_byte_record(&mut record) {
+                Ok(false) => break,
+                Ok(true) => {
+                    let field = |at: usize| {
+                        let bytes = record.get(at).unwrap_or_default();
+                        std::str::from_utf8(bytes).unwrap_or_default().trim()
+                    };
+                    instrument(columns.map(field), qty_max)
+                }
+                Err(error) => Err(Reason::Bad(error.to_string())),
+            };
+            master.rows = master.rows.saturating_add(1);
+            match outcome {
+                Ok(row) if keep(&row) => master.instruments.push(row),
+                Ok(_) => {}
+                Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
+                Err(Reason::Bad(why)) => {
+                    master.bad = master.bad.saturating_add(1);
+                    master.first_bad.get_or_insert((line, why));
+                }
             }
         }
-    }
-    if master.rows == 0 {
-        return Err(MasterFault::Empty);
-    }
-    match master.first_bad {
-        Some((line, why)) if master.bad.saturating_mul(100) > master.rows => {
-            Err(MasterFault::TooManyBad {
-                bad: master.bad,
-                rows: master.rows,
-                line,
-                why,
-            })
+        if master.rows == 0 {
+            return Err(MasterFault::Empty);
         }
-        first_bad => Ok(Master {
-            first_bad,
-            ..master
-        }),
+        match master.first_bad {
+            Some((line, why)) if master.bad.saturating_mul(100) > master.rows => {
+                Err(MasterFault::TooManyBad {
+                    bad: master.bad,
+                    rows: master.rows,
+                    line,
+                    why,
+                })
+            }
+            first_bad => Ok(Master {
+                first_bad,
+                ..master
+            }),
+        }
     }
 }
 
@@ -206,7 +220,8 @@ mod tests {
                         tick_size,lot_size,instrument_type,segment,exchange\n";
 
     fn read(rows: &str) -> Result<Master, MasterFault> {
-        parse_instruments(format!("{HEAD}{rows}").as_bytes(), |_| true, stand_in)
+        let dump = format!("{HEAD}{rows}");
+        Kite::parse_master(dump.as_bytes(), Exchange::Nfo, &|_| true, &stand_in)
     }
 
     #[test]
@@ -267,10 +282,11 @@ mod tests {
     #[test]
     fn the_caller_decides_what_to_keep_and_how_large_an_order_may_be() {
         let rows = "1,1,A,A,0,,0,0.05,1,EQ,NSE,NSE\n2,1,B,B,0,,0,0.05,7,EQ,NSE,NSE\n";
-        let master = parse_instruments(
+        let master = Kite::parse_master(
             format!("{HEAD}{rows}").as_bytes(),
-            |row| row.symbol == "B",
-            |key| Qty(key.lot.0 * 3),
+            Exchange::Nfo,
+            &|row| row.symbol == "B",
+            &|key| Qty(key.lot.0 * 3),
         )
         .expect("a dump");
         assert_eq!((master.rows, master.instruments.len()), (2, 1));
@@ -302,9 +318,9 @@ mod tests {
     #[test]
     fn a_dump_without_rows_or_columns_is_refused() {
         assert_eq!(read(""), Err(MasterFault::Empty));
-        let fault = parse_instruments(b"a,b\n1,2\n", |_| true, stand_in);
+        let fault = Kite::parse_master(b"a,b\n1,2\n", Exchange::Nfo, &|_| true, &stand_in);
         assert_eq!(fault, Err(MasterFault::Column("instrument_token")));
-        let fault = parse_instruments(b"", |_| true, stand_in);
+        let fault = Kite::parse_master(b"", Exchange::Nfo, &|_| true, &stand_in);
         assert_eq!(fault, Err(MasterFault::Column("instrument_token")));
     }
 

@@ -2,114 +2,121 @@
 //!
 //! Promises
 //! - A placement is a [`Template`]: the request line, headers and constant fields are encoded when it is armed.
-//! - [`read_reply`] matches the one answer that matters as bytes first; everything else goes to the parser,
+//! - [`Orders::read_reply`] matches the one answer that matters as bytes first; everything else goes to the parser,
 //!   which accepts every success the byte match accepts (property test).
 //! - Only a documented pair of status and error name is a refusal; the rest is `Unknown`.
 
+use super::Kite;
 use super::faults::refusal;
-use super::{USER_AGENT, VERSION_HEADER, authorization};
+use super::request::{VERSION_HEADER, authorization};
 use crate::model::{Instrument, OrderId, Qty, Side};
 use crate::venue::json::{self, Value};
 use crate::venue::report::Slices;
-use crate::venue::request::{is_header_text, push_form_value};
+use crate::venue::request::{USER_AGENT, is_header_text, push_form_value};
 use crate::venue::template::Piece;
-use crate::venue::{Auth, Change, Endpoint, JsonScratch, Product, Reply, Template, TemplateFault};
+use crate::venue::{
+    Auth, Change, Endpoint, JsonScratch, Orders, Product, Reply, Template, TemplateFault, Working,
+};
 use std::io::Write as _;
 
 /// Bytes in front of the order number in Kite's answer to a placement.
 const ACCEPTED: [u8; 40] = *br#"{"status":"success","data":{"order_id":""#;
 
-/// Encodes the request of a regular LIMIT DAY order; tag, quantity and price are filled in later.
-///
-/// # Errors
-///
-/// [`TemplateFault`] when the instrument is an index or a text cannot stand in a request.
-pub fn place_template(
-    endpoint: &Endpoint,
-    auth: &Auth,
-    contract: &Instrument,
-    side: Side,
-    product: Product,
-) -> Result<Template, TemplateFault> {
-    if !contract.is_tradable() {
-        return Err(TemplateFault::NotTradable);
+impl Orders for Kite {
+    fn place_template(
+        endpoint: &Endpoint,
+        auth: &Auth,
+        contract: &Instrument,
+        side: Side,
+        product: Product,
+    ) -> Result<Template, TemplateFault> {
+        if !contract.is_tradable() {
+            return Err(TemplateFault::NotTradable);
+        }
+        let secrets = [
+            auth.api_key.expose(),
+            auth.access_token.expose(),
+            &endpoint.host,
+        ];
+        if !secrets
+            .into_iter()
+            .all(|text| is_header_text(text) && !text.contains(' '))
+        {
+            return Err(TemplateFault::Header);
+        }
+        let (version, number) = VERSION_HEADER;
+        let head = format!(
+            "POST /orders/regular HTTP/1.1\r\nHost: {}\r\n{version}: {number}\r\nAuthorization: {}\r\n\
+             User-Agent: {USER_AGENT}\r\nAccept-Encoding: identity\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nConnection: keep-alive\r\n",
+            endpoint.authority(),
+            authorization(auth),
+        );
+        let mut symbol = String::new();
+        push_form_value(&mut symbol, &contract.symbol);
+        let body = format!(
+            "exchange={}&tradingsymbol={symbol}&transaction_type={}&order_type=LIMIT&product={}\
+             &validity=DAY&tag=",
+            contract.exchange.name(),
+            side.name(),
+            product.name(),
+        );
+        let pieces = [
+            Piece::Text(&body),
+            Piece::Tag,
+            Piece::Text("&quantity="),
+            Piece::Quantity,
+            Piece::Text("&price="),
+            Piece::Price,
+        ];
+        Template::new(&head, &pieces)
     }
-    let secrets = [
-        auth.api_key.expose(),
-        auth.access_token.expose(),
-        &endpoint.host,
-    ];
-    if !secrets
-        .into_iter()
-        .all(|text| is_header_text(text) && !text.contains(' '))
-    {
-        return Err(TemplateFault::Header);
+
+    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>) {
+        out.clear();
+        request_head("DELETE", endpoint, auth, order, out);
+        out.extend_from_slice(b"\r\n");
     }
-    let (version, number) = VERSION_HEADER;
-    let head = format!(
-        "POST /orders/regular HTTP/1.1\r\nHost: {}\r\n{version}: {number}\r\nAuthorization: {}\r\n\
-         User-Agent: {USER_AGENT}\r\nAccept-Encoding: identity\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nConnection: keep-alive\r\n",
-        endpoint.authority(),
-        authorization(auth),
-    );
-    let mut symbol = String::new();
-    push_form_value(&mut symbol, &contract.symbol);
-    let body = format!(
-        "exchange={}&tradingsymbol={symbol}&transaction_type={}&order_type=LIMIT&product={}\
-         &validity=DAY&tag=",
-        contract.exchange.name(),
-        side.name(),
-        product.name(),
-    );
-    let pieces = [
-        Piece::Text(&body),
-        Piece::Tag,
-        Piece::Text("&quantity="),
-        Piece::Quantity,
-        Piece::Text("&price="),
-        Piece::Price,
-    ];
-    Template::new(&head, &pieces)
-}
 
-/// Writes the request that cancels an order into `out`, which is cleared first.
-pub fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>) {
-    out.clear();
-    request_head("DELETE", endpoint, auth, order, out);
-    out.extend_from_slice(b"\r\n");
-}
+    /// Only the fields that change are sent: whether `quantity` means the total or the rest is not documented.
+    fn modify_request(
+        endpoint: &Endpoint,
+        auth: &Auth,
+        order: &Working<'_>,
+        change: Change,
+        out: &mut Vec<u8>,
+    ) {
+        out.clear();
+        request_head("PUT", endpoint, auth, order.order, out);
+        let mut body = [0_u8; 64];
+        let mut rest = body.as_mut_slice();
+        let room = rest.len();
+        let written = match (change.quantity, change.limit) {
+            (Some(Qty(quantity)), Some(limit)) => write!(rest, "quantity={quantity}&price={limit}"),
+            (Some(Qty(quantity)), None) => write!(rest, "quantity={quantity}"),
+            (None, Some(limit)) => write!(rest, "price={limit}"),
+            (None, None) => Ok(()),
+        };
+        debug_assert!(written.is_ok(), "ten digits and a price fit into 64 bytes");
+        let length = room.saturating_sub(rest.len());
+        append(
+            out,
+            format_args!(
+                "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n"
+            ),
+        );
+        out.extend_from_slice(body.get(..length).unwrap_or_default());
+    }
 
-/// Writes the request that changes an order into `out`, which is cleared first.
-///
-/// Only the fields that change are sent: whether `quantity` means the total or the rest is not documented.
-pub fn modify_request(
-    endpoint: &Endpoint,
-    auth: &Auth,
-    order: OrderId,
-    change: Change,
-    out: &mut Vec<u8>,
-) {
-    out.clear();
-    request_head("PUT", endpoint, auth, order, out);
-    let mut body = [0_u8; 64];
-    let mut rest = body.as_mut_slice();
-    let room = rest.len();
-    let written = match (change.quantity, change.limit) {
-        (Some(Qty(quantity)), Some(limit)) => write!(rest, "quantity={quantity}&price={limit}"),
-        (Some(Qty(quantity)), None) => write!(rest, "quantity={quantity}"),
-        (None, Some(limit)) => write!(rest, "price={limit}"),
-        (None, None) => Ok(()),
-    };
-    debug_assert!(written.is_ok(), "ten digits and a price fit into 64 bytes");
-    let length = room.saturating_sub(rest.len());
-    append(
-        out,
-        format_args!(
-            "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n"
-        ),
-    );
-    out.extend_from_slice(body.get(..length).unwrap_or_default());
+    #[inline]
+    fn read_reply(status: u16, body: &mut [u8], json: &mut JsonScratch) -> Reply {
+        if status == 200
+            && let Some(order) = accepted(body)
+        {
+            return Reply::Acknowledged(order);
+        }
+        parse_reply(status, body, json)
+    }
 }
 
 fn request_head(method: &str, endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>) {
@@ -138,17 +145,6 @@ fn request_head(method: &str, endpoint: &Endpoint, auth: &Auth, order: OrderId, 
 fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let written = out.write_fmt(text);
     debug_assert!(written.is_ok(), "a Vec takes any bytes");
-}
-
-/// Reads the reply to a place, modify or cancel request; `body` is scratch space afterwards.
-#[inline]
-pub fn read_reply(status: u16, body: &mut [u8], json: &mut JsonScratch) -> Reply {
-    if status == 200
-        && let Some(order) = accepted(body)
-    {
-        return Reply::Acknowledged(order);
-    }
-    parse_reply(status, body, json)
 }
 
 /// The order number of the plain success answer, by its bytes; `None` sends the reply to the parser.
@@ -225,6 +221,7 @@ fn slices<'t, 'a: 't>(
 mod tests {
     use super::*;
     use crate::model::{Exchange, InstrumentIx, Kind, Price, RejectClass, Right, Tag, Token};
+    use crate::venue::Named;
     use proptest::prelude::*;
 
     fn contract(symbol: &str) -> Instrument {
@@ -272,7 +269,7 @@ mod tests {
 
     fn reply(status: u16, body: &str) -> Reply {
         let mut json = JsonScratch::new();
-        read_reply(status, &mut body.to_owned().into_bytes(), &mut json)
+        Kite::read_reply(status, &mut body.to_owned().into_bytes(), &mut json)
     }
 
     #[test]
@@ -280,7 +277,8 @@ mod tests {
         let (endpoint, auth) = parts();
         let contract = contract("M&M26NOV52000CE");
         let mut template =
-            place_template(&endpoint, &auth, &contract, Side::Buy, Product::Nrml).expect("valid");
+            Kite::place_template(&endpoint, &auth, &contract, Side::Buy, Product::Nrml)
+                .expect("valid");
         let tag = Tag(*b"TZ00250G180000100000");
         let bytes = template
             .fill(&tag, Qty(35), Price::from_paise(10_105))
@@ -328,17 +326,18 @@ mod tests {
             exchange: Exchange::Nse,
             ..contract("A")
         };
-        assert!(place_template(&endpoint, &auth, &short, Side::Buy, Product::Mis).is_ok());
+        assert!(Kite::place_template(&endpoint, &auth, &short, Side::Buy, Product::Mis).is_ok());
         let long = contract(&"%".repeat(300));
-        assert!(place_template(&endpoint, &auth, &long, Side::Buy, Product::Mis).is_err());
+        assert!(Kite::place_template(&endpoint, &auth, &long, Side::Buy, Product::Mis).is_err());
         let index = Instrument {
             kind: Kind::Index,
             ..contract("NIFTY 50")
         };
-        let fault = place_template(&endpoint, &auth, &index, Side::Buy, Product::Mis).map(|_| ());
+        let fault =
+            Kite::place_template(&endpoint, &auth, &index, Side::Buy, Product::Mis).map(|_| ());
         assert_eq!(fault, Err(TemplateFault::NotTradable));
         let auth = Auth::new("key", "to\r\nken");
-        let fault = place_template(&endpoint, &auth, &contract("A"), Side::Buy, Product::Mis);
+        let fault = Kite::place_template(&endpoint, &auth, &contract("A"), Side::Buy, Product::Mis);
         assert_eq!(fault.map(|_| ()), Err(TemplateFault::Header));
     }
 
@@ -347,10 +346,16 @@ mod tests {
         let (endpoint, auth) = parts();
         let mut out = b"left over".to_vec();
         let order = OrderId(1_953_341_975_595_868_160);
-        cancel_request(&endpoint, &auth, order, &mut out);
+        Kite::cancel_request(&endpoint, &auth, order, &mut out);
         let text = String::from_utf8(out.clone()).expect("ascii");
         assert!(text.starts_with("DELETE /orders/regular/1953341975595868160 HTTP/1.1\r\n"));
         assert!(text.contains("\r\nHost: 127.0.0.1:8443\r\n") && text.ends_with("\r\n\r\n"));
+        let named = Named::of(&contract("NIFTY26NOV24000CE"), Product::Nrml);
+        let working = Working {
+            order,
+            named: &named,
+            side: Side::Buy,
+        };
         let change = |quantity, limit| Change {
             quantity,
             limit,
@@ -368,7 +373,7 @@ mod tests {
                 format!("quantity={}&price={}", u32::MAX, Price(i64::MIN)),
             ),
         ] {
-            modify_request(&endpoint, &auth, order, change, &mut out);
+            Kite::modify_request(&endpoint, &auth, &working, change, &mut out);
             let text = String::from_utf8(out.clone()).expect("ascii");
             assert!(text.starts_with("PUT /orders/regular/1953341975595868160 HTTP/1.1\r\n"));
             let ending = format!("\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -465,7 +470,7 @@ mod tests {
             body in proptest::collection::vec(any::<u8>(), 0..200),
         ) {
             let mut body = body;
-            let reply = read_reply(status, &mut body, &mut JsonScratch::new());
+            let reply = Kite::read_reply(status, &mut body, &mut JsonScratch::new());
             prop_assert_eq!(reply, Reply::Unknown);
         }
     }

@@ -3,13 +3,15 @@
 //! Promise: a token, secret or checksum leaves this file only inside a [`Request`] or a [`Secret`], both of
 //! which print without it.
 
+use super::Kite;
 use super::faults::data;
-use super::{get, headers, parse_time};
+use super::request::{VERSION_HEADER, get, headers};
 use crate::model::{Secret, WallNanos};
 use crate::venue::json::{Value, text};
-use crate::venue::request::form;
-use crate::venue::session::{Answer, Ask, Credentials, Profile, Session, Step};
-use crate::venue::{ApiFault, Auth, JsonScratch, Request};
+use crate::venue::request::{form, header};
+use crate::venue::session::{Answer, Ask, Credentials, Opening, Profile, Session, Step};
+use crate::venue::stamp::parse_time;
+use crate::venue::{ApiFault, Auth, JsonScratch, Login, Request};
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
@@ -24,38 +26,72 @@ pub struct Grant {
     pub login_time: WallNanos,
 }
 
-/// Logs in with a ready token, which a profile read proves, or with the one-time token of the login page.
-///
-/// # Errors
-///
-/// [`ApiFault`]; nothing but the login was sent.
-pub fn log_in(
-    credentials: &Credentials,
-    session: &mut Session,
-    answer: Option<Answer<'_>>,
-    json: &mut JsonScratch,
-) -> Result<Step, ApiFault> {
-    let key = &credentials.api_key;
-    let ready = credentials.get("access_token");
-    let value = |key: &str| credentials.get(key).map_or("", Secret::expose);
-    let Some(answer) = answer else {
-        let request = match ready {
-            Some(token) => {
-                session.auth = Auth::new(key, token.expose());
-                profile_request(&session.auth)
-            }
-            None => session_request(key, value("request_token"), value("api_secret")),
-        };
-        return Ok(Step::Ask(Ask::here(request)));
-    };
-    if ready.is_some() {
-        session.account = parse_profile(answer.status, answer.body, json)?.user_id;
-    } else {
-        let grant = parse_session(answer.status, answer.body, json)?;
-        session.auth = Auth::new(key, grant.access_token.expose());
-        session.account = grant.user_id;
+impl Login for Kite {
+    fn opening(auth: &Auth) -> Opening {
+        let (version, number) = VERSION_HEADER;
+        Opening {
+            path: Some(ticker_path(auth)),
+            headers: vec![header(version, number)],
+            ..Opening::default()
+        }
     }
-    Ok(Step::Done)
+
+    fn updates_opening(_: &Auth) -> Option<Opening> {
+        None
+    }
+
+    /// With a ready token, which a profile read proves, or with the one-time token of the login page.
+    fn log_in(
+        credentials: &Credentials,
+        session: &mut Session,
+        answer: Option<Answer<'_>>,
+        json: &mut JsonScratch,
+    ) -> Result<Step, ApiFault> {
+        let key = &credentials.api_key;
+        let ready = credentials.get("access_token");
+        let value = |key: &str| credentials.get(key).map_or("", Secret::expose);
+        let Some(answer) = answer else {
+            let request = match ready {
+                Some(token) => {
+                    session.auth = Auth::new(key, token.expose());
+                    Self::profile_request(&session.auth)
+                }
+                None => session_request(key, value("request_token"), value("api_secret")),
+            };
+            return Ok(Step::Ask(Ask::here(request)));
+        };
+        if ready.is_some() {
+            session.account = Self::parse_profile(answer.status, answer.body, json)?.user_id;
+        } else {
+            let grant = parse_session(answer.status, answer.body, json)?;
+            session.auth = Auth::new(key, grant.access_token.expose());
+            session.account = grant.user_id;
+        }
+        Ok(Step::Done)
+    }
+
+    fn profile_request(auth: &Auth) -> Request {
+        get(auth, "/user/profile".to_owned())
+    }
+
+    fn parse_profile(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Profile, ApiFault> {
+        data(status, body, json, |data| {
+            let list = |name: &str| match data.get(name).and_then(|v| v.as_array()) {
+                Some(items) => items.iter().filter_map(text).map(str::to_owned).collect(),
+                None => Vec::new(),
+            };
+            Ok(Profile {
+                user_id: field(data, "user_id").ok_or("no user_id")?.to_owned(),
+                user_name: field(data, "user_name").unwrap_or_default().to_owned(),
+                exchanges: list("exchanges"),
+                products: list("products"),
+            })
+        })
+    }
 }
 
 /// Trades the one-time request token of a login page for a session.
@@ -71,21 +107,13 @@ pub fn session_request(api_key: &str, request_token: &str, api_secret: &str) -> 
         ("checksum", checksum.as_str()),
     ];
     let mut headers = headers(None);
-    headers.push((
-        "Content-Type".to_owned(),
-        "application/x-www-form-urlencoded".to_owned(),
-    ));
+    headers.push(header("Content-Type", "application/x-www-form-urlencoded"));
     Request {
         method: "POST",
         path: "/session/token".to_owned(),
         headers,
         body: form(&fields).into_bytes(),
     }
-}
-
-/// The cheapest call that proves a session is alive.
-pub fn profile_request(auth: &Auth) -> Request {
-    get(auth, "/user/profile".to_owned())
 }
 
 /// Path and query of the ticker's handshake; a secret, because the token is part of it.
@@ -118,30 +146,6 @@ pub fn parse_session(
             login_time: field(data, "login_time")
                 .and_then(parse_time)
                 .unwrap_or_default(),
-        })
-    })
-}
-
-/// Reads the reply to [`profile_request`].
-///
-/// # Errors
-///
-/// [`ApiFault`], also when the account is missing.
-pub fn parse_profile(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Profile, ApiFault> {
-    data(status, body, json, |data| {
-        let list = |name: &str| match data.get(name).and_then(|v| v.as_array()) {
-            Some(items) => items.iter().filter_map(text).map(str::to_owned).collect(),
-            None => Vec::new(),
-        };
-        Ok(Profile {
-            user_id: field(data, "user_id").ok_or("no user_id")?.to_owned(),
-            user_name: field(data, "user_name").unwrap_or_default().to_owned(),
-            exchanges: list("exchanges"),
-            products: list("products"),
         })
     })
 }
@@ -192,7 +196,7 @@ mod tests {
             (&once, "/session/token", grant),
         ] {
             let mut session = Session::none();
-            let first = log_in(given, &mut session, None, &mut json);
+            let first = Kite::log_in(given, &mut session, None, &mut json);
             let Ok(Step::Ask(Ask { at: None, request })) = first else {
                 panic!("{first:?}")
             };
@@ -205,7 +209,7 @@ mod tests {
                     status,
                     body: &mut body,
                 };
-                let step = log_in(given, &mut session, Some(answer), &mut json);
+                let step = Kite::log_in(given, &mut session, Some(answer), &mut json);
                 assert_eq!(step.ok(), (status == 200).then_some(Step::Done));
             }
             assert_eq!(session.account, "AB1234");

@@ -7,29 +7,31 @@
 //!   cancelled.
 //! - A row without number, side, quantity or filled quantity is malformed: counted, never guessed.
 
-use super::parse_time;
+use super::Kite;
 use crate::model::{OrderId, OrderState, Price, Qty, RejectClass, Side, Tag, Token, WallNanos};
 use crate::venue::json::{self, Value};
-use crate::venue::{JsonScratch, OrderUpdate, TextMessage};
+use crate::venue::stamp::parse_time;
+use crate::venue::{JsonScratch, OrderUpdate, TextMessage, Updates};
 
-/// Reads one text message of the ticker; `bytes` is scratch space afterwards.
-pub fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a> {
-    let message = json.read(bytes, |root| {
-        let Some(kind) = root.get("type").and_then(json::text) else {
-            return TextMessage::Malformed;
-        };
-        let data = root.get("data");
-        let words = || data.and_then(json::text).unwrap_or_default();
-        match kind {
-            "order" => data
-                .and_then(order_update)
-                .map_or(TextMessage::Malformed, TextMessage::OrderUpdate),
-            "error" => TextMessage::Error(words()),
-            "message" => TextMessage::Notice(words()),
-            _ => TextMessage::Unknown,
-        }
-    });
-    message.unwrap_or(TextMessage::Malformed)
+impl Updates for Kite {
+    fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a> {
+        let message = json.read(bytes, |root| {
+            let Some(kind) = root.get("type").and_then(json::text) else {
+                return TextMessage::Malformed;
+            };
+            let data = root.get("data");
+            let words = || data.and_then(json::text).unwrap_or_default();
+            match kind {
+                "order" => data
+                    .and_then(order_update)
+                    .map_or(TextMessage::Malformed, TextMessage::OrderUpdate),
+                "error" => TextMessage::Error(words()),
+                "message" => TextMessage::Notice(words()),
+                _ => TextMessage::Unknown,
+            }
+        });
+        message.unwrap_or(TextMessage::Malformed)
+    }
 }
 
 /// What a status word says about an order's life.
@@ -141,7 +143,7 @@ mod tests {
 
     fn read(message: &str) -> TextMessage<'static> {
         let bytes = Box::leak(message.to_owned().into_bytes().into_boxed_slice());
-        text_message(bytes, &mut JsonScratch::new())
+        Kite::text_message(bytes, &mut JsonScratch::new())
     }
 
     #[test]

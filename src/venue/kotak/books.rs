@@ -5,28 +5,85 @@
 //!   reconciler that silently misses a row would act on it (reliability, S6). An empty book is one by its own number.
 //! - Sums of positions are exact: products go through 128 bits, and only the average is rounded.
 
+use super::Kotak;
+use super::faults;
 use super::fields::{money, order_id, price, qty, side_of, time, whole, word, written};
+use super::request::{get, post_form};
 use super::segment::Segment;
 use super::updates::order_update;
-use super::{faults, get, post_form};
 use crate::model::{Money, NetQty, Price, Qty, Token};
 use crate::venue::books::{HoldingRow, Margins, OrderRow, PositionRow, Positions, TradeRow};
 use crate::venue::json::{Value, text};
-use crate::venue::{ApiFault, Auth, JsonScratch, Request};
+use crate::venue::{ApiFault, Auth, Books, JsonScratch, Request};
 
-/// Asks for the order book of the day.
-pub fn orders_request(auth: &Auth) -> Request {
-    get(auth, "/quick/user/orders".to_owned())
-}
+impl Books for Kotak {
+    fn orders_request(auth: &Auth) -> Request {
+        get(auth, "/quick/user/orders".to_owned())
+    }
 
-/// Asks for the trades of the day.
-pub fn trades_request(auth: &Auth) -> Request {
-    get(auth, "/quick/user/trades".to_owned())
-}
+    fn parse_orders(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<OrderRow>, ApiFault> {
+        faults::book(status, body, json, |data| rows(data, "order", order_row))
+    }
 
-/// Asks for the positions.
-pub fn positions_request(auth: &Auth) -> Request {
-    get(auth, "/portfolio/v2/positions".to_owned())
+    fn trades_request(auth: &Auth) -> Request {
+        get(auth, "/quick/user/trades".to_owned())
+    }
+
+    fn parse_trades(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<TradeRow>, ApiFault> {
+        faults::book(status, body, json, |data| rows(data, "trade", trade_row))
+    }
+
+    fn positions_request(auth: &Auth) -> Request {
+        get(auth, "/portfolio/v2/positions".to_owned())
+    }
+
+    /// Rows tell today's trades and what was carried over apart, so that both views come from one list; they have no last
+    /// price.
+    fn parse_positions(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Positions, ApiFault> {
+        faults::book(status, body, json, |data| {
+            let views = rows(data, "position", position_rows)?;
+            let (net, day) = views.into_iter().unzip();
+            Ok(Positions { net, day })
+        })
+    }
+
+    /// Of all segments; asked for one, the broker answers zeros.
+    fn funds_request(auth: &Auth) -> Request {
+        let all = r#"{"seg":"ALL","exch":"ALL","prod":"ALL"}"#;
+        post_form(auth, "/quick/user/limits", all)
+    }
+
+    fn parse_funds(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Margins, ApiFault> {
+        faults::whole_answer(status, body, json, |root| {
+            let (net, collateral) = (
+                need(root, "Net", money)?,
+                need(root, "CollateralValue", money)?,
+            );
+            let debits = need(root, "MarginUsed", money)?;
+            Ok(Margins {
+                net,
+                cash: net.saturating_add(debits).saturating_sub(collateral),
+                collateral,
+                debits,
+            })
+        })
+    }
 }
 
 /// Asks for the share holdings.
@@ -34,61 +91,11 @@ pub fn holdings_request(auth: &Auth) -> Request {
     get(auth, "/portfolio/v1/holdings".to_owned())
 }
 
-/// Asks for the funds of all segments; asked for one, the broker answers zeros.
-pub fn limits_request(auth: &Auth) -> Request {
-    let all = r#"{"seg":"ALL","exch":"ALL","prod":"ALL"}"#;
-    post_form(auth, "/quick/user/limits", all)
-}
-
-/// Reads an order book.
-///
-/// # Errors
-///
-/// [`ApiFault`]; a row that cannot be read fails the whole book.
-pub fn parse_orders(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Vec<OrderRow>, ApiFault> {
-    faults::book(status, body, json, |data| rows(data, "order", order_row))
-}
-
-/// Reads a list of trades.
-///
-/// # Errors
-///
-/// As [`parse_orders`].
-pub fn parse_trades(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Vec<TradeRow>, ApiFault> {
-    faults::book(status, body, json, |data| rows(data, "trade", trade_row))
-}
-
-/// Reads the positions. Their rows tell today's trades and what was carried over apart, so that both views come from
-/// one list; they have no last price.
-///
-/// # Errors
-///
-/// As [`parse_orders`].
-pub fn parse_positions(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Positions, ApiFault> {
-    faults::book(status, body, json, |data| {
-        let views = rows(data, "position", position_rows)?;
-        let (net, day) = views.into_iter().unzip();
-        Ok(Positions { net, day })
-    })
-}
-
 /// Reads the share holdings.
 ///
 /// # Errors
 ///
-/// As [`parse_orders`].
+/// As [`Books::parse_orders`].
 pub fn parse_holdings(
     status: u16,
     body: &mut [u8],
@@ -96,31 +103,6 @@ pub fn parse_holdings(
 ) -> Result<Vec<HoldingRow>, ApiFault> {
     faults::book(status, body, json, |data| {
         rows(data, "holding", holding_row)
-    })
-}
-
-/// Reads the funds.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when a field that decides is missing.
-pub fn parse_limits(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Margins, ApiFault> {
-    faults::whole_answer(status, body, json, |root| {
-        let (net, collateral) = (
-            need(root, "Net", money)?,
-            need(root, "CollateralValue", money)?,
-        );
-        let debits = need(root, "MarginUsed", money)?;
-        Ok(Margins {
-            net,
-            cash: net.saturating_add(debits).saturating_sub(collateral),
-            collateral,
-            debits,
-        })
     })
 }
 

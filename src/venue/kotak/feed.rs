@@ -9,12 +9,13 @@
 //!   code and level are counted and skipped, their neighbours are read.
 //! - A message that is still arriving is read packet by packet only if so many packets of the first one's length fill it
 //!   exactly; at the first packet of another length the rest waits, and is taken or refused whole.
-//! - [`next_quote`] moves the cursor forward or ends, skips packets without a last price, and allocates nothing.
+//! - [`Feed::next_quote`] moves the cursor forward or ends, skips packets without a last price, and allocates nothing.
 
+use super::Kotak;
 use super::packet::{HEADER, Packet, ROWS, quote};
 use super::segment::neo_symbol;
 use crate::model::{FeedFault, Instrument, Kind, Quote, Token};
-use crate::venue::{Cursor, FRAME_MAX, Fields, Frame, Mode, Next};
+use crate::venue::{Cursor, FRAME_MAX, Feed, Fields, Frame, Mode, Next};
 
 /// Instruments one connection may watch, over all kinds of subscriptions.
 pub const WATCHED_MAX: usize = 3_000;
@@ -50,63 +51,121 @@ fn count_from(frame: &[u8], mut at: usize) -> Result<u16, FeedFault> {
     }
 }
 
-/// Checks one binary message and returns a cursor over its packets.
-///
-/// # Errors
-///
-/// [`FeedFault::Oversized`], [`FeedFault::Truncated`], [`FeedFault::Trailing`] or [`FeedFault::Length`].
-#[inline]
-pub fn open_frame(frame: &[u8]) -> Result<Frame, FeedFault> {
-    if frame.len() > FRAME_MAX {
-        return Err(FeedFault::Oversized);
-    }
-    match count_from(frame, 0)? {
-        0 => Err(FeedFault::Truncated),
-        count => Ok(Frame::Packets(Cursor::new(0, count))),
-    }
-}
-
-/// See [`crate::venue::Feed::open_arriving`].
-#[inline]
-pub fn open_arriving(arrived: &[u8], length: usize) -> Option<Cursor> {
-    let each = length_at(arrived, 0)?;
-    let count = length.checked_div(each)?;
-    let fills = each >= HEADER && count.checked_mul(each)? == length && length <= FRAME_MAX;
-    let (count, each) = (u16::try_from(count).ok()?, u16::try_from(each).ok()?);
-    (fills && count > 0).then(|| Cursor::of_equal(0, count, each))
-}
-
-/// See [`crate::venue::Feed::next_arrived`].
-#[inline]
-pub fn next_arrived(arrived: &[u8], cursor: &mut Cursor) -> Next {
-    while cursor.left > 0 {
-        let each = usize::from(cursor.each);
-        match length_at(arrived, cursor.at) {
-            None => return Next::NotYet,
-            Some(length) if length != each => return Next::Differs,
-            Some(_) => {}
+impl Feed for Kotak {
+    /// Contracts by number, indices by name. The server forgets them with the connection.
+    fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
+        let (indices, contracts): (Vec<_>, Vec<_>) =
+            instruments.iter().partition(|row| row.kind == Kind::Index);
+        let mut messages = Vec::new();
+        for (rows, event) in [(contracts, event(mode)), (indices, "Indices")] {
+            for part in rows.chunks(PER_MESSAGE) {
+                let list: Vec<String> = part.iter().map(|row| neo_symbol(row)).collect();
+                // Symbols of the master may hold any sign: a text of JSON, not of ours.
+                let list = serde_json::Value::String(list.join(","));
+                messages.push(format!(
+                    r#"{{"event":"subscribe{event}","inputtoken":{list},"ack_symbol":true}}"#
+                ));
+            }
         }
-        let rest = arrived.get(cursor.at..).unwrap_or_default();
-        let Some(bytes) = rest.get(..each) else {
-            return Next::NotYet;
+        messages
+    }
+
+    #[inline]
+    fn open_frame(frame: &[u8]) -> Result<Frame, FeedFault> {
+        if frame.len() > FRAME_MAX {
+            return Err(FeedFault::Oversized);
+        }
+        match count_from(frame, 0)? {
+            0 => Err(FeedFault::Truncated),
+            count => Ok(Frame::Packets(Cursor::new(0, count))),
+        }
+    }
+
+    #[inline]
+    fn open_arriving(arrived: &[u8], length: usize) -> Option<Cursor> {
+        let each = length_at(arrived, 0)?;
+        let count = length.checked_div(each)?;
+        let fills = each >= HEADER && count.checked_mul(each)? == length && length <= FRAME_MAX;
+        let (count, each) = (u16::try_from(count).ok()?, u16::try_from(each).ok()?);
+        (fills && count > 0).then(|| Cursor::of_equal(0, count, each))
+    }
+
+    #[inline]
+    fn next_arrived(arrived: &[u8], cursor: &mut Cursor) -> Next {
+        while cursor.left > 0 {
+            let each = usize::from(cursor.each);
+            match length_at(arrived, cursor.at) {
+                None => return Next::NotYet,
+                Some(length) if length != each => return Next::Differs,
+                Some(_) => {}
+            }
+            let rest = arrived.get(cursor.at..).unwrap_or_default();
+            let Some(bytes) = rest.get(..each) else {
+                return Next::NotYet;
+            };
+            cursor.left = cursor.left.wrapping_sub(1);
+            cursor.at = cursor.at.wrapping_add(each);
+            if let Some(quote) = quote(bytes) {
+                return quote.map_or_else(Next::Fault, Next::Quote);
+            }
+        }
+        Next::End
+    }
+
+    fn check_rest(frame: &[u8], cursor: Cursor) -> Result<Frame, FeedFault> {
+        let count = count_from(frame, cursor.at)?;
+        Ok(Frame::Packets(Cursor::new(cursor.at, count)))
+    }
+
+    /// Packets without a last price are passed over; see [`quote`] for the faults.
+    #[inline]
+    fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>> {
+        loop {
+            match next_body(frame, cursor)? {
+                Ok(body) => {
+                    if let Some(quote) = quote(body) {
+                        return Some(quote);
+                    }
+                }
+                Err(fault) => return Some(Err(fault)),
+            }
+        }
+    }
+
+    fn fields(length: usize) -> Fields {
+        let front = if length >= ROWS {
+            &PICTURE[..]
+        } else {
+            &PICTURE[..7]
         };
-        cursor.left = cursor.left.wrapping_sub(1);
-        cursor.at = cursor.at.wrapping_add(each);
-        if let Some(quote) = quote(bytes) {
-            return quote.map_or_else(Next::Fault, Next::Quote);
-        }
+        Fields::words(front, length)
     }
-    Next::End
-}
 
-/// See [`crate::venue::Feed::check_rest`].
-///
-/// # Errors
-///
-/// As [`open_frame`].
-pub fn check_rest(frame: &[u8], cursor: Cursor) -> Result<Frame, FeedFault> {
-    let count = count_from(frame, cursor.at)?;
-    Ok(Frame::Packets(Cursor::new(cursor.at, count)))
+    fn decode_whole(frame: &[u8], token: Token) -> bool {
+        let Ok(Frame::Packets(mut cursor)) = Self::open_frame(frame) else {
+            return false;
+        };
+        let mut found = false;
+        while let Some(packet) = next_packet(frame, &mut cursor) {
+            if let Ok(packet) = &packet {
+                found |= packet.token() == Some(token);
+            }
+            std::hint::black_box(&packet);
+        }
+        found
+    }
+
+    /// The last packet is looked at where one as long as the first would stand; only its number is read.
+    fn ends_with(frame: &[u8], token: Token) -> bool {
+        let Some(each) = length_at(frame, 0) else {
+            return false;
+        };
+        let last = frame.len().saturating_sub(each);
+        [0, last].into_iter().any(|at| {
+            let bytes = frame.get(at..).unwrap_or_default();
+            bytes.get(..each).and_then(token_of) == Some(token)
+        })
+    }
 }
 
 /// The next packet of a frame; `None` at its end. A cursor of another frame ends with a fault.
@@ -131,62 +190,10 @@ const PICTURE: [u8; 35] = [
     4, 1, 4,
 ];
 
-/// The numbers of a packet.
-pub fn fields(length: usize) -> Fields {
-    let front = if length >= ROWS {
-        &PICTURE[..]
-    } else {
-        &PICTURE[..7]
-    };
-    Fields::words(front, length)
-}
-
-/// Reads what strategies need of the next packet that has a last price; see [`quote`] for the faults.
-#[inline]
-pub fn next_quote(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Quote, FeedFault>> {
-    loop {
-        match next_body(frame, cursor)? {
-            Ok(body) => {
-                if let Some(quote) = quote(body) {
-                    return Some(quote);
-                }
-            }
-            Err(fault) => return Some(Err(fault)),
-        }
-    }
-}
-
 /// Reads everything the next packet says; [`FeedFault::Length`] for an unknown one.
 #[inline]
 pub fn next_packet(frame: &[u8], cursor: &mut Cursor) -> Option<Result<Packet, FeedFault>> {
     next_body(frame, cursor).map(|body| body.and_then(Packet::decode))
-}
-
-/// Decodes every field of every packet; true when one is about `token`.
-pub fn decode_whole(frame: &[u8], token: Token) -> bool {
-    let Ok(Frame::Packets(mut cursor)) = open_frame(frame) else {
-        return false;
-    };
-    let mut found = false;
-    while let Some(packet) = next_packet(frame, &mut cursor) {
-        if let Ok(packet) = &packet {
-            found |= packet.token() == Some(token);
-        }
-        std::hint::black_box(&packet);
-    }
-    found
-}
-
-/// True when the first packet, or the last one if it is as long, is about `token`; only its number is read.
-pub fn ends_with(frame: &[u8], token: Token) -> bool {
-    let Some(each) = length_at(frame, 0) else {
-        return false;
-    };
-    let last = frame.len().saturating_sub(each);
-    [0, last].into_iter().any(|at| {
-        let bytes = frame.get(at..).unwrap_or_default();
-        bytes.get(..each).and_then(token_of) == Some(token)
-    })
 }
 
 /// Segment and number of a packet about a contract.
@@ -210,23 +217,4 @@ const fn event(mode: Mode) -> &'static str {
         Mode::Quote => "Scrips",
         Mode::Full => "Depth",
     }
-}
-
-/// The messages that subscribe `instruments`: contracts by number, indices by name. The server forgets them with the
-/// connection.
-pub fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
-    let (indices, contracts): (Vec<_>, Vec<_>) =
-        instruments.iter().partition(|row| row.kind == Kind::Index);
-    let mut messages = Vec::new();
-    for (rows, event) in [(contracts, event(mode)), (indices, "Indices")] {
-        for part in rows.chunks(PER_MESSAGE) {
-            let list: Vec<String> = part.iter().map(|row| neo_symbol(row)).collect();
-            // Symbols of the master may hold any sign: a text of JSON, not of ours.
-            let list = serde_json::Value::String(list.join(","));
-            messages.push(format!(
-                r#"{{"event":"subscribe{event}","inputtoken":{list},"ack_symbol":true}}"#
-            ));
-        }
-    }
-    messages
 }

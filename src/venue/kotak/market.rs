@@ -3,15 +3,17 @@
 //! Both need the application's key alone. Every number of a quote is a text; candles are rows of time, four prices and
 //! volume.
 
+use super::Kotak;
+use super::faults;
 use super::fields::{price, qty, time, whole, word};
+use super::request::data_get;
 use super::segment::{Segment, index_token, neo_symbol};
-use super::{data_get, faults};
 use crate::model::{Bar, Instrument, WallNanos};
 use crate::venue::json::{Value, text};
 use crate::venue::quotes::{DepthRow, QuoteKind, QuoteRow};
 use crate::venue::request::push_form_value;
 use crate::venue::stamp::parse_time;
-use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Request};
+use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Market, Request};
 
 /// Instruments one call may name. The documentation says 50; requests for 50 have been refused.
 pub const QUOTES_MAX: usize = 25;
@@ -34,37 +36,72 @@ pub const fn facts(interval: Interval) -> (&'static str, i32) {
     }
 }
 
-/// Asks for quotes: `nse_fo|44498,nse_cm|Nifty 50`.
-pub fn quotes_request(auth: &Auth, kind: QuoteKind, instruments: &[&Instrument]) -> Request {
-    let mut path = "/script-details/1.0/quotes/neosymbol/".to_owned();
-    for (at, row) in instruments.iter().enumerate() {
-        if at > 0 {
-            path.push(',');
+impl Market for Kotak {
+    /// `nse_fo|44498,nse_cm|Nifty 50`.
+    fn quotes_request(auth: &Auth, kind: QuoteKind, instruments: &[&Instrument]) -> Request {
+        let mut path = "/script-details/1.0/quotes/neosymbol/".to_owned();
+        for (at, row) in instruments.iter().enumerate() {
+            if at > 0 {
+                path.push(',');
+            }
+            push_form_value(&mut path, &neo_symbol(row));
         }
-        push_form_value(&mut path, &neo_symbol(row));
+        path.push_str(match kind {
+            QuoteKind::Ltp => "/ltp",
+            QuoteKind::Ohlc => "/ohlc",
+            QuoteKind::Full => "/all",
+        });
+        data_get(auth, path)
     }
-    path.push_str(match kind {
-        QuoteKind::Ltp => "/ltp",
-        QuoteKind::Ohlc => "/ohlc",
-        QuoteKind::Full => "/all",
-    });
-    data_get(auth, path)
-}
 
-/// Reads a quote reply of any kind.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when it is no list, or a row has no instrument or last price.
-pub fn parse_quotes(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Vec<QuoteRow>, ApiFault> {
-    faults::whole_answer(status, body, json, |root| {
-        let rows = root.as_array().ok_or("not a list")?;
-        rows.iter().map(quote_row).collect()
-    })
+    fn parse_quotes(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<QuoteRow>, ApiFault> {
+        faults::whole_answer(status, body, json, |root| {
+            let rows = root.as_array().ok_or("not a list")?;
+            rows.iter().map(quote_row).collect()
+        })
+    }
+
+    fn candle_days(interval: Interval) -> Option<i32> {
+        Some(facts(interval).1)
+    }
+
+    /// Of every day from the first to the last: the broker knows no times of day here.
+    fn candles_request(
+        auth: &Auth,
+        instrument: &Instrument,
+        interval: Interval,
+        (from, to): (WallNanos, WallNanos),
+    ) -> Request {
+        let mut path = "/market-data/1.0/historical/details?neosymbol=".to_owned();
+        push_form_value(&mut path, &neo_symbol(instrument));
+        let (from, to) = (from.day().date(), to.day().date());
+        let width = facts(interval).0;
+        let span = format!("&fromdate={from}&todate={to}&interval={width}");
+        path.push_str(&span);
+        data_get(auth, path)
+    }
+
+    /// Open interest is ignored.
+    fn parse_candles(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+        interval: Interval,
+    ) -> Result<Vec<Bar>, ApiFault> {
+        faults::whole_answer(status, body, json, |root| {
+            let candles = root
+                .get("data")
+                .and_then(|data| data.get("candles")?.as_array());
+            let numbered = candles.ok_or("no `candles`")?.iter().enumerate();
+            numbered
+                .map(|(at, candle)| bar(candle, interval).ok_or_else(|| format!("candle {at}")))
+                .collect()
+        })
+    }
 }
 
 fn quote_row(row: Value<'_, '_>) -> Result<QuoteRow, String> {
@@ -113,44 +150,6 @@ fn depth_row(row: Value<'_, '_>) -> DepthRow {
         quantity: row.get("quantity").and_then(qty).unwrap_or_default(),
         orders: row.get("orders").and_then(qty).unwrap_or_default().0,
     }
-}
-
-/// Asks for candles of every day from the first to the last, both included: the broker knows no times of day here.
-pub fn candles_request(
-    auth: &Auth,
-    instrument: &Instrument,
-    interval: Interval,
-    (from, to): (WallNanos, WallNanos),
-) -> Request {
-    let mut path = "/market-data/1.0/historical/details?neosymbol=".to_owned();
-    push_form_value(&mut path, &neo_symbol(instrument));
-    let (from, to) = (from.day().date(), to.day().date());
-    let width = facts(interval).0;
-    let span = format!("&fromdate={from}&todate={to}&interval={width}");
-    path.push_str(&span);
-    data_get(auth, path)
-}
-
-/// Reads candles as bars of `interval`; open interest is ignored.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when a candle is not a time and five numbers, or not a sound bar.
-pub fn parse_candles(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-    interval: Interval,
-) -> Result<Vec<Bar>, ApiFault> {
-    faults::whole_answer(status, body, json, |root| {
-        let candles = root
-            .get("data")
-            .and_then(|data| data.get("candles")?.as_array());
-        let numbered = candles.ok_or("no `candles`")?.iter().enumerate();
-        numbered
-            .map(|(at, candle)| bar(candle, interval).ok_or_else(|| format!("candle {at}")))
-            .collect()
-    })
 }
 
 fn bar(candle: Value<'_, '_>, interval: Interval) -> Option<Bar> {

@@ -10,8 +10,9 @@
 //! - The largest order is the smaller of what the caller and the file say. For NSE derivatives the file names the first
 //!   quantity that is refused, elsewhere the largest that is taken.
 
-use super::data_get;
+use super::Kotak;
 use super::faults;
+use super::request::data_get;
 use super::segment::{Segment, index_token};
 use crate::model::price::PER_RUPEE;
 use crate::model::time::{DAY, SECOND};
@@ -21,7 +22,7 @@ use crate::model::{
 use crate::venue::json::text;
 use crate::venue::master::{ContractKey, Master, MasterFault};
 use crate::venue::session::{Answer, Ask, Step};
-use crate::venue::{ApiFault, Auth, JsonScratch, Request};
+use crate::venue::{ApiFault, Auth, JsonScratch, Masters, Request};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 
@@ -49,47 +50,82 @@ const COLUMNS: [&str; 15] = [
     "lFreezeQty",
 ];
 
-/// Asks for the list of files, and then for the file of an exchange.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when the list has no file of the exchange.
-pub fn master(
-    auth: &Auth,
-    exchange: Exchange,
-    answer: Option<Answer<'_>>,
-    json: &mut JsonScratch,
-) -> Result<Step, ApiFault> {
-    let Some(answer) = answer else {
-        let path = "/script-details/1.0/masterscrip/file-paths".to_owned();
-        return Ok(Step::Ask(Ask::here(data_get(auth, path))));
-    };
-    if answer.number > 1 {
-        // The file itself: no JSON, and not to be touched.
-        return match answer.status {
-            200 => Ok(Step::Done),
-            status => Err(ApiFault::no_file(status)),
+impl Masters for Kotak {
+    /// The list of files, and then the file of the exchange.
+    fn master(
+        auth: &Auth,
+        exchange: Exchange,
+        answer: Option<Answer<'_>>,
+        json: &mut JsonScratch,
+    ) -> Result<Step, ApiFault> {
+        let Some(answer) = answer else {
+            let path = "/script-details/1.0/masterscrip/file-paths".to_owned();
+            return Ok(Step::Ask(Ask::here(data_get(auth, path))));
         };
+        if answer.number > 1 {
+            // The file itself: no JSON, and not to be touched.
+            return match answer.status {
+                200 => Ok(Step::Done),
+                status => Err(ApiFault::no_file(status)),
+            };
+        }
+        let segment = Segment::for_exchange(exchange);
+        let address = parse_paths(answer.status, answer.body, json, segment)?;
+        let unusable = || ApiFault::Unreadable {
+            status: answer.status,
+            what: format!("{address:?} is no address of a file"),
+        };
+        let (scheme, rest) = address.split_once("://").ok_or_else(unusable)?;
+        let (host, path) = rest.split_once('/').ok_or_else(unusable)?;
+        // Downloads are open: the key stays with its owner.
+        let request = Request {
+            method: "GET",
+            path: format!("/{path}"),
+            headers: vec![("Accept-Encoding".to_owned(), "identity".to_owned())],
+            body: Vec::new(),
+        };
+        Ok(Step::Ask(Ask {
+            at: Some(format!("{scheme}://{host}")),
+            request,
+        }))
     }
-    let segment = Segment::for_exchange(exchange);
-    let address = parse_paths(answer.status, answer.body, json, segment)?;
-    let unusable = || ApiFault::Unreadable {
-        status: answer.status,
-        what: format!("{address:?} is no address of a file"),
-    };
-    let (scheme, rest) = address.split_once("://").ok_or_else(unusable)?;
-    let (host, path) = rest.split_once('/').ok_or_else(unusable)?;
-    // Downloads are open: the key stays with its owner.
-    let request = Request {
-        method: "GET",
-        path: format!("/{path}"),
-        headers: vec![("Accept-Encoding".to_owned(), "identity".to_owned())],
-        body: Vec::new(),
-    };
-    Ok(Step::Ask(Ask {
-        at: Some(format!("{scheme}://{host}")),
-        request,
-    }))
+
+    fn parse_master(
+        file: &[u8],
+        exchange: Exchange,
+        keep: &dyn Fn(&Instrument) -> bool,
+        qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
+    ) -> Result<Master, MasterFault> {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
+        let columns = columns(reader.byte_headers().ok())?;
+        let mut master = Master::default();
+        let mut record = csv::ByteRecord::new();
+        loop {
+            let line = reader.position().line();
+            let outcome = match reader.read_byte_record(&mut record) {
+                Ok(false) => break,
+                Ok(true) => {
+                    let field = |at: usize| {
+                        let bytes = record.get(at).unwrap_or_default();
+                        std::str::from_utf8(bytes).unwrap_or_default().trim()
+                    };
+                    Row::new(columns.map(field)).instrument(exchange, qty_max)
+                }
+                Err(error) => Err(Reason::Bad(error.to_string())),
+            };
+            master.rows = master.rows.saturating_add(1);
+            match outcome {
+                Ok(row) if keep(&row) => master.instruments.push(row),
+                Ok(_) => {}
+                Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
+                Err(Reason::Bad(why)) => {
+                    master.bad = master.bad.saturating_add(1);
+                    master.first_bad.get_or_insert((line, why));
+                }
+            }
+        }
+        checked(master)
+    }
 }
 
 /// Reads the list of files and returns the address of a segment's.
@@ -116,48 +152,6 @@ pub fn parse_paths(
         let found = files.find(is_ours).map(str::to_owned);
         found.ok_or_else(|| format!("no file of {}", segment.name()))
     })
-}
-
-/// Reads a file and keeps the rows `keep` wants.
-///
-/// # Errors
-///
-/// [`MasterFault`] when a column is missing, there is no row, or more than 1 % cannot be read.
-pub fn parse_master(
-    csv: &[u8],
-    exchange: Exchange,
-    keep: impl Fn(&Instrument) -> bool,
-    qty_max: impl Fn(&ContractKey<'_>) -> Qty,
-) -> Result<Master, MasterFault> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(csv);
-    let columns = columns(reader.byte_headers().ok())?;
-    let mut master = Master::default();
-    let mut record = csv::ByteRecord::new();
-    loop {
-        let line = reader.position().line();
-        let outcome = match reader.read_byte_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => {
-                let field = |at: usize| {
-                    let bytes = record.get(at).unwrap_or_default();
-                    std::str::from_utf8(bytes).unwrap_or_default().trim()
-                };
-                Row::new(columns.map(field)).instrument(exchange, &qty_max)
-            }
-            Err(error) => Err(Reason::Bad(error.to_string())),
-        };
-        master.rows = master.rows.saturating_add(1);
-        match outcome {
-            Ok(row) if keep(&row) => master.instruments.push(row),
-            Ok(_) => {}
-            Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
-            Err(Reason::Bad(why)) => {
-                master.bad = master.bad.saturating_add(1);
-                master.first_bad.get_or_insert((line, why));
-            }
-        }
-    }
-    checked(master)
 }
 
 /// Where each of [`COLUMNS`] stands.

@@ -8,12 +8,17 @@
 //!
 //! Promise: a token leaves this file only inside a [`Request`] or a [`Secret`], both of which print without it.
 
+use super::Kotak;
+use super::faults;
 use super::fields::word;
-use super::{USER_AGENT, faults};
+use super::request::plain_headers;
 use crate::model::{Secret, WallNanos};
 use crate::venue::json::{Value, text};
-use crate::venue::session::{Answer, Ask, Credentials, Opening, Profile, Session, Step};
-use crate::venue::{ApiFault, Auth, JsonScratch, Request, totp};
+use crate::venue::request::header;
+use crate::venue::session::{
+    Answer, Ask, Credentials, LoginField, Opening, Profile, Session, Step,
+};
+use crate::venue::{ApiFault, Auth, Books, JsonScratch, Login, Request, totp};
 use serde_json::json;
 
 /// Where the config service is; a configured address replaces it like every host of the broker.
@@ -22,6 +27,37 @@ const CONFIG_SERVICE: &str = "https://lapi.kotaksecurities.com";
 const UPDATES_PATH: &str = "/realtime";
 /// Date of the client library whose greeting this is; the broker asks for one.
 const LIBRARY_DATE: &str = "2026-08-28";
+
+/// Ways to log in: what gives the one-time code differs.
+pub(super) const LOGINS: &[&[LoginField]] = &[
+    &login(LoginField {
+        key: "totp_secret",
+        file_key: Some("totp_secret_file"),
+    }),
+    &login(LoginField {
+        key: "totp",
+        file_key: None,
+    }),
+];
+
+/// The mobile number, the client code and the PIN, which every login needs, and what gives the one-time code.
+const fn login(code: LoginField) -> [LoginField; 4] {
+    [
+        LoginField {
+            key: "mobile_number",
+            file_key: None,
+        },
+        LoginField {
+            key: "ucc",
+            file_key: None,
+        },
+        LoginField {
+            key: "mpin",
+            file_key: Some("mpin_file"),
+        },
+        code,
+    ]
+}
 
 /// What a session is made of besides key and token, kept in [`Auth::session_id`].
 struct Context<'a> {
@@ -63,54 +99,113 @@ pub(super) fn sid(auth: &Auth) -> &str {
     context(auth).sid
 }
 
-/// Logs in.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when the secret of the one-time codes is none; nothing but the login was sent.
-pub fn log_in(
-    credentials: &Credentials,
-    session: &mut Session,
-    answer: Option<Answer<'_>>,
-    json: &mut JsonScratch,
-) -> Result<Step, ApiFault> {
-    let key = &credentials.api_key;
-    let value = |name: &str| credentials.get(name).map_or("", Secret::expose);
-    let Some(answer) = answer else {
-        let code = one_time_code(credentials)?;
-        session.auth = Auth::new(key, "");
-        return Ok(Step::Ask(Ask::here(login_request(
-            &session.auth,
-            value("mobile_number"),
-            value("ucc"),
-            &code,
-        ))));
-    };
-    match answer.number {
-        1 => {
-            let grant = parse_grant(answer.status, answer.body, json)?;
-            grant.note(session, credentials);
-            let request = validate_request(&session.auth, value("mpin"));
-            Ok(Step::Ask(Ask::here(request)))
+impl Login for Kotak {
+    /// A greeting, and nothing before its answer.
+    fn opening(auth: &Auth) -> Opening {
+        let context = context(auth);
+        let since_ms: i64 = context.since_ms.parse().unwrap_or_default();
+        let greeting = json!({
+            "user": context.ucc,
+            "auth": context.sid,
+            "format": "native_batch",
+            "source": "NEOTRADEAPI",
+            "platform": "Web",
+            "version": env!("CARGO_PKG_VERSION"),
+            "sdk_version": 2,
+            "sdk_date": LIBRARY_DATE,
+            "conn_req_time": since_ms,
+            "sessionValidation": false,
+        });
+        Opening {
+            greeting: Some(Secret::new(greeting.to_string())),
+            awaits_welcome: true,
+            ..Opening::default()
         }
-        2 => {
-            let grant = parse_grant(answer.status, answer.body, json)?;
-            let rest = grant.rest.clone();
-            session.rest = Some(rest.ok_or_else(|| unreadable("no baseUrl"))?);
-            session.account.clone_from(&grant.ucc);
-            grant.note(session, credentials);
-            grant.streams(session);
-            Ok(Step::Try(Ask {
-                at: Some(CONFIG_SERVICE.to_owned()),
-                request: config_request(),
-            }))
-        }
-        _ => {
-            if answer.status == 200 {
-                name_streams(session, answer.body, json);
+    }
+
+    /// In the shape the broker's own library uses, which is no JSON, and in the one some servers wanted instead.
+    fn updates_opening(auth: &Auth) -> Option<Opening> {
+        let token = auth.access_token.expose();
+        let json = json!({
+            "type": "cn",
+            "Authorization": token,
+            "Sid": sid(auth),
+            "src": "WEB",
+        });
+        let greeting = format!(
+            "{{type:cn,Authorization:{token},Sid:{},src:WEB}}",
+            sid(auth)
+        );
+        Some(Opening {
+            greeting: Some(Secret::new(greeting)),
+            other_greeting: Some(Secret::new(json.to_string())),
+            awaits_welcome: true,
+            ..Opening::default()
+        })
+    }
+
+    /// Fails too when the secret of the one-time codes is none.
+    fn log_in(
+        credentials: &Credentials,
+        session: &mut Session,
+        answer: Option<Answer<'_>>,
+        json: &mut JsonScratch,
+    ) -> Result<Step, ApiFault> {
+        let key = &credentials.api_key;
+        let value = |name: &str| credentials.get(name).map_or("", Secret::expose);
+        let Some(answer) = answer else {
+            let code = one_time_code(credentials)?;
+            session.auth = Auth::new(key, "");
+            return Ok(Step::Ask(Ask::here(login_request(
+                &session.auth,
+                value("mobile_number"),
+                value("ucc"),
+                &code,
+            ))));
+        };
+        match answer.number {
+            1 => {
+                let grant = parse_grant(answer.status, answer.body, json)?;
+                grant.note(session, credentials);
+                let request = validate_request(&session.auth, value("mpin"));
+                Ok(Step::Ask(Ask::here(request)))
             }
-            Ok(Step::Done)
+            2 => {
+                let grant = parse_grant(answer.status, answer.body, json)?;
+                let rest = grant.rest.clone();
+                session.rest = Some(rest.ok_or_else(|| unreadable("no baseUrl"))?);
+                session.account.clone_from(&grant.ucc);
+                grant.note(session, credentials);
+                grant.streams(session);
+                Ok(Step::Try(Ask {
+                    at: Some(CONFIG_SERVICE.to_owned()),
+                    request: config_request(),
+                }))
+            }
+            _ => {
+                if answer.status == 200 {
+                    name_streams(session, answer.body, json);
+                }
+                Ok(Step::Done)
+            }
         }
+    }
+
+    /// The funds: there is no profile.
+    fn profile_request(auth: &Auth) -> Request {
+        Self::funds_request(auth)
+    }
+
+    /// Funds are a sign that the session lives; they do not name the account.
+    fn parse_profile(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Profile, ApiFault> {
+        faults::whole_answer(status, body, json, |root: Value<'_, '_>| {
+            root.get("Net").ok_or("no Net")?;
+            Ok(Profile::default())
+        })
     }
 }
 
@@ -193,8 +288,8 @@ pub fn login_request(auth: &Auth, mobile_number: &str, ucc: &str, code: &Secret)
 /// Ends a login: the PIN for a token that may trade.
 pub fn validate_request(auth: &Auth, mpin: &str) -> Request {
     let mut headers = login_headers(auth);
-    headers.push(("sid".to_owned(), sid(auth).to_owned()));
-    headers.push(("Auth".to_owned(), auth.access_token.expose().to_owned()));
+    headers.push(header("sid", sid(auth)));
+    headers.push(header("Auth", auth.access_token.expose()));
     post_json(
         "/login/1.0/tradeApiValidate",
         headers,
@@ -203,17 +298,13 @@ pub fn validate_request(auth: &Auth, mpin: &str) -> Request {
 }
 
 fn login_headers(auth: &Auth) -> Vec<(String, String)> {
-    let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    [
-        ("Authorization", auth.api_key.expose()),
-        ("neo-fin-key", "neotradeapi"),
-        ("Content-Type", "application/json"),
-        ("User-Agent", USER_AGENT),
-        ("Accept", "application/json"),
-        ("Accept-Encoding", "identity"),
-    ]
-    .map(own)
-    .into()
+    let mut headers = vec![
+        header("Authorization", auth.api_key.expose()),
+        header("neo-fin-key", "neotradeapi"),
+        header("Content-Type", "application/json"),
+    ];
+    headers.extend(plain_headers());
+    headers
 }
 
 fn post_json(path: &str, headers: Vec<(String, String)>, body: &serde_json::Value) -> Request {
@@ -231,11 +322,7 @@ pub fn config_request() -> Request {
     Request {
         method: "GET",
         path: format!("/5config/config?appVersion={version}&platform=api&environment=prod"),
-        headers: vec![
-            ("User-Agent".to_owned(), USER_AGENT.to_owned()),
-            ("Accept".to_owned(), "application/json".to_owned()),
-            ("Accept-Encoding".to_owned(), "identity".to_owned()),
-        ],
+        headers: plain_headers(),
         body: Vec::new(),
     }
 }
@@ -298,70 +385,4 @@ fn name_streams(session: &mut Session, body: &mut [u8], json: &mut JsonScratch) 
     if updates.is_some() {
         session.updates = updates;
     }
-}
-
-/// How the market feed is opened: a greeting, and nothing before its answer.
-pub fn feed_opening(auth: &Auth) -> Opening {
-    let context = context(auth);
-    let since_ms: i64 = context.since_ms.parse().unwrap_or_default();
-    let greeting = json!({
-        "user": context.ucc,
-        "auth": context.sid,
-        "format": "native_batch",
-        "source": "NEOTRADEAPI",
-        "platform": "Web",
-        "version": env!("CARGO_PKG_VERSION"),
-        "sdk_version": 2,
-        "sdk_date": LIBRARY_DATE,
-        "conn_req_time": since_ms,
-        "sessionValidation": false,
-    });
-    Opening {
-        greeting: Some(Secret::new(greeting.to_string())),
-        awaits_welcome: true,
-        ..Opening::default()
-    }
-}
-
-/// How the order stream is opened: in the shape the broker's own library uses, which is no JSON, and in the one some
-/// servers wanted instead.
-pub fn updates_opening(auth: &Auth) -> Opening {
-    let token = auth.access_token.expose();
-    let json = json!({
-        "type": "cn",
-        "Authorization": token,
-        "Sid": sid(auth),
-        "src": "WEB",
-    });
-    let greeting = format!(
-        "{{type:cn,Authorization:{token},Sid:{},src:WEB}}",
-        sid(auth)
-    );
-    Opening {
-        greeting: Some(Secret::new(greeting)),
-        other_greeting: Some(Secret::new(json.to_string())),
-        awaits_welcome: true,
-        ..Opening::default()
-    }
-}
-
-/// The cheapest call that proves a session is alive: the funds. There is no profile.
-pub fn profile_request(auth: &Auth) -> Request {
-    super::books::limits_request(auth)
-}
-
-/// Reads the funds as a sign that the session lives; they do not name the account.
-///
-/// # Errors
-///
-/// [`ApiFault`].
-pub fn parse_profile(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Profile, ApiFault> {
-    faults::whole_answer(status, body, json, |root: Value<'_, '_>| {
-        root.get("Net").ok_or("no Net")?;
-        Ok(Profile::default())
-    })
 }

@@ -8,37 +8,42 @@
 //!   stream that carry a status and no quantities are such rows; the order book is read instead.
 //! - The market feed is welcome only with the dividers this folder reckons with, and with batches of packets.
 
+use super::Kotak;
 use super::fields::{order_id, price, qty, side_of, time, whole};
 use super::segment::Segment;
 use crate::model::{OrderId, OrderState, Price, Qty, RejectClass, Side, Tag, Token, WallNanos};
 use crate::venue::json::{self, Value};
-use crate::venue::{JsonScratch, OrderUpdate, TextMessage};
+use crate::venue::{JsonScratch, OrderUpdate, TextMessage, Updates};
 
 /// The answer to the greeting of the market feed, as seen and as documented.
 const WELCOMES: [i64; 2] = [1_119, 1_117];
 /// The answer to a subscription.
 pub const SUBSCRIBED: i64 = 1_109;
 
-/// Reads one text message of either stream; `bytes` is scratch space afterwards.
-pub fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a> {
-    let message = json.read(bytes, |root| {
-        if let Some(code) = root.get("message_code").and_then(whole) {
-            return feed_message(code, root);
-        }
-        let text = |name: &str| root.get(name).and_then(json::text);
-        match (text("type"), text("ak")) {
-            (Some("order"), _) => root
-                .get("data")
-                .and_then(order_update)
-                .map_or(TextMessage::Malformed, TextMessage::OrderUpdate),
-            (_, Some("ok")) => TextMessage::Welcome,
-            (Some("cn"), Some(_)) => TextMessage::Refused(text("msg").unwrap_or("no reason given")),
-            (_, Some(_)) => TextMessage::Error(text("msg").unwrap_or("no reason given")),
-            (Some(_), None) => TextMessage::Unknown,
-            (None, None) => TextMessage::Malformed,
-        }
-    });
-    message.unwrap_or(TextMessage::Malformed)
+impl Updates for Kotak {
+    /// Of either stream.
+    fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a> {
+        let message = json.read(bytes, |root| {
+            if let Some(code) = root.get("message_code").and_then(whole) {
+                return feed_message(code, root);
+            }
+            let text = |name: &str| root.get(name).and_then(json::text);
+            match (text("type"), text("ak")) {
+                (Some("order"), _) => root
+                    .get("data")
+                    .and_then(order_update)
+                    .map_or(TextMessage::Malformed, TextMessage::OrderUpdate),
+                (_, Some("ok")) => TextMessage::Welcome,
+                (Some("cn"), Some(_)) => {
+                    TextMessage::Refused(text("msg").unwrap_or("no reason given"))
+                }
+                (_, Some(_)) => TextMessage::Error(text("msg").unwrap_or("no reason given")),
+                (Some(_), None) => TextMessage::Unknown,
+                (None, None) => TextMessage::Malformed,
+            }
+        });
+        message.unwrap_or(TextMessage::Malformed)
+    }
 }
 
 /// A text of the market feed, known by its number.

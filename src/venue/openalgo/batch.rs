@@ -9,7 +9,7 @@
 
 use super::faults;
 use super::number::{order_id, qty};
-use super::post;
+use super::request::post;
 use super::symbol::word_of;
 use crate::model::{Instrument, OrderId, Price, Qty, Side};
 use crate::venue::json::{Value, text};
@@ -154,7 +154,7 @@ fn leg(row: Value<'_, '_>) -> Leg {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venue::openalgo::tests::contract;
+    use crate::venue::openalgo::samples::contract;
 
     fn body(request: &Request) -> (String, Json) {
         let body = serde_json::from_slice(&request.body).expect("JSON");

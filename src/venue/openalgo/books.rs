@@ -8,112 +8,92 @@
 //! Rows of orders do not say how much of them is filled; [`crate::venue::books::fill_from_trades`] does. Positions are one
 //! list of net quantities; what was carried overnight is in it and cannot be told apart.
 
+use super::OpenAlgo;
 use super::faults::data;
 use super::number::{money, order_id, price, qty, whole};
-use super::post;
+use super::request::post;
 use super::symbol::token_of;
 use super::updates::{order_update, parse_time, side_of};
 use crate::model::{Money, NetQty, OrderId, OrderState, Price, Qty, Token};
 use crate::venue::books::{Margins, OrderRow, PositionRow, Positions, TradeRow};
 use crate::venue::json::{Value, text};
-use crate::venue::{ApiFault, Auth, JsonScratch, Request};
+use crate::venue::{ApiFault, Auth, Books, JsonScratch, Request};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// Asks for the order book of the day.
-pub fn orders_request(auth: &Auth) -> Request {
-    post(auth, "orderbook", json!({}))
-}
-
-/// Asks for the trades of the day.
-pub fn trades_request(auth: &Auth) -> Request {
-    post(auth, "tradebook", json!({}))
-}
-
-/// Asks for the positions.
-pub fn positions_request(auth: &Auth) -> Request {
-    post(auth, "positionbook", json!({}))
-}
-
-/// Asks for the funds.
-pub fn funds_request(auth: &Auth) -> Request {
-    post(auth, "funds", json!({}))
-}
-
-/// Reads an order book.
-///
-/// # Errors
-///
-/// [`ApiFault`]; a row that cannot be read fails the whole book.
-pub fn parse_orders(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Vec<OrderRow>, ApiFault> {
-    data(status, body, json, |data| {
-        rows(data.get("orders").ok_or("no `orders`")?, "order", order_row)
-    })
-}
-
-/// Reads a list of trades. One without a number of its own is numbered by its place among those of its order.
-///
-/// # Errors
-///
-/// As [`parse_orders`].
-pub fn parse_trades(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Vec<TradeRow>, ApiFault> {
-    let mut found = data(status, body, json, |data| rows(data, "trade", trade_row))?;
-    let mut places: BTreeMap<OrderId, u32> = BTreeMap::new();
-    for trade in &mut found {
-        let place = places.entry(trade.order_id).or_insert(0);
-        *place = place.saturating_add(1);
-        if trade.trade_id.is_empty() {
-            trade.trade_id = format!("{}-{place}", trade.order_id.0);
-        }
+impl Books for OpenAlgo {
+    fn orders_request(auth: &Auth) -> Request {
+        post(auth, "orderbook", json!({}))
     }
-    Ok(found)
-}
 
-/// Reads the positions.
-///
-/// # Errors
-///
-/// As [`parse_orders`].
-pub fn parse_positions(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Positions, ApiFault> {
-    data(status, body, json, |data| {
-        let net = rows(data, "position", position_row)?;
-        let day = net.clone();
-        Ok(Positions { net, day })
-    })
-}
-
-/// Reads the funds.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when a field that decides is missing.
-pub fn parse_funds(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Margins, ApiFault> {
-    data(status, body, json, |data| {
-        let cash = need(data, "availablecash", money)?;
-        let collateral = need(data, "collateral", money)?;
-        Ok(Margins {
-            net: Money(cash.0.saturating_add(collateral.0)),
-            cash,
-            collateral,
-            debits: need(data, "utiliseddebits", money)?,
+    fn parse_orders(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<OrderRow>, ApiFault> {
+        data(status, body, json, |data| {
+            rows(data.get("orders").ok_or("no `orders`")?, "order", order_row)
         })
-    })
+    }
+
+    fn trades_request(auth: &Auth) -> Request {
+        post(auth, "tradebook", json!({}))
+    }
+
+    /// A trade without a number of its own is numbered by its place among those of its order.
+    fn parse_trades(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<TradeRow>, ApiFault> {
+        let mut found = data(status, body, json, |data| rows(data, "trade", trade_row))?;
+        let mut places: BTreeMap<OrderId, u32> = BTreeMap::new();
+        for trade in &mut found {
+            let place = places.entry(trade.order_id).or_insert(0);
+            *place = place.saturating_add(1);
+            if trade.trade_id.is_empty() {
+                trade.trade_id = format!("{}-{place}", trade.order_id.0);
+            }
+        }
+        Ok(found)
+    }
+
+    fn positions_request(auth: &Auth) -> Request {
+        post(auth, "positionbook", json!({}))
+    }
+
+    fn parse_positions(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Positions, ApiFault> {
+        data(status, body, json, |data| {
+            let net = rows(data, "position", position_row)?;
+            let day = net.clone();
+            Ok(Positions { net, day })
+        })
+    }
+
+    fn funds_request(auth: &Auth) -> Request {
+        post(auth, "funds", json!({}))
+    }
+
+    fn parse_funds(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Margins, ApiFault> {
+        data(status, body, json, |data| {
+            let cash = need(data, "availablecash", money)?;
+            let collateral = need(data, "collateral", money)?;
+            Ok(Margins {
+                net: Money(cash.0.saturating_add(collateral.0)),
+                cash,
+                collateral,
+                debits: need(data, "utiliseddebits", money)?,
+            })
+        })
+    }
 }
 
 /// Reads every item of a list; the first that fails names itself.
@@ -271,7 +251,11 @@ mod tests {
         let other = TRADE
             .replace("\"42\"", "\"43\"")
             .replace("\"action\"", "\"tradeid\":\"T9\",\"action\"");
-        let rows = read(parse_trades, &format!("[{TRADE},{other},{TRADE}]")).expect("trades");
+        let rows = read(
+            OpenAlgo::parse_trades,
+            &format!("[{TRADE},{other},{TRADE}]"),
+        )
+        .expect("trades");
         let ids: Vec<&str> = rows.iter().map(|row| row.trade_id.as_str()).collect();
         assert_eq!(ids, ["42-1", "T9", "42-2"]);
         assert_eq!(
@@ -279,14 +263,14 @@ mod tests {
             (Side::Buy, Qty(75), Price(1_010_500))
         );
         let clock_only = TRADE.replace("28-Aug-2025 ", "");
-        let rows = read(parse_trades, &format!("[{clock_only}]")).expect("trades");
+        let rows = read(OpenAlgo::parse_trades, &format!("[{clock_only}]")).expect("trades");
         assert_eq!(rows[0].at, crate::model::WallNanos(0));
     }
 
     #[test]
     fn a_trade_of_no_units_is_worked_out_or_fails_the_list() {
         let zero = TRADE.replace("\"quantity\":75", "\"quantity\":0.0");
-        let rows = read(parse_trades, &format!("[{zero}]")).expect("trades");
+        let rows = read(OpenAlgo::parse_trades, &format!("[{zero}]")).expect("trades");
         assert_eq!(rows[0].quantity, Qty(75));
         for wrong in [
             zero.replace("7578.75", "7578.7"),
@@ -295,7 +279,8 @@ mod tests {
             zero.replace("trade_value", "other"),
         ] {
             assert!(
-                why(read(parse_trades, &format!("[{TRADE},{wrong}]"))).starts_with("trade row 1: ")
+                why(read(OpenAlgo::parse_trades, &format!("[{TRADE},{wrong}]")))
+                    .starts_with("trade row 1: ")
             );
         }
     }
@@ -305,7 +290,7 @@ mod tests {
         let rows = r#"[{"symbol":"X","exchange":"NFO","product":"NRML","quantity":"-75","average_price":"101.05",
             "ltp":99.5,"pnl":"116.25"},{"symbol":"Y","exchange":"NFO","product":"MIS","quantity":0,
             "average_price":"0.00"}]"#;
-        let positions = read(parse_positions, rows).expect("positions");
+        let positions = read(OpenAlgo::parse_positions, rows).expect("positions");
         let row = &positions.net[0];
         assert_eq!(
             (row.net, row.bought, row.sold),
@@ -316,7 +301,7 @@ mod tests {
         assert_eq!(positions.day, positions.net);
         assert_eq!(
             why(read(
-                parse_positions,
+                OpenAlgo::parse_positions,
                 r#"[{"symbol":"X","exchange":"NFO","product":"MIS"}]"#
             )),
             "position row 0: quantity"
@@ -324,12 +309,12 @@ mod tests {
 
         let funds = r#"{"availablecash":"1000.50","collateral":"200","m2mrealized":"0.00","m2munrealized":"0.00",
             "utiliseddebits":"5.25"}"#;
-        let funds = read(parse_funds, funds).expect("funds");
+        let funds = read(OpenAlgo::parse_funds, funds).expect("funds");
         assert_eq!(
             (funds.net, funds.debits),
             (Money(12_005_000), Money(52_500))
         );
-        assert_eq!(why(read(parse_funds, "{}")), "availablecash");
+        assert_eq!(why(read(OpenAlgo::parse_funds, "{}")), "availablecash");
     }
 
     #[test]
@@ -337,7 +322,7 @@ mod tests {
         let order = r#"{"action":"BUY","symbol":"X","exchange":"NFO","orderid":"42","quantity":75,
             "order_status":"cancelled","rejection_reason":""}"#;
         let rows = read(
-            parse_orders,
+            OpenAlgo::parse_orders,
             &format!(r#"{{"orders":[{order}],"statistics":{{}}}}"#),
         )
         .expect("orders");
@@ -345,10 +330,10 @@ mod tests {
         assert_eq!((rows[0].tags.len(), rows[0].message.clone()), (0, None));
         let broken = order.replace("\"42\"", "\"\"");
         let book = format!(r#"{{"orders":[{order},{broken}]}}"#);
-        assert!(why(read(parse_orders, &book)).starts_with("order row 1: orderid"));
-        assert_eq!(why(read(parse_orders, "[]")), "no `orders`");
+        assert!(why(read(OpenAlgo::parse_orders, &book)).starts_with("order row 1: orderid"));
+        assert_eq!(why(read(OpenAlgo::parse_orders, "[]")), "no `orders`");
         assert_eq!(
-            why(read(parse_orders, r#"{"orders":null}"#)),
+            why(read(OpenAlgo::parse_orders, r#"{"orders":null}"#)),
             "order list is not a list"
         );
     }

@@ -13,13 +13,16 @@
 //!
 //! Deliberately absent: binary messages. The proxy sends none; [`crate::venue::Feed`] refuses them.
 
+use super::OpenAlgo;
 use super::faults::{ANALYZER, is_analyzer};
 use super::number::{price, whole};
 use super::symbol::{token_of, word_of};
 use super::updates::order_update;
-use crate::model::{Instrument, OrderState, Price, Quote, Secret, WallNanos};
+use crate::model::{FeedFault, Instrument, OrderState, Price, Quote, Secret, Token, WallNanos};
 use crate::venue::json::{Value, text};
-use crate::venue::{Auth, JsonScratch, Mode, OrderUpdate, TextMessage};
+use crate::venue::{
+    Auth, Cursor, Feed, Fields, Frame, JsonScratch, Mode, Next, OrderUpdate, TextMessage, Updates,
+};
 use serde_json::json;
 
 /// Symbols named in one subscription message.
@@ -33,28 +36,65 @@ pub fn greeting(auth: &Auth) -> Secret {
     Secret::new(message.to_string())
 }
 
-/// The messages that subscribe `instruments`, and the one that asks for order updates. The list is named `symbols`: a
-/// list named `instruments`, as some pages of the documentation have it, is not read and subscribes nothing.
-pub fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
-    let number = match mode {
-        Mode::Ltp => 1,
-        Mode::Quote => 2,
-        // Prices with depth: a leg is priced from the touch.
-        Mode::Full => 3,
-    };
-    let name = |row: &Instrument| json!({ "symbol": row.symbol, "exchange": word_of(row) });
-    let part = |rows: &[Instrument]| {
-        let symbols: Vec<_> = rows.iter().map(name).collect();
-        json!({ "action": "subscribe", "symbols": symbols, "mode": number, "depth": 5 }).to_string()
-    };
-    let mut messages = vec![r#"{"action":"subscribe_orders"}"#.to_owned()];
-    messages.extend(instruments.chunks(SYMBOLS_PER_MESSAGE).map(part));
-    messages
+impl Feed for OpenAlgo {
+    /// The last one asks for order updates. The list is named `symbols`: a list named `instruments`, as some pages of the
+    /// documentation have it, is not read and subscribes nothing.
+    fn subscribe_messages(instruments: &[Instrument], mode: Mode) -> Vec<String> {
+        let number = match mode {
+            Mode::Ltp => 1,
+            Mode::Quote => 2,
+            // Prices with depth: a leg is priced from the touch.
+            Mode::Full => 3,
+        };
+        let name = |row: &Instrument| json!({ "symbol": row.symbol, "exchange": word_of(row) });
+        let part = |rows: &[Instrument]| {
+            let symbols: Vec<_> = rows.iter().map(name).collect();
+            json!({ "action": "subscribe", "symbols": symbols, "mode": number, "depth": 5 })
+                .to_string()
+        };
+        let mut messages = vec![r#"{"action":"subscribe_orders"}"#.to_owned()];
+        messages.extend(instruments.chunks(SYMBOLS_PER_MESSAGE).map(part));
+        messages
+    }
+
+    /// The proxy sends no binary message: one that comes is not its own.
+    fn open_frame(_: &[u8]) -> Result<Frame, FeedFault> {
+        Err(FeedFault::Length)
+    }
+
+    fn open_arriving(_: &[u8], _: usize) -> Option<Cursor> {
+        None
+    }
+
+    fn next_arrived(_: &[u8], _: &mut Cursor) -> Next {
+        Next::End
+    }
+
+    fn check_rest(_: &[u8], _: Cursor) -> Result<Frame, FeedFault> {
+        Err(FeedFault::Length)
+    }
+
+    fn next_quote(_: &[u8], _: &mut Cursor) -> Option<Result<Quote, FeedFault>> {
+        None
+    }
+
+    fn fields(length: usize) -> Fields {
+        Fields::words(&[], length)
+    }
+
+    fn decode_whole(_: &[u8], _: Token) -> bool {
+        false
+    }
+
+    fn ends_with(_: &[u8], _: Token) -> bool {
+        false
+    }
 }
 
-/// Reads one text message; `bytes` is scratch space afterwards.
-pub fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a> {
-    json.read(bytes, message).unwrap_or(TextMessage::Malformed)
+impl Updates for OpenAlgo {
+    fn text_message<'a>(bytes: &'a mut [u8], json: &mut JsonScratch) -> TextMessage<'a> {
+        json.read(bytes, message).unwrap_or(TextMessage::Malformed)
+    }
 }
 
 fn message<'a>(root: Value<'_, 'a>) -> TextMessage<'a> {
@@ -139,7 +179,7 @@ mod tests {
 
     fn read(message: &str) -> TextMessage<'static> {
         let bytes = Box::leak(message.to_owned().into_bytes().into_boxed_slice());
-        text_message(bytes, &mut JsonScratch::new())
+        OpenAlgo::text_message(bytes, &mut JsonScratch::new())
     }
 
     #[test]
@@ -246,5 +286,17 @@ mod tests {
         assert_eq!(read(update), TextMessage::Error(ANALYZER));
         let live = update.replace("analyze", "live");
         assert!(matches!(read(&live), TextMessage::OrderUpdate(_)));
+    }
+
+    #[test]
+    fn binary_messages_are_not_of_this_wire() {
+        for bytes in [&[][..], &[0], &[0; 188]] {
+            assert_eq!(OpenAlgo::open_frame(bytes), Err(FeedFault::Length));
+        }
+        assert_eq!(OpenAlgo::open_arriving(&[0; 4], 188), None);
+        assert_eq!(
+            OpenAlgo::next_quote(&[0; 188], &mut Cursor::new(0, 1)),
+            None
+        );
     }
 }

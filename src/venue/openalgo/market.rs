@@ -5,16 +5,17 @@
 //! - Candles are asked for by whole days, because this wire knows no hours; whoever asked keeps what he asked for.
 //! - A day's candle starts at India's midnight, whether the server stamps it so or with the midnight of UTC.
 
+use super::OpenAlgo;
 use super::faults::{data, root};
 use super::number::{price, whole};
-use super::post;
+use super::request::post;
 use super::symbol::{token_of, word_of};
 use crate::model::time::{DAY, SECOND};
 use crate::model::{Bar, Day, Instrument, Price, WallNanos};
 use crate::venue::json::{Value, text};
-use crate::venue::quotes::{DepthRow, QuoteRow};
+use crate::venue::quotes::{DepthRow, QuoteKind, QuoteRow};
 use crate::venue::stamp::parse_time;
-use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Request};
+use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Market, Request};
 use serde_json::json;
 
 /// Instruments asked for in one call; the wire names no limit, brokers behind it take some hundred.
@@ -42,53 +43,67 @@ pub const fn facts(interval: Interval) -> (&'static str, i32) {
     }
 }
 
-/// Asks for quotes of `instruments`.
-pub fn quotes_request(auth: &Auth, instruments: &[&Instrument]) -> Request {
-    let name = |row: &&Instrument| json!({ "symbol": row.symbol, "exchange": word_of(row) });
-    let symbols: Vec<_> = instruments.iter().map(name).collect();
-    post(auth, "multiquotes", json!({ "symbols": symbols }))
-}
+impl Market for OpenAlgo {
+    fn quotes_request(auth: &Auth, _: QuoteKind, instruments: &[&Instrument]) -> Request {
+        let name = |row: &&Instrument| json!({ "symbol": row.symbol, "exchange": word_of(row) });
+        let symbols: Vec<_> = instruments.iter().map(name).collect();
+        post(auth, "multiquotes", json!({ "symbols": symbols }))
+    }
 
-/// Asks for candles of the days from `from` to `to`, both included.
-pub fn candles_request(
-    auth: &Auth,
-    instrument: &Instrument,
-    interval: Interval,
-    (from, to): (WallNanos, WallNanos),
-) -> Request {
-    let fields = json!({
-        "symbol": instrument.symbol,
-        "exchange": word_of(instrument),
-        "interval": facts(interval).0,
-        "start_date": from.day().to_string(),
-        "end_date": to.day().to_string(),
-    });
-    post(auth, "history", fields)
-}
+    fn parse_quotes(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Vec<QuoteRow>, ApiFault> {
+        root(status, body, json, |root| {
+            let rows = root.get("results").and_then(|list| list.as_array());
+            let rows = rows.ok_or("no `results`")?;
+            let quotes = rows.iter().filter_map(|row| {
+                let data = row.get("data")?;
+                let name = |key: &str| row.get(key).and_then(text);
+                Some(match (name("exchange"), name("symbol")) {
+                    (Some(exchange), Some(symbol)) => quote_row(exchange, symbol, data),
+                    _ => Err("a row without exchange or symbol".to_owned()),
+                })
+            });
+            quotes.collect()
+        })
+    }
 
-/// Reads quotes of several instruments.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when a row has no name or no last price.
-pub fn parse_quotes(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Vec<QuoteRow>, ApiFault> {
-    root(status, body, json, |root| {
-        let rows = root.get("results").and_then(|list| list.as_array());
-        let rows = rows.ok_or("no `results`")?;
-        let quotes = rows.iter().filter_map(|row| {
-            let data = row.get("data")?;
-            let name = |key: &str| row.get(key).and_then(text);
-            Some(match (name("exchange"), name("symbol")) {
-                (Some(exchange), Some(symbol)) => quote_row(exchange, symbol, data),
-                _ => Err("a row without exchange or symbol".to_owned()),
-            })
+    fn candle_days(interval: Interval) -> Option<i32> {
+        Some(facts(interval).1)
+    }
+
+    fn candles_request(
+        auth: &Auth,
+        instrument: &Instrument,
+        interval: Interval,
+        (from, to): (WallNanos, WallNanos),
+    ) -> Request {
+        let fields = json!({
+            "symbol": instrument.symbol,
+            "exchange": word_of(instrument),
+            "interval": facts(interval).0,
+            "start_date": from.day().to_string(),
+            "end_date": to.day().to_string(),
         });
-        quotes.collect()
-    })
+        post(auth, "history", fields)
+    }
+
+    fn parse_candles(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+        interval: Interval,
+    ) -> Result<Vec<Bar>, ApiFault> {
+        data(status, body, json, |data| {
+            let candles = data.as_array().ok_or("`data` is not a list")?;
+            let numbered = candles.iter().enumerate();
+            numbered
+                .map(|(at, candle)| bar(candle, interval).ok_or_else(|| format!("candle {at}")))
+                .collect()
+        })
+    }
 }
 
 fn quote_row(exchange: &str, symbol: &str, data: Value<'_, '_>) -> Result<QuoteRow, String> {
@@ -116,26 +131,6 @@ fn quote_row(exchange: &str, symbol: &str, data: Value<'_, '_>) -> Result<QuoteR
         asks: touch(member("ask")),
         key,
         ..QuoteRow::default()
-    })
-}
-
-/// Reads candles as bars of `interval`.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when a candle is not a sound bar.
-pub fn parse_candles(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-    interval: Interval,
-) -> Result<Vec<Bar>, ApiFault> {
-    data(status, body, json, |data| {
-        let candles = data.as_array().ok_or("`data` is not a list")?;
-        let numbered = candles.iter().enumerate();
-        numbered
-            .map(|(at, candle)| bar(candle, interval).ok_or_else(|| format!("candle {at}")))
-            .collect()
     })
 }
 
@@ -171,7 +166,7 @@ fn start(value: Value<'_, '_>, interval: Interval) -> Option<WallNanos> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venue::openalgo::tests::{contract, index};
+    use crate::venue::openalgo::samples::{contract, index};
 
     fn body(request: &Request) -> serde_json::Value {
         serde_json::from_slice(&request.body).expect("JSON")
@@ -181,7 +176,7 @@ mod tests {
     fn requests_name_instruments_by_symbol_and_exchange() {
         let auth = Auth::new("k3y", "");
         let (row, index) = (contract(), index());
-        let request = quotes_request(&auth, &[&row, &index]);
+        let request = OpenAlgo::quotes_request(&auth, QuoteKind::Full, &[&row, &index]);
         assert_eq!(request.path, "/api/v1/multiquotes");
         assert_eq!(
             body(&request),
@@ -192,7 +187,7 @@ mod tests {
         );
         let from = parse_time("2026-08-03 09:15:00").expect("time");
         let to = parse_time("2026-08-20 23:59:00").expect("time");
-        let request = candles_request(&auth, &row, Interval::Minute15, (from, to));
+        let request = OpenAlgo::candles_request(&auth, &row, Interval::Minute15, (from, to));
         assert_eq!(request.path, "/api/v1/history");
         assert_eq!(
             body(&request),
@@ -209,7 +204,7 @@ mod tests {
             {"symbol":"X","exchange":"NFO","error":"no data"},
             {"symbol":"Y","exchange":"NFO","data":{"ltp":"101.05","bid":101,"ask":101.1,"open":99,"high":102,
              "low":98,"prev_close":97.5,"volume":1200,"oi":7}}]}"#;
-        let rows = parse_quotes(
+        let rows = OpenAlgo::parse_quotes(
             200,
             &mut answer.to_owned().into_bytes(),
             &mut JsonScratch::new(),
@@ -227,7 +222,8 @@ mod tests {
         );
         assert_eq!((row.close, row.at), (Price(975_000), WallNanos(0)));
         let nameless = answer.replace("\"symbol\":\"Y\",", "");
-        let fault = parse_quotes(200, &mut nameless.into_bytes(), &mut JsonScratch::new());
+        let fault =
+            OpenAlgo::parse_quotes(200, &mut nameless.into_bytes(), &mut JsonScratch::new());
         assert!(matches!(fault, Err(ApiFault::Unreadable { .. })));
     }
 
@@ -235,7 +231,7 @@ mod tests {
     fn candles_are_stamped_in_seconds_or_as_text() {
         let read = |candle: &str, interval| {
             let body = format!(r#"{{"status":"success","data":[{candle}]}}"#);
-            parse_candles(
+            OpenAlgo::parse_candles(
                 200,
                 &mut body.into_bytes(),
                 &mut JsonScratch::new(),

@@ -8,17 +8,20 @@
 //! - The symbol of a derivative must carry its expiry, day first; one that does not is bad, never guessed at.
 //! - A freeze quantity above one lot lowers the largest order; most brokers behind fill in 1, which says nothing.
 
-use super::get;
+use super::OpenAlgo;
+use super::faults;
+use super::request::get;
 use super::symbol::{day_first, parse_day, parse_exchange, token_of};
 use crate::model::price::PER_RUPEE;
 use crate::model::{Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right};
 use crate::venue::master::{ContractKey, Master, MasterFault};
 use crate::venue::request::form;
-use crate::venue::{Auth, Request};
+use crate::venue::session::{Answer, Ask, Step};
+use crate::venue::{ApiFault, Auth, JsonScratch, Masters, Request};
 
 /// Asks for the list of one exchange. Those of NSE and BSE are asked for with everything else, because their indices
 /// stand on exchanges of their own.
-pub fn instruments_request(auth: &Auth, exchange: Exchange) -> Request {
+fn instruments_request(auth: &Auth, exchange: Exchange) -> Request {
     let mut fields = vec![("apikey", auth.api_key.expose()), ("format", "csv")];
     if !matches!(exchange, Exchange::Nse | Exchange::Bse) {
         fields.push(("exchange", exchange.name()));
@@ -93,51 +96,72 @@ enum Reason {
     Bad(String),
 }
 
-/// Reads a list and keeps the rows of `exchange` that `keep` wants.
-///
-/// # Errors
-///
-/// [`MasterFault`] when a column is missing, there is no row, or more than 1 % cannot be read.
-pub fn parse_instruments(
-    list: &[u8],
-    exchange: Exchange,
-    keep: &dyn Fn(&Instrument) -> bool,
-    qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
-) -> Result<Master, MasterFault> {
-    let finest = finest_tick(list, exchange)?;
-    let per_unit = unit(exchange, finest);
-    let mut master = Master::default();
-    each(list, |line, row| {
-        let outcome = row.map_err(Reason::Bad).and_then(|row| {
-            if parse_exchange(row.exchange).is_none_or(|(found, _)| found != exchange) {
-                return Err(Reason::Foreign);
+impl Masters for OpenAlgo {
+    fn master(
+        auth: &Auth,
+        exchange: Exchange,
+        answer: Option<Answer<'_>>,
+        json: &mut JsonScratch,
+    ) -> Result<Step, ApiFault> {
+        match answer {
+            None => {
+                let request = instruments_request(auth, exchange);
+                Ok(Step::Ask(Ask::here(request)))
             }
-            instrument(&row, per_unit, qty_max)
-        });
-        master.rows = master.rows.saturating_add(1);
-        match outcome {
-            Ok(row) if keep(&row) => master.instruments.push(row),
-            Ok(_) => {}
-            Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
-            Err(Reason::Bad(why)) => {
-                master.bad = master.bad.saturating_add(1);
-                master.first_bad.get_or_insert((line, why));
+            // A list is CSV; an object is the reason why there is none.
+            Some(answer) if answer.status == 200 && !answer.body.starts_with(b"{") => {
+                Ok(Step::Done)
+            }
+            Some(answer) => {
+                faults::data(answer.status, answer.body, json, |_| Ok(()))?;
+                Err(ApiFault::Unavailable {
+                    status: answer.status,
+                })
             }
         }
-    })?;
-    if master.rows == 0 {
-        return Err(MasterFault::Empty);
     }
-    match &master.first_bad {
-        Some((line, why)) if master.bad.saturating_mul(100) > master.rows => {
-            Err(MasterFault::TooManyBad {
-                bad: master.bad,
-                rows: master.rows,
-                line: *line,
-                why: why.clone(),
-            })
+
+    fn parse_master(
+        list: &[u8],
+        exchange: Exchange,
+        keep: &dyn Fn(&Instrument) -> bool,
+        qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
+    ) -> Result<Master, MasterFault> {
+        let finest = finest_tick(list, exchange)?;
+        let per_unit = unit(exchange, finest);
+        let mut master = Master::default();
+        each(list, |line, row| {
+            let outcome = row.map_err(Reason::Bad).and_then(|row| {
+                if parse_exchange(row.exchange).is_none_or(|(found, _)| found != exchange) {
+                    return Err(Reason::Foreign);
+                }
+                instrument(&row, per_unit, qty_max)
+            });
+            master.rows = master.rows.saturating_add(1);
+            match outcome {
+                Ok(row) if keep(&row) => master.instruments.push(row),
+                Ok(_) => {}
+                Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
+                Err(Reason::Bad(why)) => {
+                    master.bad = master.bad.saturating_add(1);
+                    master.first_bad.get_or_insert((line, why));
+                }
+            }
+        })?;
+        if master.rows == 0 {
+            return Err(MasterFault::Empty);
         }
-        _ => Ok(master),
+        match &master.first_bad {
+            Some((line, why)) if master.bad.saturating_mul(100) > master.rows => {
+                Err(MasterFault::TooManyBad {
+                    bad: master.bad,
+                    rows: master.rows,
+                    line: *line,
+                    why: why.clone(),
+                })
+            }
+            _ => Ok(master),
+        }
     }
 }
 
@@ -314,7 +338,7 @@ mod tests {
     const HEAD: &str = "symbol,brsymbol,name,exchange,brexchange,token,expiry,strike,lotsize,instrumenttype,tick_size,freeze_qty\r\n";
 
     fn read(exchange: Exchange, rows: &str) -> Result<Master, MasterFault> {
-        parse_instruments(
+        OpenAlgo::parse_master(
             format!("{HEAD}{rows}").as_bytes(),
             exchange,
             &|_| true,
@@ -435,7 +459,8 @@ mod tests {
         assert_eq!(read(Exchange::Nfo, ""), Err(MasterFault::Empty));
         for name in COLUMNS {
             let head = HEAD.replacen(name, "other", 1);
-            let fault = parse_instruments(head.as_bytes(), Exchange::Nfo, &|_| true, &stand_in);
+            let fault =
+                OpenAlgo::parse_master(head.as_bytes(), Exchange::Nfo, &|_| true, &stand_in);
             // `symbol` is the end of `brsymbol` too; the first one is the one that is renamed.
             assert_eq!(fault, Err(MasterFault::Column(name)), "{name}");
         }
@@ -452,5 +477,36 @@ mod tests {
         assert!(!format!("{request:?}").contains("k3y"), "{request:?}");
         let all = instruments_request(&auth, Exchange::Nse);
         assert_eq!(all.path, "/api/v1/instruments?apikey=k3y&format=csv");
+    }
+
+    #[test]
+    fn a_list_that_is_an_error_is_not_taken_for_instruments() {
+        let mut json = JsonScratch::new();
+        let mut answered = |status, body: &str| {
+            let mut body = body.to_owned().into_bytes();
+            let answer = Answer {
+                number: 1,
+                status,
+                body: &mut body,
+            };
+            OpenAlgo::master(
+                &Auth::new("k3y", ""),
+                Exchange::Nfo,
+                Some(answer),
+                &mut json,
+            )
+        };
+        assert_eq!(answered(200, "symbol,name\r\n"), Ok(Step::Done));
+        let wrong = r#"{"status":"error","message":"Invalid openalgo apikey"}"#;
+        assert!(matches!(
+            answered(403, wrong),
+            Err(ApiFault::Session { .. })
+        ));
+        let empty = r#"{"status":"success","message":"No instruments found","data":[]}"#;
+        assert!(answered(200, empty).is_err());
+        assert!(matches!(
+            answered(500, "An unexpected error occurred"),
+            Err(ApiFault::Unavailable { .. })
+        ));
     }
 }

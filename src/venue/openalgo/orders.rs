@@ -9,95 +9,98 @@
 //! - Nothing is a refusal but a wrong key and the paper book; an error of the broker behind, whatever its status, is
 //!   `Unknown` ([`super::faults`]).
 
+use super::OpenAlgo;
 use super::faults::{is_analyzer, is_success, is_wrong_key};
 use super::number::{Spelled, order_id};
+use super::request::STRATEGY;
 use super::symbol::{exchange_name, word_of};
-use super::{STRATEGY, USER_AGENT};
 use crate::model::{Instrument, Kind, OrderId, RejectClass, Side};
 use crate::venue::json::{Value, text};
 use crate::venue::report::Slices;
-use crate::venue::request::is_header_text;
+use crate::venue::request::{USER_AGENT, is_header_text};
 use crate::venue::template::Piece;
 use crate::venue::{
-    Auth, Change, Endpoint, JsonScratch, Product, Reply, Template, TemplateFault, Working,
+    Auth, Change, Endpoint, JsonScratch, Orders, Product, Reply, Template, TemplateFault, Working,
 };
 use std::io::Write as _;
 
 /// Room for the body of a modification: a key of 256 characters, a symbol, and twelve short fields.
 const BODY_MAX: usize = 768;
 
-/// Encodes the request of a LIMIT order; quantity and price are filled in later.
-///
-/// # Errors
-///
-/// [`TemplateFault`] when the instrument is an index or a text cannot stand in a request.
-pub fn place_template(
-    endpoint: &Endpoint,
-    auth: &Auth,
-    contract: &Instrument,
-    side: Side,
-    product: Product,
-) -> Result<Template, TemplateFault> {
-    if !contract.is_tradable() {
-        return Err(TemplateFault::NotTradable);
+impl Orders for OpenAlgo {
+    /// Without a tag: the wire has none.
+    fn place_template(
+        endpoint: &Endpoint,
+        auth: &Auth,
+        contract: &Instrument,
+        side: Side,
+        product: Product,
+    ) -> Result<Template, TemplateFault> {
+        if !contract.is_tradable() {
+            return Err(TemplateFault::NotTradable);
+        }
+        let key = auth.api_key.expose();
+        let is_plain = |text: &str| is_header_text(text) && !text.contains([' ', '"', '\\']);
+        if ![key, &endpoint.host, &contract.symbol]
+            .into_iter()
+            .all(is_plain)
+        {
+            return Err(TemplateFault::Header);
+        }
+        let mut head = Vec::new();
+        request_head("placeorder", endpoint, &mut head);
+        let head = String::from_utf8(head).map_err(|_| TemplateFault::Header)?;
+        let body = format!(
+            r#"{{"apikey":"{key}","strategy":"{STRATEGY}","exchange":"{}","symbol":"{}","action":"{}","product":"{}","pricetype":"LIMIT","trigger_price":"0","disclosed_quantity":"0","quantity":""#,
+            word_of(contract),
+            contract.symbol,
+            side.name(),
+            product.name(),
+        );
+        let pieces = [
+            Piece::Text(&body),
+            Piece::Quantity,
+            Piece::Text(r#"","price":""#),
+            Piece::Price,
+            Piece::Text(r#""}"#),
+        ];
+        Template::new(&head, &pieces)
     }
-    let key = auth.api_key.expose();
-    let is_plain = |text: &str| is_header_text(text) && !text.contains([' ', '"', '\\']);
-    if ![key, &endpoint.host, &contract.symbol]
-        .into_iter()
-        .all(is_plain)
-    {
-        return Err(TemplateFault::Header);
+
+    fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>) {
+        let key = auth.api_key.expose();
+        let order = Spelled(order);
+        let body =
+            format_args!(r#"{{"apikey":"{key}","strategy":"{STRATEGY}","orderid":"{order}"}}"#);
+        request("cancelorder", endpoint, body, out);
     }
-    let mut head = Vec::new();
-    request_head("placeorder", endpoint, &mut head);
-    let head = String::from_utf8(head).map_err(|_| TemplateFault::Header)?;
-    let body = format!(
-        r#"{{"apikey":"{key}","strategy":"{STRATEGY}","exchange":"{}","symbol":"{}","action":"{}","product":"{}","pricetype":"LIMIT","trigger_price":"0","disclosed_quantity":"0","quantity":""#,
-        word_of(contract),
-        contract.symbol,
-        side.name(),
-        product.name(),
-    );
-    let pieces = [
-        Piece::Text(&body),
-        Piece::Quantity,
-        Piece::Text(r#"","price":""#),
-        Piece::Price,
-        Piece::Text(r#""}"#),
-    ];
-    Template::new(&head, &pieces)
-}
 
-/// Writes the request that cancels an order into `out`, which is cleared first.
-pub fn cancel_request(endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>) {
-    let key = auth.api_key.expose();
-    let order = Spelled(order);
-    let body = format_args!(r#"{{"apikey":"{key}","strategy":"{STRATEGY}","orderid":"{order}"}}"#);
-    request("cancelorder", endpoint, body, out);
-}
+    fn modify_request(
+        endpoint: &Endpoint,
+        auth: &Auth,
+        order: &Working<'_>,
+        change: Change,
+        out: &mut Vec<u8>,
+    ) {
+        let key = auth.api_key.expose();
+        let quantity = change.quantity.unwrap_or(change.placed);
+        let limit = change.limit.unwrap_or_default();
+        let named = order.named;
+        let body = format_args!(
+            r#"{{"apikey":"{key}","strategy":"{STRATEGY}","orderid":"{}","exchange":"{}","symbol":"{}","action":"{}","product":"{}","pricetype":"LIMIT","quantity":"{quantity}","price":"{limit}","trigger_price":"0","disclosed_quantity":"0"}}"#,
+            Spelled(order.order),
+            exchange_name(named.exchange, Kind::Equity),
+            named.symbol,
+            order.side.name(),
+            named.product.name(),
+        );
+        request("modifyorder", endpoint, body, out);
+    }
 
-/// Writes the request that changes an order into `out`, which is cleared first.
-pub fn modify_request(
-    endpoint: &Endpoint,
-    auth: &Auth,
-    order: &Working<'_>,
-    change: Change,
-    out: &mut Vec<u8>,
-) {
-    let key = auth.api_key.expose();
-    let quantity = change.quantity.unwrap_or(change.placed);
-    let limit = change.limit.unwrap_or_default();
-    let named = order.named;
-    let body = format_args!(
-        r#"{{"apikey":"{key}","strategy":"{STRATEGY}","orderid":"{}","exchange":"{}","symbol":"{}","action":"{}","product":"{}","pricetype":"LIMIT","quantity":"{quantity}","price":"{limit}","trigger_price":"0","disclosed_quantity":"0"}}"#,
-        Spelled(order.order),
-        exchange_name(named.exchange, Kind::Equity),
-        named.symbol,
-        order.side.name(),
-        named.product.name(),
-    );
-    request("modifyorder", endpoint, body, out);
+    fn read_reply(status: u16, body: &mut [u8], json: &mut JsonScratch) -> Reply {
+        json.read(body, |root| outcome(status, root))
+            .unwrap_or(Reply::Unknown)
+    }
 }
 
 /// Writes a whole request: its length has to be known before its body.
@@ -133,12 +136,6 @@ fn request_head(name: &str, endpoint: &Endpoint, out: &mut Vec<u8>) {
 fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let written = out.write_fmt(text);
     debug_assert!(written.is_ok(), "a Vec takes any bytes");
-}
-
-/// Reads the reply to a place, modify or cancel request; `body` is scratch space afterwards.
-pub fn read_reply(status: u16, body: &mut [u8], json: &mut JsonScratch) -> Reply {
-    json.read(body, |root| outcome(status, root))
-        .unwrap_or(Reply::Unknown)
 }
 
 fn outcome(status: u16, root: Value<'_, '_>) -> Reply {
@@ -187,7 +184,7 @@ mod tests {
     use super::*;
     use crate::model::{Exchange, Price, Qty, Tag, Token};
     use crate::venue::Named;
-    use crate::venue::openalgo::tests::contract;
+    use crate::venue::openalgo::samples::contract;
     use proptest::prelude::*;
 
     fn parts() -> (Endpoint, Auth) {
@@ -216,7 +213,7 @@ mod tests {
     }
 
     fn reply(status: u16, body: &str) -> Reply {
-        read_reply(
+        OpenAlgo::read_reply(
             status,
             &mut body.to_owned().into_bytes(),
             &mut JsonScratch::new(),
@@ -227,7 +224,8 @@ mod tests {
     fn a_filled_template_is_the_request_the_gateway_takes_and_has_no_tag() {
         let (endpoint, auth) = parts();
         let mut template =
-            place_template(&endpoint, &auth, &contract(), Side::Buy, Product::Nrml).expect("valid");
+            OpenAlgo::place_template(&endpoint, &auth, &contract(), Side::Buy, Product::Nrml)
+                .expect("valid");
         let tag = Tag(*b"TZ00250G180000100000");
         let bytes = template
             .fill(&tag, Qty(75), Price::from_paise(10_105))
@@ -257,7 +255,7 @@ mod tests {
     fn what_cannot_stand_in_a_request_is_refused() {
         let (endpoint, auth) = parts();
         let place = |auth: &Auth, row: &Instrument| {
-            place_template(&endpoint, auth, row, Side::Sell, Product::Mis)
+            OpenAlgo::place_template(&endpoint, auth, row, Side::Sell, Product::Mis)
                 .map(|_| ())
                 .err()
         };
@@ -297,7 +295,7 @@ mod tests {
                 side: Side::Sell,
             };
             let mut out = b"left over".to_vec();
-            cancel_request(&endpoint, &auth, number, &mut out);
+            OpenAlgo::cancel_request(&endpoint, &auth, number, &mut out);
             let (path, body) = parse(&out);
             assert_eq!(path, "/api/v1/cancelorder");
             assert_eq!(
@@ -310,7 +308,7 @@ mod tests {
                     limit: Some(Price::from_paise(10_105)),
                     placed: Qty(750),
                 };
-                modify_request(&endpoint, &auth, &order, change, &mut out);
+                OpenAlgo::modify_request(&endpoint, &auth, &order, change, &mut out);
                 let (path, body) = parse(&out);
                 assert_eq!(path, "/api/v1/modifyorder");
                 assert_eq!(
@@ -356,7 +354,7 @@ mod tests {
             placed: Qty(0),
         };
         let mut out = Vec::new();
-        modify_request(&endpoint, &auth, &order, change, &mut out);
+        OpenAlgo::modify_request(&endpoint, &auth, &order, change, &mut out);
         assert_eq!(parse(&out).1["quantity"], u32::MAX.to_string());
     }
 
@@ -439,7 +437,7 @@ mod tests {
         #[test]
         fn any_reply_is_an_answer(status: u16, body in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut body = body;
-            let reply = read_reply(status, &mut body, &mut JsonScratch::new());
+            let reply = OpenAlgo::read_reply(status, &mut body, &mut JsonScratch::new());
             prop_assert_eq!(reply, Reply::Unknown);
         }
     }

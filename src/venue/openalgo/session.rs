@@ -10,12 +10,15 @@
 //! - The account is a fingerprint of the key, because no answer of this wire names one: a run finds itself in the account
 //!   it was made for or does not start, and tags and locks of two keys never meet.
 
+use super::OpenAlgo;
 use super::faults::{ANALYZER, data};
-use super::post;
+use super::request::post;
 use crate::model::Secret;
 use crate::venue::json::text;
-use crate::venue::session::{Answer, Ask, Credentials, LoginField, Profile, Session, Step};
-use crate::venue::{ApiFault, Auth, JsonScratch, Request};
+use crate::venue::session::{
+    Answer, Ask, Credentials, LoginField, Opening, Profile, Session, Step,
+};
+use crate::venue::{ApiFault, Auth, JsonScratch, Login, Request};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -28,38 +31,71 @@ pub(super) const KEY: LoginField = LoginField {
 /// Brokers behind OpenAlgo whose order numbers are longer texts than [`super::number::pack`] takes.
 const UNNAMEABLE: &[&str] = &["groww"];
 
-/// Proves the key and the mode, and asks which broker is behind.
-///
-/// # Errors
-///
-/// [`ApiFault`]; nothing but a question was sent.
-pub fn log_in(
-    credentials: &Credentials,
-    session: &mut Session,
-    answer: Option<Answer<'_>>,
-    json: &mut JsonScratch,
-) -> Result<Step, ApiFault> {
-    let Some(answer) = answer else {
-        let key = credentials.get(KEY.key).map_or("", Secret::expose);
-        session.auth = Auth::new(key, "");
-        let request = post(&session.auth, "analyzer", json!({}));
-        return Ok(Step::Ask(Ask::here(request)));
-    };
-    if answer.number > 1 {
-        let broker = parse_profile(answer.status, answer.body, json)?.user_id;
-        nameable(&broker)?;
-        session.account = account(session.auth.api_key.expose());
-        return Ok(Step::Done);
+impl Login for OpenAlgo {
+    fn opening(auth: &Auth) -> Opening {
+        Opening {
+            greeting: Some(super::feed::greeting(auth)),
+            awaits_welcome: true,
+            ..Opening::default()
+        }
     }
-    let is_live = data(answer.status, answer.body, json, |data| {
-        let mode = data.get("mode").and_then(text);
-        Ok(mode.ok_or("mode")? == "live")
-    })?;
-    if !is_live {
-        let message = ANALYZER.to_owned();
-        return Err(ApiFault::Session { message });
+
+    fn updates_opening(_: &Auth) -> Option<Opening> {
+        None
     }
-    Ok(Step::Ask(Ask::here(profile_request(&session.auth))))
+
+    /// Proves the key and the mode, and asks which broker is behind.
+    fn log_in(
+        credentials: &Credentials,
+        session: &mut Session,
+        answer: Option<Answer<'_>>,
+        json: &mut JsonScratch,
+    ) -> Result<Step, ApiFault> {
+        let Some(answer) = answer else {
+            let key = credentials.get(KEY.key).map_or("", Secret::expose);
+            session.auth = Auth::new(key, "");
+            let request = post(&session.auth, "analyzer", json!({}));
+            return Ok(Step::Ask(Ask::here(request)));
+        };
+        if answer.number > 1 {
+            let broker = Self::parse_profile(answer.status, answer.body, json)?.user_id;
+            nameable(&broker)?;
+            session.account = account(session.auth.api_key.expose());
+            return Ok(Step::Done);
+        }
+        let is_live = data(answer.status, answer.body, json, |data| {
+            let mode = data.get("mode").and_then(text);
+            Ok(mode.ok_or("mode")? == "live")
+        })?;
+        if !is_live {
+            let message = ANALYZER.to_owned();
+            return Err(ApiFault::Session { message });
+        }
+        Ok(Step::Ask(Ask::here(Self::profile_request(&session.auth))))
+    }
+
+    /// It asks no broker.
+    fn profile_request(auth: &Auth) -> Request {
+        post(auth, "ping", json!({}))
+    }
+
+    /// Which broker is behind; this wire names no account.
+    fn parse_profile(
+        status: u16,
+        body: &mut [u8],
+        json: &mut JsonScratch,
+    ) -> Result<Profile, ApiFault> {
+        data(status, body, json, |data| {
+            let broker = data
+                .get("broker")
+                .and_then(text)
+                .filter(|name| !name.is_empty());
+            Ok(Profile {
+                user_id: broker.ok_or("broker")?.to_owned(),
+                ..Profile::default()
+            })
+        })
+    }
 }
 
 /// Refuses a broker whose order numbers would not come back.
@@ -84,33 +120,6 @@ pub fn account(key: &str) -> String {
     format!("OA{}", digits.get(..8).unwrap_or_default())
 }
 
-/// The cheapest call that proves the key is alive: it asks no broker.
-pub fn profile_request(auth: &Auth) -> Request {
-    post(auth, "ping", json!({}))
-}
-
-/// Reads which broker is behind; this wire names no account.
-///
-/// # Errors
-///
-/// [`ApiFault`], also when no broker is logged in.
-pub fn parse_profile(
-    status: u16,
-    body: &mut [u8],
-    json: &mut JsonScratch,
-) -> Result<Profile, ApiFault> {
-    data(status, body, json, |data| {
-        let broker = data
-            .get("broker")
-            .and_then(text)
-            .filter(|name| !name.is_empty());
-        Ok(Profile {
-            user_id: broker.ok_or("broker")?.to_owned(),
-            ..Profile::default()
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +132,8 @@ mod tests {
         let mut credentials = Credentials::new(String::new());
         credentials.give(KEY.key, Secret::new("k3y".to_owned()));
         let (mut session, mut json) = (Session::none(), JsonScratch::new());
-        let Ok(Step::Ask(ask)) = log_in(&credentials, &mut session, None, &mut json) else {
+        let Ok(Step::Ask(ask)) = OpenAlgo::log_in(&credentials, &mut session, None, &mut json)
+        else {
             panic!("a question");
         };
         assert_eq!(ask.request.path, "/api/v1/analyzer");
@@ -134,7 +144,7 @@ mod tests {
             status,
             body: &mut body,
         };
-        let mut step = log_in(&credentials, &mut session, Some(answer), &mut json);
+        let mut step = OpenAlgo::log_in(&credentials, &mut session, Some(answer), &mut json);
         if let Ok(Step::Ask(ask)) = &step {
             assert_eq!(ask.request.path, "/api/v1/ping");
             let mut body = pong(broker).into_bytes();
@@ -143,7 +153,7 @@ mod tests {
                 status: 200,
                 body: &mut body,
             };
-            step = log_in(&credentials, &mut session, Some(answer), &mut json);
+            step = OpenAlgo::log_in(&credentials, &mut session, Some(answer), &mut json);
         }
         (step, session)
     }
@@ -208,7 +218,7 @@ mod tests {
     #[test]
     fn the_broker_behind_is_named() {
         let read = |body: &str| {
-            parse_profile(
+            OpenAlgo::parse_profile(
                 200,
                 &mut body.to_owned().into_bytes(),
                 &mut JsonScratch::new(),

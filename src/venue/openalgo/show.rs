@@ -1,9 +1,8 @@
 //! Messages of the WebSocket proxy, for people: JSON, one message a line.
 
-use super::feed;
 use crate::model::{FeedFault, WallNanos};
 use crate::venue::show::{BadFrame, Depth, DepthLevel, Show, Shown, stamp};
-use crate::venue::{Cursor, FRAME_MAX, Frame, JsonScratch, TextMessage};
+use crate::venue::{Cursor, FRAME_MAX, Frame, JsonScratch, TextMessage, Updates};
 use serde_json::Value;
 
 impl Show for super::OpenAlgo {
@@ -44,7 +43,7 @@ impl Show for super::OpenAlgo {
             return Err("found JSON that is no message, expected an object".to_owned());
         }
         let mut bytes = body.to_vec();
-        let quote = match feed::text_message(&mut bytes, &mut JsonScratch::new()) {
+        let quote = match Self::text_message(&mut bytes, &mut JsonScratch::new()) {
             TextMessage::Quote(quote) => Some(Ok(quote)),
             TextMessage::Malformed => Some(Err(FeedFault::Text)),
             _ => None,
