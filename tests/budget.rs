@@ -328,14 +328,6 @@ fn a_clock_that_steps_back_forgets_nothing() {
     assert_eq!(wait, Some(SECOND - 1));
 }
 
-#[test]
-fn an_order_is_modified_as_often_as_allowed_and_no_more() {
-    let budget = Budget::new(SHIPPED);
-    assert_eq!(budget.modification(19), Ok(()));
-    assert_eq!(budget.modification(20), Ok(()));
-    assert_eq!(budget.modification(21), Err(Denial::Modifications));
-}
-
 /// An hour of Dhan's: entries stop early, exits go on to the cap, cancels beyond it; the words name the hour.
 #[test]
 fn entries_leave_a_third_of_the_hour_to_exits_and_a_cancel_does_not_wait_for_it() {

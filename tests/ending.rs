@@ -11,24 +11,14 @@ mod broker;
 #[path = "gateway/play.rs"]
 mod play;
 
-use broker::{Setup, accepted, intent, leg, reply, tags};
-use play::{Play, SECOND, field, parts, setup};
+use broker::{Setup, accepted, reply, tags};
+use play::{Play, SECOND, cancel_of, field, parts, setup, tag, touch};
 use tezi::hot::gateway::GatewayEvent;
-use tezi::journal::Entry;
-use tezi::model::{
-    Action, Command, Denial, Ending, InstrumentIx, Intent, Leg, MonoNanos, OrderState, Price, Qty,
-    Side, Tag,
-};
-use tezi::ring::Touch;
+use tezi::model::{Command, Denial, Ending, MonoNanos, OrderState, Qty};
 use tezi::rules::Policy;
 
-fn tag(request: &broker::Request) -> Tag {
-    Tag::parse(request.tag.as_bytes()).expect("a tag of ours")
-}
-
 fn is_abandoned(play: &Play) -> bool {
-    let events = &mut play.desk.events.iter();
-    events.any(|event| matches!(event, GatewayEvent::Abandoned(_)))
+    play.told(|event| matches!(event, GatewayEvent::Abandoned(_))) > 0
 }
 
 #[test]
@@ -41,8 +31,7 @@ fn a_leg_that_is_alone_when_the_run_ends_is_taken_back_on_what_the_order_book_sh
     play.tell(&both[1], put, OrderState::Open, 0);
     play.desk.stop(|peer| {
         let cancel = peer.request().expect("a cancel");
-        let expected = format!("DELETE /orders/regular/{put} HTTP/1.1");
-        assert_eq!(cancel.line, expected);
+        assert_eq!(cancel.line, cancel_of(put));
         peer.answer(&cancel, &accepted(put));
         peer.found(tag(&both[1]), put, OrderState::Cancelled, 0);
         let unwind = peer.request().expect("the other leg is taken back");
@@ -63,34 +52,10 @@ fn not_flat(play: &Play) -> Vec<u16> {
     play.desk.events.iter().filter_map(one).collect()
 }
 
-/// Intents that have an end in the journal.
-fn ends(play: &Play) -> Vec<(u64, Ending)> {
-    let one = |entry: &Entry| match entry {
-        Entry::Ended(ended) => Some((ended.intent.0, ended.how)),
-        _ => None,
-    };
-    play.desk.written().iter().filter_map(one).collect()
-}
-
-/// An exit of one lot.
-fn exit(play: &Play, number: u64) -> Intent {
-    let leg = Leg {
-        reduces: true,
-        ..leg(0, Side::Sell)
-    };
-    let mut exit = intent(&play.desk, number, 0, &[leg]);
-    exit.signal.action = Action::Exit;
-    exit
-}
-
 /// One lot of the first contract, held.
 fn holding(setup: Setup) -> Play {
     let mut play = Play::open(setup);
-    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-    play.desk.submit(one);
-    let first = play.requests(1).remove(0);
-    play.fill(&first);
-    play.quiet();
+    play.hold(1);
     play
 }
 
@@ -104,13 +69,13 @@ fn an_exit_that_never_left_is_denied_at_the_end_and_what_it_leaves_is_told() {
     play.desk.until("all are lost", |desk| {
         desk.events.iter().filter(is_lost).count() == 4
     });
-    let out = exit(&play, 2);
+    let out = play.exit(2, &[(0, 30)]);
     play.desk.submit(out);
     play.desk.work(64);
     assert_eq!(play.desk.denials(&out), [], "it waits for a connection");
     play.desk.stop(|_| {});
     assert_eq!(play.desk.denials(&out), [Denial::Stopping]);
-    assert_eq!(ends(&play).last(), Some(&(2, Ending::Nothing)));
+    assert_eq!(play.ends().last(), Some(&(2, Ending::Nothing)));
     assert_eq!(not_flat(&play), [0]);
     assert!(!is_abandoned(&play), "{:?}", play.desk.events);
 }
@@ -118,8 +83,7 @@ fn an_exit_that_never_left_is_denied_at_the_end_and_what_it_leaves_is_told() {
 #[test]
 fn an_order_that_lives_at_the_end_is_left_to_the_next_start_and_has_no_end() {
     let mut play = Play::open(setup(Policy::Continue));
-    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-    play.desk.submit(one);
+    play.single(1);
     let first = play.requests(1).remove(0);
     play.accept(&first);
     play.desk.stop(|peer| {
@@ -127,7 +91,7 @@ fn an_order_that_lives_at_the_end_is_left_to_the_next_start_and_has_no_end() {
         peer.answer(&cancel, &reply("502 Bad Gateway", ""));
     });
     assert!(is_abandoned(&play), "{:?}", play.desk.events);
-    assert_eq!(ends(&play), []);
+    assert_eq!(play.ends(), []);
 }
 
 #[test]
@@ -136,8 +100,7 @@ fn an_order_whose_reply_does_not_come_is_unknown_at_the_end() {
         reply_timeout_ns: 60 * SECOND,
         ..setup(Policy::Continue)
     });
-    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-    play.desk.submit(one);
+    let one = play.single(1);
     play.requests(1);
     play.desk.stop(|_| {});
     assert_eq!(play.desk.states(&one), [OrderState::Unknown]);
@@ -149,13 +112,13 @@ fn an_order_whose_reply_does_not_come_is_unknown_at_the_end() {
 #[test]
 fn what_was_asked_for_and_not_taken_has_an_end() {
     let mut play = holding(setup(Policy::Continue));
-    let out = exit(&play, 2);
+    let out = play.exit(2, &[(0, 30)]);
     play.desk.command(Command::Submit(out));
     play.desk.command(Command::Flatten);
     play.desk.stop(|_| {});
     assert!(play.desk.requests().is_empty());
     assert_eq!(play.desk.denials(&out), [Denial::Stopping]);
-    assert_eq!(ends(&play).last(), Some(&(2, Ending::Nothing)));
+    assert_eq!(play.ends().last(), Some(&(2, Ending::Nothing)));
     assert_eq!(not_flat(&play), [0, 0], "of either");
 }
 
@@ -174,13 +137,7 @@ fn a_flatten_that_the_end_of_the_run_stops_says_what_is_held() {
 #[test]
 fn a_flatten_that_closes_everything_while_the_run_ends_says_nothing() {
     let mut play = holding(setup(Policy::Continue));
-    let touch = Touch {
-        last: Price::from_rupees(100),
-        bid: Price::from_rupees(99),
-        ask: Price::from_rupees(101),
-        received: MonoNanos(1),
-    };
-    play.desk.quotes.set(InstrumentIx(0), touch);
+    play.quote(0, touch(100, MonoNanos(1)));
     play.desk.command(Command::Flatten);
     let close = play.requests(1).remove(0);
     let number = play.accept(&close);
@@ -193,8 +150,7 @@ fn a_flatten_that_closes_everything_while_the_run_ends_says_nothing() {
 #[test]
 fn updates_that_wait_when_the_run_ends_are_read_to_the_last() {
     let mut play = Play::open(setup(Policy::Continue));
-    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-    play.desk.submit(one);
+    play.single(1);
     let first = play.requests(1).remove(0);
     let number = play.accept(&first);
     for _ in 0..20 {
@@ -206,6 +162,6 @@ fn updates_that_wait_when_the_run_ends_are_read_to_the_last() {
     play.desk
         .stop(|peer| assert!(peer.request().is_none(), "it is filled, not cancelled"));
     assert_eq!(play.desk.fills(), 1);
-    assert_eq!(ends(&play), [(1, Ending::Complete)]);
+    assert_eq!(play.ends(), [(1, Ending::Complete)]);
     assert!(!is_abandoned(&play), "{:?}", play.desk.events);
 }

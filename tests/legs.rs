@@ -15,15 +15,14 @@ mod broker;
 #[path = "gateway/play.rs"]
 mod play;
 
-use broker::{intent, leg, tags};
-use play::{Play, SECOND, field, parts, setup};
+use broker::{Setup, intent, leg, tags};
+use play::{Play, SECOND, cancel_of, change_of, field, parts, setup, touch};
 use tezi::hot::gateway::GatewayEvent;
 use tezi::journal::Entry;
 use tezi::model::{
-    Cause, Command, Ending, InstrumentIx, Leg, MonoNanos, OrderId, OrderState, PollReport, Price,
-    Qty, Side, TradingState, WallNanos,
+    Cause, Command, Ending, Leg, MonoNanos, OrderId, OrderState, PollReport, Price, Qty, Side,
+    TradingState, WallNanos,
 };
-use tezi::ring::Touch;
 use tezi::rules::Policy;
 
 #[test]
@@ -50,17 +49,13 @@ fn a_leg_above_freeze_goes_out_in_equal_slices_side_by_side() {
 #[test]
 fn a_working_order_climbs_the_ladder_and_its_rest_follows_only_a_confirmed_cancel() {
     let mut play = Play::open(setup(Policy::Complete));
-    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-    play.desk.submit(one);
+    play.single(1);
     let first = play.requests(1).remove(0);
     let number = play.accept(&first);
     let mut limits = vec![field(&first, "price")];
     for _ in 0..2 {
         let change = play.requests(1).remove(0);
-        assert_eq!(
-            change.line,
-            format!("PUT /orders/regular/{number} HTTP/1.1")
-        );
+        assert_eq!(change.line, change_of(number));
         limits.push(field(&change, "price"));
         play.accept(&change);
     }
@@ -68,16 +63,32 @@ fn a_working_order_climbs_the_ladder_and_its_rest_follows_only_a_confirmed_cance
     assert_eq!(limits, ["102.00", "102.50", "103.00"]);
     play.tell(&first, number, OrderState::Open, 10);
     let cancel = play.requests(1).remove(0);
-    assert_eq!(
-        cancel.line,
-        format!("DELETE /orders/regular/{number} HTTP/1.1")
-    );
+    assert_eq!(cancel.line, cancel_of(number));
     play.accept(&cancel);
     play.desk.step(SECOND / 2);
     play.quiet();
     play.tell(&first, number, OrderState::Cancelled, 10);
     play.quiet();
     assert_eq!(play.ending(), Some((Ending::Partly, [Qty(10), Qty(0)])));
+}
+
+#[test]
+fn an_order_is_modified_as_often_as_allowed_and_then_cancelled() {
+    for modifications in [0, 1] {
+        let mut play = Play::open(Setup {
+            modifications,
+            ..setup(Policy::Complete)
+        });
+        play.single(1);
+        let first = play.requests(1).remove(0);
+        let number = play.accept(&first);
+        for _ in 0..modifications {
+            let change = play.requests(1).remove(0);
+            assert_eq!(change.line, change_of(number));
+            play.accept(&change);
+        }
+        assert_eq!(play.requests(1)[0].line, cancel_of(number));
+    }
 }
 
 #[test]
@@ -100,8 +111,7 @@ fn what_an_exchange_cancels_unasked_is_placed_again_for_the_rest() {
 #[test]
 fn what_the_venue_cancels_at_its_close_is_not_placed_again() {
     let mut play = Play::open(setup(Policy::Complete));
-    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-    play.desk.submit(one);
+    let one = play.single(1);
     let first = play.requests(1).remove(0);
     let number = play.accept(&first);
     // No tick has said yet that the session is over.
@@ -119,8 +129,7 @@ fn what_the_venue_cancels_at_its_close_is_not_placed_again() {
 #[test]
 fn an_exit_that_waits_for_another_ends_at_the_close() {
     let mut play = Play::open(setup(Policy::Continue));
-    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-    play.desk.submit(one);
+    play.single(1);
     let first = play.requests(1).remove(0);
     play.fill(&first);
     let sell = Leg {
@@ -186,10 +195,7 @@ fn a_leg_that_fails_while_the_other_works_takes_the_working_one_back() {
     let number = play.accept(&both[0]);
     play.reject(&both[1], "InputException");
     let cancel = play.requests(1).remove(0);
-    assert_eq!(
-        cancel.line,
-        format!("DELETE /orders/regular/{number} HTTP/1.1")
-    );
+    assert_eq!(cancel.line, cancel_of(number));
     play.accept(&cancel);
     play.quiet();
     // Part of it filled before the cancel arrived: that part is closed again.
@@ -216,10 +222,7 @@ fn legs_that_differ_for_too_long_are_made_equal_and_not_a_moment_before() {
     play.quiet();
     play.desk.step(10_000_000);
     let cancel = play.requests(1).remove(0);
-    assert_eq!(
-        cancel.line,
-        format!("DELETE /orders/regular/{number} HTTP/1.1")
-    );
+    assert_eq!(cancel.line, cancel_of(number));
     play.accept(&cancel);
     // It filled before the cancel came: the legs are equal after all.
     play.tell(&both[1], number, OrderState::Filled, 60);
@@ -255,9 +258,7 @@ fn an_unknown_leg_lets_nothing_follow_until_there_is_evidence() {
         let both = play.pair(1, 60);
         let requests = play.requests(2);
         play.fill(&requests[0]);
-        play.desk.hang_up(requests[1].connection);
-        play.desk
-            .until("unknown", |desk| desk.gateway.totals().unknown == 1);
+        play.lose(&requests[1]);
         play.desk.step(3_600 * SECOND);
         play.quiet();
         assert!(play.desk.events.contains(&GatewayEvent::Imbalance(both.id)));
@@ -289,8 +290,7 @@ fn an_unknown_leg_lets_nothing_follow_until_there_is_evidence() {
 #[test]
 fn a_late_fill_that_contradicts_a_cancel_takes_the_replacement_back() {
     let mut play = Play::open(setup(Policy::Complete));
-    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-    play.desk.submit(one);
+    play.single(1);
     let first = play.requests(1).remove(0);
     let number = play.accept(&first);
     play.tell(&first, number, OrderState::Cancelled, 0);
@@ -298,10 +298,7 @@ fn a_late_fill_that_contradicts_a_cancel_takes_the_replacement_back() {
     let other = play.accept(&second);
     play.tell(&first, number, OrderState::Filled, 30);
     let cancel = play.requests(1).remove(0);
-    assert_eq!(
-        cancel.line,
-        format!("DELETE /orders/regular/{other} HTTP/1.1")
-    );
+    assert_eq!(cancel.line, cancel_of(other));
     play.accept(&cancel);
     play.tell(&second, other, OrderState::Cancelled, 0);
     play.quiet();
@@ -316,15 +313,7 @@ fn an_operator_flattens_what_is_held_once_and_no_more() {
         play.fill(&request);
     }
     for instrument in 0..2 {
-        play.desk.quotes.set(
-            InstrumentIx(instrument),
-            Touch {
-                last: Price::from_rupees(90),
-                bid: Price::from_rupees(89),
-                ask: Price::from_rupees(91),
-                received: MonoNanos(100_000_000_000),
-            },
-        );
+        play.quote(instrument, touch(90, MonoNanos(100_000_000_000)));
     }
     play.desk.command(Command::Flatten);
     play.desk.command(Command::Flatten);
@@ -358,10 +347,7 @@ fn a_halt_cancels_what_works_and_lets_nothing_else_out() {
         .map(|row| row.line.clone())
         .collect();
     cancels.sort();
-    let expected: Vec<_> = numbers
-        .iter()
-        .map(|number| format!("DELETE /orders/regular/{number} HTTP/1.1"))
-        .collect();
+    let expected: Vec<_> = numbers.iter().map(|number| cancel_of(*number)).collect();
     assert_eq!(cancels, expected);
     play.pair(2, 60);
     play.desk.work(64);

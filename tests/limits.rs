@@ -385,7 +385,7 @@ fn every_denial_of_the_limits_is_in_the_matrix() {
         Denial::Budget,        // rules::budget: this second or minute
         Denial::BudgetHour,    // rules::budget: this hour
         Denial::Stopping,      // the gateway: the end of a run
-        Denial::Modifications, // rules::budget: amends do not come here
+        Denial::Modifications, // nobody: a ticket cancels and places again
     ];
     let rows = rows();
     for denial in Denial::ALL {

@@ -13,37 +13,18 @@ mod broker;
 mod play;
 
 use broker::{Request, Setup, intent, leg, tags};
-use play::{Play, SECOND, field, parts, setup};
+use play::{Play, SECOND, cancel_of, change_of, field, parts, setup, touch};
 use std::collections::BTreeSet;
 use tezi::book::OrderRecord;
 use tezi::hot::gateway::GatewayEvent;
 use tezi::journal::Entry;
 use tezi::journal::recover::Carried;
 use tezi::model::{
-    Action, Cause, Command, Denial, Ending, InstrumentIx, Leg, MonoNanos, Order, OrderId,
-    OrderState, Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState,
-    WallNanos,
+    Action, Cause, Command, Denial, Ending, InstrumentIx, MonoNanos, Order, OrderId, OrderState,
+    Price, Qty, Report, ReportSource, Side, Stamp, StrategyIx, Tag, TradingState, WallNanos,
 };
 use tezi::ring::Touch;
 use tezi::rules::Policy;
-
-fn exit(play: &Play, number: u64, strategy: u16, legs: &[(u16, u32)]) -> tezi::model::Intent {
-    let legs: Vec<Leg> = legs
-        .iter()
-        .map(|(instrument, qty)| Leg {
-            reduces: true,
-            qty: Qty(*qty),
-            ..leg(*instrument, Side::Sell)
-        })
-        .collect();
-    let mut exit = intent(&play.desk, number, strategy, &legs);
-    exit.signal.action = Action::Exit;
-    exit
-}
-
-fn is_delete(line: &str, number: u64) -> bool {
-    line == format!("DELETE /orders/regular/{number} HTTP/1.1")
-}
 
 #[test]
 fn while_legs_are_cleared_no_further_slice_is_begun() {
@@ -55,7 +36,7 @@ fn while_legs_are_cleared_no_further_slice_is_begun() {
         let put = play.accept(&both[1]);
         play.reject(&both[0], "MarginException");
         let cancel = play.requests(1).remove(0);
-        assert!(is_delete(&cancel.line, put), "{}", cancel.line);
+        assert_eq!(cancel.line, cancel_of(put));
         // It fills before its cancel arrives: its slice is closed, and the next is not begun.
         play.tell(&both[1], put, OrderState::Filled, 600);
         let unwind = play.requests(1).remove(0);
@@ -91,7 +72,7 @@ fn holding_begins_also_when_the_other_leg_fills_only_after_its_cancel_was_sent()
     let both = play.requests(2);
     let put = play.accept(&both[1]);
     play.reject(&both[0], "MarginException");
-    assert!(is_delete(&play.requests(1)[0].line, put));
+    assert_eq!(play.requests(1)[0].line, cancel_of(put));
     play.tell(&both[1], put, OrderState::Filled, 60);
     play.quiet();
     assert!(
@@ -105,25 +86,16 @@ fn holding_begins_also_when_the_other_leg_fills_only_after_its_cancel_was_sent()
 #[test]
 fn an_order_proved_absent_that_lives_after_all_gets_no_successor() {
     let mut play = Play::open(setup(Policy::Complete));
-    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-    play.desk.submit(one);
+    let one = play.single(1);
     let first = play.requests(1).remove(0);
-    play.desk.hang_up(first.connection);
-    play.desk
-        .until("unknown", |desk| desk.gateway.totals().unknown == 1);
+    play.lose(&first);
     play.desk.command(Command::Absent(tags(&one)[0]));
     play.desk.work(1);
     play.tell(&first, 9, OrderState::Open, 0);
     play.desk.step(SECOND / 2);
     play.quiet();
-    assert!(
-        play.desk
-            .events
-            .iter()
-            .any(|event| matches!(event, GatewayEvent::Contradiction(_))),
-        "{:?}",
-        play.desk.events
-    );
+    let contradicts = |event: &GatewayEvent| matches!(event, GatewayEvent::Contradiction(_));
+    assert!(play.told(contradicts) > 0, "{:?}", play.desk.events);
     play.tell(&first, 9, OrderState::Filled, 30);
     play.quiet();
     assert_eq!(play.ending(), Some((Ending::Complete, [Qty(30), Qty(0)])));
@@ -137,7 +109,7 @@ fn a_late_fill_after_the_end_opens_the_intent_again_and_is_taken_back() {
     let numbers = [play.accept(&both[0]), play.accept(&both[1])];
     play.tell(&both[1], numbers[1], OrderState::Rejected, 0);
     let cancel = play.requests(1).remove(0);
-    assert!(is_delete(&cancel.line, numbers[0]));
+    assert_eq!(cancel.line, cancel_of(numbers[0]));
     play.tell(&both[0], numbers[0], OrderState::Cancelled, 0);
     play.quiet();
     assert_eq!(play.ending(), Some((Ending::Nothing, [Qty(0), Qty(0)])));
@@ -149,15 +121,7 @@ fn a_late_fill_after_the_end_opens_the_intent_again_and_is_taken_back() {
     );
     play.fill(&unwind);
     play.quiet();
-    let ends: Vec<_> = play
-        .desk
-        .written()
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Ended(ended) => Some(ended.how),
-            _ => None,
-        })
-        .collect();
+    let ends: Vec<Ending> = play.ends().into_iter().map(|(_, how)| how).collect();
     assert_eq!(ends, [Ending::Nothing, Ending::Reopened, Ending::Unwound]);
 }
 
@@ -186,17 +150,16 @@ fn a_late_fill_while_the_other_leg_is_unwound_is_unwound_as_well() {
 #[test]
 fn a_second_order_of_the_venue_under_one_tag_is_counted_and_taken_back() {
     let mut play = Play::open(setup(Policy::Complete));
-    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-    play.desk.submit(one);
+    play.single(1);
     let first = play.requests(1).remove(0);
     let number = play.accept(&first);
     play.tell(&first, 900, OrderState::Open, 0);
     let cancel = play.requests(1).remove(0);
-    assert!(is_delete(&cancel.line, 900), "{}", cancel.line);
+    assert_eq!(cancel.line, cancel_of(900));
     play.accept(&cancel);
     // The twin fills before its cancel arrives: the first is taken back, and fills as well. Half goes back.
     play.tell(&first, 900, OrderState::Filled, 30);
-    assert!(is_delete(&play.requests(1)[0].line, number));
+    assert_eq!(play.requests(1)[0].line, cancel_of(number));
     play.tell(&first, number, OrderState::Filled, 30);
     let unwind = play.requests(1).remove(0);
     assert_eq!(
@@ -243,15 +206,7 @@ fn every_position_is_flattened_though_connections_are_few() {
     }
     play.quiet();
     for instrument in [0, 1] {
-        play.desk.quotes.set(
-            InstrumentIx(instrument),
-            Touch {
-                last: Price::from_rupees(100),
-                bid: Price::from_rupees(99),
-                ask: Price::from_rupees(101),
-                received: MonoNanos(1),
-            },
-        );
+        play.quote(instrument, touch(100, MonoNanos(1)));
     }
     play.desk
         .state
@@ -268,34 +223,22 @@ fn every_position_is_flattened_though_connections_are_few() {
     assert_eq!(closed.len(), 6);
     play.desk.step(5 * SECOND);
     play.quiet();
-    assert!(
-        !play
-            .desk
-            .events
-            .iter()
-            .any(|event| matches!(event, GatewayEvent::NotFlat(_)))
+    assert_eq!(
+        play.told(|event| matches!(event, GatewayEvent::NotFlat(_))),
+        0
     );
 }
 
 #[test]
 fn what_fills_after_a_flatten_is_closed_as_well() {
     let mut play = Play::open(setup(Policy::Continue));
-    let open = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-    play.desk.submit(open);
+    play.single(1);
     let first = play.requests(1).remove(0);
     let number = play.accept(&first);
-    play.desk.quotes.set(
-        InstrumentIx(0),
-        Touch {
-            last: Price::from_rupees(100),
-            bid: Price::from_rupees(99),
-            ask: Price::from_rupees(101),
-            received: MonoNanos(1),
-        },
-    );
+    play.quote(0, touch(100, MonoNanos(1)));
     play.desk.command(Command::Flatten);
     let cancel = play.requests(1).remove(0);
-    assert!(is_delete(&cancel.line, number));
+    assert_eq!(cancel.line, cancel_of(number));
     play.tell(&first, number, OrderState::Filled, 30);
     let close = play.requests(1).remove(0);
     assert_eq!(field(&close, "transaction_type"), "SELL");
@@ -314,7 +257,7 @@ fn an_exit_that_finds_no_room_waits_and_leaves_by_itself() {
     let both = play.requests(2);
     play.fill(&both[0]);
     play.fill(&both[1]);
-    let out = exit(&play, 2, 0, &[(0, 30), (1, 30)]);
+    let out = play.exit(2, &[(0, 30), (1, 30)]);
     play.desk.submit(out);
     play.quiet();
     assert_eq!(play.desk.denials(&out), [], "it waits");
@@ -332,12 +275,12 @@ fn an_exit_takes_over_what_an_entry_holds_and_the_entry_opens_nothing_more() {
     let both = play.requests(2);
     play.fill(&both[0]);
     let put = play.accept(&both[1]);
-    let out = exit(&play, 2, 0, &[(0, 600)]);
+    let out = play.exit(2, &[(0, 600)]);
     play.desk.submit(out);
     let mut found = play.requests(2);
     let at = found
         .iter()
-        .position(|row| is_delete(&row.line, put))
+        .position(|row| row.line == cancel_of(put))
         .expect("a cancel");
     let cancel = found.remove(at);
     let close = found.remove(0);
@@ -347,12 +290,9 @@ fn an_exit_takes_over_what_an_entry_holds_and_the_entry_opens_nothing_more() {
     play.fill(&close);
     play.desk.step(10 * SECOND);
     play.quiet();
-    assert!(
-        !play
-            .desk
-            .events
-            .iter()
-            .any(|event| matches!(event, GatewayEvent::Imbalance(_)))
+    assert_eq!(
+        play.told(|event| matches!(event, GatewayEvent::Imbalance(_))),
+        0
     );
 }
 
@@ -363,7 +303,7 @@ fn taken_over(play: &mut Play) -> (Vec<Request>, u64, Request) {
     let both = play.requests(2);
     play.fill(&both[0]);
     let put = play.accept(&both[1]);
-    let out = exit(play, 2, 0, &[(0, 600)]);
+    let out = play.exit(2, &[(0, 600)]);
     play.desk.submit(out);
     let (cancels, mut closes): (Vec<_>, Vec<_>) = play
         .requests(2)
@@ -375,8 +315,7 @@ fn taken_over(play: &mut Play) -> (Vec<Request>, u64, Request) {
 
 /// How often legs that differ were told.
 fn imbalances(play: &Play) -> usize {
-    let tells = |event: &&GatewayEvent| matches!(event, GatewayEvent::Imbalance(_));
-    play.desk.events.iter().filter(tells).count()
+    play.told(|event| matches!(event, GatewayEvent::Imbalance(_)))
 }
 
 #[test]
@@ -411,7 +350,7 @@ fn what_fills_while_an_exit_takes_over_and_beyond_what_it_closes_is_taken_back()
     }
     let more = play.requests(2);
     let numbers = [play.accept(&more[0]), play.accept(&more[1])];
-    let out = exit(&play, 2, 0, &[(0, 600), (1, 600)]);
+    let out = play.exit(2, &[(0, 600), (1, 600)]);
     play.desk.submit(out);
     let (cancels, closes): (Vec<_>, Vec<_>) = play
         .requests(4)
@@ -458,7 +397,7 @@ fn what_fills_behind_a_new_entry_is_told_and_nothing_of_the_new_one_is_sold() {
     play.quiet();
     let tells =
         |event: &GatewayEvent| matches!(event, GatewayEvent::Imbalance(intent) if intent.0 == 1);
-    assert!(play.desk.events.iter().any(tells));
+    assert_eq!(play.told(tells), 1);
 }
 
 #[test]
@@ -501,26 +440,19 @@ fn legs_that_differ_while_what_takes_one_back_waits_are_told() {
 #[test]
 fn an_entry_is_not_priced_after_a_book_that_ran_away() {
     let mut play = Play::open(setup(Policy::Complete));
-    let open = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-    play.desk.submit(open);
+    play.single(1);
     let first = play.requests(1).remove(0);
     let number = play.accept(&first);
     play.desk.step(SECOND - 50_000_000);
-    play.desk.quotes.set(
-        InstrumentIx(0),
+    play.quote(
+        0,
         Touch {
-            last: Price::from_rupees(100),
-            bid: Price::from_rupees(99),
             ask: Price::from_rupees(300),
-            received: MonoNanos(100 * SECOND),
+            ..touch(100, MonoNanos(100 * SECOND))
         },
     );
     let next = play.requests(1).remove(0);
-    assert!(
-        is_delete(&next.line, number),
-        "taken back, not moved to 306: {}",
-        next.line
-    );
+    assert_eq!(next.line, cancel_of(number), "taken back, not moved to 306");
 }
 
 #[test]
@@ -530,13 +462,11 @@ fn the_leg_of_an_exit_that_fails_does_not_wait_for_the_other() {
     let both = play.requests(2);
     play.fill(&both[0]);
     play.fill(&both[1]);
-    let out = exit(&play, 2, 0, &[(0, 30), (1, 30)]);
+    let out = play.exit(2, &[(0, 30), (1, 30)]);
     play.desk.submit(out);
     let both = play.requests(2);
     // The second leg is unknown for as long as nobody proves anything; the first is refused.
-    play.desk.hang_up(both[1].connection);
-    play.desk
-        .until("unknown", |desk| desk.gateway.totals().unknown == 1);
+    play.lose(&both[1]);
     play.reject(&both[0], "MarginException");
     let again = play.requests(1).remove(0);
     assert_eq!(parts(&again), (0, 0, 1));
@@ -616,20 +546,9 @@ fn after_a_restart_a_leg_that_works_goes_on_and_completes_its_pair() {
         ..Stamp::default()
     };
     play.desk.gateway.resume(&carried(records), at);
-    play.desk.quotes.set(
-        InstrumentIx(1),
-        Touch {
-            last: Price::from_rupees(100),
-            bid: Price::from_rupees(99),
-            ask: Price::from_rupees(101),
-            received: MonoNanos(100 * SECOND),
-        },
-    );
+    play.quote(1, touch(100, MonoNanos(100 * SECOND)));
     let change = play.requests(1).remove(0);
-    assert_eq!(
-        change.line, "PUT /orders/regular/501 HTTP/1.1",
-        "worked on by the ladder"
-    );
+    assert_eq!(change.line, change_of(501), "worked on by the ladder");
     play.accept(&change);
     let tag = tags(&intent(
         &play.desk,
@@ -656,7 +575,7 @@ fn an_order_of_a_contract_that_this_run_lacks_is_told_of_and_can_be_cancelled() 
     play.desk.gateway.resume(&carried(vec![record]), at);
     play.desk.command(Command::CancelAll);
     let cancel = play.requests(1).remove(0);
-    assert!(is_delete(&cancel.line, 500), "{}", cancel.line);
+    assert_eq!(cancel.line, cancel_of(500));
     let told = GatewayEvent::Outside(record.order.tag);
     assert!(play.desk.events.contains(&told), "{:?}", play.desk.events);
     let gone = broker::update(record.order.tag, 500, OrderState::Cancelled);
@@ -682,7 +601,7 @@ fn after_a_restart_a_leg_alone_is_taken_back_once_and_under_a_new_name() {
         let request = play.requests(1).remove(0);
         if unwinding == Some(OrderState::Open) {
             // What takes it back works already: it is moved, and nothing goes out beside it.
-            assert_eq!(request.line, "PUT /orders/regular/502 HTTP/1.1");
+            assert_eq!(request.line, change_of(502));
             continue;
         }
         let slice = u16::from(unwinding.is_some());
@@ -700,12 +619,11 @@ fn a_journal_that_takes_nothing_ends_entries_and_exits_are_written_when_it_does_
         journal_room: Some(6),
         ..setup(Policy::Continue)
     });
-    let open = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-    play.desk.submit(open);
+    play.single(1);
     let first = play.requests(1).remove(0);
     play.fill(&first);
     play.quiet();
-    let out = exit(&play, 2, 0, &[(0, 30)]);
+    let out = play.exit(2, &[(0, 30)]);
     play.desk.submit(out);
     let close = play.requests(1).remove(0);
     assert!(play.desk.events.contains(&GatewayEvent::JournalFull));
@@ -745,8 +663,7 @@ fn an_order_that_follows_and_whose_record_the_disk_refused_has_an_end() {
     });
     let mut paths = vec![play.desk.journal.clone()];
     paths.push(play.desk.prepare_segment_on("2.tzj", false));
-    let one = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-    play.desk.submit(one);
+    let one = play.single(1);
     let first = play.requests(1).remove(0);
     // What the reply says is the first record of the second segment.
     let number = play.accept(&first);
@@ -784,11 +701,11 @@ fn the_loss_of_the_day_ends_entries_and_stays_when_prices_come_back() {
     };
     // Bought 600 at 101; the limit of a day is 100 000 rupees.
     for (rupees, is_over) in [(1, false), (-66, true), (200, true)] {
-        play.desk.quotes.set(InstrumentIx(0), price(rupees));
+        play.quote(0, price(rupees));
         play.desk.step(20_000_000);
         play.quiet();
         let told = |event: &GatewayEvent| matches!(event, GatewayEvent::DailyLoss(_));
-        assert_eq!(play.desk.events.iter().any(told), is_over, "at {rupees}");
+        assert_eq!(play.told(told) > 0, is_over, "at {rupees}");
     }
     assert_eq!(play.desk.state.cause(), Cause::DailyLoss);
     let entry = intent(&play.desk, 2, 0, &[leg(1, Side::Buy)]);
@@ -803,16 +720,13 @@ fn near_the_close_an_unknown_exit_is_held_and_told_or_its_residual_is_sent_by_ch
         let mut quick = setup(Policy::Continue);
         quick.rules.resends_residual = resends_residual;
         let mut play = Play::open(quick);
-        let open = intent(&play.desk, 1, 0, &[leg(0, Side::Buy)]);
-        play.desk.submit(open);
+        play.single(1);
         let first = play.requests(1).remove(0);
         play.fill(&first);
-        let out = exit(&play, 2, 0, &[(0, 30)]);
+        let out = play.exit(2, &[(0, 30)]);
         play.desk.submit(out);
         let close = play.requests(1).remove(0);
-        play.desk.hang_up(close.connection);
-        play.desk
-            .until("unknown", |desk| desk.gateway.totals().unknown == 1);
+        play.lose(&close);
         let tag = tags(&out)[0];
         let residual = Command::Residual(tag, tezi::model::NetQty(30));
         play.desk.command(residual);

@@ -101,7 +101,8 @@ pub struct Illegal {
 }
 
 /// Every state, in the order of the table.
-pub const STATES: [OrderState; 10] = [
+#[cfg(test)]
+pub(crate) const STATES: [OrderState; 10] = [
     OrderState::Admitted,
     OrderState::Denied,
     OrderState::Sending,

@@ -3,7 +3,7 @@
 //! The venue and the engine are two processes of this program on loopback with TLS, exactly as `tezi venue`
 //! and `tezi run` start them; the demo only starts them, watches, and compares their accounts at the end.
 
-use super::Failure;
+use super::{Failure, stop_flag};
 use crate::control::Desk;
 use crate::net::{Url, tls};
 use crate::venue::Broker;
@@ -12,7 +12,6 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -64,10 +63,7 @@ impl Drop for Guarded {
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
-    }
+    let interrupted = stop_flag()?;
     let folder = match &args.keep {
         Some(folder) => folder.clone(),
         None => std::env::temp_dir().join(format!("tezi-demo-{}", std::process::id())),

@@ -32,6 +32,8 @@ use clap::{Parser, Subcommand};
 use show::orders::What;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// A verb's end when it is not success: one sentence and an exit code.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,15 @@ impl Failure {
             Self::Interrupted(_) => 130,
         }
     }
+}
+
+/// A flag that SIGINT and SIGTERM set from now on, instead of ending the process.
+fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&flag))?;
+    }
+    Ok(flag)
 }
 
 impl From<std::io::Error> for Failure {

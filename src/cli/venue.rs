@@ -1,6 +1,6 @@
 //! `tezi venue`: the simulated broker as a process of its own.
 
-use super::Failure;
+use super::{Failure, stop_flag};
 use crate::config::MarketRules;
 use crate::model::Day;
 use crate::model::Price;
@@ -11,8 +11,6 @@ use crate::store::tape::TapeReader;
 use serde_json::Value;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -332,10 +330,7 @@ fn settings(args: &Args) -> Result<Settings, Failure> {
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
+    let stop = stop_flag()?;
     let faults = faults(args)?;
     let drawn = faults.to_string();
     let mut server = Server::new(settings(args)?, faults)?;

@@ -79,21 +79,6 @@ impl Charged {
         .into_iter()
         .sum()
     }
-
-    /// These charges and others together.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            brokerage: self.brokerage.saturating_add(other.brokerage),
-            stt: self.stt.saturating_add(other.stt),
-            transaction: self.transaction.saturating_add(other.transaction),
-            sebi: self.sebi.saturating_add(other.sebi),
-            stamp: self.stamp.saturating_add(other.stamp),
-            ipft: self.ipft.saturating_add(other.ipft),
-            gst: self.gst.saturating_add(other.gst),
-            approximate: self.approximate || other.approximate,
-        }
-    }
 }
 
 impl Charges {

@@ -87,11 +87,6 @@ impl Wants {
             self.ask(Want::Feed(link));
         }
     }
-
-    /// Number of sockets the feed may have.
-    pub const fn links(&self) -> usize {
-        self.links.len()
-    }
 }
 
 /// The dialler.
@@ -200,11 +195,6 @@ impl Dialler {
             turn: 0,
             is_dead: false,
         }
-    }
-
-    /// The desk, when the run is over.
-    pub const fn desk(&mut self) -> &mut Desk {
-        &mut self.desk
     }
 
     /// Connects a link and subscribes, each instrument with an explicit mode.

@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use super::desk::{Desk, DeskFault};
 
 /// Oldest copy that may stand in for a master, in days.
-pub const AGE_DAYS_MAX: i32 = 7;
+const AGE_DAYS_MAX: i32 = 7;
 /// Copies kept of an exchange.
 const KEPT: usize = 5;
 /// Time of day brokers have the day's master by: Kite advises 08:30, Dhan and Kotak write in the night.

@@ -15,5 +15,7 @@ pub mod reconcile;
 pub mod recover;
 pub mod renumber;
 pub mod resume;
+#[cfg(test)]
+mod specimens;
 
 pub use desk::{Desk, DeskFault};

@@ -550,7 +550,7 @@ fn adopt(row: &OrderRow, replayed: &Replayed, run: &Run<'_>) -> Option<Fill> {
 }
 
 /// The name a foreign order's fills have in our journal: `A` and its number, never of our tags' shape.
-pub fn adopted_tag(order_id: OrderId) -> Tag {
+fn adopted_tag(order_id: OrderId) -> Tag {
     let mut bytes = *b"A0000000000000000000";
     let mut rest = order_id.0;
     for slot in bytes.iter_mut().skip(1).rev() {

@@ -267,11 +267,13 @@ impl Decide {
         } else {
             self.compute.fold(unit, tick)
         };
-        if folded.is_late && !is_rehearsed {
-            self.note_late();
-        }
-        if let Some(bar) = folded.closed {
-            self.close(unit, &bar, tick);
+        if !is_rehearsed {
+            if folded.is_late {
+                self.note_late();
+            }
+            if let Some(bar) = folded.closed {
+                self.close(unit, &bar, tick);
+            }
         }
         let strategy = self.compute.units()[unit].strategy;
         let close = self.close_of(unit);

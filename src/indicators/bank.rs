@@ -102,7 +102,7 @@ impl Bank {
 
     /// A bank whose bars carry another unit, such as 1/100 000 for currencies quoted with five
     /// decimals.
-    pub fn with_scale(plan: &BankPlan, scale: Scale) -> Self {
+    fn with_scale(plan: &BankPlan, scale: Scale) -> Self {
         let placed = plan.extras.iter().map(|extra| Placed {
             extra: Extra::new(extra.kind),
             first: usize::from(extra.first),

@@ -8,8 +8,6 @@ pub struct Origin(u8);
 const SOURCE: u8 = 0x0f;
 /// The sources differ on the price.
 const DIVERGES: u8 = 0x10;
-/// The price alone is not believed yet.
-const SUSPECT: u8 = 0x20;
 /// The exchange's stamp is too far from the time of its arrival.
 const LATE: u8 = 0x40;
 /// The stream that carries the instrument is silent about it: the price was asked for.
@@ -48,16 +46,6 @@ impl Origin {
         if is_mute { Self(self.0 | MUTE) } else { self }
     }
 
-    /// Marks a price that wants confirmation before an exit acts on it.
-    #[must_use]
-    pub const fn suspect(self, is_suspect: bool) -> Self {
-        if is_suspect {
-            Self(self.0 | SUSPECT)
-        } else {
-            self
-        }
-    }
-
     /// True when another source contradicts the price: no entry may be based on it.
     pub const fn diverges(self) -> bool {
         self.0 & DIVERGES != 0
@@ -73,11 +61,6 @@ impl Origin {
         self.0 & LATE != 0
     }
 
-    /// True when the price wants confirmation.
-    pub const fn is_suspect(self) -> bool {
-        self.0 & SUSPECT != 0
-    }
-
     /// True when no entry may be based on the price.
     #[inline]
     pub const fn is_doubtful(self) -> bool {
@@ -91,7 +74,7 @@ impl Origin {
 
     /// Reads the byte of a record; bits that mean nothing are dropped.
     pub const fn from_byte(byte: u8) -> Self {
-        Self(byte & (SOURCE | DIVERGES | SUSPECT | LATE | MUTE))
+        Self(byte & (SOURCE | DIVERGES | LATE | MUTE))
     }
 }
 
@@ -103,15 +86,14 @@ mod tests {
     fn marks_and_source_share_a_byte_and_come_back() {
         let plain = Origin::of(2);
         assert!(!plain.is_doubtful());
-        let marked = plain.diverging(true).suspect(true).diverging(false);
-        assert!(marked.diverges() && marked.is_suspect() && marked.is_doubtful());
+        let marked = plain.diverging(true).late(true).diverging(false);
+        assert!(marked.diverges() && marked.is_late() && marked.is_doubtful());
         assert_eq!(
             (marked.source(), Origin::from_byte(marked.byte())),
             (2, marked)
         );
-        assert_eq!(Origin::from_byte(0xff).byte(), 0xff);
+        assert_eq!(Origin::from_byte(0xff).byte(), 0xdf);
         assert!(plain.mute(true).is_mute() && plain.mute(true).is_doubtful());
         assert!(plain.late(true).is_late() && !plain.late(true).diverges());
-        assert!(!plain.diverging(true).is_suspect() && !plain.suspect(true).diverges());
     }
 }

@@ -39,7 +39,7 @@ pub struct Values {
 
 impl Values {
     /// Nothing is ready yet.
-    pub const NOT_READY: Self = Self {
+    const NOT_READY: Self = Self {
         rsi: f64::NAN,
         ema_slow: f64::NAN,
         ema_fast: f64::NAN,

@@ -38,11 +38,6 @@ impl Backoff {
     pub const fn reset(&mut self) {
         self.attempt = 0;
     }
-
-    /// Attempts since the last success.
-    pub const fn attempts(&self) -> u32 {
-        self.attempt
-    }
 }
 
 #[cfg(test)]

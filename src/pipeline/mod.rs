@@ -23,11 +23,13 @@ pub mod day;
 pub mod header;
 pub mod history;
 pub mod inquiry;
+mod lanes;
 pub mod links;
 pub mod replay;
 pub mod resolve;
 
 pub use header::{parse_tape_header, tape_header_text};
+pub use lanes::{LANES, describe};
 
 use crate::control::dial::{Dialled, Want, Wants};
 use crate::control::keeper::{Identity, Keeper};
@@ -40,7 +42,7 @@ use crate::journal::recover::Carried;
 use crate::journal::writer::Sync;
 use crate::journal::{Entry, Segment, Writer, reader::Tail};
 use crate::model::time::{MINUTE, SECOND};
-use crate::model::{Instrument, InstrumentTable, Stamp, WallNanos};
+use crate::model::{Stamp, WallNanos};
 use crate::net::Mirror;
 use crate::ring::lane::Policy;
 use crate::ring::{
@@ -55,30 +57,11 @@ use crate::runtime::{
 use arm::Armoury;
 use crossbeam_channel::Receiver as Inbox;
 use inquiry::{Asking, Ears, InquiryParts, Wishes, start_inquiry};
+use lanes::stalling;
 use links::{Around, Hands, LinkName, MainDialler, Supplies};
 
-/// Capacity and policy of every lane, in the order data flows; printed at start and by `config check`.
-pub const LANES: [(&str, usize, Policy); 12] = [
-    ("dialler → feed (sockets)", 2, Policy::Stall),
-    ("feed → decide (ticks)", 4_096, Policy::Merge),
-    ("feed → gateway (order updates)", 1_024, Policy::Stall),
-    ("decide → gateway (intents)", 256, Policy::Stall),
-    ("gateway → decide (outcomes)", 1_024, Policy::Stall),
-    ("dialler → gateway (connections)", 16, Policy::Stall),
-    ("control → gateway (journal segments)", 2, Policy::Stall),
-    ("control → gateway (commands)", 1_024, Policy::Stall),
-    ("gateway → inquiry (entries)", 16_384, Policy::Drop),
-    ("inquiry → gateway (evidence)", 1_024, Policy::Stall),
-    ("decide → control (events)", 16_384, Policy::Drop),
-    ("gateway → control (records)", 16_384, Policy::Drop),
-];
 /// Room of each recording lane: most of a second at 2 000 times the speed of a market, live far more.
 const RECORDER_BYTES: usize = 16 << 20;
-
-fn stalling<T>(lane: usize) -> (Lossless<T>, Receiver<T>, LaneView) {
-    let (name, capacity, policy) = LANES[lane];
-    lossless(name, capacity, policy)
-}
 
 /// Threads of the engine.
 #[derive(Debug)]
@@ -141,8 +124,6 @@ pub struct Engine {
     pub asking: Asking,
     /// Wishes for the gateway.
     pub wishes: Wishes,
-    /// What may be sent; tightening takes effect before the next byte.
-    pub state: StateLatch,
     /// Names stages that stopped making progress.
     pub watchdog: Watchdog,
     /// Keeps bars and indicators on the disk.
@@ -318,7 +299,7 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         mode_matches: armoury.settings.mode_matches,
         journal,
         rules: armoury.settings.rules,
-        state: start.state.clone(),
+        state: start.state,
         quotes: quotes.clone(),
         commands: commands_rx,
         intents: intents_rx,
@@ -442,7 +423,6 @@ pub fn start(armoury: Armoury, start: Start) -> std::io::Result<Engine> {
         segments: segments_tx,
         asking,
         wishes: Wishes::new(commands_tx),
-        state: start.state,
         watchdog,
         keeper,
     })
@@ -514,63 +494,4 @@ impl Engine {
             keeper: self.keeper,
         })
     }
-}
-
-/// The topology in words: threads, cores, waiting, lanes with capacity and policy.
-pub fn describe(placement: &Placement) -> Vec<String> {
-    let threads: &[(&str, &str)] = match placement.topology {
-        Topology::Split => &[
-            ("feed", "feed"),
-            ("decide", "compute + evaluate"),
-            ("gateway", "gateway"),
-        ],
-        Topology::Fused => &[("fused", "feed → compute → evaluate → gateway")],
-        Topology::Stepped => &[("caller", "every stage, under a virtual clock")],
-    };
-    let mut lines = vec![format!(
-        "topology {} ({})",
-        placement.topology.name(),
-        placement.reason
-    )];
-    for (at, (thread, stages)) in threads.iter().enumerate() {
-        let core = placement
-            .cores
-            .get(at)
-            .map_or_else(|| "any core".to_owned(), |core| format!("core {core}"));
-        lines.push(format!(
-            "  thread tezi-{thread}: {stages}; {core}; {}",
-            placement.idle.name()
-        ));
-    }
-    let elsewhere = match placement.others(&crate::runtime::topology::cores()) {
-        others if others.is_empty() => "any core".to_owned(),
-        others => format!("cores {others:?}"),
-    };
-    let rests = IdleMode::Doze.name();
-    for (thread, business) in [
-        ("dialler", "logins and connections, one for each broker"),
-        ("poller", "quotes, while no socket brings prices"),
-        (
-            "inquiry",
-            "the order book, while an outcome is unknown or an order works",
-        ),
-    ] {
-        lines.push(format!(
-            "  thread tezi-{thread}: {business}; {elsewhere}; {rests}"
-        ));
-    }
-    for (name, capacity, policy) in LANES {
-        lines.push(format!(
-            "  lane {name}: {capacity} slots, when full: {}",
-            policy.name()
-        ));
-    }
-    lines
-}
-
-/// Names an instrument for people.
-pub fn symbol(instruments: &InstrumentTable, ix: crate::model::InstrumentIx) -> &str {
-    instruments
-        .get(ix)
-        .map_or("?", |row: &Instrument| row.symbol.as_str())
 }

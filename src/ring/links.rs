@@ -135,11 +135,6 @@ impl LinkBoard {
         self.0.quiet_count.load(Relaxed)
     }
 
-    /// Number of links.
-    pub fn links(&self) -> usize {
-        self.0.links.len()
-    }
-
     /// Writes what is known of a link. Called by one thread only.
     pub fn set(&self, link: LinkIx, view: &LinkView) {
         let Some(row) = self.0.links.get(link.at()) else {

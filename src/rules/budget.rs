@@ -311,18 +311,6 @@ impl Budget {
         }
     }
 
-    /// Whether modification `number` of one order, counted from 1, is allowed.
-    ///
-    /// # Errors
-    ///
-    /// [`Denial::Modifications`]: cancel and replace instead.
-    pub const fn modification(&self, number: u16) -> Result<(), Denial> {
-        if number > self.limits.modifications_max {
-            return Err(Denial::Modifications);
-        }
-        Ok(())
-    }
-
     /// Nanoseconds until a window has room for `count` more; `None` when it never has.
     #[inline]
     fn window_wait_ns(&self, cap: u32, length: u64, count: u32, now: MonoNanos) -> Option<u64> {

@@ -69,7 +69,7 @@ impl Ladder {
 
 /// The exchange's price protection range of an option around its reference: the lowest and the highest
 /// price, not yet on a tick.
-pub fn protection_range(reference: Price) -> (Price, Price) {
+fn protection_range(reference: Price) -> (Price, Price) {
     let width = if reference > RANGE_FIXED_BELOW {
         reference.basis_points(RANGE_BASIS_POINTS)
     } else {

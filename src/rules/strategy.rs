@@ -17,7 +17,7 @@ use crate::indicators::{BankPlan, Slot};
 use crate::model::Action;
 
 /// Most conditions of a strategy: one bit each in a signal.
-pub const CONDITIONS_MAX: usize = 32;
+const CONDITIONS_MAX: usize = 32;
 
 /// Most readings that are kept of a decision.
 pub const READINGS_MAX: usize = 16;

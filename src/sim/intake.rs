@@ -51,7 +51,7 @@ impl Refusal {
 }
 
 /// The broker's words for a market order without protection.
-pub(crate) const NO_PROTECTION: &str = "Market orders without market protection are not allowed via API. \
+const NO_PROTECTION: &str = "Market orders without market protection are not allowed via API. \
 Please set market protection or use a limit order.";
 
 /// What must hold for a placement and for an order as modified.

@@ -1,6 +1,5 @@
-//! One order as the simulated broker keeps it, and the row clients see.
+//! One order as the simulated broker keeps it; the rows clients see are the wire's.
 
-use super::market::Market;
 use crate::model::{Price, Side, WallNanos};
 use serde_json::{Value, json};
 
@@ -180,8 +179,8 @@ pub(crate) struct SimOrder {
     pub(crate) modifications: u32,
     /// A stop that has not been reached yet.
     pub(crate) waits_for_trigger: bool,
-    /// Rows as they were after each change.
-    pub(crate) history: Vec<Value>,
+    /// The order as it was after each change, for rows.
+    pub(crate) history: Vec<SimOrder>,
     pub(crate) fate: Fate,
     /// Every change, oldest first.
     pub(crate) steps: Vec<Step>,
@@ -224,65 +223,6 @@ impl SimOrder {
     pub(crate) fn average(&self) -> Price {
         let average = self.value.checked_div(i128::from(self.filled)).unwrap_or(0);
         Price(i64::try_from(average).unwrap_or(0))
-    }
-
-    /// The row of the order book as text; every change that shows in it is a step.
-    pub(crate) fn row_text(&mut self, market: &Market, user: &str) -> &str {
-        let changes = self.steps.len();
-        if self.text.as_ref().is_none_or(|(at, _)| *at != changes) {
-            self.text = Some((changes, self.row(market, user).to_string()));
-        }
-        self.text.as_ref().map_or("", |(_, text)| text)
-    }
-
-    /// The row of the order book, with the broker's field names.
-    pub(crate) fn row(&self, market: &Market, user: &str) -> Value {
-        let instrument = &market.rows[self.terms.instrument];
-        let pending = if self.status == Status::Complete || self.status == Status::Rejected {
-            0
-        } else {
-            self.terms.qty.saturating_sub(self.filled)
-        };
-        let mut row = json!({
-            "placed_by": user,
-            "order_id": self.id.to_string(),
-            "exchange_order_id": self.exchange_id.map(|id| id.to_string()),
-            "parent_order_id": null,
-            "status": self.status.name(),
-            "status_message": self.message,
-            "status_message_raw": self.raw,
-            "order_timestamp": stamp(self.placed_at),
-            "exchange_update_timestamp": self.exchange_at.map(|_| stamp(self.updated_at)),
-            "exchange_timestamp": self.exchange_at.map(stamp),
-            "variety": "regular",
-            "modified": self.modifications > 0,
-            "exchange": instrument.exchange.name(),
-            "tradingsymbol": instrument.symbol,
-            "instrument_token": instrument.token.0,
-            "order_type": self.terms.kind.name(),
-            "transaction_type": self.terms.side.name(),
-            "validity": self.terms.validity.name(),
-            "validity_ttl": match self.terms.validity { Validity::Ttl(minutes) => minutes, _ => 0 },
-            "product": self.terms.product,
-            "quantity": self.terms.qty,
-            "disclosed_quantity": self.terms.disclosed,
-            "price": number(self.terms.price),
-            "trigger_price": number(self.terms.trigger),
-            "average_price": number(self.average()),
-            "filled_quantity": self.filled,
-            "pending_quantity": pending,
-            "cancelled_quantity": self.cancelled,
-            "market_protection": self.terms.protection,
-            "meta": {},
-            "tag": self.terms.tag,
-            "guid": format!("SIM{:010}", self.id % 10_000_000_000),
-        });
-        if !self.tags.is_empty()
-            && let Some(fields) = row.as_object_mut()
-        {
-            fields.insert("tags".to_owned(), json!(self.tags));
-        }
-        row
     }
 }
 

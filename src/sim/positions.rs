@@ -1,12 +1,10 @@
 //! What the simulated account holds, in the broker's own arithmetic.
 //!
-//! Checked against the broker's sample rows: `value` is what was received less what was paid, `pnl` adds
-//! what closing at the last price would give, the average price is that of the side that is open.
+//! Checked against the broker's sample rows: profit is what was received less what was paid, and what closing at the last
+//! price would give; the average price is that of the side that is open.
 
 use super::market::Market;
-use super::order::number;
 use crate::model::{Price, Side};
-use serde_json::{Value, json};
 
 /// One instrument in one product.
 #[derive(Clone, Debug)]
@@ -28,10 +26,6 @@ pub(crate) struct Positions {
 
 fn average(value: i128, qty: u64) -> Price {
     Price(i64::try_from(value.checked_div(i128::from(qty)).unwrap_or(0)).unwrap_or(0))
-}
-
-fn rupees(value: i128) -> f64 {
-    value as f64 / 10_000.0
 }
 
 impl Position {
@@ -73,47 +67,6 @@ impl Position {
     /// Profit in 1/10 000 rupee with the open part at `last`.
     pub(crate) fn pnl(&self, last: Price) -> i128 {
         self.received - self.paid + i128::from(self.net()) * i128::from(last.0)
-    }
-
-    fn row(&self, market: &Market) -> Value {
-        let instrument = &market.rows[self.instrument];
-        let book = &market.books[self.instrument];
-        let pnl = rupees(self.pnl(book.last));
-        let (buy, sell) = (
-            average(self.paid, self.bought),
-            average(self.received, self.sold),
-        );
-        json!({
-            "tradingsymbol": instrument.symbol,
-            "exchange": instrument.exchange.name(),
-            "instrument_token": instrument.token.0,
-            "product": self.product,
-            "quantity": self.net(),
-            "overnight_quantity": 0,
-            "multiplier": 1,
-            "average_price": number(self.price()),
-            "close_price": number(book.previous),
-            "last_price": number(book.last),
-            "value": rupees(self.received - self.paid),
-            "pnl": pnl,
-            "m2m": pnl,
-            "unrealised": pnl,
-            "realised": 0,
-            "buy_quantity": self.bought,
-            "buy_price": number(buy),
-            "buy_value": rupees(self.paid),
-            "buy_m2m": rupees(self.paid),
-            "sell_quantity": self.sold,
-            "sell_price": number(sell),
-            "sell_value": rupees(self.received),
-            "sell_m2m": rupees(self.received),
-            "day_buy_quantity": self.bought,
-            "day_buy_price": number(buy),
-            "day_buy_value": rupees(self.paid),
-            "day_sell_quantity": self.sold,
-            "day_sell_price": number(sell),
-            "day_sell_value": rupees(self.received),
-        })
     }
 }
 
@@ -163,12 +116,6 @@ impl Positions {
 
     pub(crate) fn rows(&self) -> &[Position] {
         &self.rows
-    }
-
-    /// `{net, day}`; nothing is carried overnight, so both lists are the same.
-    pub(crate) fn json(&self, market: &Market) -> Value {
-        let rows: Vec<Value> = self.rows.iter().map(|row| row.row(market)).collect();
-        json!({ "net": rows, "day": rows })
     }
 
     /// Profit of all positions in 1/10 000 rupee.
@@ -228,14 +175,14 @@ mod tests {
         let row = held(&[(Side::Buy, 1, 23_388), (Side::Sell, 4, 23_340)]);
         assert_eq!(row.net(), -3);
         assert_eq!(row.price(), Price::from_rupees(23_340));
-        assert_eq!(rupees(row.received - row.paid), 69_972.0);
-        assert_eq!(rupees(row.pnl(Price::from_rupees(23_355))), -93.0);
+        assert_eq!(row.received - row.paid, 699_720_000);
+        assert_eq!(row.pnl(Price::from_rupees(23_355)), -930_000);
     }
 
     #[test]
     fn a_closed_position_keeps_its_profit_and_has_no_price() {
         let row = held(&[(Side::Buy, 1, 311), (Side::Sell, 1, 309)]);
         assert_eq!((row.net(), row.price()), (0, Price::ZERO));
-        assert_eq!(rupees(row.pnl(Price::from_rupees(308))), -2.0);
+        assert_eq!(row.pnl(Price::from_rupees(308)), -20_000);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::clock::Pace;
 use super::desk::Moment;
+use super::kite::rows;
 use super::state::World;
 use crate::runtime::{Clock, MarketTime};
 use serde_json::{Value, json};
@@ -38,17 +39,19 @@ impl World {
 
     /// Everything the venue knows to have happened.
     pub(crate) fn truth_json(&self, now: Moment) -> Value {
+        let user = &self.account.credentials.user_id;
+        let of = |order| rows::order(order, &self.market, user);
         let orders: Value = self
             .desk
             .orders
             .iter()
             .map(|order| {
-                let mut row = order.row(&self.market, &self.account.credentials.user_id);
+                let mut row = of(order);
                 if let Some(fields) = row.as_object_mut() {
                     fields.insert("conn".to_owned(), json!(order.connection));
                     fields.insert("foreign".to_owned(), json!(order.is_foreign));
                     fields.insert("placed_nanos".to_owned(), json!(order.placed_at.0));
-                    fields.insert("history".to_owned(), json!(order.history));
+                    fields.insert("history".to_owned(), order.history.iter().map(of).collect());
                     // When each change happened by the clock of `mono_ns` in requests, for lives of orders.
                     let steps = order.steps.iter();
                     let steps = steps.map(|s| json!([s.real, s.status.name(), s.filled]));
@@ -62,7 +65,7 @@ impl World {
             .trades
             .iter()
             .map(|trade| {
-                let mut row = self.desk.trade_row(trade, &self.market);
+                let mut row = rows::trade(&self.desk, trade, &self.market);
                 if let Some(fields) = row.as_object_mut() {
                     fields.insert("market_nanos".to_owned(), json!(trade.at.0));
                     fields.insert(
@@ -85,7 +88,7 @@ impl World {
             "orders": orders,
             "fills": fills,
             "faults": self.faults.iter().enumerate().map(|(n, fault)| fault.json(n)).collect::<Value>(),
-            "positions": self.desk.positions.json(&self.market)["net"],
+            "positions": rows::positions(&self.desk.positions, &self.market)["net"],
             "pnl": self.desk.positions.pnl(&self.market) as f64 / 10_000.0,
         })
     }

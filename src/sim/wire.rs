@@ -11,16 +11,13 @@
 
 use super::account::Rates;
 use super::desk::{Moment, Notice};
-use super::dhan::Dhan;
 use super::faults::On;
 use super::http::{Answer, Request};
 use super::intake::Refusal;
-use super::kite::Kite;
-use super::kotak::Kotak;
 use super::market::Market;
-use super::openalgo::OpenAlgo;
 use super::settings::Credentials;
 use super::state::{Outcome, World};
+use crate::venue::{Broker, brokers};
 use serde_json::Value;
 use tungstenite::Message;
 
@@ -62,216 +59,140 @@ pub(crate) enum Act {
     },
 }
 
-/// What a broker's folder has to say.
-pub(crate) trait Speech {
-    /// The name on the command line, and the broker's in the engine.
-    const NAME: &'static str;
-    /// Requests the broker takes.
-    const RATES: Rates;
-    /// Instruments of one connection.
-    const WATCHED_MAX: usize;
-    /// How a placement begins on the wire: the latency measurement looks for it before anything is parsed.
-    const PLACEMENT: &'static [u8];
+macro_rules! declare {
+    (() $($(#[$about:meta])* $folder:ident::$name:ident,)*) => {
+        /// The brokers whose wire the venue speaks: all of them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Wire {
+            $($(#[$about])* $name,)*
+        }
 
-    /// What a client logs in with, by the names of the engine's configuration.
-    fn login(credentials: &Credentials) -> Value;
+        impl Wire {
+            /// Every wire.
+            pub const ALL: [Self; [$(Self::$name),*].len()] = [$(Self::$name),*];
 
-    /// True for pages that no fault concerns and no record keeps, such as the one a person signs in on.
-    fn is_aside(path: &str) -> bool;
-
-    /// What a request is about.
-    fn subject(method: &str, path: &str) -> On;
-
-    /// Tag and symbol of a placement, as far as they can be read.
-    fn placed(world: &World, request: &Request) -> (Option<String>, Option<String>);
-
-    /// Number of the order a modification or cancellation names.
-    fn named(request: &Request) -> String;
-
-    /// Answers one request.
-    fn answer(world: &mut World, request: &Request, place: (Moment, u64)) -> Outcome;
-
-    /// Does a placement that was answered with a refusal; what the broker would refuse anyway stays refused.
-    fn accept_late(world: &mut World, request: &Request, place: (Moment, u64));
-
-    /// The answer to a request that is refused.
-    fn refused(refusal: &Refusal) -> Answer;
-
-    /// The message that tells of a change of an order; its `data` is what the log keeps.
-    fn order_message(world: &World, notice: &Notice) -> Option<Value>;
-
-    /// Lets a WebSocket connection in, or answers why not.
-    ///
-    /// # Errors
-    ///
-    /// The refusal, as HTTP.
-    fn admit(world: &World, request: &Request) -> Result<Channel, Answer>;
-
-    /// Reads what a client says on a WebSocket connection: text or binary.
-    fn hear(world: &World, channel: &mut Channel, message: &Message) -> Vec<Act>;
-
-    /// What is said to a client that wants more than [`Speech::WATCHED_MAX`] instruments.
-    fn too_many() -> Message;
-
-    /// Writes the messages that show instruments as they are, and says how many packets are in them.
-    fn prices(market: &Market, wanted: &[(usize, Mode)], out: &mut Vec<Message>) -> u64;
-
-    /// What is said on a connection that was silent for a second.
-    fn heartbeat() -> Option<Message>;
-}
-
-/// The brokers whose wire the venue speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Wire {
-    /// Zerodha Kite Connect v3.
-    #[default]
-    Kite,
-    /// DhanHQ v2.
-    Dhan,
-    /// Kotak Neo Trade API, third generation.
-    Kotak,
-    /// OpenAlgo, as if a broker were behind it.
-    OpenAlgo,
-}
-
-/// The match of every call: one line a broker.
-macro_rules! at {
-    ($wire:expr, $call:ident ($($argument:expr),*)) => {
-        match $wire {
-            Wire::Kite => Kite::$call($($argument),*),
-            Wire::Dhan => Dhan::$call($($argument),*),
-            Wire::Kotak => Kotak::$call($($argument),*),
-            Wire::OpenAlgo => OpenAlgo::$call($($argument),*),
+            /// The name on the command line, which is the broker's in the engine.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => Broker::$name.name(),)*
+                }
+            }
         }
     };
 }
-
-/// As `at!`, for constants.
-macro_rules! of {
-    ($wire:expr, $what:ident) => {
-        match $wire {
-            Wire::Kite => Kite::$what,
-            Wire::Dhan => Dhan::$what,
-            Wire::Kotak => Kotak::$what,
-            Wire::OpenAlgo => OpenAlgo::$what,
-        }
-    };
-}
+brokers!(declare!());
 
 impl Wire {
-    /// Every wire.
-    pub const ALL: [Self; 4] = [Self::Kite, Self::Dhan, Self::Kotak, Self::OpenAlgo];
-
-    /// The name on the command line.
-    pub const fn name(self) -> &'static str {
-        of!(self, NAME)
-    }
-
     /// Reads the name used on the command line.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|wire| wire.name() == text)
     }
+}
 
-    /// See [`Speech::RATES`].
-    pub(crate) const fn rates(self) -> Rates {
-        of!(self, RATES)
+impl Default for Wire {
+    fn default() -> Self {
+        Self::Kite
     }
+}
 
-    /// See [`Speech::WATCHED_MAX`].
-    pub(crate) const fn watched_max(self) -> usize {
-        of!(self, WATCHED_MAX)
-    }
+/// The match of one call.
+macro_rules! dispatch {
+    (
+        ($wire:expr, $call:ident $arguments:tt)
+        $($(#[$_about:meta])* $folder:ident::$name:ident,)*
+    ) => {
+        match $wire {
+            $(Wire::$name => <crate::sim::$folder::$name as Speech>::$call $arguments,)*
+        }
+    };
+}
 
-    /// See [`Speech::PLACEMENT`].
-    pub(crate) const fn placement(self) -> &'static [u8] {
-        of!(self, PLACEMENT)
-    }
+/// Declares [`Speech`], and gives [`Wire`] the same calls: each goes to the broker's folder.
+macro_rules! speech {
+    (
+        $(#[$about:meta])*
+        pub(crate) trait Speech {
+            $(
+                $(#[$doc:meta])*
+                fn $call:ident($($name:ident: $kind:ty),* $(,)?) $(-> $answer:ty)?;
+            )*
+        }
+    ) => {
+        $(#[$about])*
+        pub(crate) trait Speech {
+            $(
+                $(#[$doc])*
+                fn $call($($name: $kind),*) $(-> $answer)?;
+            )*
+        }
 
-    /// See [`Speech::login`].
-    pub(crate) fn login(self, credentials: &Credentials) -> Value {
-        at!(self, login(credentials))
-    }
+        impl Wire {
+            $(
+                $(#[$doc])*
+                pub(crate) fn $call(self, $($name: $kind),*) $(-> $answer)? {
+                    brokers!(dispatch! (self, $call($($name),*)))
+                }
+            )*
+        }
+    };
+}
 
-    /// See [`Speech::is_aside`].
-    pub(crate) fn is_aside(self, path: &str) -> bool {
-        at!(self, is_aside(path))
-    }
+speech! {
+    /// What a broker's folder has to say.
+    pub(crate) trait Speech {
+        /// Requests the broker takes.
+        fn rates() -> Rates;
 
-    /// See [`Speech::subject`].
-    pub(crate) fn subject(self, method: &str, path: &str) -> On {
-        at!(self, subject(method, path))
-    }
+        /// Instruments of one connection.
+        fn watched_max() -> usize;
 
-    /// See [`Speech::placed`].
-    pub(crate) fn placed(
-        self,
-        world: &World,
-        request: &Request,
-    ) -> (Option<String>, Option<String>) {
-        at!(self, placed(world, request))
-    }
+        /// How a placement begins on the wire: the latency measurement looks for it before anything is parsed.
+        fn placement() -> &'static [u8];
 
-    /// See [`Speech::named`].
-    pub(crate) fn named(self, request: &Request) -> String {
-        at!(self, named(request))
-    }
+        /// What a client logs in with, by the names of the engine's configuration.
+        fn login(credentials: &Credentials) -> Value;
 
-    /// See [`Speech::answer`].
-    pub(crate) fn answer(
-        self,
-        world: &mut World,
-        request: &Request,
-        place: (Moment, u64),
-    ) -> Outcome {
-        at!(self, answer(world, request, place))
-    }
+        /// True for pages that no fault concerns and no record keeps, such as the one a person signs in on.
+        fn is_aside(path: &str) -> bool;
 
-    /// See [`Speech::accept_late`].
-    pub(crate) fn accept_late(self, world: &mut World, request: &Request, place: (Moment, u64)) {
-        at!(self, accept_late(world, request, place));
-    }
+        /// What a request is about.
+        fn subject(method: &str, path: &str) -> On;
 
-    /// See [`Speech::refused`].
-    pub(crate) fn refused(self, refusal: &Refusal) -> Answer {
-        at!(self, refused(refusal))
-    }
+        /// Tag and symbol of a placement, as far as they can be read.
+        fn placed(world: &World, request: &Request) -> (Option<String>, Option<String>);
 
-    /// See [`Speech::order_message`].
-    pub(crate) fn order_message(self, world: &World, notice: &Notice) -> Option<Value> {
-        at!(self, order_message(world, notice))
-    }
+        /// Number of the order a modification or cancellation names.
+        fn named(request: &Request) -> String;
 
-    /// See [`Speech::admit`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Speech::admit`].
-    pub(crate) fn admit(self, world: &World, request: &Request) -> Result<Channel, Answer> {
-        at!(self, admit(world, request))
-    }
+        /// Answers one request.
+        fn answer(world: &mut World, request: &Request, place: (Moment, u64)) -> Outcome;
 
-    /// See [`Speech::hear`].
-    pub(crate) fn hear(self, world: &World, channel: &mut Channel, message: &Message) -> Vec<Act> {
-        at!(self, hear(world, channel, message))
-    }
+        /// Does a placement that was answered with a refusal; what the broker would refuse anyway stays refused.
+        fn accept_late(world: &mut World, request: &Request, place: (Moment, u64));
 
-    /// See [`Speech::too_many`].
-    pub(crate) fn too_many(self) -> Message {
-        at!(self, too_many())
-    }
+        /// The answer to a request that is refused.
+        fn refused(refusal: &Refusal) -> Answer;
 
-    /// See [`Speech::prices`].
-    pub(crate) fn prices(
-        self,
-        market: &Market,
-        wanted: &[(usize, Mode)],
-        out: &mut Vec<Message>,
-    ) -> u64 {
-        at!(self, prices(market, wanted, out))
-    }
+        /// The message that tells of a change of an order; its `data` is what the log keeps.
+        fn order_message(world: &World, notice: &Notice) -> Option<Value>;
 
-    /// See [`Speech::heartbeat`].
-    pub(crate) fn heartbeat(self) -> Option<Message> {
-        at!(self, heartbeat())
+        /// Lets a WebSocket connection in, or answers why not.
+        ///
+        /// # Errors
+        ///
+        /// The refusal, as HTTP.
+        fn admit(world: &World, request: &Request) -> Result<Channel, Answer>;
+
+        /// Reads what a client says on a WebSocket connection: text or binary.
+        fn hear(world: &World, channel: &mut Channel, message: &Message) -> Vec<Act>;
+
+        /// What is said to a client that wants more than [`Speech::watched_max`] instruments.
+        fn too_many() -> Message;
+
+        /// Writes the messages that show instruments as they are, and says how many packets are in them.
+        fn prices(market: &Market, wanted: &[(usize, Mode)], out: &mut Vec<Message>) -> u64;
+
+        /// What is said on a connection that was silent for a second.
+        fn heartbeat() -> Option<Message>;
     }
 }

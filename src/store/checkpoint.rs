@@ -14,6 +14,7 @@
 //! - Written beside its place and renamed to it ([`super::whole`]).
 //! - A state is opaque here; whoever kept it checks every word of it.
 
+use super::bytes::{Input, length_of, put_length, put_piece};
 use super::whole::write_whole;
 use crate::model::{Day, Token, WallNanos};
 use std::io;
@@ -110,17 +111,17 @@ impl<'a> Handed<'a> {
         let (count, known) = rest.split_at_mut(4);
         round.copy_from_slice(&self.round.to_le_bytes());
         unit.copy_from_slice(&self.unit.to_le_bytes());
-        count.copy_from_slice(&length(self.state.len()));
+        count.copy_from_slice(&length_of(self.state.len()));
         known.copy_from_slice(&self.known_until.0.to_le_bytes());
         bytes
     }
 
     /// The one at the front of `bytes`, and what follows it; `None` when it is not there whole.
     pub fn first(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let mut input = In(bytes);
-        let (round, unit) = (u64::from_le_bytes(input.take()?), input.u32()?);
-        let length = usize::try_from(input.u32()?).ok()?;
-        let known_until = WallNanos(i64::from_le_bytes(input.take()?));
+        let mut input = Input(bytes);
+        let (round, unit) = (input.u64()?, input.u32()?);
+        let length = input.length()?;
+        let known_until = WallNanos(input.i64()?);
         let (state, later) = input.0.split_at_checked(length)?;
         let handed = Self {
             round,
@@ -162,13 +163,13 @@ impl Checkpoint {
         body.extend_from_slice(&head.day.0.to_le_bytes());
         body.extend_from_slice(&head.taken.0.to_le_bytes());
         body.extend_from_slice(&head.plan);
-        push(&mut body, head.origin.as_bytes());
-        body.extend_from_slice(&length(self.units.len()));
+        put_piece(&mut body, head.origin.as_bytes());
+        put_length(&mut body, self.units.len());
         for unit in &self.units {
             body.extend_from_slice(&unit.token.0.to_le_bytes());
             body.extend_from_slice(&unit.known_until.0.to_le_bytes());
-            push(&mut body, unit.name.as_bytes());
-            push(&mut body, &unit.state);
+            put_piece(&mut body, unit.name.as_bytes());
+            put_piece(&mut body, &unit.state);
         }
         body
     }
@@ -206,7 +207,7 @@ impl Checkpoint {
         }
         let cut = || format!("it ends after {} bytes", bytes.len());
         let (front, body) = bytes.split_at_checked(FRONT).ok_or_else(cut)?;
-        let mut front = In(front.get(MAGIC.len()..).unwrap_or_default());
+        let mut front = Input(front.get(MAGIC.len()..).unwrap_or_default());
         let version = front.u32().ok_or_else(cut)?;
         if version != VERSION {
             return Err(format!(
@@ -220,64 +221,30 @@ impl Checkpoint {
                 body.len()
             ));
         }
-        Self::of_body(In(body)).ok_or_else(|| "its parts do not fit its length".to_owned())
+        Self::of_body(Input(body)).ok_or_else(|| "its parts do not fit its length".to_owned())
     }
 
-    fn of_body(mut input: In<'_>) -> Option<Self> {
+    fn of_body(mut input: Input<'_>) -> Option<Self> {
         let head = Head {
             account: input.u32()?,
-            day: Day(i32::from_le_bytes(input.take()?)),
-            taken: WallNanos(i64::from_le_bytes(input.take()?)),
+            day: Day(input.i32()?),
+            taken: WallNanos(input.i64()?),
             plan: input.take()?,
-            origin: input.text()?,
+            origin: input.text()?.to_owned(),
         };
         let count = input.u32()?;
         let units: Option<Vec<Kept>> = (0..count)
             .map(|_| {
                 Some(Kept {
                     token: Token(input.u32()?),
-                    known_until: WallNanos(i64::from_le_bytes(input.take()?)),
-                    name: input.text()?,
-                    state: input.bytes()?.to_vec(),
+                    known_until: WallNanos(input.i64()?),
+                    name: input.text()?.to_owned(),
+                    state: input.piece()?.to_vec(),
                 })
             })
             .collect();
         let units = units?;
         input.0.is_empty().then_some(Self { head, units })
-    }
-}
-
-fn length(count: usize) -> [u8; 4] {
-    u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes()
-}
-
-fn push(body: &mut Vec<u8>, bytes: &[u8]) {
-    body.extend_from_slice(&length(bytes.len()));
-    body.extend_from_slice(bytes);
-}
-
-struct In<'a>(&'a [u8]);
-
-impl<'a> In<'a> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (part, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*part)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.take().map(u32::from_le_bytes)
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = usize::try_from(self.u32()?).ok()?;
-        let (part, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(part)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        Some(std::str::from_utf8(self.bytes()?).ok()?.to_owned())
     }
 }
 

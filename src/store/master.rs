@@ -12,6 +12,7 @@
 //! - Written beside and renamed, so that a copy is whole or not there.
 //! - Rows stay as bytes; an [`Instrument`] is made of those that are wanted.
 
+use super::bytes::{Input, put_length, put_piece};
 use super::whole::write_whole;
 use crate::model::{
     Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right, Token, WallNanos,
@@ -159,15 +160,15 @@ impl MasterCopy {
     }
 
     fn row(&self, bytes: &[u8]) -> Option<MasterRow<'_>> {
-        let mut input = In(bytes);
-        let token = Token(u32::from_le_bytes(input.take()?));
-        let expiry = i32::from_le_bytes(input.take()?);
-        let strike = Price(i64::from_le_bytes(input.take()?));
-        let tick = Price(i64::from_le_bytes(input.take()?));
-        let lot = Qty(u32::from_le_bytes(input.take()?));
-        let qty_max = Qty(u32::from_le_bytes(input.take()?));
-        let symbol_at = u32::from_le_bytes(input.take()?);
-        let underlying_at = u32::from_le_bytes(input.take()?);
+        let mut input = Input(bytes);
+        let token = Token(input.u32()?);
+        let expiry = input.i32()?;
+        let strike = Price(input.i64()?);
+        let tick = Price(input.i64()?);
+        let lot = Qty(input.u32()?);
+        let qty_max = Qty(input.u32()?);
+        let symbol_at = input.u32()?;
+        let underlying_at = input.u32()?;
         let [symbol_length, underlying_length, kind] = input.take()?;
         let name = |at: u32, length: u8| {
             let at = usize::try_from(at).ok()?;
@@ -188,14 +189,12 @@ impl MasterCopy {
     fn body(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(self.rows.len() + self.names.len() + 64);
         let taken = &self.taken;
-        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes();
         body.extend_from_slice(&taken.at.0.to_le_bytes());
         body.extend_from_slice(&taken.day.0.to_le_bytes());
         body.push(exchange_code(taken.exchange));
-        body.extend_from_slice(&count(taken.origin.len()));
-        body.extend_from_slice(taken.origin.as_bytes());
-        body.extend_from_slice(&count(self.len()));
-        body.extend_from_slice(&count(self.names.len()));
+        put_piece(&mut body, taken.origin.as_bytes());
+        put_length(&mut body, self.len());
+        put_length(&mut body, self.names.len());
         body.extend_from_slice(&self.rows);
         body.extend_from_slice(self.names.as_bytes());
         body
@@ -236,18 +235,18 @@ impl MasterCopy {
     ///
     /// What is wrong with them, in words.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let mut input = In(bytes);
+        let mut input = Input(bytes);
         let cut = || "it is cut".to_owned();
         if input.take() != Some(*MAGIC) {
             return Err("it does not begin like one".to_owned());
         }
-        let version = u32::from_le_bytes(input.take().ok_or_else(cut)?);
+        let version = input.u32().ok_or_else(cut)?;
         if version != VERSION {
             return Err(format!(
                 "its version is {version}, this program reads {VERSION}"
             ));
         }
-        let crc = u32::from_le_bytes(input.take().ok_or_else(cut)?);
+        let crc = input.u32().ok_or_else(cut)?;
         if crc32fast::hash(input.0) != crc {
             return Err("its checksum is wrong".to_owned());
         }
@@ -262,12 +261,11 @@ impl MasterCopy {
         }
     }
 
-    fn body_of(mut input: In<'_>) -> Option<Self> {
-        let at = WallNanos(i64::from_le_bytes(input.take()?));
-        let day = Day(i32::from_le_bytes(input.take()?));
-        let exchange = exchange_of(input.take::<1>()?[0])?;
-        let length = input.length()?;
-        let origin = std::str::from_utf8(input.slice(length)?).ok()?.to_owned();
+    fn body_of(mut input: Input<'_>) -> Option<Self> {
+        let at = WallNanos(input.i64()?);
+        let day = Day(input.i32()?);
+        let exchange = exchange_of(input.byte()?)?;
+        let origin = input.text()?.to_owned();
         let count = input.length()?;
         let names = input.length()?;
         let rows = input.slice(count.checked_mul(ROW)?)?.to_vec();
@@ -314,26 +312,6 @@ fn intern<'a>(
     names.push_str(name);
     known.insert(name, at);
     Some((at, length))
-}
-
-struct In<'a>(&'a [u8]);
-
-impl<'a> In<'a> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (part, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*part)
-    }
-
-    fn length(&mut self) -> Option<usize> {
-        usize::try_from(u32::from_le_bytes(self.take()?)).ok()
-    }
-
-    fn slice(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (part, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(part)
-    }
 }
 
 const fn kind_code(kind: Kind) -> (u8, Price) {

@@ -1,5 +1,6 @@
 //! Prices and records that are read again later: files, and a Redis for other programs.
 
+mod bytes;
 pub mod cache;
 pub mod checkpoint;
 pub mod decisions;

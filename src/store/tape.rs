@@ -23,6 +23,7 @@ mod writer;
 pub use reader::TapeReader;
 pub use writer::TapeWriter;
 
+use super::bytes::Input;
 use crate::journal::Entry;
 use crate::journal::record::{body, entry_of};
 use crate::model::{Bar, InstrumentIx, MonoNanos, Origin, Price, Stamp, Tick, WallNanos};
@@ -186,20 +187,7 @@ pub enum TapeFault {
     },
 }
 
-struct In<'a>(&'a [u8]);
-
-impl In<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (part, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*part)
-    }
-    fn i64(&mut self) -> Option<i64> {
-        self.take().map(i64::from_le_bytes)
-    }
-    fn u64(&mut self) -> Option<u64> {
-        self.take().map(u64::from_le_bytes)
-    }
+impl Input<'_> {
     fn price(&mut self) -> Option<Price> {
         self.i64().map(Price)
     }
@@ -213,12 +201,12 @@ impl In<'_> {
 
 /// Reads one payload; a kind of a later version is skipped by the caller.
 fn decode(kind: u8, payload: &[u8]) -> Option<TapeRecord> {
-    let mut input = In(payload);
+    let mut input = Input(payload);
     Some(match kind {
         HEADER => TapeRecord::Header(String::from_utf8_lossy(payload).into_owned()),
         END => TapeRecord::End(String::from_utf8_lossy(payload).into_owned()),
         WARMUP => TapeRecord::Warmup {
-            unit: u16::from_le_bytes(input.take()?),
+            unit: input.u16()?,
             bar: Bar {
                 start: WallNanos(input.i64()?),
                 end: WallNanos(input.i64()?),
@@ -227,11 +215,11 @@ fn decode(kind: u8, payload: &[u8]) -> Option<TapeRecord> {
                 low: input.price()?,
                 close: input.price()?,
                 volume: input.u64()?,
-                ticks: u32::from_le_bytes(input.take()?),
+                ticks: input.u32()?,
             },
         },
         STATE => TapeRecord::State {
-            unit: u16::from_le_bytes(input.take()?),
+            unit: input.u16()?,
             bytes: input.0.to_vec(),
         },
         TICK => TapeRecord::Tick(Tick {
@@ -242,10 +230,10 @@ fn decode(kind: u8, payload: &[u8]) -> Option<TapeRecord> {
             ask: input.price()?,
             exchange_time: WallNanos(input.i64()?),
             received: MonoNanos(input.u64()?),
-            volume: u32::from_le_bytes(input.take()?),
-            instrument: InstrumentIx(u16::from_le_bytes(input.take()?)),
-            merged: input.take::<1>()?[0],
-            source: Origin::from_byte(input.take::<1>()?[0]),
+            volume: input.u32()?,
+            instrument: InstrumentIx(input.u16()?),
+            merged: input.byte()?,
+            source: Origin::from_byte(input.byte()?),
         }),
         CLOCK => TapeRecord::Clock(input.stamp()?),
         OUTCOME => TapeRecord::Outcome(entry_of(payload.try_into().ok()?)?),

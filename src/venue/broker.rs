@@ -2,7 +2,8 @@
 
 use super::Facts;
 
-/// The one list of the brokers: the folder of each and the type in it. The comment is that of the variant.
+/// The one list of the brokers: the folder of each and the type in it, here and in `sim/`, which speaks their wires. The
+/// comment is that of the variant.
 macro_rules! brokers {
     ($then:ident! $with:tt) => {
         $then! { $with
@@ -17,6 +18,7 @@ macro_rules! brokers {
         }
     };
 }
+pub(crate) use brokers;
 
 macro_rules! declare {
     (() $($(#[$about:meta])* $folder:ident::$name:ident,)*) => {

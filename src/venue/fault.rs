@@ -1,5 +1,7 @@
 //! Why a broker did not answer a question; orders are another matter ([`super::Reply`]).
 
+use super::json::{JsonScratch, Value};
+
 /// Why a read of the broker's books failed. Nothing was changed at the broker.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiFault {
@@ -45,6 +47,12 @@ pub enum ApiFault {
 }
 
 impl ApiFault {
+    /// A reply that is not what it should be.
+    pub fn unreadable(status: u16, what: impl Into<String>) -> Self {
+        let what = what.into();
+        Self::Unreadable { status, what }
+    }
+
     /// Why a file was not sent, by the status alone: what is in the answer's body nobody documents.
     pub const fn no_file(status: u16) -> Self {
         match status {
@@ -52,6 +60,27 @@ impl ApiFault {
             500.. => Self::Unavailable { status },
             _ => Self::NoFile { status },
         }
+    }
+}
+
+/// Parses a reply and hands its root to `read`.
+///
+/// # Errors
+///
+/// What `read` says, or what the status says of a reply that is not to be parsed, or is no JSON.
+pub fn answer<'a, R>(
+    status: u16,
+    body: &'a mut [u8],
+    json: &mut JsonScratch,
+    read: impl FnOnce(Value<'_, 'a>) -> Result<R, ApiFault>,
+) -> Result<R, ApiFault> {
+    if status == 429 {
+        return Err(ApiFault::RateLimited);
+    }
+    match json.read(body, read) {
+        Some(result) => result,
+        None if status >= 500 => Err(ApiFault::Unavailable { status }),
+        None => Err(ApiFault::unreadable(status, "not JSON")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Widths of candles brokers keep.
 
 use crate::model::time::{DAY, MINUTE};
+use crate::model::{Bar, Price, WallNanos};
 
 /// Width of a candle. Not every broker has every width: see [`super::Broker::candle_days`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,5 +37,22 @@ impl Interval {
             Self::Minute60 => 60 * MINUTE,
             Self::Day => DAY,
         }
+    }
+
+    /// The bar of a candle of this width from its opening, highest, lowest and closing price and its volume in units;
+    /// `None` when they are not a sound bar.
+    pub fn bar(self, start: WallNanos, prices: [Price; 4], volume: i64) -> Option<Bar> {
+        let [open, high, low, close] = prices;
+        let bar = Bar {
+            start,
+            end: start.offset(self.width_ns()),
+            open,
+            high,
+            low,
+            close,
+            volume: u64::try_from(volume).ok()?,
+            ticks: 0,
+        };
+        bar.is_sound().then_some(bar)
     }
 }

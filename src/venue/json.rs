@@ -10,7 +10,7 @@
 //! has more decimals (average prices) is rounded to the nearest 1/10 000 rupee.
 
 use crate::model::price::PER_RUPEE;
-use crate::model::{Money, NetQty, OrderId, Price, Qty, Token};
+use crate::model::{Bar, Money, NetQty, OrderId, Price, Qty, Side, Tag, Token};
 use simd_json::prelude::{ValueAsScalar as _, ValueIntoString as _};
 use simd_json::{Buffers, Tape};
 
@@ -175,6 +175,78 @@ const fn eight_digits(text: [u8; 8]) -> Option<u64> {
     let pairs = ones.wrapping_mul(10).wrapping_add(ones >> 8) & 0x00FF_00FF_00FF_00FF;
     let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
     Some(fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF)
+}
+
+/// The field of a row.
+///
+/// # Errors
+///
+/// Its name, when it is not there or not what `read` reads.
+pub fn need<'t, 'a: 't, R>(
+    row: Value<'t, 'a>,
+    name: &str,
+    read: impl Fn(Value<'t, 'a>) -> Option<R>,
+) -> Result<R, String> {
+    row.get(name).and_then(read).ok_or_else(|| name.to_owned())
+}
+
+/// The text of a field.
+///
+/// # Errors
+///
+/// As [`need`].
+pub fn word(row: Value<'_, '_>, name: &str) -> Result<String, String> {
+    need(row, name, text).map(str::to_owned)
+}
+
+/// Reads every item of a list of `what`.
+///
+/// # Errors
+///
+/// The first that fails, by its number and what it misses.
+pub fn rows<'t, 'a: 't, R>(
+    list: Value<'t, 'a>,
+    what: &str,
+    read: impl Fn(Value<'t, 'a>) -> Result<R, String>,
+) -> Result<Vec<R>, String> {
+    let items = list
+        .as_array()
+        .ok_or_else(|| format!("{what} list is not a list"))?;
+    let numbered = items.iter().enumerate();
+    numbered
+        .map(|(at, row)| read(row).map_err(|field| format!("{what} row {at}: {field}")))
+        .collect()
+}
+
+/// Reads every candle of a list.
+///
+/// # Errors
+///
+/// The number of the first that is none, or `missing` where there is no list.
+pub fn candles<'t, 'a: 't>(
+    list: Option<Value<'t, 'a>>,
+    missing: &str,
+    read: impl Fn(Value<'t, 'a>) -> Option<Bar>,
+) -> Result<Vec<Bar>, String> {
+    let list = list.and_then(|list| list.as_array()).ok_or(missing)?;
+    let numbered = list.iter().enumerate();
+    numbered
+        .map(|(at, candle)| read(candle).ok_or_else(|| format!("candle {at}")))
+        .collect()
+}
+
+/// `BUY` or `SELL`.
+pub fn side(value: Value<'_, '_>) -> Option<Side> {
+    match text(value)? {
+        "BUY" => Some(Side::Buy),
+        "SELL" => Some(Side::Sell),
+        _ => None,
+    }
+}
+
+/// A text that is a tag of ours.
+pub fn tag(value: Value<'_, '_>) -> Option<Tag> {
+    Tag::parse(text(value)?.as_bytes())
 }
 
 /// True for JSON's `null`.

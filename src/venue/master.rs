@@ -1,9 +1,12 @@
-//! What an instrument master held, whichever broker's it was.
+//! What an instrument master held, whichever broker's it was, and the one way all of them are read: CSV, row by row.
+//!
+//! A row that cannot be read is counted, the first by its line; more than 1 % of them refuse the whole dump.
 //!
 //! No master of the supported brokers but Dhan's and Kotak's names a freeze quantity. The largest order comes from a
 //! function the caller gives, normally the market rules; [`stand_in`] is the cautious one.
 
 use crate::model::{Exchange, Instrument, Kind, Qty};
+use csv::ByteRecord;
 
 /// Lots in one order when nobody knows the freeze quantity: no more than the smallest of a circular, NIFTY India FPI 150
 /// with 8500 units in lots of 1100 (market-rules.md, section 4), and below those in `config/market.toml`, which a test of
@@ -23,6 +26,137 @@ pub struct Master {
     pub bad: u64,
     /// The first of them: line and reason.
     pub first_bad: Option<(u64, String)>,
+}
+
+/// Why a row of a dump is no instrument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is of an exchange or a kind we do not know.
+    Foreign,
+    /// It cannot be read: what is wrong.
+    Bad(String),
+}
+
+impl Reason {
+    /// A column whose value means nothing.
+    pub fn column(name: &str, value: &str) -> Self {
+        Self::Bad(format!("{name} is `{value}`"))
+    }
+}
+
+impl Master {
+    /// Reads a dump: `find` looks up its columns, `read` makes an instrument of a row, `keep` says which ones stay.
+    ///
+    /// # Errors
+    ///
+    /// [`MasterFault`] when a column is missing, there is no row, or more than 1 % cannot be read.
+    pub fn read<C>(
+        file: &[u8],
+        find: impl FnOnce(&ByteRecord) -> Result<C, MasterFault>,
+        keep: &dyn Fn(&Instrument) -> bool,
+        read: impl Fn(&C, &ByteRecord) -> Result<Instrument, Reason>,
+    ) -> Result<Self, MasterFault> {
+        let mut master = Self::default();
+        each_row(file, find, |at, columns, row| {
+            let outcome = row.map_err(Reason::Bad).and_then(|row| read(columns, row));
+            master.rows = master.rows.saturating_add(1);
+            match outcome {
+                Ok(row) if keep(&row) => master.instruments.push(row),
+                Ok(_) => {}
+                Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
+                Err(Reason::Bad(why)) => {
+                    master.bad = master.bad.saturating_add(1);
+                    let first = || (line_at(file, at), why);
+                    master.first_bad.get_or_insert_with(first);
+                }
+            }
+        })?;
+        master.checked()
+    }
+
+    /// Refuses a dump without rows, or with too many bad ones.
+    fn checked(self) -> Result<Self, MasterFault> {
+        if self.rows == 0 {
+            return Err(MasterFault::Empty);
+        }
+        match self.first_bad {
+            Some((line, why)) if self.bad.saturating_mul(100) > self.rows => {
+                Err(MasterFault::TooManyBad {
+                    bad: self.bad,
+                    rows: self.rows,
+                    line,
+                    why,
+                })
+            }
+            first_bad => Ok(Self { first_bad, ..self }),
+        }
+    }
+}
+
+/// Hands every row of a dump to `take`, or what is wrong with it, with the byte it stands behind and the columns that
+/// `find` found.
+///
+/// # Errors
+///
+/// What `find` says.
+pub fn each_row<C>(
+    file: &[u8],
+    find: impl FnOnce(&ByteRecord) -> Result<C, MasterFault>,
+    mut take: impl FnMut(u64, &C, Result<&ByteRecord, String>),
+) -> Result<(), MasterFault> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
+    let columns = find(&reader.byte_headers().cloned().unwrap_or_default())?;
+    let mut record = ByteRecord::new();
+    loop {
+        let at = reader.position().byte();
+        match reader.read_byte_record(&mut record) {
+            Ok(false) => return Ok(()),
+            Ok(true) => take(at, &columns, Ok(&record)),
+            Err(error) => take(at, &columns, Err(error.to_string())),
+        }
+    }
+}
+
+/// The line, from 1, of the row behind a byte. The reader's own count is late where lines end in CR LF: it stops between
+/// the two.
+fn line_at(file: &[u8], at: u64) -> u64 {
+    let at = usize::try_from(at).unwrap_or(usize::MAX);
+    let rest = file.get(at..).unwrap_or_default();
+    let ends = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let start = at.saturating_add(ends.count());
+    let lines = file
+        .get(..start)
+        .unwrap_or(file)
+        .split(|byte| *byte == b'\n');
+    u64::try_from(lines.count()).unwrap_or(u64::MAX)
+}
+
+/// Where a column stands.
+pub fn place(header: &ByteRecord, name: &str) -> Option<usize> {
+    let is_it = |found: &[u8]| found.trim_ascii() == name.as_bytes();
+    header.iter().position(is_it)
+}
+
+/// Where each of these columns stands.
+///
+/// # Errors
+///
+/// [`MasterFault::Column`] for the first that is missing.
+pub fn places<const N: usize>(
+    header: &ByteRecord,
+    names: [&'static str; N],
+) -> Result<[usize; N], MasterFault> {
+    let mut places = [0; N];
+    for (at, name) in places.iter_mut().zip(names) {
+        *at = place(header, name).ok_or(MasterFault::Column(name))?;
+    }
+    Ok(places)
+}
+
+/// The text of a field without blanks around it; empty where there is none.
+pub fn field(row: &ByteRecord, at: usize) -> &str {
+    let bytes = row.get(at).unwrap_or_default();
+    std::str::from_utf8(bytes).unwrap_or_default().trim()
 }
 
 /// Why a dump cannot be used.
@@ -143,6 +277,29 @@ mod tests {
         // Even a whole one: what is in it is not looked for.
         for bytes in [&b"\x1f\x8b\x08\0"[..], b"\x1f\x8b\n"] {
             assert_eq!(check_end(bytes), Err(MasterFault::Compressed));
+        }
+    }
+
+    #[test]
+    fn a_row_is_named_by_its_line_whatever_ends_it() {
+        for (text, line) in [
+            ("a\n1\nbad\n", 3),
+            ("a\r\n1\r\nbad\r\n", 3),
+            ("a\n\n1\n\n\nbad", 6),
+            ("a\r\n\r\nbad", 3),
+        ] {
+            let mut found = None;
+            let rows = each_row(
+                text.as_bytes(),
+                |header| places(header, ["a"]),
+                |at, columns, row| {
+                    let row = row.expect("bytes");
+                    if columns.map(|at| field(row, at)) == ["bad"] {
+                        found = Some(line_at(text.as_bytes(), at));
+                    }
+                },
+            );
+            assert_eq!((rows, found), (Ok(()), Some(line)), "{text:?}");
         }
     }
 }

@@ -49,6 +49,7 @@ pub mod tokens;
 pub mod totp;
 
 pub use broker::Broker;
+pub(crate) use broker::brokers;
 pub use facts::{Facts, OrderLimits, Pings};
 pub use fault::ApiFault;
 pub use fields::Fields;

@@ -2,6 +2,7 @@
 //!
 //! Instruments without data are missing from an answer, so rows are looked up by token and never by position.
 
+use super::json::Value;
 use crate::model::{Price, Qty, Token, WallNanos};
 
 /// How much a quote call asks for.
@@ -55,4 +56,26 @@ pub struct DepthRow {
     pub quantity: Qty,
     /// Number of orders.
     pub orders: u32,
+}
+
+/// One side of a quote's `depth`, in the shape brokers share; `price` and `qty` read its numbers, and what they cannot is
+/// zero.
+pub fn depth(
+    row: Value<'_, '_>,
+    side: &str,
+    price: fn(Value<'_, '_>) -> Option<Price>,
+    qty: fn(Value<'_, '_>) -> Option<Qty>,
+) -> [DepthRow; 5] {
+    let mut levels = [DepthRow::default(); 5];
+    let rows = row.get("depth").and_then(|depth| depth.get(side));
+    if let Some(rows) = rows.and_then(|rows| rows.as_array()) {
+        for (level, row) in levels.iter_mut().zip(rows.iter()) {
+            *level = DepthRow {
+                price: row.get("price").and_then(price).unwrap_or_default(),
+                quantity: row.get("quantity").and_then(qty).unwrap_or_default(),
+                orders: row.get("orders").and_then(qty).unwrap_or_default().0,
+            };
+        }
+    }
+    levels
 }

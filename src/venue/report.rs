@@ -32,6 +32,70 @@ pub struct OrderUpdate {
     pub at: WallNanos,
 }
 
+/// What a row says of an order, before it is checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Said<'a> {
+    /// The broker's number.
+    pub order_id: Option<OrderId>,
+    /// The broker's word for its state.
+    pub status: Option<&'a str>,
+    /// Bought or sold.
+    pub side: Option<Side>,
+    /// Units ordered.
+    pub quantity: Option<Qty>,
+    /// Units filled so far.
+    pub filled: Option<Qty>,
+    /// Units cancelled, where the row says them.
+    pub cancelled: Option<Qty>,
+    /// Average price of the filled units.
+    pub average: Price,
+    /// Limit price.
+    pub limit: Price,
+    /// The broker's number of the instrument.
+    pub token: Token,
+    /// Our tag.
+    pub tag: Option<Tag>,
+    /// Latest time in the row.
+    pub at: WallNanos,
+}
+
+impl Said<'_> {
+    /// The row as a statement, its word read by `state_of` with what is filled and ordered; `None` when a field that
+    /// decides is missing.
+    ///
+    /// A cancellation counts only when filled and cancelled units make up the quantity: what is neither is still on its
+    /// way, and such a row ends nothing. Rows of orders that never reached the exchange are cancelled with no cancelled
+    /// units; they say nothing.
+    pub fn update(self, state_of: impl Fn(&str, Qty, Qty) -> OrderState) -> Option<OrderUpdate> {
+        let (quantity, filled) = (self.quantity?, self.filled?);
+        let mut state = state_of(self.status?, filled, quantity);
+        let told = self.cancelled.filter(|cancelled| *cancelled > Qty::ZERO);
+        let accounted = told.is_none_or(|cancelled| filled.saturating_add(cancelled) >= quantity);
+        if state == OrderState::Cancelled && !accounted {
+            state = OrderState::Open;
+        }
+        Some(OrderUpdate {
+            tag: self.tag,
+            order_id: self.order_id?,
+            state,
+            filled,
+            quantity,
+            average: self.average,
+            limit: self.limit,
+            token: self.token,
+            side: self.side?,
+            // The reason is prose ("Insufficient funds …"), and prose is not matched on.
+            reject: (state == OrderState::Rejected).then_some(RejectClass::Order),
+            at: self.at,
+        })
+    }
+
+    /// Notes a time of the row; what cannot be read is `None`.
+    pub fn seen(&mut self, at: Option<WallNanos>) {
+        self.at = at.map_or(self.at, |at| self.at.max(at));
+    }
+}
+
 /// The outcome of a place, modify or cancel request as far as its reply proves one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -56,6 +120,33 @@ pub struct Slices {
     pub accepted: u16,
     /// Slices refused, or without a readable outcome.
     pub refused: u16,
+}
+
+impl Reply {
+    /// The outcome of slices, each with its number where it was accepted. `parent` is the number of the whole, where the
+    /// reply names one.
+    ///
+    /// Without a single number nothing can be asked about: an error inside a success proves no refusal.
+    pub fn of_slices(
+        parent: Option<OrderId>,
+        slices: impl Iterator<Item = Option<OrderId>>,
+    ) -> Self {
+        let (mut accepted, mut refused, mut first) = (0_u16, 0_u16, parent);
+        for slice in slices {
+            match slice {
+                Some(_) => accepted = accepted.saturating_add(1),
+                None => refused = refused.saturating_add(1),
+            }
+            first = first.or(slice);
+        }
+        first.map_or(Self::Unknown, |first| {
+            Self::Sliced(Slices {
+                first,
+                accepted,
+                refused,
+            })
+        })
+    }
 }
 
 /// A text message of a feed.

@@ -5,6 +5,7 @@
 
 use crate::model::Secret;
 use std::fmt;
+use std::io::Write as _;
 
 /// Sent with every request; any text is accepted.
 pub const USER_AGENT: &str = concat!("tezi/", env!("CARGO_PKG_VERSION"));
@@ -178,6 +179,41 @@ fn masked(form: &str) -> String {
 /// True when a text can stand in a line of a request head: printable ASCII only, no line break.
 pub fn is_header_text(text: &str) -> bool {
     text.bytes().all(|b| (0x20..0x7F).contains(&b))
+}
+
+/// True when a text can stand in a head and in JSON as it is: no blank, no quote, no backslash.
+pub fn is_word(text: &str) -> bool {
+    is_header_text(text) && !text.contains([' ', '"', '\\'])
+}
+
+/// Appends text to the bytes of a request; allocates only when `out` has to grow.
+pub fn append(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    let written = out.write_fmt(text);
+    debug_assert!(written.is_ok(), "a Vec takes any bytes");
+}
+
+/// Appends the request line of a call, method and path, and the `Host` header.
+pub fn append_start(out: &mut Vec<u8>, call: fmt::Arguments<'_>, endpoint: &Endpoint) {
+    append(
+        out,
+        format_args!("{call} HTTP/1.1\r\nHost: {}", endpoint.host),
+    );
+    if endpoint.port != 443 {
+        append(out, format_args!(":{}", endpoint.port));
+    }
+    append(out, format_args!("\r\n"));
+}
+
+/// Appends the length of a body of at most `ROOM` bytes, the end of the head, and the body: its length has to be known
+/// first.
+pub fn append_body<const ROOM: usize>(out: &mut Vec<u8>, body: fmt::Arguments<'_>) {
+    let mut bytes = [0_u8; ROOM];
+    let mut rest = bytes.as_mut_slice();
+    let written = rest.write_fmt(body);
+    debug_assert!(written.is_ok(), "the room is for the longest body");
+    let length = ROOM.saturating_sub(rest.len());
+    append(out, format_args!("Content-Length: {length}\r\n\r\n"));
+    out.extend_from_slice(bytes.get(..length).unwrap_or_default());
 }
 
 /// Appends a text as a form value: everything but letters, digits and `-._~` becomes `%XX`.

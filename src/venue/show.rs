@@ -2,7 +2,7 @@
 //!
 //! Nothing of it runs while orders do: it allocates, and prices are the decimals that print as the exchange's own.
 
-use super::{Broker, Cursor, Frame};
+use super::{Broker, Cursor, FRAME_MAX, Frame};
 use crate::model::{FeedFault, Quote, WallNanos};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -18,6 +18,45 @@ pub struct BadFrame {
     pub found: usize,
     /// Bytes that should be there.
     pub expected: usize,
+}
+
+impl BadFrame {
+    /// A fault at byte `offset`, where `found` bytes are and `expected` should be.
+    #[cold]
+    pub const fn new(fault: FeedFault, offset: usize, found: usize, expected: usize) -> Self {
+        Self {
+            fault,
+            offset,
+            found,
+            expected,
+        }
+    }
+}
+
+/// Checks a message of packets that stand end to end: `step` says how long the one at a byte is, `least` how short none
+/// can be.
+///
+/// # Errors
+///
+/// What `step` says, and for a message that is too large or has no packet.
+pub fn inspect_packets(
+    message: &[u8],
+    least: usize,
+    step: impl Fn(&[u8], usize) -> Result<usize, BadFrame>,
+) -> Result<Frame, BadFrame> {
+    let length = message.len();
+    if length > FRAME_MAX {
+        return Err(BadFrame::new(FeedFault::Oversized, 0, length, FRAME_MAX));
+    }
+    let (mut at, mut count) = (0_usize, 0_u16);
+    while at < length {
+        at = at.saturating_add(step(message, at)?);
+        count = count.saturating_add(1);
+    }
+    match count {
+        0 => Err(BadFrame::new(FeedFault::Truncated, 0, 0, least)),
+        count => Ok(Frame::Packets(Cursor::new(0, count))),
+    }
 }
 
 impl std::fmt::Display for BadFrame {
@@ -151,6 +190,27 @@ pub struct Ohlc {
     pub close: f64,
 }
 
+impl Ohlc {
+    /// Open, high, low and close as a packet has them, each made rupees.
+    pub fn of<N>(raw: [N; 4], rupees: impl Fn(N) -> f64) -> Self {
+        let [open, high, low, close] = raw.map(rupees);
+        Self {
+            open,
+            high,
+            low,
+            close,
+        }
+    }
+
+    /// Change of a last price since the close, per cent; zero where there is no close.
+    pub fn change(self, last: f64) -> f64 {
+        if self.close == 0.0 {
+            return 0.0;
+        }
+        (last - self.close) * 100.0 / self.close
+    }
+}
+
 /// Both sides of the order book, best first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Depth {
@@ -160,6 +220,20 @@ pub struct Depth {
     /// Sellers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sell: Option<Vec<DepthLevel>>,
+}
+
+impl Depth {
+    /// Both sides, each row as `level` reads it.
+    pub fn of<'r, R: 'r>(
+        buy: impl IntoIterator<Item = &'r R>,
+        sell: impl IntoIterator<Item = &'r R>,
+        level: impl Fn(&R) -> DepthLevel,
+    ) -> Self {
+        Self {
+            buy: Some(buy.into_iter().map(&level).collect()),
+            sell: Some(sell.into_iter().map(&level).collect()),
+        }
+    }
 }
 
 /// One row of the order book.

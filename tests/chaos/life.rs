@@ -1,12 +1,10 @@
 //! One life of `tezi run`: a process that is killed, stopped or ended in order, and every line it said.
 
-use super::processes::World;
+use super::processes::{Heard, World};
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::Command;
 use std::time::Duration;
 
 pub(crate) use rustix::process::Signal;
@@ -16,9 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running engine.
 pub(crate) struct Life {
-    child: Child,
-    lines: Receiver<String>,
-    talk: Receiver<String>,
+    heard: Heard,
     said: Vec<Value>,
 }
 
@@ -38,33 +34,11 @@ pub(crate) struct Past {
 impl Life {
     /// Starts `tezi run --json` against a venue.
     pub(crate) fn start(world: &World, ready: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tezi"))
-            .args(["run", "--json", "--no-bars", "--config"])
-            .arg(world.config())
-            .arg("--venue-ready")
-            .arg(ready)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the engine starts");
-        let (lines_in, lines) = channel();
-        let (talk_in, talk) = channel();
-        let stdout = child.stdout.take().expect("piped");
-        let mut stderr = child.stderr.take().expect("piped");
-        spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                lines_in.send(line).ok();
-            }
-        });
-        spawn(move || {
-            let mut text = String::new();
-            stderr.read_to_string(&mut text).ok();
-            talk_in.send(text).ok();
-        });
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tezi"));
+        command.args(["run", "--json", "--no-bars", "--config"]);
+        command.arg(world.config()).arg("--venue-ready").arg(ready);
         Self {
-            child,
-            lines,
-            talk,
+            heard: Heard::start(&mut command),
             said: Vec::new(),
         }
     }
@@ -72,7 +46,7 @@ impl Life {
     /// Everything said so far.
     pub(crate) fn said(&mut self) -> &[Value] {
         // The last line of a killed process may be half a line.
-        let whole = self.lines.try_iter();
+        let whole = self.heard.lines.try_iter();
         let parsed = whole.filter_map(|line| serde_json::from_str(&line).ok());
         self.said.extend(parsed);
         &self.said
@@ -85,17 +59,16 @@ impl Life {
 
     /// True once it ended by itself.
     pub(crate) fn is_over(&mut self) -> bool {
-        self.child.try_wait().expect("a child").is_some()
+        self.heard.child.0.try_wait().expect("a child").is_some()
     }
 
     pub(crate) fn signal(&self, number: Signal) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, number).expect("the process is ours");
+        self.heard.signal(number);
     }
 
     /// Ends it as a power switch would; nothing is flushed and nobody is told.
     pub(crate) fn kill(mut self) -> Past {
-        self.child.kill().ok();
+        self.heard.child.0.kill().ok();
         self.past()
     }
 
@@ -109,15 +82,15 @@ impl Life {
 
     /// Waits for its end.
     pub(crate) fn past(mut self) -> Past {
-        let errors = match self.talk.recv_timeout(PATIENCE) {
+        let errors = match self.heard.talk.recv_timeout(PATIENCE) {
             Ok(text) => text,
             Err(why) => {
-                self.child.kill().ok();
+                self.heard.child.0.kill().ok();
                 panic!("the engine does not end ({why})")
             }
         };
-        let status = self.child.wait().expect("a child");
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+        let status = self.heard.child.0.wait().expect("a child");
+        while let Ok(line) = self.heard.lines.recv_timeout(PATIENCE) {
             self.said.extend(serde_json::from_str::<Value>(&line).ok());
         }
         Past {
@@ -127,16 +100,4 @@ impl Life {
             errors,
         }
     }
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test reads two pipes at once")]
-fn spawn(work: impl FnOnce() + Send + 'static) {
-    std::thread::spawn(work);
 }

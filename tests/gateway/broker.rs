@@ -43,6 +43,8 @@ pub(crate) struct Setup {
     pub(crate) broker: Broker,
     pub(crate) connections: usize,
     pub(crate) per_second: u32,
+    /// Modifications of one order.
+    pub(crate) modifications: u16,
     /// Records that still fit into the journal.
     pub(crate) journal_room: Option<usize>,
     /// True to wait for the disk before an order leaves.
@@ -62,6 +64,7 @@ impl Default for Setup {
             broker: Broker::Kite,
             connections: 4,
             per_second: 100,
+            modifications: 20,
             journal_room: None,
             syncs: false,
             rules: OrderRules::default(),
@@ -215,6 +218,7 @@ impl Desk {
             },
             budget: BudgetLimits {
                 per_second: setup.per_second,
+                modifications_max: setup.modifications,
                 per_minute: 1_000_000,
                 per_day: 100_000_000,
                 reserve: 0,

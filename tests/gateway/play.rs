@@ -6,9 +6,12 @@
 )]
 
 use crate::broker::{Desk, Request, Setup, accepted, intent, leg, reply, update};
-use tezi::hot::gateway::OrderRules;
+use tezi::hot::gateway::{GatewayEvent, OrderRules};
 use tezi::journal::Entry;
-use tezi::model::{Ending, Intent, OrderState, Price, Qty, Side, Tag};
+use tezi::model::{
+    Action, Ending, InstrumentIx, Intent, Leg, MonoNanos, OrderState, Price, Qty, Side, Tag,
+};
+use tezi::ring::Touch;
 use tezi::rules::{Ladder, LegsPolicy, Policy};
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -44,10 +47,33 @@ pub(crate) fn field(request: &Request, name: &str) -> String {
         .to_owned()
 }
 
+pub(crate) fn tag(request: &Request) -> Tag {
+    Tag::parse(request.tag.as_bytes()).expect("a tag of ours")
+}
+
 pub(crate) fn parts(request: &Request) -> (u8, u16, u8) {
-    let tag = Tag::parse(request.tag.as_bytes()).expect("a tag of ours");
-    let parts = tag.parts().expect("parts");
+    let parts = tag(request).parts().expect("parts");
     (parts.leg, parts.slice, parts.attempt)
+}
+
+/// The line of a request that cancels an order.
+pub(crate) fn cancel_of(number: u64) -> String {
+    format!("DELETE /orders/regular/{number} HTTP/1.1")
+}
+
+/// The line of a request that changes an order.
+pub(crate) fn change_of(number: u64) -> String {
+    format!("PUT /orders/regular/{number} HTTP/1.1")
+}
+
+/// A book around a price in rupees, a rupee to either side.
+pub(crate) const fn touch(rupees: i64, received: MonoNanos) -> Touch {
+    Touch {
+        last: Price::from_rupees(rupees),
+        bid: Price::from_rupees(rupees - 1),
+        ask: Price::from_rupees(rupees + 1),
+        received,
+    }
 }
 
 /// A broker that numbers what it accepts.
@@ -106,8 +132,7 @@ impl Play {
     }
 
     pub(crate) fn tell(&mut self, request: &Request, number: u64, state: OrderState, filled: u32) {
-        let tag = Tag::parse(request.tag.as_bytes()).expect("a tag of ours");
-        let mut news = update(tag, number, state);
+        let mut news = update(tag(request), number, state);
         news.filled = Qty(filled);
         news.average = if filled > 0 {
             Price::from_rupees(101)
@@ -129,6 +154,27 @@ impl Play {
         });
     }
 
+    /// Leaves a request without its reply until its order is unknown.
+    pub(crate) fn lose(&mut self, request: &Request) {
+        self.desk.hang_up(request.connection);
+        self.desk
+            .until("unknown", |desk| desk.gateway.totals().unknown == 1);
+    }
+
+    /// How often something was told.
+    pub(crate) fn told(&self, is_it: impl Fn(&GatewayEvent) -> bool) -> usize {
+        self.desk.events.iter().filter(|event| is_it(event)).count()
+    }
+
+    /// Every end of an intent in the journal.
+    pub(crate) fn ends(&self) -> Vec<(u64, Ending)> {
+        let one = |entry: &Entry| match entry {
+            Entry::Ended(ended) => Some((ended.intent.0, ended.how)),
+            _ => None,
+        };
+        self.desk.written().iter().filter_map(one).collect()
+    }
+
     pub(crate) fn ending(&self) -> Option<(Ending, [Qty; 2])> {
         self.desk
             .written()
@@ -148,5 +194,37 @@ impl Play {
         let both = intent(&self.desk, number, 0, &legs);
         self.desk.submit(both);
         both
+    }
+
+    /// An entry of one lot of the first contract.
+    pub(crate) fn single(&mut self, number: u64) -> Intent {
+        let one = intent(&self.desk, number, 0, &[leg(0, Side::Buy)]);
+        self.desk.submit(one);
+        one
+    }
+
+    /// The same, filled.
+    pub(crate) fn hold(&mut self, number: u64) {
+        self.single(number);
+        let first = self.requests(1).remove(0);
+        self.fill(&first);
+        self.quiet();
+    }
+
+    /// An exit of some units of some instruments, not sent yet.
+    pub(crate) fn exit(&self, number: u64, legs: &[(u16, u32)]) -> Intent {
+        let sell = |(instrument, qty): &(u16, u32)| Leg {
+            reduces: true,
+            qty: Qty(*qty),
+            ..leg(*instrument, Side::Sell)
+        };
+        let legs: Vec<Leg> = legs.iter().map(sell).collect();
+        let mut exit = intent(&self.desk, number, 0, &legs);
+        exit.signal.action = Action::Exit;
+        exit
+    }
+
+    pub(crate) fn quote(&self, instrument: u16, touch: Touch) {
+        self.desk.quotes.set(InstrumentIx(instrument), touch);
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
 }
 
 /// A child that never outlives its test.
-struct Kept(Child);
+pub(crate) struct Kept(pub(crate) Child);
 
 impl Drop for Kept {
     fn drop(&mut self) {
@@ -195,11 +195,48 @@ pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
+/// A child whose two pipes are read as they come.
+pub(crate) struct Heard {
+    pub(crate) child: Kept,
+    /// Lines of stdout.
+    pub(crate) lines: Receiver<String>,
+    /// All of stderr, at its end.
+    pub(crate) talk: Receiver<String>,
+}
+
+impl Heard {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the engine starts");
+        let (lines_in, lines) = channel();
+        let (talk_in, talk) = channel();
+        let stdout = child.stdout.take().expect("piped");
+        let mut stderr = child.stderr.take().expect("piped");
+        spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                lines_in.send(line).ok();
+            }
+        });
+        spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).ok();
+            talk_in.send(text).ok();
+        });
+        Self {
+            child: Kept(child),
+            lines,
+            talk,
+        }
+    }
+
+    pub(crate) fn signal(&self, number: rustix::process::Signal) {
+        signal(&self.child.0, number);
+    }
+}
+
 /// A running engine.
 pub(crate) struct Engine {
-    child: Kept,
-    lines: Receiver<String>,
-    talk: Receiver<String>,
+    heard: Heard,
     /// Every line of stdout read so far.
     pub(crate) said: Vec<Value>,
 }
@@ -221,33 +258,15 @@ impl Engine {
         if let Some(file) = ready {
             command.arg("--venue-ready").arg(file);
         }
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the engine starts");
-        let (lines_in, lines) = channel();
-        let (talk_in, talk) = channel();
-        let stdout = child.stdout.take().expect("piped");
-        let mut stderr = child.stderr.take().expect("piped");
-        spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                lines_in.send(line).ok();
-            }
-        });
-        spawn(move || {
-            let mut text = String::new();
-            stderr.read_to_string(&mut text).ok();
-            talk_in.send(text).ok();
-        });
         Self {
-            child: Kept(child),
-            lines,
-            talk,
+            heard: Heard::start(&mut command),
             said: Vec::new(),
         }
     }
 
     /// Reads what was said so far.
     pub(crate) fn catch_up(&mut self) {
-        while let Ok(line) = self.lines.try_recv() {
+        while let Ok(line) = self.heard.lines.try_recv() {
             self.said.push(parse(&line));
         }
     }
@@ -255,9 +274,9 @@ impl Engine {
     /// Reads on until `enough` is true of everything said.
     pub(crate) fn until(&mut self, what: &str, enough: impl Fn(&[Value]) -> bool) {
         while !enough(&self.said) {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.heard.lines.recv_timeout(PATIENCE) {
                 Ok(line) => self.said.push(parse(&line)),
-                Err(why) => panic!("no {what}: {why}; {:?}", self.talk.try_recv()),
+                Err(why) => panic!("no {what}: {why}; {:?}", self.heard.talk.try_recv()),
             }
         }
     }
@@ -267,23 +286,23 @@ impl Engine {
     }
 
     pub(crate) fn signal(&self, number: rustix::process::Signal) {
-        signal(&self.child.0, number);
+        self.heard.signal(number);
     }
 
     /// Waits for the end of the run.
     pub(crate) fn end(mut self) -> Ended {
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.heard.lines.recv_timeout(PATIENCE) {
                 Ok(line) => self.said.push(parse(&line)),
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => panic!("the engine does not end"),
             }
         }
-        let status = self.child.0.wait().expect("a child");
+        let status = self.heard.child.0.wait().expect("a child");
         Ended {
             code: status.code().expect("not killed by a signal"),
             said: std::mem::take(&mut self.said),
-            errors: self.talk.recv_timeout(PATIENCE).unwrap_or_default(),
+            errors: self.heard.talk.recv_timeout(PATIENCE).unwrap_or_default(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The kernel: version, clock, host, mitigations, real-time class, timers.
 
 use super::item::{Item, Proof, Site, Status};
-use crate::runtime::machine::{field, parameter};
+use crate::runtime::machine::{Fact, field, parameter};
 use crate::runtime::realtime;
 
 /// Every item of this group.
@@ -55,13 +55,17 @@ fn version(site: &Site) -> Item {
         )
 }
 
+/// What the processor says of itself, word by word.
+fn flags(site: &Site) -> Fact<String> {
+    site.root.read("proc/cpuinfo", |text| {
+        field(text, "flags").map(str::to_owned)
+    })
+}
+
 fn virtualised(site: &Site) -> Item {
     let name = "own hardware";
     let wanted = "yes, or cores of a guest that the host pins";
-    let flags = site.root.read("proc/cpuinfo", |text| {
-        field(text, "flags").map(str::to_owned)
-    });
-    let flags = match flags {
+    let flags = match flags(site) {
         Ok(flags) => flags,
         Err(why) => return Item::unknown(name, &why, wanted),
     };
@@ -130,10 +134,7 @@ fn clock_source(site: &Site) -> Item {
 fn counter(site: &Site) -> Item {
     let name = "time-stamp counter";
     let wanted = "constant and never stopping";
-    let flags = site.root.read("proc/cpuinfo", |text| {
-        field(text, "flags").map(str::to_owned)
-    });
-    let flags = match flags {
+    let flags = match flags(site) {
         Ok(flags) => flags,
         Err(why) => return Item::unknown(name, &why, wanted),
     };

@@ -17,8 +17,8 @@ mod speed;
 #[cfg(test)]
 mod tests;
 
-use super::Failure;
 use super::run::prepare::placement;
+use super::{Failure, stop_flag};
 use crate::config::Config;
 use crate::ring::StopLatch;
 use crate::runtime::machine::{Root, field};
@@ -29,7 +29,6 @@ use print::Group;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -78,15 +77,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Root::default(),
         config.as_ref().and_then(|(_, config)| config.as_ref().ok()),
     );
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let window = if args.latency {
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
-        }
-        Some(watch(&site, args, &interrupted)?)
-    } else {
-        None
-    };
+    let stop = args.latency.then(stop_flag).transpose()?;
+    let window = stop.as_ref().map(|stop| watch(&site, args, stop));
+    let window = window.transpose()?;
     let config = config.as_ref().map(|(file, config)| (*file, config));
     let mut groups = groups(&site);
     groups.push(("tezi", own::items(&site, config)));
@@ -102,7 +95,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
-    if interrupted.load(Ordering::Relaxed) {
+    if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
         return Err(Failure::Interrupted("stopped while measuring".to_owned()));
     }
     verdict(&groups)

@@ -13,8 +13,8 @@ mod plot;
 mod report;
 mod statistics;
 
-use super::Failure;
 use super::run::load::take_ready_file;
+use super::{Failure, stop_flag};
 use crate::control::Desk;
 use crate::model::{Exchange, Instrument, Kind, Right};
 use crate::net::{Url, tls};
@@ -25,7 +25,6 @@ use engine::{Bench, Plan};
 use report::Report;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -134,10 +133,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(ready) = &args.floor_of {
         return be_floor(ready, args);
     }
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
-    }
+    let interrupted = stop_flag()?;
     let plan = Plan {
         triggers: args.triggers,
         seconds: args.seconds,
@@ -162,10 +158,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 
 /// Runs as the floor client until the venue ends the feed or the process is told to stop.
 fn be_floor(ready: &std::path::Path, args: &Args) -> Result<(), Failure> {
-    let flag = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&flag))?;
-    }
+    let flag = stop_flag()?;
     let venue = |e: &dyn std::fmt::Display| Failure::Venue(e.to_string());
     let ready = take_ready_file(ready)?;
     let tls = tls::client_config(ready.ca_file.as_deref()).map_err(|e| venue(&e))?;

@@ -24,12 +24,10 @@ mod summary;
 pub(in crate::cli) use control::pause;
 pub(in crate::cli) use summary::{latency_head, latency_line, micros, write_log};
 
-use super::Failure;
+use super::{Failure, stop_flag};
 use console::Console;
 use control::Control;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -90,10 +88,7 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
-    }
+    let interrupted = stop_flag()?;
     let mut config = load::load(&args.config, args.venue_ready.as_deref(), args.execute)?;
     load::take_backup(&mut config, args.backup_ready.as_deref())?;
     let prepared = prepare::prepare(&config, args, &interrupted)?;

@@ -20,7 +20,7 @@ mod plan;
 pub mod reads;
 
 pub use outcome::{BatchTimes, OrderLine, Origin, Outcome, Times, start_of_run};
-pub use plan::{DELAY_NS_MAX, Delay, LOTS_MAX, Plan, PlanFault};
+pub use plan::{Delay, Plan, PlanFault};
 
 use crate::journal::Entry;
 use crate::model::{

@@ -4,9 +4,9 @@ use crate::model::Lots;
 use crate::model::time::SECOND;
 
 /// Lots one run may have; above it a slip of the finger is likelier than a wish.
-pub const LOTS_MAX: u32 = 10_000;
+const LOTS_MAX: u32 = 10_000;
 /// Longest delay between two batches: one hour, in nanoseconds.
-pub const DELAY_NS_MAX: u64 = 3_600 * SECOND_NS;
+const DELAY_NS_MAX: u64 = 3_600 * SECOND_NS;
 /// One second.
 pub(super) const SECOND_NS: u64 = SECOND.unsigned_abs();
 

@@ -1,57 +1,18 @@
 //! What reads of the venue's books prove, case by case.
 
 use super::*;
-use crate::model::Price;
+use crate::control::specimens::{self, tag};
 
 const S: u64 = 1_000_000_000;
 
-fn tag(n: u8) -> Tag {
-    let mut tag = Tag(*b"TZ00010KFY0000000000");
-    tag.0[14] = b'0' + n;
-    tag
-}
-
 fn row(tag: Option<Tag>, id: u64, state: OrderState, filled: u32) -> OrderRow {
-    OrderRow {
-        update: OrderUpdate {
-            tag,
-            order_id: OrderId(id),
-            state,
-            filled: Qty(filled),
-            quantity: Qty(75),
-            average: Price(1_000_000),
-            limit: Price(1_000_000),
-            token: Token(5),
-            side: Side::Sell,
-            reject: None,
-            at: WallNanos(1_000 * 1_000_000_000 + i64::try_from(id).unwrap_or(0)),
-        },
-        exchange: "NFO".to_owned(),
-        symbol: "X".to_owned(),
-        status: String::new(),
-        message: None,
-        product: "NRML".to_owned(),
-        order_type: "LIMIT".to_owned(),
-        variety: "regular".to_owned(),
-        pending: Qty(75),
-        cancelled: Qty::ZERO,
-        parent: None,
-        tags: tag.iter().map(ToString::to_string).collect(),
-    }
+    let mut row = specimens::row(tag, id, state, filled);
+    row.update.at = WallNanos(1_000 * 1_000_000_000 + i64::try_from(id).unwrap_or(0));
+    row
 }
 
 fn trade(id: u64) -> TradeRow {
-    TradeRow {
-        trade_id: id.to_string(),
-        order_id: OrderId(id),
-        exchange: "NFO".to_owned(),
-        symbol: "X".to_owned(),
-        token: Token(5),
-        side: Side::Sell,
-        quantity: Qty(75),
-        price: Price(1_000_000),
-        at: WallNanos(1),
-    }
+    specimens::trade(&id.to_string(), id, 75, 1_000_000, 1)
 }
 
 fn inquirer() -> Inquirer {

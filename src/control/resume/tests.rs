@@ -2,36 +2,18 @@
 
 use super::*;
 use crate::book::OrderRecord;
+use crate::control::specimens::{self, order, tag};
 use crate::model::{
-    Action, InstrumentIx, IntentId, LegRole, MonoNanos, Order, OrderId, OrderState, Price, Qty,
-    Report, ReportSource, Side, StrategyIx, Token, WallNanos,
+    InstrumentIx, IntentId, MonoNanos, OrderId, OrderState, Report, ReportSource, StrategyIx,
+    Token, WallNanos,
 };
 use crate::net::NetFault;
 use crate::venue::{ApiFault, OrderUpdate, TokenTable};
 use std::collections::VecDeque;
 
-fn tag(n: u8) -> Tag {
-    let mut tag = Tag(*b"TZ00010KFY0000000000");
-    tag.0[14] = b'0' + n;
-    tag
-}
-
 /// An open order the venue has spoken of.
 fn left(n: u8) -> OrderRecord {
-    let mut record = OrderRecord::new(Order {
-        tag: tag(n),
-        intent: IntentId(u64::from(n)),
-        strategy: StrategyIx(0),
-        action: Action::Entry,
-        role: LegRole::Call,
-        instrument: InstrumentIx(1),
-        side: Side::Sell,
-        qty: Qty(75),
-        limit: Price(1_050_000),
-        signal: Price::ZERO,
-        reduces: false,
-        received: MonoNanos(1),
-    });
+    let mut record = OrderRecord::new(order(n));
     record.apply(&Report {
         order_id: OrderId(100 + u64::from(n)),
         at: WallNanos(1),
@@ -42,32 +24,7 @@ fn left(n: u8) -> OrderRecord {
 }
 
 fn row(n: u8) -> OrderRow {
-    OrderRow {
-        update: OrderUpdate {
-            tag: Some(tag(n)),
-            order_id: OrderId(100 + u64::from(n)),
-            state: OrderState::Open,
-            filled: Qty::ZERO,
-            quantity: Qty(75),
-            average: Price::ZERO,
-            limit: Price(1_050_000),
-            token: Token(5),
-            side: Side::Sell,
-            reject: None,
-            at: WallNanos(2),
-        },
-        exchange: "NFO".to_owned(),
-        symbol: "X".to_owned(),
-        status: "OPEN".to_owned(),
-        message: None,
-        product: "NRML".to_owned(),
-        order_type: "LIMIT".to_owned(),
-        variety: "regular".to_owned(),
-        pending: Qty(75),
-        cancelled: Qty::ZERO,
-        parent: None,
-        tags: vec![tag(n).to_string()],
-    }
+    specimens::row(Some(tag(n)), 100 + u64::from(n), OrderState::Open, 0)
 }
 
 #[expect(

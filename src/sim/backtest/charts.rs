@@ -20,8 +20,8 @@ const INK: RGBColor = RGBColor(0x29, 0x33, 0x3f);
 const FAINT: RGBColor = RGBColor(0xe7, 0xeb, 0xf0);
 const MUTED: RGBColor = RGBColor(0x6b, 0x77, 0x85);
 const BLUE: RGBColor = RGBColor(0x1f, 0x5f, 0xbf);
-pub(crate) const GREEN: RGBColor = RGBColor(0x12, 0x7a, 0x4d);
-pub(crate) const RED: RGBColor = RGBColor(0xc2, 0x32, 0x2b);
+const GREEN: RGBColor = RGBColor(0x12, 0x7a, 0x4d);
+const RED: RGBColor = RGBColor(0xc2, 0x32, 0x2b);
 const FONT: &str =
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 const WIDE: u32 = 1_120;

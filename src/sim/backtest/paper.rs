@@ -224,11 +224,6 @@ impl<C: FnMut(&Deal) -> Money> Paper<C> {
         }
     }
 
-    /// Charges of everything so far.
-    pub const fn charges(&self) -> Money {
-        self.charges
-    }
-
     fn value(&self, mark: Price) -> Money {
         let total = self
             .lots

@@ -34,10 +34,10 @@ impl Desk {
         }
     }
 
-    pub(super) fn reject_late(&mut self, at: usize, market: &Market) {
+    pub(super) fn reject_late(&mut self, at: usize) {
         if !self.orders[at].status.is_final() {
             let text = "16388 : The order was refused by the exchange after it was accepted.";
-            self.reject(at, text.to_owned(), text.to_owned(), market);
+            self.reject(at, text.to_owned(), text.to_owned());
         }
     }
 
@@ -45,7 +45,7 @@ impl Desk {
     pub(super) fn cancel_arrives(&mut self, at: usize, market: &mut Market, now: Moment) {
         let open = self.orders[at].open_qty();
         let Some((share, wait)) = self.orders[at].fate.late_fill.filter(|_| open > 0) else {
-            return self.cancelled(at, None, market, now);
+            return self.cancelled(at, None, now);
         };
         let lot = market.rows[self.orders[at].terms.instrument].lot.0.max(1);
         let lots = (open / lot * u32::from(share) / 100).max(1);
@@ -54,12 +54,12 @@ impl Desk {
             // The exchange filled it first: what is left is cancelled.
             self.fill(at, qty, self.own_price(at, market), now);
             if qty < open {
-                return self.cancelled(at, None, market, now);
+                return self.cancelled(at, None, now);
             }
             self.working.retain(|order| *order != at);
-            return self.announce(at, Status::Complete, None, market);
+            return self.announce(at, Status::Complete, None);
         }
-        self.cancelled(at, None, market, now);
+        self.cancelled(at, None, now);
         self.after(at, now, wait, Work::FillLate(qty));
     }
 
@@ -78,7 +78,7 @@ impl Desk {
         } else {
             Status::Cancelled
         };
-        self.announce(at, status, None, market);
+        self.announce(at, status, None);
     }
 
     fn own_price(&self, at: usize, market: &Market) -> Price {

@@ -22,8 +22,8 @@ impl Desk {
             .or_else(|| self.refused_by_fate(at))
             .or_else(|| self.short_of_funds(terms, market));
         match fault {
-            Some((message, raw)) => self.reject(at, message, raw, market),
-            None => self.note(at, Status::OpenPending, market),
+            Some((message, raw)) => self.reject(at, message, raw),
+            None => self.note(at, Status::OpenPending),
         }
     }
 
@@ -66,14 +66,14 @@ impl Desk {
         order.updated_at = now.market;
         if self.dice.chance(self.reject_percent) {
             let message = "17070 : The order was rejected by the exchange (simulated).".to_owned();
-            return self.reject(at, message.clone(), message, market);
+            return self.reject(at, message.clone(), message);
         }
         self.working.push(at);
         if self.orders[at].waits_for_trigger {
-            self.announce(at, Status::TriggerPending, None, market);
+            self.announce(at, Status::TriggerPending, None);
         } else {
             self.protect(at, market);
-            self.announce(at, Status::Open, None, market);
+            self.announce(at, Status::Open, None);
         }
         if let Some(wait) = self.orders[at].fate.refused_after_ns {
             self.orders[at].fate.rests = true;
@@ -121,7 +121,7 @@ impl Desk {
             if let Validity::Ttl(minutes) = self.orders[at].terms.validity
                 && now.market.since(self.orders[at].placed_at) >= i64::from(minutes) * MINUTE
             {
-                self.cancelled(at, None, market, now);
+                self.cancelled(at, None, now);
                 continue;
             }
             self.work(at, false, market, now);
@@ -147,11 +147,11 @@ impl Desk {
             self.orders[at].waits_for_trigger = false;
             self.orders[at].updated_at = now.market;
             self.protect(at, market);
-            self.announce(at, Status::Open, None, market);
+            self.announce(at, Status::Open, None);
             fresh = true;
         }
         if self.orders[at].fate.rests {
-            return self.settle(at, false, market, now);
+            return self.settle(at, false, now);
         }
         let limit = self.orders[at].terms.price;
         let wanted = self.wanted(at, market, now);
@@ -159,7 +159,7 @@ impl Desk {
         for (price, qty) in &had {
             self.fill(at, *qty, if fresh { *price } else { limit }, now);
         }
-        self.settle(at, !had.is_empty(), market, now);
+        self.settle(at, !had.is_empty(), now);
     }
 
     /// Units to try for: all that is open, or some whole lots of it when chance says so.
@@ -205,12 +205,12 @@ impl Desk {
     }
 
     /// Tells what an attempt to match came to.
-    fn settle(&mut self, at: usize, filled: bool, market: &mut Market, now: Moment) {
+    fn settle(&mut self, at: usize, filled: bool, now: Moment) {
         if self.orders[at].filled == self.orders[at].terms.qty {
             self.working.retain(|order| *order != at);
-            self.announce(at, Status::Complete, None, market);
+            self.announce(at, Status::Complete, None);
         } else if self.orders[at].terms.validity == Validity::Ioc {
-            self.cancelled(at, None, market, now);
+            self.cancelled(at, None, now);
         } else if filled {
             let status = self.orders[at].status;
             let status = if status == Status::CancelPending {
@@ -218,7 +218,7 @@ impl Desk {
             } else {
                 Status::Open
             };
-            self.announce(at, status, Some("UPDATE"), market);
+            self.announce(at, status, Some("UPDATE"));
         }
     }
 }

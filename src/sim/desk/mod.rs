@@ -20,13 +20,10 @@ use crate::model::{Price, WallNanos};
 use crate::sim::dice::Dice;
 use crate::sim::intake::{self, Refusal};
 use crate::sim::market::Market;
-use crate::sim::order::{
-    Fate, OrderType, SimOrder, Status, Step, Terms, Validity, number, stamp, stamp_of_day,
-};
+use crate::sim::order::{Fate, OrderType, SimOrder, Status, Step, Terms, Validity};
 use crate::sim::positions::Positions;
 use crate::sim::settings::Settings;
 use matching::{off_tick, out_of_band};
-use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// Modifications the broker allows per order.
@@ -100,8 +97,8 @@ pub(crate) struct Desk {
     /// Orders the exchange holds.
     working: Vec<usize>,
     tasks: Vec<Task>,
-    /// Rows made since the log last looked, oldest first; only filled when `logs`.
-    pub(crate) noted: Vec<Value>,
+    /// Orders after each change since the log last looked, oldest first; only filled when `logs`.
+    pub(crate) noted: Vec<SimOrder>,
     logs: bool,
     /// Order messages to send, oldest first.
     pub(crate) outbox: Vec<Notice>,
@@ -110,11 +107,10 @@ pub(crate) struct Desk {
     partial_percent: f64,
     reject_percent: f64,
     cash: i128,
-    user: String,
     numbers: u64,
-    /// Fills everything at once at its own price and keeps no rows: the latency measurement.
+    /// Fills everything at once at its own price and keeps nothing of it: the latency measurement.
     eager: bool,
-    /// Keeps no rows of the past: the seeded world.
+    /// Keeps nothing of the past: the seeded world.
     lean: bool,
     /// Keeps orders as they were, for answers that are out of date.
     remembers: bool,
@@ -143,7 +139,6 @@ impl Desk {
             partial_percent: settings.partial_percent,
             reject_percent: settings.reject_percent,
             cash: i128::from(settings.cash) * 10_000,
-            user: settings.credentials.user_id.clone(),
             numbers: 0,
             eager: settings.trigger.is_some(),
             lean: settings.lean,
@@ -255,8 +250,8 @@ impl Desk {
             self.fill_at_once(at, market, now);
             return id;
         }
-        self.note(at, Status::PutReceived, market);
-        self.note(at, Status::ValidationPending, market);
+        self.note(at, Status::PutReceived);
+        self.note(at, Status::ValidationPending);
         self.later(at, now, 2, Work::Validate);
         self.later(at, now, 1, Work::Arrive);
         id
@@ -271,7 +266,7 @@ impl Desk {
         );
         self.orders[at].exchange_id = Some(1_100_000_000_000_001 + u64::try_from(at).unwrap_or(0));
         self.fill(at, qty, price, now);
-        self.announce(at, Status::Complete, None, market);
+        self.announce(at, Status::Complete, None);
         self.orders[at].history.clear();
     }
 
@@ -288,20 +283,17 @@ impl Desk {
         self.tasks.push(Task { due, order, work });
     }
 
-    /// Sets a status and keeps the row it makes.
-    fn note(&mut self, at: usize, status: Status, market: &Market) {
+    /// Sets a status and keeps the order as it is then.
+    fn note(&mut self, at: usize, status: Status) {
         self.mark(at, status);
-        if !self.lean {
-            let row = self.orders[at].row(market, &self.user);
-            self.keep(at, row);
+        if self.lean {
+            return;
         }
-    }
-
-    fn keep(&mut self, at: usize, row: Value) {
+        let order = self.orders[at].snapshot();
         if self.logs {
-            self.noted.push(row.clone());
+            self.noted.push(order.clone());
         }
-        self.orders[at].history.push(row);
+        self.orders[at].history.push(order);
     }
 
     fn mark(&mut self, at: usize, status: Status) {
@@ -320,12 +312,8 @@ impl Desk {
     }
 
     /// As `note`, and tells the ticker connections; `word` replaces the status in the message.
-    fn announce(&mut self, at: usize, status: Status, word: Option<&'static str>, market: &Market) {
-        self.mark(at, status);
-        if !self.lean {
-            let row = self.orders[at].row(market, &self.user);
-            self.keep(at, row);
-        }
+    fn announce(&mut self, at: usize, status: Status, word: Option<&'static str>) {
+        self.note(at, status);
         if !self.is_shown(at) {
             return;
         }
@@ -348,7 +336,7 @@ impl Desk {
                 Work::Amend(terms) => self.amended(task.order, *terms, market, now),
                 Work::Cancel => self.cancel_arrives(task.order, market, now),
                 Work::Release => self.release(task.order, market, now),
-                Work::RejectLate => self.reject_late(task.order, market),
+                Work::RejectLate => self.reject_late(task.order),
                 Work::FillLate(qty) => self.fill_late(task.order, qty, market, now),
             }
         }
@@ -359,11 +347,11 @@ impl Desk {
         self.tasks.iter().map(|task| task.due.real).min()
     }
 
-    fn reject(&mut self, at: usize, message: String, raw: String, market: &Market) {
+    fn reject(&mut self, at: usize, message: String, raw: String) {
         self.orders[at].message = Some(message);
         self.orders[at].raw = Some(raw);
         self.working.retain(|order| *order != at);
-        self.announce(at, Status::Rejected, None, market);
+        self.announce(at, Status::Rejected, None);
     }
 
     /// The place of an order by its number.
@@ -432,8 +420,8 @@ impl Desk {
         let id = order.id;
         self.orders[at].modifications += 1;
         self.orders[at].updated_at = now.market;
-        self.note(at, Status::ModifyValidationPending, market);
-        self.note(at, Status::ModifyPending, market);
+        self.note(at, Status::ModifyValidationPending);
+        self.note(at, Status::ModifyPending);
         self.later(at, now, 1, Work::Amend(Box::new(terms)));
         Ok(id)
     }
@@ -454,12 +442,12 @@ impl Desk {
             // The order stays as it was; the row says why.
             self.orders[at].message = Some(message);
             self.orders[at].raw = Some(raw);
-            return self.announce(at, resting, Some("UPDATE"), market);
+            return self.announce(at, resting, Some("UPDATE"));
         }
         let stop = terms.kind.has_trigger();
         self.orders[at].waits_for_trigger = stop;
         self.orders[at].terms = terms;
-        self.note(at, Status::Modified, market);
+        self.note(at, Status::Modified);
         // A re-priced order is an ordinary one again.
         self.orders[at].fate.rests = false;
         self.orders[at].fate.share = None;
@@ -471,7 +459,7 @@ impl Desk {
         } else {
             Status::Open
         };
-        self.announce(at, resting, Some("UPDATE"), market);
+        self.announce(at, resting, Some("UPDATE"));
         self.work(at, true, market, now);
     }
 
@@ -480,20 +468,15 @@ impl Desk {
     /// # Errors
     ///
     /// When the order is unknown, finished or in motion.
-    pub(crate) fn cancel(
-        &mut self,
-        id: &str,
-        market: &Market,
-        now: Moment,
-    ) -> Result<u64, Refusal> {
+    pub(crate) fn cancel(&mut self, id: &str, now: Moment) -> Result<u64, Refusal> {
         self.now = now;
         let at = self.amendable(id, "cancelled")?;
-        self.note(at, Status::CancelPending, market);
+        self.note(at, Status::CancelPending);
         self.later(at, now, 1, Work::Cancel);
         Ok(self.orders[at].id)
     }
 
-    fn cancelled(&mut self, at: usize, why: Option<&str>, market: &Market, now: Moment) {
+    fn cancelled(&mut self, at: usize, why: Option<&str>, now: Moment) {
         let order = &mut self.orders[at];
         if order.status.is_final() {
             return;
@@ -504,18 +487,17 @@ impl Desk {
             order.message = Some(why.to_owned());
         }
         self.working.retain(|order| *order != at);
-        self.announce(at, Status::Cancelled, None, market);
+        self.announce(at, Status::Cancelled, None);
     }
 
     /// The exchange cancels what is left at the end of its session.
-    pub(crate) fn close(&mut self, market: &Market, now: Moment) {
+    pub(crate) fn close(&mut self, now: Moment) {
         self.now = now;
         self.tasks.clear();
         for at in 0..self.orders.len() {
             self.cancelled(
                 at,
                 Some("Cancelled by the exchange at the end of the session."),
-                market,
                 now,
             );
         }
@@ -527,27 +509,6 @@ impl Desk {
             .iter()
             .filter(|order| !order.status.is_final())
             .count()
-    }
-
-    /// One trade with the broker's field names.
-    pub(crate) fn trade_row(&self, trade: &Trade, market: &Market) -> Value {
-        let order = &self.orders[trade.order];
-        let instrument = &market.rows[order.terms.instrument];
-        json!({
-            "trade_id": trade.id.to_string(),
-            "order_id": order.id.to_string(),
-            "exchange_order_id": order.exchange_id.map(|id| id.to_string()),
-            "exchange": instrument.exchange.name(),
-            "tradingsymbol": instrument.symbol,
-            "instrument_token": instrument.token.0,
-            "product": order.terms.product,
-            "average_price": number(trade.price),
-            "quantity": trade.qty,
-            "transaction_type": order.terms.side.name(),
-            "fill_timestamp": stamp(trade.at),
-            "order_timestamp": stamp_of_day(order.placed_at),
-            "exchange_timestamp": stamp(trade.at),
-        })
     }
 
     /// Cash, money tied up and profit, in 1/10 000 rupee.

@@ -2,10 +2,8 @@
 
 use super::{Desk, Trade};
 use crate::sim::intake::Refusal;
-use crate::sim::market::Market;
 use crate::sim::order::SimOrder;
 use crate::sim::positions::{Execution, Positions};
-use serde_json::{Value, json};
 
 /// How a read of the books is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +19,7 @@ pub(crate) enum View {
 
 impl Desk {
     /// False while the venue has forgotten the order.
-    pub(super) fn is_shown(&self, at: usize) -> bool {
+    pub(crate) fn is_shown(&self, at: usize) -> bool {
         self.forgotten
             .is_none_or(|(before, until)| at >= before || self.now.real >= until)
     }
@@ -43,45 +41,6 @@ impl Desk {
         orders.collect()
     }
 
-    /// The order book of the day: a JSON list.
-    pub(crate) fn book(&mut self, market: &Market, view: View) -> String {
-        let mut text = String::from("[");
-        for at in 0..self.orders.len() {
-            if view == View::Empty || !self.is_shown(at) {
-                continue;
-            }
-            let order = &mut self.orders[at];
-            let begin = text.len();
-            if begin > 1 {
-                text.push(',');
-            }
-            if let View::AsOf(then) = view {
-                let known = order.past.iter().rev().find(|(real, _)| *real <= then);
-                match known {
-                    Some((_, past)) => text.push_str(&past.row(market, &self.user).to_string()),
-                    None => text.truncate(begin),
-                }
-            } else {
-                text.push_str(order.row_text(market, &self.user));
-            }
-        }
-        text.push(']');
-        text
-    }
-
-    /// The rows of one order, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// When the order is unknown.
-    pub(crate) fn history(&self, id: &str, market: &Market) -> Result<Value, Refusal> {
-        let order = &self.orders[self.find(id)?];
-        if order.history.is_empty() {
-            return Ok(json!([order.row(market, &self.user)]));
-        }
-        Ok(Value::Array(order.history.clone()))
-    }
-
     /// The trades of the day, or of one order.
     ///
     /// # Errors
@@ -99,21 +58,6 @@ impl Desk {
                 }
         });
         Ok(rows.collect())
-    }
-
-    /// As [`Desk::trades_seen`], as rows.
-    ///
-    /// # Errors
-    ///
-    /// When the order is unknown.
-    pub(crate) fn trades(
-        &self,
-        of: Option<&str>,
-        market: &Market,
-        view: View,
-    ) -> Result<Value, Refusal> {
-        let rows = self.trades_seen(of, view)?.into_iter();
-        Ok(rows.map(|trade| self.trade_row(trade, market)).collect())
     }
 
     /// The positions as a read shows them.
@@ -135,10 +79,5 @@ impl Desk {
             });
         }
         past
-    }
-
-    /// As [`Desk::positions_seen`], as rows.
-    pub(crate) fn positions_json(&self, market: &Market, view: View) -> Value {
-        self.positions_seen(view).json(market)
     }
 }

@@ -41,18 +41,25 @@ const PER_MESSAGE: usize = 100;
 pub(super) struct Dhan;
 
 impl Speech for Dhan {
-    const NAME: &'static str = "dhan";
-    const RATES: Rates = Rates {
-        orders_per_second: 10,
-        orders_per_minute: 250,
-        orders_per_hour: Some(1_000),
-        orders_per_day: 7_000,
-        quotes_per_second: 1,
-        history_per_second: 5,
-        others_per_second: 20,
-    };
-    const WATCHED_MAX: usize = 5_000;
-    const PLACEMENT: &'static [u8] = b"POST /v2/orders ";
+    fn rates() -> Rates {
+        Rates {
+            orders_per_second: 10,
+            orders_per_minute: 250,
+            orders_per_hour: Some(1_000),
+            orders_per_day: 7_000,
+            quotes_per_second: 1,
+            history_per_second: 5,
+            others_per_second: 20,
+        }
+    }
+
+    fn watched_max() -> usize {
+        5_000
+    }
+
+    fn placement() -> &'static [u8] {
+        b"POST /v2/orders "
+    }
 
     fn login(credentials: &Credentials) -> Value {
         json!({ "client_id": credentials.api_key, "pin": PIN, "totp": "135790" })

@@ -148,7 +148,7 @@ fn route(world: &mut World, request: &Request, parts: &[&str], place: (Moment, u
             pair(world, id)
         }
         ("DELETE", ["orders", id]) => {
-            let id = world.desk.cancel(id, &world.market, place.0)?;
+            let id = world.desk.cancel(id, place.0)?;
             pair(world, id)
         }
         ("GET", ["orders"]) => {

@@ -2,13 +2,17 @@
 //!
 //! | file | speaks |
 //! |---|---|
-//! | `rest` | routes, rows of the books, quotes, candles, the instrument dump |
+//! | `rest` | routes, login, funds |
+//! | `market` | quotes, candles, the instrument dump |
+//! | `rows` | rows of the books |
 //! | `form` | placements and modifications |
 //! | `packet` | binary packets and their container |
 
 mod form;
+mod market;
 mod packet;
 mod rest;
+pub(super) mod rows;
 
 use super::account::{Rates, sha256_hex};
 use super::desk::{Moment, Notice};
@@ -28,18 +32,25 @@ use tungstenite::{Bytes, Message};
 pub(super) struct Kite;
 
 impl Speech for Kite {
-    const NAME: &'static str = "kite";
-    const RATES: Rates = Rates {
-        orders_per_second: 10,
-        orders_per_minute: 400,
-        orders_per_hour: None,
-        orders_per_day: 5_000,
-        quotes_per_second: 1,
-        history_per_second: 3,
-        others_per_second: 10,
-    };
-    const WATCHED_MAX: usize = 3_000;
-    const PLACEMENT: &'static [u8] = b"POST /orders/";
+    fn rates() -> Rates {
+        Rates {
+            orders_per_second: 10,
+            orders_per_minute: 400,
+            orders_per_hour: None,
+            orders_per_day: 5_000,
+            quotes_per_second: 1,
+            history_per_second: 3,
+            others_per_second: 10,
+        }
+    }
+
+    fn watched_max() -> usize {
+        3_000
+    }
+
+    fn placement() -> &'static [u8] {
+        b"POST /orders/"
+    }
 
     fn login(credentials: &Credentials) -> Value {
         json!({
@@ -90,7 +101,7 @@ impl Speech for Kite {
 
     fn order_message(world: &World, notice: &Notice) -> Option<Value> {
         let (order, credentials) = (&notice.order, &world.account.credentials);
-        let mut row = order.row(&world.market, &credentials.user_id);
+        let mut row = rows::order(order, &world.market, &credentials.user_id);
         let number = order.id.to_string();
         let checksum = sha256_hex(&[&number, &stamp(order.placed_at), &credentials.api_secret]);
         if let Some(fields) = row.as_object_mut() {

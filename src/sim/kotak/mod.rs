@@ -96,18 +96,25 @@ fn find(market: &Market, name: &str) -> Option<usize> {
 }
 
 impl Speech for Kotak {
-    const NAME: &'static str = "kotak";
-    const RATES: Rates = Rates {
-        orders_per_second: 10,
-        orders_per_minute: 600,
-        orders_per_hour: None,
-        orders_per_day: 5_000,
-        quotes_per_second: 10,
-        history_per_second: 10,
-        others_per_second: 25,
-    };
-    const WATCHED_MAX: usize = 3_000;
-    const PLACEMENT: &'static [u8] = b"POST /quick/order/rule/ms/place";
+    fn rates() -> Rates {
+        Rates {
+            orders_per_second: 10,
+            orders_per_minute: 600,
+            orders_per_hour: None,
+            orders_per_day: 5_000,
+            quotes_per_second: 10,
+            history_per_second: 10,
+            others_per_second: 25,
+        }
+    }
+
+    fn watched_max() -> usize {
+        3_000
+    }
+
+    fn placement() -> &'static [u8] {
+        b"POST /quick/order/rule/ms/place"
+    }
 
     fn login(credentials: &Credentials) -> Value {
         json!({

@@ -185,7 +185,7 @@ impl World {
             ("POST", "/quick/order/cancel") => {
                 let fields = form::fields(request)?;
                 let id = form::text(&fields, "on")?;
-                Ok(amended(self.desk.cancel(id, &self.market, place.0)))
+                Ok(amended(self.desk.cancel(id, place.0)))
             }
             ("POST", "/quick/order/history") => self.kotak_history(request),
             ("POST", "/quick/user/limits") => Ok(self.limits()),

@@ -29,7 +29,7 @@ pub(crate) struct Listing<'a> {
 }
 
 /// The broker's token of an index and a plausible level to start a seeded day from.
-pub(crate) fn index_of(underlying: &str) -> (u32, f64) {
+fn index_of(underlying: &str) -> (u32, f64) {
     match underlying {
         "NIFTY" => (256_265, 24_000.0),
         "BANKNIFTY" => (260_105, 52_000.0),

@@ -6,7 +6,7 @@
 use crate::model::Right;
 
 /// Yearly risk-free rate the simulated market discounts with.
-pub(crate) const RATE: f64 = 0.065;
+const RATE: f64 = 0.065;
 /// Seconds in the year option time is counted in.
 const YEAR_S: f64 = 365.0 * 86_400.0;
 /// Below this an option is worth what exercising it gives: the last second of its life.

@@ -17,7 +17,7 @@ pub(crate) struct Point {
 }
 
 /// Distance of two values of the seeded market.
-pub(crate) const SEEDED_STEP: i64 = SECOND / 4;
+const SEEDED_STEP: i64 = SECOND / 4;
 
 /// Where the values of one index come from.
 pub(crate) struct Source {

@@ -38,18 +38,25 @@ fn call(path: &str) -> Option<&str> {
 }
 
 impl Speech for OpenAlgo {
-    const NAME: &'static str = "openalgo";
-    const RATES: Rates = Rates {
-        orders_per_second: 10,
-        orders_per_minute: 600,
-        orders_per_hour: None,
-        orders_per_day: 100_000,
-        quotes_per_second: 50,
-        history_per_second: 50,
-        others_per_second: 50,
-    };
-    const WATCHED_MAX: usize = 3_000;
-    const PLACEMENT: &'static [u8] = b"POST /api/v1/placeorder ";
+    fn rates() -> Rates {
+        Rates {
+            orders_per_second: 10,
+            orders_per_minute: 600,
+            orders_per_hour: None,
+            orders_per_day: 100_000,
+            quotes_per_second: 50,
+            history_per_second: 50,
+            others_per_second: 50,
+        }
+    }
+
+    fn watched_max() -> usize {
+        3_000
+    }
+
+    fn placement() -> &'static [u8] {
+        b"POST /api/v1/placeorder "
+    }
 
     fn login(credentials: &Credentials) -> Value {
         json!({ "apikey": credentials.access_token })

@@ -163,7 +163,7 @@ impl World {
             "cancelorder" => {
                 required(asked, "strategy")?;
                 let id = required(asked, "orderid")?;
-                let id = self.desk.cancel(&id, &self.market, place.0)?;
+                let id = self.desk.cancel(&id, place.0)?;
                 Ok(json!({ "orderid": id.to_string() }))
             }
             "cancelallorder" => Ok(self.cancel_all(place.0)),
@@ -345,7 +345,7 @@ impl World {
         let open: Vec<String> = open.map(|order| order.id.to_string()).collect();
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         for id in open {
-            match self.desk.cancel(&id, &self.market, now) {
+            match self.desk.cancel(&id, now) {
                 Ok(_) => done.push(json!(id)),
                 Err(refusal) => failed.push(json!({ "orderid": id, "reason": refusal.message })),
             }

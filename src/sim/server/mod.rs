@@ -15,6 +15,7 @@ use super::certificate;
 use super::clock::{self, Clock, Pace};
 use super::desk::Moment;
 use super::faults::Faults;
+use super::kite::rows;
 use super::settings::Settings;
 use super::socket::Socket;
 use super::venue::{Delivery, Update, Venue};
@@ -434,7 +435,7 @@ impl Server {
                     market: self.venue.world.market.now(),
                     real,
                 };
-                self.venue.world.desk.close(&self.venue.world.market, now);
+                self.venue.world.desk.close(now);
             }
             let mut moved = std::mem::take(&mut self.moved);
             self.venue.world.market.step(&mut moved);
@@ -475,13 +476,10 @@ impl Server {
             return;
         }
         self.venue.world.clock.end(close);
-        self.venue.world.desk.close(
-            &self.venue.world.market,
-            Moment {
-                market: close,
-                real,
-            },
-        );
+        self.venue.world.desk.close(Moment {
+            market: close,
+            real,
+        });
         self.deliver();
         self.ended_ns = Some(real);
     }
@@ -509,16 +507,15 @@ impl Server {
     /// Appends what changed to the log.
     fn keep_log(&mut self) {
         while let Some(trade) = self.venue.world.desk.trades.get(self.logged_fills) {
-            let row = self
-                .venue
-                .world
-                .desk
-                .trade_row(trade, &self.venue.world.market);
+            let row = rows::trade(&self.venue.world.desk, trade, &self.venue.world.market);
             self.venue.world.truth.line("fill", &row);
             self.logged_fills += 1;
         }
-        for row in std::mem::take(&mut self.venue.world.desk.noted) {
-            self.venue.world.truth.line("order", &row);
+        let world = &mut self.venue.world;
+        for order in std::mem::take(&mut world.desk.noted) {
+            let user = &world.account.credentials.user_id;
+            let row = rows::order(&order, &world.market, user);
+            world.truth.line("order", &row);
         }
     }
 

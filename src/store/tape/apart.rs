@@ -11,11 +11,12 @@
 //! A tick mostly says what a packet of its frame said: then it is written as what differs from that packet's numbers,
 //! which are given to the reader before.
 
-use super::bits::{Input, put_length, put_varint};
+use super::bits::put_varint;
 use super::block::Columns;
 use super::table::{FIELDS_MAX, Table};
 use super::{CLOCK, FRAME, TICK, TICK_BYTES};
 use crate::model::{FeedFault, Quote};
+use crate::store::bytes::{Input, put_length};
 use crate::venue::{Broker, Fields, Frame};
 use std::collections::{BTreeMap, HashMap};
 
@@ -28,7 +29,7 @@ pub(super) const AS_IT_IS: u8 = 3;
 /// Numbers of a tick beside its instrument.
 pub(super) const TICK_FIELDS: usize = 9;
 /// Numbers a packet gives to its tick besides its own: when its frame was read, by both clocks.
-pub(super) const STAMPS: usize = 2;
+const STAMPS: usize = 2;
 /// Most numbers of a packet that is cut.
 const NUMBERS_MAX: usize = FIELDS_MAX - STAMPS - TICK_FIELDS;
 /// Longest packet that is cut.

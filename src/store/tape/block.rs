@@ -15,9 +15,9 @@
 //! A column of numbers is a piece of its own, because one table of codes for several of them fits none.
 
 use super::apart::Apart;
-use super::bits::{Input, put_length};
 use super::join;
 use crate::model::WallNanos;
+use crate::store::bytes::{Input, put_length};
 use crate::venue::Broker;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;

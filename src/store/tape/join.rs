@@ -1,10 +1,10 @@
 //! Columns joined to the records they were; see `apart` for what stands where.
 
 use super::apart::{AS_CLOCK, AS_FRAME, AS_IT_IS, AS_TICK, HEAD_MAX, TICK_FIELDS};
-use super::bits::Input;
 use super::rows::Rows;
 use super::table::FIELDS_MAX;
 use super::{CLOCK, FRAME, TICK, TICK_BYTES, head};
+use crate::store::bytes::Input;
 use crate::venue::Fields;
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,7 +1,8 @@
 //! Rows of a table read again, one by one; see `table` for how they stand.
 
-use super::bits::{Input, unzigzag};
+use super::bits::unzigzag;
 use super::table::{FIELDS_MAX, Hint};
+use crate::store::bytes::Input;
 use std::collections::HashMap;
 
 /// One column while it is read.

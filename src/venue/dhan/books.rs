@@ -9,10 +9,10 @@ use super::Dhan;
 use super::faults::data;
 use super::request::get;
 use super::segment::Segment;
-use super::updates::{is_true, order_update, qty, side_of, whole};
+use super::updates::{is_true, order_update, qty, whole};
 use crate::model::{Money, NetQty, Price, Qty, Token};
 use crate::venue::books::{Margins, OrderRow, PositionRow, Positions, TradeRow};
-use crate::venue::json::{self, Value, text};
+use crate::venue::json::{self, Value, need, rows, text, word};
 use crate::venue::stamp::parse_time;
 use crate::venue::{ApiFault, Auth, Books, JsonScratch, Request};
 
@@ -78,33 +78,6 @@ impl Books for Dhan {
     }
 }
 
-/// Reads every item of a list; the first that fails names itself.
-fn rows<'t, 'a: 't, R>(
-    list: Value<'t, 'a>,
-    what: &str,
-    read: impl Fn(Value<'t, 'a>) -> Result<R, String>,
-) -> Result<Vec<R>, String> {
-    let items = list
-        .as_array()
-        .ok_or_else(|| format!("{what} list is not a list"))?;
-    let numbered = items.iter().enumerate();
-    numbered
-        .map(|(at, row)| read(row).map_err(|field| format!("{what} row {at}: {field}")))
-        .collect()
-}
-
-fn need<'t, 'a: 't, R>(
-    row: Value<'t, 'a>,
-    name: &str,
-    read: impl Fn(Value<'t, 'a>) -> Option<R>,
-) -> Result<R, String> {
-    row.get(name).and_then(read).ok_or_else(|| name.to_owned())
-}
-
-fn word(row: Value<'_, '_>, name: &str) -> Option<String> {
-    row.get(name).and_then(text).map(str::to_owned)
-}
-
 /// The name of a segment and the token of a row's instrument.
 fn instrument(row: Value<'_, '_>) -> Result<(String, Token), String> {
     let segment = need(row, "exchangeSegment", |v| text(v).and_then(Segment::parse))?;
@@ -117,7 +90,7 @@ fn order_row(row: Value<'_, '_>) -> Result<OrderRow, String> {
     let update =
         order_update(row).ok_or("orderId, orderStatus, transactionType, quantity or filledQty")?;
     let (exchange, _) = instrument(row)?;
-    let status = need(row, "orderStatus", text)?.to_owned();
+    let status = word(row, "orderStatus")?;
     let units = |name: &str| row.get(name).and_then(qty).unwrap_or_default();
     let (pending, cancelled) = if update.state.is_terminal() {
         (
@@ -127,7 +100,7 @@ fn order_row(row: Value<'_, '_>) -> Result<OrderRow, String> {
     } else {
         (units("remainingQuantity"), Qty(0))
     };
-    let some = |name: &str| word(row, name).filter(|text| !text.is_empty());
+    let some = |name: &str| word(row, name).ok().filter(|text| !text.is_empty());
     Ok(OrderRow {
         update,
         exchange,
@@ -152,12 +125,12 @@ fn trade_row(row: Value<'_, '_>) -> Result<TradeRow, String> {
     let (exchange, token) = instrument(row)?;
     let time = |name: &str| row.get(name).and_then(text).and_then(parse_time);
     Ok(TradeRow {
-        trade_id: word(row, "exchangeTradeId").ok_or("exchangeTradeId")?,
+        trade_id: word(row, "exchangeTradeId")?,
         order_id: need(row, "orderId", json::order_id)?,
         exchange,
         symbol: word(row, "tradingSymbol").unwrap_or_default(),
         token,
-        side: need(row, "transactionType", |v| text(v).and_then(side_of))?,
+        side: need(row, "transactionType", json::side)?,
         quantity: need(row, "tradedQuantity", qty)?,
         price: need(row, "tradedPrice", json::price)?,
         at: time("exchangeTime")
@@ -175,9 +148,9 @@ fn position_rows(row: Value<'_, '_>) -> Result<(PositionRow, PositionRow), Strin
     let overnight = NetQty(carried_in.0.saturating_sub(carried_out.0));
     let net = PositionRow {
         exchange,
-        symbol: word(row, "tradingSymbol").ok_or("tradingSymbol")?,
+        symbol: word(row, "tradingSymbol")?,
         token,
-        product: word(row, "productType").ok_or("productType")?,
+        product: word(row, "productType")?,
         net: units("netQty")?,
         overnight,
         multiplier: need(row, "multiplier", json::integer)?,

@@ -4,6 +4,7 @@
 //! `{"data":{"806":"…"},"status":"failed"}`; both are read everywhere.
 
 use crate::model::RejectClass;
+use crate::venue::fault::answer;
 use crate::venue::json::{Value, text};
 use crate::venue::{ApiFault, JsonScratch};
 
@@ -51,21 +52,14 @@ pub fn data<'a, R>(
     json: &mut JsonScratch,
     read: impl FnOnce(Value<'_, 'a>) -> Result<R, String>,
 ) -> Result<R, ApiFault> {
-    if status == 429 {
-        return Err(ApiFault::RateLimited);
-    }
-    let unreadable = |what: String| ApiFault::Unreadable { status, what };
-    let outcome = json.read(body, |root| match error(root) {
+    answer(status, body, json, |root| match error(root) {
         Some((code, message)) => Err(failure(status, code, message)),
-        None if (200..300).contains(&status) => read(root).map_err(unreadable),
+        None if (200..300).contains(&status) => {
+            read(root).map_err(|what| ApiFault::unreadable(status, what))
+        }
         None if status >= 500 => Err(ApiFault::Unavailable { status }),
-        None => Err(unreadable("an error without a number".to_owned())),
-    });
-    match outcome {
-        Some(result) => result,
-        None if status >= 500 => Err(ApiFault::Unavailable { status }),
-        None => Err(unreadable("not JSON".to_owned())),
-    }
+        None => Err(ApiFault::unreadable(status, "an error without a number")),
+    })
 }
 
 fn failure(status: u16, code: &str, message: &str) -> ApiFault {

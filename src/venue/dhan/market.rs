@@ -11,7 +11,7 @@ use super::request::post;
 use super::segment::{Segment, security_id};
 use crate::model::{Bar, Day, Exchange, Instrument, Kind, Price, WallNanos};
 use crate::venue::json::{self, Value, text};
-use crate::venue::quotes::{DepthRow, QuoteKind, QuoteRow};
+use crate::venue::quotes::{QuoteKind, QuoteRow, depth};
 use crate::venue::stamp::parse_time;
 use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Market, Request};
 use std::fmt::Write as _;
@@ -166,26 +166,11 @@ fn quote_row(segment: Segment, id: &str, row: Value<'_, '_>) -> Result<QuoteRow,
         volume: u64::try_from(volume).unwrap_or(0),
         lower_circuit: optional("lower_circuit_limit"),
         upper_circuit: optional("upper_circuit_limit"),
-        bids: depth(row, "buy"),
-        asks: depth(row, "sell"),
+        bids: depth(row, "buy", json::price, json::qty),
+        asks: depth(row, "sell", json::price, json::qty),
         at: traded.unwrap_or_default(),
         key,
     })
-}
-
-fn depth(row: Value<'_, '_>, side: &str) -> [DepthRow; 5] {
-    let mut levels = [DepthRow::default(); 5];
-    let rows = row.get("depth").and_then(|depth| depth.get(side));
-    if let Some(rows) = rows.and_then(|rows| rows.as_array()) {
-        for (level, row) in levels.iter_mut().zip(rows.iter()) {
-            *level = DepthRow {
-                price: row.get("price").and_then(json::price).unwrap_or_default(),
-                quantity: row.get("quantity").and_then(json::qty).unwrap_or_default(),
-                orders: row.get("orders").and_then(json::qty).unwrap_or_default().0,
-            };
-        }
-    }
-    levels
 }
 
 /// Reads `dd/MM/yyyy HH:mm:ss`; 1 January 1980 stands for never.
@@ -254,22 +239,10 @@ fn column<'t, 'a: 't, R>(
 }
 
 fn bar(secs: i64, prices: [Price; 4], volume: i64, interval: Interval) -> Option<Bar> {
-    let [open, high, low, close] = prices;
     // Far beyond any candle, and small enough to become nanoseconds.
-    let start = (0..1 << 33)
-        .contains(&secs)
-        .then(|| WallNanos::from_secs(secs))?;
-    let bar = Bar {
-        start,
-        end: start.offset(interval.width_ns()),
-        open,
-        high,
-        low,
-        close,
-        volume: u64::try_from(volume).ok()?,
-        ticks: 0,
-    };
-    bar.is_sound().then_some(bar)
+    let is_time = (0..1 << 33).contains(&secs);
+    let start = is_time.then(|| WallNanos::from_secs(secs))?;
+    interval.bar(start, prices, volume)
 }
 
 #[cfg(test)]

@@ -11,10 +11,11 @@
 //!   month share it: it is for people.
 
 use super::Dhan;
+use super::columns::{Columns, Row};
 use super::request::get;
 use super::segment::Segment;
 use crate::model::{Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right};
-use crate::venue::master::{ContractKey, Master, MasterFault};
+use crate::venue::master::{ContractKey, Master, MasterFault, Reason};
 use crate::venue::session::{Answer, Ask, Step};
 use crate::venue::{ApiFault, Auth, JsonScratch, Masters};
 
@@ -51,181 +52,10 @@ impl Masters for Dhan {
         keep: &dyn Fn(&Instrument) -> bool,
         qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
     ) -> Result<Master, MasterFault> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
-        let columns = Columns::find(&reader.byte_headers().cloned().unwrap_or_default())?;
-        let mut master = Master::default();
-        let mut record = csv::ByteRecord::new();
-        loop {
-            let line = reader.position().line();
-            let outcome = match reader.read_byte_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => columns.read(&record).instrument(exchange, qty_max),
-                Err(error) => Err(Reason::Bad(error.to_string())),
-            };
-            master.rows = master.rows.saturating_add(1);
-            match outcome {
-                Ok(row) if keep(&row) => master.instruments.push(row),
-                Ok(_) => {}
-                Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
-                Err(Reason::Bad(why)) => {
-                    master.bad = master.bad.saturating_add(1);
-                    master.first_bad.get_or_insert((line, why));
-                }
-            }
-        }
-        if master.rows == 0 {
-            return Err(MasterFault::Empty);
-        }
-        match master.first_bad {
-            Some((line, why)) if master.bad.saturating_mul(100) > master.rows => {
-                Err(MasterFault::TooManyBad {
-                    bad: master.bad,
-                    rows: master.rows,
-                    line,
-                    why,
-                })
-            }
-            first_bad => Ok(Master {
-                first_bad,
-                ..master
-            }),
-        }
-    }
-}
-
-/// What a row has to say, in our order.
-const FIELDS: usize = 12;
-
-/// Names of the detailed file. The last two may be missing.
-const DETAILED_COLUMNS: [&str; FIELDS] = [
-    "EXCH_ID",
-    "SEGMENT",
-    "SECURITY_ID",
-    "INSTRUMENT",
-    "SYMBOL_NAME",
-    "DISPLAY_NAME",
-    "LOT_SIZE",
-    "SM_EXPIRY_DATE",
-    "STRIKE_PRICE",
-    "OPTION_TYPE",
-    "TICK_SIZE",
-    "UNDERLYING_SYMBOL",
-];
-
-/// Names of the compact file, which has no column for the underlying.
-const COMPACT_COLUMNS: [&str; FIELDS] = [
-    "SEM_EXM_EXCH_ID",
-    "SEM_SEGMENT",
-    "SEM_SMST_SECURITY_ID",
-    "SEM_INSTRUMENT_NAME",
-    "SEM_TRADING_SYMBOL",
-    "SEM_CUSTOM_SYMBOL",
-    "SEM_LOT_UNITS",
-    "SEM_EXPIRY_DATE",
-    "SEM_STRIKE_PRICE",
-    "SEM_OPTION_TYPE",
-    "SEM_TICK_SIZE",
-    "",
-];
-
-/// The freeze quantity, in the detailed file alone.
-const FREEZE: &str = "SM_FREEZE_QTY";
-
-/// Where the columns of a file are; `None` for one it does not have.
-struct Columns {
-    places: [Option<usize>; FIELDS],
-    freeze: Option<usize>,
-}
-
-impl Columns {
-    fn find(header: &csv::ByteRecord) -> Result<Self, MasterFault> {
-        let place = |name: &str| {
-            let found = header
-                .iter()
-                .position(|h| h.trim_ascii() == name.as_bytes());
-            found.filter(|_| !name.is_empty())
-        };
-        let is_compact = place("SEM_SMST_SECURITY_ID").is_some();
-        let names = if is_compact {
-            COMPACT_COLUMNS
-        } else {
-            DETAILED_COLUMNS
-        };
-        let places = names.map(place);
-        let missing = names
-            .iter()
-            .zip(places)
-            .find(|(name, at)| at.is_none() && !name.is_empty());
-        if let Some((name, _)) = missing {
-            return Err(MasterFault::Column(name));
-        }
-        Ok(Self {
-            places,
-            freeze: place(FREEZE),
+        Master::read(file, Columns::find, keep, |columns, row| {
+            columns.read(row).instrument(exchange, qty_max)
         })
     }
-
-    fn read<'r>(&self, record: &'r csv::ByteRecord) -> Row<'r> {
-        let field = |at: Option<usize>| {
-            let bytes = at.and_then(|at| record.get(at)).unwrap_or_default();
-            std::str::from_utf8(bytes).unwrap_or_default().trim()
-        };
-        let [
-            exchange,
-            segment,
-            id,
-            instrument,
-            symbol,
-            display,
-            lot,
-            expiry,
-            strike,
-            right,
-            tick,
-            underlying,
-        ] = self.places.map(field);
-        Row {
-            exchange,
-            segment,
-            id,
-            instrument,
-            symbol,
-            display,
-            lot,
-            expiry,
-            strike,
-            right,
-            tick,
-            underlying,
-            freeze: field(self.freeze),
-        }
-    }
-}
-
-/// One row as it stands.
-struct Row<'r> {
-    exchange: &'r str,
-    segment: &'r str,
-    id: &'r str,
-    instrument: &'r str,
-    symbol: &'r str,
-    display: &'r str,
-    lot: &'r str,
-    expiry: &'r str,
-    strike: &'r str,
-    right: &'r str,
-    tick: &'r str,
-    underlying: &'r str,
-    freeze: &'r str,
-}
-
-enum Reason {
-    Foreign,
-    Bad(String),
-}
-
-fn bad(column: &str, value: &str) -> Reason {
-    Reason::Bad(format!("{column} is `{value}`"))
 }
 
 impl Row<'_> {
@@ -267,10 +97,10 @@ impl Row<'_> {
         let right = match self.right {
             "CE" => Right::Call,
             "PE" => Right::Put,
-            other => return Err(bad("option type", other)),
+            other => return Err(Reason::column("option type", other)),
         };
-        let strike =
-            Price::parse(self.strike.as_bytes()).map_err(|_| bad("strike", self.strike))?;
+        let strike = Price::parse(self.strike.as_bytes())
+            .map_err(|_| Reason::column("strike", self.strike))?;
         Ok(Kind::Option { right, strike })
     }
 
@@ -283,11 +113,11 @@ impl Row<'_> {
         let exchange = self.exchange(segment).filter(|found| *found == wanted);
         let exchange = exchange.ok_or(Reason::Foreign)?;
         let token = self.id.parse().ok().and_then(|id| segment.token(id));
-        let token = token.ok_or_else(|| bad("security id", self.id))?;
+        let token = token.ok_or_else(|| Reason::column("security id", self.id))?;
         // Behind the number: a shifted row must not pass for a kind nobody trades here.
         let kind = self.kind()?;
         if self.symbol.is_empty() {
-            return Err(bad("symbol", ""));
+            return Err(Reason::column("symbol", ""));
         }
         if kind == Kind::Index {
             return Ok(Instrument {
@@ -304,7 +134,7 @@ impl Row<'_> {
             });
         }
         let lot = whole(self.lot).filter(|lot| *lot > 0).map(Qty);
-        let lot = lot.ok_or_else(|| bad("lot", self.lot))?;
+        let lot = lot.ok_or_else(|| Reason::column("lot", self.lot))?;
         let underlying = self.underlying(kind);
         let key = ContractKey {
             exchange,
@@ -320,7 +150,7 @@ impl Row<'_> {
             underlying: underlying.to_owned(),
             kind,
             expiry: self.expiry(kind)?,
-            tick: tick(segment, self.tick).ok_or_else(|| bad("tick", self.tick))?,
+            tick: tick(segment, self.tick).ok_or_else(|| Reason::column("tick", self.tick))?,
             lot,
             qty_max: largest(self.freeze, lot).unwrap_or_else(|| qty_max(&key)),
         })
@@ -334,7 +164,8 @@ impl Row<'_> {
         let day = self.expiry.get(..10).and_then(Day::parse);
         // 0001-01-01 stands for none.
         let day = day.filter(|day| day.date().year() > 1);
-        day.map(Some).ok_or_else(|| bad("expiry", self.expiry))
+        day.map(Some)
+            .ok_or_else(|| Reason::column("expiry", self.expiry))
     }
 
     /// The name of the underlying; without a column for it, the trading symbol in front of its month.

@@ -13,12 +13,14 @@
 //! | `books` | orders, trades, positions, funds |
 //! | `market` | quotes and candles over REST |
 //! | `master` | the instrument lists |
+//! | `columns` | their columns in either file |
 //! | `request` | what every call carries |
 //!
 //! Deliberately absent: sockets, retries and rate budgets (they belong to `net` and the gateway), and orders that live at
 //! the broker (super, forever, conditional).
 
 pub mod books;
+mod columns;
 pub mod depth;
 pub mod faults;
 pub mod feed;

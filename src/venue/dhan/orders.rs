@@ -12,13 +12,14 @@ use super::request::secrets;
 use super::segment::{Segment, security_id};
 use crate::model::{Instrument, OrderId, RejectClass, Side};
 use crate::venue::json::{self, Value};
-use crate::venue::report::Slices;
-use crate::venue::request::{USER_AGENT, is_header_text};
+use crate::venue::request::{USER_AGENT, append, append_body, append_start, is_word};
 use crate::venue::template::Piece;
 use crate::venue::{
     Auth, Change, Endpoint, JsonScratch, Orders, Product, Reply, Template, TemplateFault, Working,
 };
-use std::io::Write as _;
+
+/// Room for the body of a modification: a client id, three numbers and their names.
+const BODY_MAX: usize = 320;
 
 /// The broker's word for how a position is carried.
 pub const fn product_name(product: Product) -> &'static str {
@@ -42,8 +43,7 @@ impl Orders for Dhan {
             return Err(TemplateFault::NotTradable);
         }
         let [(_, token), (_, client)] = secrets(auth);
-        let is_plain = |text: &str| is_header_text(text) && !text.contains([' ', '"', '\\']);
-        if ![token, client, &endpoint.host].into_iter().all(is_plain) {
+        if ![token, client, &endpoint.host].into_iter().all(is_word) {
             return Err(TemplateFault::Header);
         }
         let mut head = Vec::new();
@@ -90,24 +90,14 @@ impl Orders for Dhan {
         let client = auth.api_key.expose();
         let quantity = change.quantity.unwrap_or(change.placed);
         let limit = change.limit.unwrap_or_default();
-        let mut body = [0_u8; 320];
-        let mut rest = body.as_mut_slice();
-        let room = rest.len();
-        let written = write!(
-            rest,
-            r#"{{"dhanClientId":"{client}","orderId":"{}","orderType":"LIMIT","legName":"ENTRY_LEG","quantity":{quantity},"price":{limit},"disclosedQuantity":0,"triggerPrice":0,"validity":"DAY"}}"#,
-            order.order.0,
-        );
-        debug_assert!(
-            written.is_ok(),
-            "a client id, three numbers and their names"
-        );
-        let length = room.saturating_sub(rest.len());
-        append(
+        append(out, format_args!("Content-Type: application/json\r\n"));
+        append_body::<BODY_MAX>(
             out,
-            format_args!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"),
+            format_args!(
+                r#"{{"dhanClientId":"{client}","orderId":"{}","orderType":"LIMIT","legName":"ENTRY_LEG","quantity":{quantity},"price":{limit},"disclosedQuantity":0,"triggerPrice":0,"validity":"DAY"}}"#,
+                order.order.0,
+            ),
         );
-        out.extend_from_slice(body.get(..length).unwrap_or_default());
     }
 
     fn read_reply(status: u16, body: &mut [u8], json: &mut JsonScratch) -> Reply {
@@ -119,7 +109,11 @@ impl Orders for Dhan {
                 return Reply::Unknown;
             }
             match root.as_array() {
-                Some(items) => slices(items.iter()),
+                Some(items) => {
+                    let taken = |value| item(value).filter(|(_, is_refused)| !is_refused);
+                    let number = |value| taken(value).map(|(order, _)| order);
+                    Reply::of_slices(None, items.iter().map(number))
+                }
                 None => one(root),
             }
         });
@@ -134,27 +128,20 @@ fn request_head(
     auth: &Auth,
     out: &mut Vec<u8>,
 ) {
-    append(out, format_args!("{method} /v2/orders"));
-    if let Some(OrderId(number)) = order {
-        append(out, format_args!("/{number}"));
-    }
-    append(out, format_args!(" HTTP/1.1\r\nHost: {}", endpoint.host));
-    if endpoint.port != 443 {
-        append(out, format_args!(":{}", endpoint.port));
+    match order {
+        Some(OrderId(number)) => {
+            append_start(out, format_args!("{method} /v2/orders/{number}"), endpoint);
+        }
+        None => append_start(out, format_args!("{method} /v2/orders"), endpoint),
     }
     let [(token_name, token), (client_name, client)] = secrets(auth);
     append(
         out,
         format_args!(
-            "\r\n{token_name}: {token}\r\n{client_name}: {client}\r\nUser-Agent: {USER_AGENT}\r\n\
+            "{token_name}: {token}\r\n{client_name}: {client}\r\nUser-Agent: {USER_AGENT}\r\n\
              Accept: application/json\r\nAccept-Encoding: identity\r\nConnection: keep-alive\r\n"
         ),
     );
-}
-
-fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    let written = out.write_fmt(text);
-    debug_assert!(written.is_ok(), "a Vec takes any bytes");
 }
 
 /// Number and rejection of one item.
@@ -172,32 +159,12 @@ fn one(root: Value<'_, '_>) -> Reply {
     }
 }
 
-fn slices<'t, 'a: 't>(items: impl Iterator<Item = Value<'t, 'a>>) -> Reply {
-    let (mut accepted, mut refused) = (0_u16, 0_u16);
-    let mut first = None;
-    for value in items {
-        match item(value) {
-            Some((order, false)) => {
-                accepted = accepted.saturating_add(1);
-                first = first.or(Some(order));
-            }
-            Some((_, true)) | None => refused = refused.saturating_add(1),
-        }
-    }
-    first.map_or(Reply::Unknown, |first| {
-        Reply::Sliced(Slices {
-            first,
-            accepted,
-            refused,
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{Exchange, InstrumentIx, Kind, Price, Qty, Right, Tag};
     use crate::venue::Named;
+    use crate::venue::report::Slices;
 
     fn contract() -> Instrument {
         Instrument {

@@ -5,8 +5,10 @@ use super::feed;
 use super::packet::{self, HEADER, Layout, Level, Packet};
 use super::segment::{Segment, security_id, segment_of};
 use crate::model::{FeedFault, Side};
-use crate::venue::show::{BadFrame, Depth, DepthLevel, Ohlc, Show, Shown, Traded, stamp};
-use crate::venue::{Cursor, FRAME_MAX, Frame};
+use crate::venue::show::{
+    BadFrame, Depth, DepthLevel, Ohlc, Show, Shown, Traded, inspect_packets, stamp,
+};
+use crate::venue::{Cursor, Frame};
 
 impl Show for super::Dhan {
     /// Nothing stands around the packets of a message: each can be one by itself.
@@ -15,18 +17,7 @@ impl Show for super::Dhan {
     }
 
     fn inspect(message: &[u8]) -> Result<Frame, BadFrame> {
-        if message.len() > FRAME_MAX {
-            return Err(bad(FeedFault::Oversized, 0, message.len(), FRAME_MAX));
-        }
-        let (mut at, mut count) = (0_usize, 0_u16);
-        while at < message.len() {
-            at = at.saturating_add(step(message, at)?);
-            count = count.saturating_add(1);
-        }
-        match count {
-            0 => Err(bad(FeedFault::Truncated, 0, 0, HEADER)),
-            count => Ok(Frame::Packets(Cursor::new(0, count))),
-        }
+        inspect_packets(message, HEADER, step)
     }
 
     fn next_body<'f>(
@@ -89,7 +80,7 @@ fn step(message: &[u8], at: usize) -> Result<usize, BadFrame> {
     let found = rest.len();
     if is_depth(rest) {
         let size = depth::split(rest).map(|(part, _)| part.len());
-        return size.map_err(|fault| bad(fault, at, found, SIDE_SIZE));
+        return size.map_err(|fault| BadFrame::new(fault, at, found, SIDE_SIZE));
     }
     feed::size_at(message, at).map_err(|fault| {
         let told = rest.get(1..).and_then(|rest| rest.first_chunk());
@@ -98,19 +89,10 @@ fn step(message: &[u8], at: usize) -> Result<usize, BadFrame> {
         let size = known.map_or(told, |layout| usize::from(layout.size()));
         match fault {
             // Its length field is not the size of its code.
-            FeedFault::Length => bad(fault, at, told, size.max(HEADER)),
-            _ => bad(fault, at, found, size.max(HEADER)),
+            FeedFault::Length => BadFrame::new(fault, at, told, size.max(HEADER)),
+            _ => BadFrame::new(fault, at, found, size.max(HEADER)),
         }
     })
-}
-
-const fn bad(fault: FeedFault, offset: usize, found: usize, expected: usize) -> BadFrame {
-    BadFrame {
-        fault,
-        offset,
-        found,
-        expected,
-    }
 }
 
 fn goodbye(reason: u16) -> Shown {
@@ -163,15 +145,13 @@ fn shown(packet: &Packet, segment: Segment) -> Shown {
     let layout = packet.layout;
     let is_full = layout == Layout::Full;
     let has_day = is_full || layout == Layout::Quote;
-    let levels = |side: &[Level; 5]| {
-        let level = |l: &Level| DepthLevel {
-            quantity: i64::from(l.quantity),
-            price: rupees(l.price),
-            orders: i64::from(l.orders),
-        };
-        Some(side.iter().map(level).collect())
+    let level = |l: &Level| DepthLevel {
+        quantity: i64::from(l.quantity),
+        price: rupees(l.price),
+        orders: i64::from(l.orders),
     };
-    let (last, close) = (rupees(packet.last), rupees(packet.close));
+    let last = rupees(packet.last);
+    let ohlc = Ohlc::of([packet.open, packet.high, packet.low, packet.close], rupees);
     let is_priced = has_day || layout == Layout::Ticker;
     let has_oi = is_full || matches!(layout, Layout::OpenInterest | Layout::PreviousClose);
     let shown = Shown {
@@ -187,24 +167,13 @@ fn shown(packet: &Packet, segment: Segment) -> Shown {
             total_buy_quantity: i64::from(packet.buy_qty),
             total_sell_quantity: i64::from(packet.sell_qty),
         }),
-        ohlc: has_day.then(|| Ohlc {
-            open: rupees(packet.open),
-            high: rupees(packet.high),
-            low: rupees(packet.low),
-            close,
-        }),
-        change: has_day.then(|| match packet.close {
-            0 => 0.0,
-            _ => (last - close) * 100.0 / close,
-        }),
+        ohlc: has_day.then_some(ohlc),
+        change: has_day.then(|| ohlc.change(last)),
         last_trade_time: is_priced.then(|| stamp(packet::trade_time(packet.last_trade_secs))),
         oi: has_oi.then(|| i64::from(packet.oi)),
         oi_day_high: is_full.then(|| i64::from(packet.oi_high)),
         oi_day_low: is_full.then(|| i64::from(packet.oi_low)),
-        depth: is_full.then(|| Depth {
-            buy: levels(&packet.bids),
-            sell: levels(&packet.asks),
-        }),
+        depth: is_full.then(|| Depth::of(&packet.bids, &packet.asks, level)),
         ..Shown::default()
     };
     let shown = shown.with("exchange_segment", segment.name());

@@ -8,8 +8,9 @@
 
 use super::Dhan;
 use super::segment::Segment;
-use crate::model::{OrderId, OrderState, Price, Qty, RejectClass, Side, Tag, Token, WallNanos};
+use crate::model::{OrderState, Price, Qty, Side, Token, WallNanos};
 use crate::venue::json::{self, Value};
+use crate::venue::report::Said;
 use crate::venue::stamp::parse_time;
 use crate::venue::{Auth, JsonScratch, OrderUpdate, TextMessage, Updates};
 
@@ -58,56 +59,20 @@ pub fn state_of(status: &str, filled: Qty, quantity: Qty) -> OrderState {
     }
 }
 
-/// What both kinds of rows say, before it is checked.
-#[derive(Default)]
-struct Said<'a> {
-    order_id: Option<OrderId>,
-    status: Option<&'a str>,
-    side: Option<Side>,
-    quantity: Option<Qty>,
-    filled: Option<Qty>,
-    average: Price,
-    limit: Price,
-    segment: Option<Segment>,
-    id: Option<u32>,
-    tag: Option<Tag>,
-    at: WallNanos,
+/// The token of an instrument that a row names; zero where it does not.
+fn token_of(segment: Option<Segment>, id: Option<u32>) -> Token {
+    let token = segment.zip(id).and_then(|(segment, id)| segment.token(id));
+    token.unwrap_or(Token(0))
 }
 
-impl Said<'_> {
-    fn update(self) -> Option<OrderUpdate> {
-        let (quantity, filled) = (self.quantity?, self.filled?);
-        let state = state_of(self.status?, filled, quantity);
-        let token = self.segment.zip(self.id);
-        Some(OrderUpdate {
-            tag: self.tag,
-            order_id: self.order_id?,
-            state,
-            filled,
-            quantity,
-            average: self.average,
-            limit: self.limit,
-            token: token
-                .and_then(|(segment, id)| segment.token(id))
-                .unwrap_or(Token(0)),
-            side: self.side?,
-            // The reason is prose, and prose is not matched on.
-            reject: (state == OrderState::Rejected).then_some(RejectClass::Order),
-            at: self.at,
-        })
-    }
-
-    fn seen(&mut self, value: Value<'_, '_>) {
-        if let Some(time) = json::text(value).and_then(parse_time) {
-            self.at = self.at.max(time);
-        }
-    }
+fn time(value: Value<'_, '_>) -> Option<WallNanos> {
+    json::text(value).and_then(parse_time)
 }
 
 /// Reads the data of an alert.
 fn alert(row: Value<'_, '_>) -> Option<OrderUpdate> {
     let mut said = Said::default();
-    let (mut exchange, mut letter) = ("", "");
+    let (mut exchange, mut letter, mut id) = ("", "", None);
     for (key, value) in &row.as_object()? {
         match key {
             "OrderNo" | "orderNo" => said.order_id = json::order_id(value),
@@ -125,38 +90,38 @@ fn alert(row: Value<'_, '_>) -> Option<OrderUpdate> {
             "Price" | "price" => said.limit = price(value),
             "Exchange" | "exchange" => exchange = json::text(value).unwrap_or(""),
             "Segment" | "segment" => letter = json::text(value).unwrap_or(""),
-            "SecurityId" | "securityId" => said.id = whole(value),
-            "CorrelationId" | "correlationId" => said.tag = tag_of(value),
-            "OrderDateTime" | "ExchOrderTime" | "LastUpdatedTime" => said.seen(value),
+            "SecurityId" | "securityId" => id = whole(value),
+            "CorrelationId" | "correlationId" => said.tag = json::tag(value),
+            "OrderDateTime" | "ExchOrderTime" | "LastUpdatedTime" => said.seen(time(value)),
             _ => {}
         }
     }
-    said.segment = segment_of(exchange, letter);
-    said.update()
+    said.token = token_of(segment_of(exchange, letter), id);
+    said.update(state_of)
 }
 
 /// Reads a row of the order book; `None` when a field that decides is missing.
 pub fn order_update(row: Value<'_, '_>) -> Option<OrderUpdate> {
     let mut said = Said::default();
+    let (mut segment, mut id) = (None, None);
     for (key, value) in &row.as_object()? {
         match key {
             "orderId" => said.order_id = json::order_id(value),
             "orderStatus" => said.status = json::text(value),
-            "transactionType" => said.side = json::text(value).and_then(side_of),
+            "transactionType" => said.side = json::side(value),
             "quantity" => said.quantity = qty(value),
             "filledQty" => said.filled = qty(value),
             "averageTradedPrice" => said.average = price(value),
             "price" => said.limit = price(value),
-            "exchangeSegment" => {
-                said.segment = json::text(value).and_then(Segment::parse);
-            }
-            "securityId" => said.id = whole(value),
-            "correlationId" => said.tag = tag_of(value),
-            "createTime" | "updateTime" | "exchangeTime" => said.seen(value),
+            "exchangeSegment" => segment = json::text(value).and_then(Segment::parse),
+            "securityId" => id = whole(value),
+            "correlationId" => said.tag = json::tag(value),
+            "createTime" | "updateTime" | "exchangeTime" => said.seen(time(value)),
             _ => {}
         }
     }
-    said.update()
+    said.token = token_of(segment, id);
+    said.update(state_of)
 }
 
 /// Exchange and the letter of an alert: equity, derivatives, currency, commodity, index.
@@ -172,15 +137,6 @@ fn segment_of(exchange: &str, letter: &str) -> Option<Segment> {
         ("MCX", "M") => Segment::Mcx,
         _ => return None,
     })
-}
-
-/// Reads `BUY` or `SELL`.
-pub(super) fn side_of(text: &str) -> Option<Side> {
-    match text {
-        "BUY" => Some(Side::Buy),
-        "SELL" => Some(Side::Sell),
-        _ => None,
-    }
 }
 
 /// True for JSON's `true`.
@@ -210,13 +166,10 @@ fn price(value: Value<'_, '_>) -> Price {
     read.unwrap_or_default()
 }
 
-fn tag_of(value: Value<'_, '_>) -> Option<Tag> {
-    Tag::parse(json::text(value)?.as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{OrderId, RejectClass, Tag};
 
     const ALERT: &str = r#"{"Type":"order_alert","Data":{"Exchange":"NSE","Segment":"D","OrderNo":"1124091136546",
         "SecurityId":"49081","TxnType":"S","Quantity":150,"TradedQty":75,"Price":101,"AvgTradedPrice":101.05,

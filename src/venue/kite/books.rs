@@ -6,9 +6,9 @@
 use super::Kite;
 use super::faults::data;
 use super::request::get;
-use super::updates::{order_update, side_of};
+use super::updates::order_update;
 use crate::venue::books::{Margins, OrderRow, PositionRow, Positions, TradeRow};
-use crate::venue::json::{self, Value, text};
+use crate::venue::json::{self, Value, need, rows, text, word};
 use crate::venue::stamp::parse_time;
 use crate::venue::{ApiFault, Auth, Books, JsonScratch, Request};
 
@@ -90,40 +90,10 @@ impl Books for Kite {
     }
 }
 
-/// Reads every item of a list; the first that fails names itself.
-fn rows<'t, 'a: 't, R>(
-    list: Value<'t, 'a>,
-    what: &str,
-    read: impl Fn(Value<'t, 'a>) -> Result<R, String>,
-) -> Result<Vec<R>, String> {
-    let items = list
-        .as_array()
-        .ok_or_else(|| format!("{what} list is not a list"))?;
-    let numbered = items.iter().enumerate();
-    numbered
-        .map(|(at, row)| read(row).map_err(|field| format!("{what} row {at}: {field}")))
-        .collect()
-}
-
-fn need<'t, 'a: 't, R>(
-    row: Value<'t, 'a>,
-    name: &str,
-    read: impl Fn(Value<'t, 'a>) -> Option<R>,
-) -> Result<R, String> {
-    row.get(name).and_then(read).ok_or_else(|| name.to_owned())
-}
-
-fn word(row: Value<'_, '_>, name: &str) -> Result<String, String> {
-    row.get(name)
-        .and_then(text)
-        .map(str::to_owned)
-        .ok_or_else(|| name.to_owned())
-}
-
 fn order_row(row: Value<'_, '_>) -> Result<OrderRow, String> {
     let update = order_update(row)
         .ok_or("order_id, status, transaction_type, quantity or filled_quantity")?;
-    let optional = |name: &str| row.get(name).and_then(text).map(str::to_owned);
+    let optional = |name: &str| word(row, name).ok();
     let mut tags: Vec<String> = match row.get("tags").and_then(|t| t.as_array()) {
         Some(items) => items.iter().filter_map(text).map(str::to_owned).collect(),
         None => Vec::new(),
@@ -163,7 +133,7 @@ fn trade_row(row: Value<'_, '_>) -> Result<TradeRow, String> {
         exchange: word(row, "exchange")?,
         symbol: word(row, "tradingsymbol")?,
         token: need(row, "instrument_token", json::token)?,
-        side: need(row, "transaction_type", |v| text(v).and_then(side_of))?,
+        side: need(row, "transaction_type", json::side)?,
         quantity: need(row, "quantity", json::qty)?,
         price: need(row, "average_price", json::price)?,
         at: time("exchange_timestamp")

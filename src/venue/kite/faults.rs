@@ -7,6 +7,7 @@
 //! - a *read*: why did it fail, in a sentence ([`ApiFault`]).
 
 use crate::model::RejectClass;
+use crate::venue::fault::answer;
 use crate::venue::json::{Value, text};
 use crate::venue::{ApiFault, JsonScratch};
 
@@ -38,24 +39,14 @@ pub fn data<'a, R>(
     json: &mut JsonScratch,
     read: impl FnOnce(Value<'_, 'a>) -> Result<R, String>,
 ) -> Result<R, ApiFault> {
-    if status == 429 {
-        return Err(ApiFault::RateLimited);
-    }
-    let unreadable = |what: String| ApiFault::Unreadable { status, what };
-    let outcome = json.read(body, |root| {
-        if (200..300).contains(&status) && root.get("status").and_then(text) == Some("success") {
-            let data = root
-                .get("data")
-                .ok_or_else(|| unreadable("no `data`".to_owned()))?;
-            return read(data).map_err(unreadable);
+    answer(status, body, json, |root| {
+        if !(200..300).contains(&status) || root.get("status").and_then(text) != Some("success") {
+            return Err(failure(status, root));
         }
-        Err(failure(status, root))
-    });
-    match outcome {
-        Some(result) => result,
-        None if status >= 500 => Err(ApiFault::Unavailable { status }),
-        None => Err(unreadable("not JSON".to_owned())),
-    }
+        let found = root.get("data").ok_or_else(|| "no `data`".to_owned());
+        let found = found.and_then(read);
+        found.map_err(|what| ApiFault::unreadable(status, what))
+    })
 }
 
 fn failure(status: u16, root: Value<'_, '_>) -> ApiFault {
@@ -65,8 +56,7 @@ fn failure(status: u16, root: Value<'_, '_>) -> ApiFault {
         return ApiFault::Unavailable { status };
     }
     if kind.is_empty() {
-        let what = "neither a success nor an error envelope".to_owned();
-        return ApiFault::Unreadable { status, what };
+        return ApiFault::unreadable(status, "neither a success nor an error envelope");
     }
     if refusal(status, &kind) == Some(RejectClass::Session) {
         return ApiFault::Session { message };

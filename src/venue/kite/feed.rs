@@ -137,7 +137,7 @@ pub fn inspect(frame: &[u8]) -> Result<Frame, BadFrame> {
     }
     let (count, end) = walk(frame)?;
     if end != frame.len() {
-        return Err(bad(
+        return Err(BadFrame::new(
             FeedFault::Trailing,
             end,
             frame.len().saturating_sub(end),
@@ -164,10 +164,15 @@ pub fn frame_length(bytes: &[u8]) -> Result<usize, BadFrame> {
 #[inline]
 fn walk(frame: &[u8]) -> Result<(u16, usize), BadFrame> {
     if frame.len() > FRAME_MAX {
-        return Err(bad(FeedFault::Oversized, 0, frame.len(), FRAME_MAX));
+        return Err(BadFrame::new(
+            FeedFault::Oversized,
+            0,
+            frame.len(),
+            FRAME_MAX,
+        ));
     }
     let Some(count) = be16(frame, 0) else {
-        return Err(bad(FeedFault::Truncated, 0, frame.len(), 2));
+        return Err(BadFrame::new(FeedFault::Truncated, 0, frame.len(), 2));
     };
     walk_from(frame, 2, count).map(|end| (count, end))
 }
@@ -178,7 +183,7 @@ fn walk_from(frame: &[u8], mut at: usize, mut left: u16) -> Result<usize, BadFra
     while left > 0 {
         // Only the first of a run of equal lengths is waited for; the rest are compared.
         let Some(length) = be16(frame, at) else {
-            return Err(bad(
+            return Err(BadFrame::new(
                 FeedFault::Truncated,
                 at,
                 frame.len().saturating_sub(at),
@@ -193,7 +198,12 @@ fn walk_from(frame: &[u8], mut at: usize, mut left: u16) -> Result<usize, BadFra
         if at > frame.len() {
             let start = at.wrapping_sub(step).wrapping_add(2);
             let found = frame.len().saturating_sub(start);
-            return Err(bad(FeedFault::Truncated, start, found, usize::from(length)));
+            return Err(BadFrame::new(
+                FeedFault::Truncated,
+                start,
+                found,
+                usize::from(length),
+            ));
         }
     }
     Ok(at)
@@ -205,16 +215,6 @@ fn be16(bytes: &[u8], at: usize) -> Option<u16> {
         .get(at..)?
         .first_chunk::<2>()
         .map(|b| u16::from_be_bytes(*b))
-}
-
-#[cold]
-const fn bad(fault: FeedFault, offset: usize, found: usize, expected: usize) -> BadFrame {
-    BadFrame {
-        fault,
-        offset,
-        found,
-        expected,
-    }
 }
 
 /// The next packet body of a frame; `None` at its end. A cursor of another frame ends with a fault.

@@ -7,7 +7,7 @@ use super::faults::data;
 use super::request::get;
 use crate::model::{Bar, Instrument, WallNanos};
 use crate::venue::json::{self, Value, text};
-use crate::venue::quotes::{DepthRow, QuoteKind, QuoteRow};
+use crate::venue::quotes::{QuoteKind, QuoteRow, depth};
 use crate::venue::request::push_form_value;
 use crate::venue::stamp::parse_time;
 use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Market, Request};
@@ -85,14 +85,8 @@ impl Market for Kite {
         interval: Interval,
     ) -> Result<Vec<Bar>, ApiFault> {
         data(status, body, json, |data| {
-            let candles = data
-                .get("candles")
-                .and_then(|c| c.as_array())
-                .ok_or("no `candles`")?;
-            let numbered = candles.iter().enumerate();
-            numbered
-                .map(|(at, candle)| bar(candle, interval).ok_or_else(|| format!("candle {at}")))
-                .collect()
+            let candles = data.get("candles");
+            json::candles(candles, "no `candles`", |candle| bar(candle, interval))
         })
     }
 }
@@ -101,19 +95,6 @@ fn quote_row(key: &str, row: Value<'_, '_>) -> Result<QuoteRow, String> {
     let missing = |name: &str| format!("{key}: {name}");
     let optional = |name: &str| row.get(name).and_then(json::price).unwrap_or_default();
     let ohlc = |name: &str| row.get("ohlc")?.get(name).and_then(json::price);
-    let depth = |side: &str| {
-        let mut levels = [DepthRow::default(); 5];
-        if let Some(rows) = row
-            .get("depth")
-            .and_then(|d| d.get(side))
-            .and_then(|s| s.as_array())
-        {
-            for (level, row) in levels.iter_mut().zip(rows.iter()) {
-                *level = depth_row(row);
-            }
-        }
-        levels
-    };
     let volume = row
         .get("volume")
         .and_then(json::integer)
@@ -135,8 +116,8 @@ fn quote_row(key: &str, row: Value<'_, '_>) -> Result<QuoteRow, String> {
         volume: u64::try_from(volume).unwrap_or(0),
         lower_circuit: optional("lower_circuit_limit"),
         upper_circuit: optional("upper_circuit_limit"),
-        bids: depth("buy"),
-        asks: depth("sell"),
+        bids: depth(row, "buy", json::price, json::qty),
+        asks: depth(row, "sell", json::price, json::qty),
         at: row
             .get("timestamp")
             .and_then(text)
@@ -145,33 +126,12 @@ fn quote_row(key: &str, row: Value<'_, '_>) -> Result<QuoteRow, String> {
     })
 }
 
-fn depth_row(row: Value<'_, '_>) -> DepthRow {
-    DepthRow {
-        price: row.get("price").and_then(json::price).unwrap_or_default(),
-        quantity: row.get("quantity").and_then(json::qty).unwrap_or_default(),
-        orders: row.get("orders").and_then(json::qty).unwrap_or_default().0,
-    }
-}
-
 fn bar(candle: Value<'_, '_>, interval: Interval) -> Option<Bar> {
-    let fields = candle.as_array()?;
-    let mut fields = fields.iter();
+    let mut fields = candle.as_array()?.iter();
     let start = parse_time(text(fields.next()?)?)?;
     let mut price = || fields.next().and_then(json::price);
-    let (open, high, low, close) = (price()?, price()?, price()?, price()?);
-    let volume = u64::try_from(json::integer(fields.next()?)?).ok()?;
-    let end = start.offset(interval.width_ns());
-    let bar = Bar {
-        start,
-        end,
-        open,
-        high,
-        low,
-        close,
-        volume,
-        ticks: 0,
-    };
-    bar.is_sound().then_some(bar)
+    let prices = [price()?, price()?, price()?, price()?];
+    interval.bar(start, prices, json::integer(fields.next()?)?)
 }
 
 #[cfg(test)]

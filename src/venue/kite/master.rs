@@ -11,9 +11,10 @@ use super::Kite;
 use super::faults;
 use super::request::get;
 use crate::model::{Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right, Token};
-use crate::venue::master::{ContractKey, Master, MasterFault};
+use crate::venue::master::{ContractKey, Master, MasterFault, Reason, field, places};
 use crate::venue::session::{Answer, Ask, Step};
 use crate::venue::{ApiFault, Auth, JsonScratch, Masters};
+use csv::ByteRecord;
 
 /// Columns the dump must have, in our order.
 const COLUMNS: [&str; 10] = [
@@ -57,150 +58,134 @@ impl Masters for Kite {
         keep: &dyn Fn(&Instrument) -> bool,
         qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
     ) -> Result<Master, MasterFault> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
-        let header = reader.byte_headers().cloned().unwrap_or_default();
-        let mut columns = [0_usize; COLUMNS.len()];
-        for (at, name) in columns.iter_mut().zip(COLUMNS) {
-            let found = header
-                .iter()
-                .position(|h| h.trim_ascii() == name.as_bytes());
-            *at = found.ok_or(MasterFault::Column(name))?;
-        }
+        let find = |header: &ByteRecord| places(header, COLUMNS);
+        Master::read(file, find, keep, |columns, row| {
+            Row::new(columns.map(|at| field(row, at))).instrument(qty_max)
+        })
+    }
+}
 
-        let mut master = Master::default();
-        let mut record = csv::ByteRecord::new();
-        loop {
-            let line = reader.position().line();
-            let outcome = match reader.read_byte_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => {
-                    let field = |at: usize| {
-                        let bytes = record.get(at).unwrap_or_default();
-                        std::str::from_utf8(bytes).unwrap_or_default().trim()
-                    };
-                    instrument(columns.map(field), qty_max)
-                }
-                Err(error) => Err(Reason::Bad(error.to_string())),
-            };
-            master.rows = master.rows.saturating_add(1);
-            match outcome {
-                Ok(row) if keep(&row) => master.instruments.push(row),
-                Ok(_) => {}
-                Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
-                Err(Reason::Bad(why)) => {
-                    master.bad = master.bad.saturating_add(1);
-                    master.first_bad.get_or_insert((line, why));
-                }
-            }
+/// The texts of a row.
+struct Row<'a> {
+    token: &'a str,
+    symbol: &'a str,
+    name: &'a str,
+    expiry: &'a str,
+    strike: &'a str,
+    tick: &'a str,
+    lot: &'a str,
+    kind: &'a str,
+    segment: &'a str,
+    exchange: &'a str,
+}
+
+impl<'a> Row<'a> {
+    const fn new(fields: [&'a str; COLUMNS.len()]) -> Self {
+        let [
+            token,
+            symbol,
+            name,
+            expiry,
+            strike,
+            tick,
+            lot,
+            kind,
+            segment,
+            exchange,
+        ] = fields;
+        Self {
+            token,
+            symbol,
+            name,
+            expiry,
+            strike,
+            tick,
+            lot,
+            kind,
+            segment,
+            exchange,
         }
-        if master.rows == 0 {
-            return Err(MasterFault::Empty);
+    }
+
+    fn instrument(&self, qty_max: &dyn Fn(&ContractKey<'_>) -> Qty) -> Result<Instrument, Reason> {
+        let exchange = Exchange::parse(self.exchange).ok_or(Reason::Foreign)?;
+        let kind = self.kind()?;
+        let expiry = self.expiry(kind)?;
+        let token = self.token.parse().map(Token);
+        let token = token.map_err(|_| Reason::column("instrument_token", self.token))?;
+        let tick = price("tick_size", self.tick)?;
+        let lot = self.lot.parse().map(Qty);
+        let lot = lot.map_err(|_| Reason::column("lot_size", self.lot))?;
+        if self.symbol.is_empty() {
+            return Err(Reason::column("tradingsymbol", self.symbol));
         }
-        match master.first_bad {
-            Some((line, why)) if master.bad.saturating_mul(100) > master.rows => {
-                Err(MasterFault::TooManyBad {
-                    bad: master.bad,
-                    rows: master.rows,
-                    line,
-                    why,
-                })
-            }
-            first_bad => Ok(Master {
-                first_bad,
-                ..master
-            }),
+        if kind != Kind::Index && (tick <= Price::ZERO || lot == Qty::ZERO) {
+            return Err(Reason::Bad(format!(
+                "tick_size is {tick}, lot_size is {lot}"
+            )));
+        }
+        let underlying = self.underlying(kind);
+        let key = ContractKey {
+            exchange,
+            underlying,
+            kind,
+            lot,
+        };
+        Ok(Instrument {
+            ix: InstrumentIx(0),
+            token,
+            exchange,
+            symbol: self.symbol.to_owned(),
+            underlying: underlying.to_owned(),
+            kind,
+            expiry,
+            tick,
+            lot,
+            qty_max: match kind {
+                Kind::Index => Qty::ZERO,
+                Kind::Equity | Kind::Future | Kind::Option { .. } => qty_max(&key),
+            },
+        })
+    }
+
+    fn kind(&self) -> Result<Kind, Reason> {
+        let option = |right| {
+            let strike = price("strike", self.strike)?;
+            Ok(Kind::Option { right, strike })
+        };
+        match (self.segment, self.kind) {
+            ("INDICES", _) => Ok(Kind::Index),
+            (_, "EQ") => Ok(Kind::Equity),
+            (_, "FUT") => Ok(Kind::Future),
+            (_, "CE") => option(Right::Call),
+            (_, "PE") => option(Right::Put),
+            _ => Err(Reason::Foreign),
+        }
+    }
+
+    fn expiry(&self, kind: Kind) -> Result<Option<Day>, Reason> {
+        if !is_dated(kind) {
+            return Ok(None);
+        }
+        let day = Day::parse(self.expiry).ok_or_else(|| Reason::column("expiry", self.expiry));
+        day.map(Some)
+    }
+
+    fn underlying(&self, kind: Kind) -> &'a str {
+        match (is_dated(kind), self.name) {
+            (false, _) => self.symbol,
+            (true, "") => leading_name(self.symbol),
+            (true, name) => name,
         }
     }
 }
 
-enum Reason {
-    Foreign,
-    Bad(String),
+const fn is_dated(kind: Kind) -> bool {
+    matches!(kind, Kind::Future | Kind::Option { .. })
 }
 
-fn instrument(
-    fields: [&str; COLUMNS.len()],
-    qty_max: impl Fn(&ContractKey<'_>) -> Qty,
-) -> Result<Instrument, Reason> {
-    let [
-        token,
-        symbol,
-        name,
-        expiry,
-        strike,
-        tick,
-        lot,
-        kind,
-        segment,
-        exchange,
-    ] = fields;
-    let bad = |column: &str, value: &str| Reason::Bad(format!("{column} is `{value}`"));
-    let exchange = Exchange::parse(exchange).ok_or(Reason::Foreign)?;
-    let price =
-        |column: &str, text: &str| Price::parse(text.as_bytes()).map_err(|_| bad(column, text));
-    let kind = match (segment, kind) {
-        ("INDICES", _) => Kind::Index,
-        (_, "EQ") => Kind::Equity,
-        (_, "FUT") => Kind::Future,
-        (_, "CE") => Kind::Option {
-            right: Right::Call,
-            strike: price("strike", strike)?,
-        },
-        (_, "PE") => Kind::Option {
-            right: Right::Put,
-            strike: price("strike", strike)?,
-        },
-        _ => return Err(Reason::Foreign),
-    };
-    let dated = matches!(kind, Kind::Future | Kind::Option { .. });
-    let expiry = match (dated, expiry) {
-        (false, _) => None,
-        (true, text) => Some(Day::parse(text).ok_or_else(|| bad("expiry", text))?),
-    };
-    let (token, tick, lot) = (
-        token
-            .parse()
-            .map(Token)
-            .map_err(|_| bad("instrument_token", token))?,
-        price("tick_size", tick)?,
-        lot.parse().map(Qty).map_err(|_| bad("lot_size", lot))?,
-    );
-    if symbol.is_empty() {
-        return Err(bad("tradingsymbol", symbol));
-    }
-    if kind != Kind::Index && (tick <= Price::ZERO || lot == Qty::ZERO) {
-        return Err(Reason::Bad(format!(
-            "tick_size is {tick}, lot_size is {lot}"
-        )));
-    }
-    let underlying = match (dated, name) {
-        (false, _) => symbol,
-        (true, "") => leading_name(symbol),
-        (true, name) => name,
-    };
-    let key = ContractKey {
-        exchange,
-        underlying,
-        kind,
-        lot,
-    };
-    let qty_max = if kind == Kind::Index {
-        Qty::ZERO
-    } else {
-        qty_max(&key)
-    };
-    Ok(Instrument {
-        ix: InstrumentIx(0),
-        token,
-        exchange,
-        symbol: symbol.to_owned(),
-        underlying: underlying.to_owned(),
-        kind,
-        expiry,
-        tick,
-        lot,
-        qty_max,
-    })
+fn price(column: &str, text: &str) -> Result<Price, Reason> {
+    Price::parse(text.as_bytes()).map_err(|_| Reason::column(column, text))
 }
 
 /// The part of a derivative's symbol before its year, for dumps that leave the name blank.

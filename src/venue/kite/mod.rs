@@ -2,6 +2,7 @@
 //!
 //! | file | reads or writes |
 //! |---|---|
+//! | `segment` | segments and the scale of their prices |
 //! | `packet` | one binary packet, every field, both ways |
 //! | `feed` | binary containers, the hot read, subscriptions |
 //! | `updates` | text messages and order rows, status words |
@@ -23,6 +24,7 @@ pub mod master;
 pub mod orders;
 pub mod packet;
 mod request;
+pub mod segment;
 pub mod session;
 mod show;
 pub mod updates;

@@ -11,16 +11,19 @@ use super::faults::refusal;
 use super::request::{VERSION_HEADER, authorization};
 use crate::model::{Instrument, OrderId, Qty, Side};
 use crate::venue::json::{self, Value};
-use crate::venue::report::Slices;
-use crate::venue::request::{USER_AGENT, is_header_text, push_form_value};
+use crate::venue::request::{
+    USER_AGENT, append, append_body, append_start, is_header_text, push_form_value,
+};
 use crate::venue::template::Piece;
 use crate::venue::{
     Auth, Change, Endpoint, JsonScratch, Orders, Product, Reply, Template, TemplateFault, Working,
 };
-use std::io::Write as _;
 
 /// Bytes in front of the order number in Kite's answer to a placement.
 const ACCEPTED: [u8; 40] = *br#"{"status":"success","data":{"order_id":""#;
+
+/// Room for the body of a modification: ten digits, a price, and their names.
+const BODY_MAX: usize = 64;
 
 impl Orders for Kite {
     fn place_template(
@@ -88,24 +91,20 @@ impl Orders for Kite {
     ) {
         out.clear();
         request_head("PUT", endpoint, auth, order.order, out);
-        let mut body = [0_u8; 64];
-        let mut rest = body.as_mut_slice();
-        let room = rest.len();
-        let written = match (change.quantity, change.limit) {
-            (Some(Qty(quantity)), Some(limit)) => write!(rest, "quantity={quantity}&price={limit}"),
-            (Some(Qty(quantity)), None) => write!(rest, "quantity={quantity}"),
-            (None, Some(limit)) => write!(rest, "price={limit}"),
-            (None, None) => Ok(()),
-        };
-        debug_assert!(written.is_ok(), "ten digits and a price fit into 64 bytes");
-        let length = room.saturating_sub(rest.len());
         append(
             out,
-            format_args!(
-                "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n"
-            ),
+            format_args!("Content-Type: application/x-www-form-urlencoded\r\n"),
         );
-        out.extend_from_slice(body.get(..length).unwrap_or_default());
+        match (change.quantity, change.limit) {
+            (Some(Qty(quantity)), Some(limit)) => {
+                append_body::<BODY_MAX>(out, format_args!("quantity={quantity}&price={limit}"));
+            }
+            (Some(Qty(quantity)), None) => {
+                append_body::<BODY_MAX>(out, format_args!("quantity={quantity}"));
+            }
+            (None, Some(limit)) => append_body::<BODY_MAX>(out, format_args!("price={limit}")),
+            (None, None) => append_body::<BODY_MAX>(out, format_args!("")),
+        }
     }
 
     #[inline]
@@ -121,30 +120,21 @@ impl Orders for Kite {
 
 fn request_head(method: &str, endpoint: &Endpoint, auth: &Auth, order: OrderId, out: &mut Vec<u8>) {
     let (version, number) = VERSION_HEADER;
-    append(
+    let OrderId(order) = order;
+    append_start(
         out,
-        format_args!(
-            "{method} /orders/regular/{} HTTP/1.1\r\nHost: {}",
-            order.0, endpoint.host
-        ),
+        format_args!("{method} /orders/regular/{order}"),
+        endpoint,
     );
-    if endpoint.port != 443 {
-        append(out, format_args!(":{}", endpoint.port));
-    }
     append(
         out,
         format_args!(
-            "\r\n{version}: {number}\r\nAuthorization: token {}:{}\r\nUser-Agent: {USER_AGENT}\r\n\
+            "{version}: {number}\r\nAuthorization: token {}:{}\r\nUser-Agent: {USER_AGENT}\r\n\
              Accept-Encoding: identity\r\nConnection: keep-alive\r\n",
             auth.api_key.expose(),
             auth.access_token.expose(),
         ),
     );
-}
-
-fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    let written = out.write_fmt(text);
-    debug_assert!(written.is_ok(), "a Vec takes any bytes");
 }
 
 /// The order number of the plain success answer, by its bytes; `None` sends the reply to the parser.
@@ -180,41 +170,16 @@ fn success(data: Option<Value<'_, '_>>) -> Reply {
     let Some(data) = data else {
         return Reply::Unknown;
     };
+    let number = |item: Value<'_, '_>| item.get("order_id").and_then(json::order_id);
     if let Some(items) = data.as_array() {
-        return slices(None, items.iter());
+        return Reply::of_slices(None, items.iter().map(number));
     }
-    let parent = data.get("order_id").and_then(json::order_id);
+    let parent = number(data);
     match (parent, data.get("children").and_then(|c| c.as_array())) {
-        (parent, Some(items)) => slices(parent, items.iter()),
+        (parent, Some(items)) => Reply::of_slices(parent, items.iter().map(number)),
         (Some(order), None) => Reply::Acknowledged(order),
         (None, None) => Reply::Unknown,
     }
-}
-
-fn slices<'t, 'a: 't>(
-    parent: Option<OrderId>,
-    items: impl Iterator<Item = Value<'t, 'a>>,
-) -> Reply {
-    let (mut accepted, mut refused) = (0_u16, 0_u16);
-    let mut first = parent;
-    for item in items {
-        match item.get("order_id").and_then(json::order_id) {
-            Some(order) => {
-                accepted = accepted.saturating_add(1);
-                first = first.or(Some(order));
-            }
-            None => refused = refused.saturating_add(1),
-        }
-    }
-    // Without a single number nothing can be asked about; an error inside a success envelope carries no
-    // HTTP status of its own, so it is not on the list of definitive refusals.
-    first.map_or(Reply::Unknown, |first| {
-        Reply::Sliced(Slices {
-            first,
-            accepted,
-            refused,
-        })
-    })
 }
 
 #[cfg(test)]
@@ -222,6 +187,7 @@ mod tests {
     use super::*;
     use crate::model::{Exchange, InstrumentIx, Kind, Price, RejectClass, Right, Tag, Token};
     use crate::venue::Named;
+    use crate::venue::report::Slices;
     use proptest::prelude::*;
 
     fn contract(symbol: &str) -> Instrument {

@@ -2,6 +2,7 @@
 
 use super::feed;
 use super::packet::{self, Layout, Level, Packet};
+use super::segment::Segment;
 use crate::model::{FeedFault, WallNanos};
 use crate::venue::show::{BadFrame, Depth, DepthLevel, Ohlc, Show, Shown, Traded, stamp};
 use crate::venue::{Cursor, Frame};
@@ -40,23 +41,21 @@ impl Show for super::Kite {
     }
 }
 
-fn shown(packet: &Packet, segment: packet::Segment) -> Shown {
+fn shown(packet: &Packet, segment: Segment) -> Shown {
     let divisor = f64::from(segment.divisor());
     // Both numbers are exact, so the quotient is the double that prints as the decimal itself.
     let rupees = |raw: u32| f64::from(raw) / divisor;
     let wall = |secs: u32| stamp(WallNanos::from_secs(i64::from(secs)));
     let layout = packet.layout;
     let is_full = layout == Layout::Full;
-    let levels = |side: &[Level; 5]| {
-        let level = |l: &Level| DepthLevel {
-            quantity: i64::from(l.quantity),
-            price: rupees(l.price),
-            orders: i64::from(l.orders),
-        };
-        Some(side.iter().map(level).collect())
+    let level = |l: &Level| DepthLevel {
+        quantity: i64::from(l.quantity),
+        price: rupees(l.price),
+        orders: i64::from(l.orders),
     };
     let full = |number: u32| is_full.then(|| i64::from(number));
-    let (last, close) = (rupees(packet.last), rupees(packet.close));
+    let last = rupees(packet.last);
+    let ohlc = Ohlc::of([packet.open, packet.high, packet.low, packet.close], rupees);
     let has_day = layout != Layout::Ltp;
     Shown {
         tradable: Some(segment.is_tradable()),
@@ -70,26 +69,15 @@ fn shown(packet: &Packet, segment: packet::Segment) -> Shown {
             total_buy_quantity: i64::from(packet.buy_qty),
             total_sell_quantity: i64::from(packet.sell_qty),
         }),
-        ohlc: has_day.then(|| Ohlc {
-            open: rupees(packet.open),
-            high: rupees(packet.high),
-            low: rupees(packet.low),
-            close,
-        }),
-        change: has_day.then(|| match packet.close {
-            0 => 0.0,
-            _ => (last - close) * 100.0 / close,
-        }),
+        ohlc: has_day.then_some(ohlc),
+        change: has_day.then(|| ohlc.change(last)),
         last_trade_time: is_full.then(|| wall(packet.last_trade_secs)),
         oi: full(packet.oi),
         oi_day_high: full(packet.oi_high),
         oi_day_low: full(packet.oi_low),
         exchange_timestamp: (is_full || layout == Layout::IndexFull)
             .then(|| wall(packet.exchange_secs)),
-        depth: is_full.then(|| Depth {
-            buy: levels(&packet.bids),
-            sell: levels(&packet.asks),
-        }),
+        depth: is_full.then(|| Depth::of(&packet.bids, &packet.asks, level)),
         ..Shown::default()
     }
 }

@@ -8,8 +8,9 @@
 //! - A row without number, side, quantity or filled quantity is malformed: counted, never guessed.
 
 use super::Kite;
-use crate::model::{OrderId, OrderState, Price, Qty, RejectClass, Side, Tag, Token, WallNanos};
+use crate::model::{OrderState, Qty};
 use crate::venue::json::{self, Value};
+use crate::venue::report::Said;
 use crate::venue::stamp::parse_time;
 use crate::venue::{JsonScratch, OrderUpdate, TextMessage, Updates};
 
@@ -59,82 +60,37 @@ pub fn state_of(status: &str, filled: Qty, quantity: Qty) -> OrderState {
 
 /// Reads an order row in one pass over its keys; `None` when a field that decides is missing.
 pub fn order_update(row: Value<'_, '_>) -> Option<OrderUpdate> {
-    let mut order_id: Option<OrderId> = None;
-    let mut status: Option<&str> = None;
-    let mut side: Option<Side> = None;
-    let mut quantity: Option<Qty> = None;
-    let mut filled: Option<Qty> = None;
-    let mut average = Price::ZERO;
-    let mut limit = Price::ZERO;
-    let mut token = Token(0);
-    let mut tag: Option<Tag> = None;
-    let mut cancelled: Option<Qty> = None;
-    let mut at = WallNanos(0);
+    let mut said = Said::default();
     for (key, value) in &row.as_object()? {
         match key {
-            "order_id" => order_id = json::order_id(value),
-            "status" => status = json::text(value),
-            "transaction_type" => side = json::text(value).and_then(side_of),
-            "quantity" => quantity = json::qty(value),
-            "filled_quantity" => filled = json::qty(value),
-            "cancelled_quantity" => cancelled = json::qty(value),
-            "average_price" => average = json::price(value).unwrap_or_default(),
-            "price" => limit = json::price(value).unwrap_or_default(),
-            "instrument_token" => token = json::token(value).unwrap_or_default(),
-            "tag" => tag = tag.or_else(|| tag_of(value)),
+            "order_id" => said.order_id = json::order_id(value),
+            "status" => said.status = json::text(value),
+            "transaction_type" => said.side = json::side(value),
+            "quantity" => said.quantity = json::qty(value),
+            "filled_quantity" => said.filled = json::qty(value),
+            "cancelled_quantity" => said.cancelled = json::qty(value),
+            "average_price" => said.average = json::price(value).unwrap_or_default(),
+            "price" => said.limit = json::price(value).unwrap_or_default(),
+            "instrument_token" => said.token = json::token(value).unwrap_or_default(),
+            "tag" => said.tag = said.tag.or_else(|| json::tag(value)),
             // `tag` may be null while `tags` names it.
             "tags" => {
-                tag = tag.or_else(|| value.as_array()?.iter().find_map(tag_of));
+                let first = || value.as_array()?.iter().find_map(json::tag);
+                said.tag = said.tag.or_else(first);
             }
             "order_timestamp" | "exchange_timestamp" | "exchange_update_timestamp" => {
-                at = json::text(value)
-                    .and_then(parse_time)
-                    .map_or(at, |time| at.max(time));
+                said.seen(json::text(value).and_then(parse_time));
             }
             _ => {}
         }
     }
-    let (quantity, filled) = (quantity?, filled?);
-    let mut state = state_of(status?, filled, quantity);
-    // What is neither filled nor cancelled is still on its way: such a row ends nothing. Rows of orders that never
-    // reached the exchange are cancelled with no cancelled units; they say nothing.
-    let said = cancelled.filter(|cancelled| *cancelled > Qty::ZERO);
-    let accounted = said.is_none_or(|cancelled| filled.saturating_add(cancelled) >= quantity);
-    if state == OrderState::Cancelled && !accounted {
-        state = OrderState::Open;
-    }
-    Some(OrderUpdate {
-        tag,
-        order_id: order_id?,
-        state,
-        filled,
-        quantity,
-        average,
-        limit,
-        token,
-        side: side?,
-        // The reason is prose ("Insufficient funds …"), and prose is not matched on.
-        reject: (state == OrderState::Rejected).then_some(RejectClass::Order),
-        at,
-    })
-}
-
-/// Reads `BUY` or `SELL`.
-pub fn side_of(text: &str) -> Option<Side> {
-    match text {
-        "BUY" => Some(Side::Buy),
-        "SELL" => Some(Side::Sell),
-        _ => None,
-    }
-}
-
-fn tag_of(value: Value<'_, '_>) -> Option<Tag> {
-    Tag::parse(json::text(value)?.as_bytes())
+    said.update(state_of)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{OrderId, Price, Side, Tag, Token, WallNanos};
 
     const ROW: &str = r#"{"order_id":"1953341975595868160","status":"OPEN","transaction_type":"SELL",
         "quantity":75,"filled_quantity":25,"average_price":101.05,"price":101,"instrument_token":10189826,

@@ -13,7 +13,7 @@ use super::segment::Segment;
 use super::updates::order_update;
 use crate::model::{Money, NetQty, Price, Qty, Token};
 use crate::venue::books::{HoldingRow, Margins, OrderRow, PositionRow, Positions, TradeRow};
-use crate::venue::json::{Value, text};
+use crate::venue::json::{self, Value, need, text};
 use crate::venue::{ApiFault, Auth, Books, JsonScratch, Request};
 
 impl Books for Kotak {
@@ -106,30 +106,13 @@ pub fn parse_holdings(
     })
 }
 
-/// Reads every item of a list; the first that fails names itself. No list at all is an empty book.
+/// As [`json::rows`]; no list at all is an empty book.
 fn rows<'t, 'a: 't, R>(
     list: Option<Value<'t, 'a>>,
     what: &str,
     read: impl Fn(Value<'t, 'a>) -> Result<R, String>,
 ) -> Result<Vec<R>, String> {
-    let Some(list) = list else {
-        return Ok(Vec::new());
-    };
-    let items = list
-        .as_array()
-        .ok_or_else(|| format!("{what} list is not a list"))?;
-    let numbered = items.iter().enumerate();
-    numbered
-        .map(|(at, row)| read(row).map_err(|field| format!("{what} row {at}: {field}")))
-        .collect()
-}
-
-fn need<'t, 'a: 't, R>(
-    row: Value<'t, 'a>,
-    name: &str,
-    read: impl Fn(Value<'t, 'a>) -> Option<R>,
-) -> Result<R, String> {
-    row.get(name).and_then(read).ok_or_else(|| name.to_owned())
+    list.map_or_else(|| Ok(Vec::new()), |list| json::rows(list, what, read))
 }
 
 fn owned(row: Value<'_, '_>, name: &str) -> Result<String, String> {

@@ -7,7 +7,7 @@
 use super::fields::whole;
 use crate::model::RejectClass;
 use crate::venue::json::{Value, is_null, text};
-use crate::venue::{ApiFault, JsonScratch};
+use crate::venue::{ApiFault, JsonScratch, fault};
 
 /// "No Data": an empty book.
 const NO_DATA: i64 = 5_203;
@@ -122,29 +122,22 @@ fn answer<'a, R>(
     json: &mut JsonScratch,
     read: impl FnOnce(Value<'_, 'a>, Option<Failure<'a>>) -> Option<Result<R, String>>,
 ) -> Result<R, ApiFault> {
-    if status == 429 {
-        return Err(ApiFault::RateLimited);
-    }
-    let unreadable = |what: String| ApiFault::Unreadable { status, what };
-    let outcome = json.read(body, |root| {
+    let outcome = fault::answer(status, body, json, |root| {
         let failure = error(root);
-        if status == 403 {
-            return Err(told(status, failure));
-        }
         // An empty book has been seen with HTTP 400 as well as 200.
-        if !(200..300).contains(&status) && failure.is_none_or(|f| f.code != NO_DATA) {
+        let is_empty = failure.is_some_and(|failure| failure.code == NO_DATA);
+        if status == 403 || !(200..300).contains(&status) && !is_empty {
             return Err(told(status, failure));
         }
         match read(root, failure) {
-            Some(result) => result.map_err(unreadable),
+            Some(result) => result.map_err(|what| ApiFault::unreadable(status, what)),
             None => Err(told(status, failure)),
         }
     });
     match outcome {
-        Some(result) => result,
-        None if status == 403 => Err(told(status, None)),
-        None if status >= 500 => Err(ApiFault::Unavailable { status }),
-        None => Err(unreadable("not JSON".to_owned())),
+        // It has one meaning, also without a body that says so.
+        Err(ApiFault::Unreadable { status: 403, .. }) => Err(told(status, None)),
+        outcome => outcome,
     }
 }
 
@@ -161,10 +154,7 @@ fn told(status: u16, failure: Option<Failure<'_>>) -> ApiFault {
             kind: code.to_string(),
             message,
         },
-        (_, None) => ApiFault::Unreadable {
-            status,
-            what: "neither a success nor an error".to_owned(),
-        },
+        (_, None) => ApiFault::unreadable(status, "neither a success nor an error"),
     }
 }
 

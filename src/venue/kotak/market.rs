@@ -9,8 +9,8 @@ use super::fields::{price, qty, time, whole, word};
 use super::request::data_get;
 use super::segment::{Segment, index_token, neo_symbol};
 use crate::model::{Bar, Instrument, WallNanos};
-use crate::venue::json::{Value, text};
-use crate::venue::quotes::{DepthRow, QuoteKind, QuoteRow};
+use crate::venue::json::{self, Value, text};
+use crate::venue::quotes::{QuoteKind, QuoteRow, depth};
 use crate::venue::request::push_form_value;
 use crate::venue::stamp::parse_time;
 use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Market, Request};
@@ -93,13 +93,8 @@ impl Market for Kotak {
         interval: Interval,
     ) -> Result<Vec<Bar>, ApiFault> {
         faults::whole_answer(status, body, json, |root| {
-            let candles = root
-                .get("data")
-                .and_then(|data| data.get("candles")?.as_array());
-            let numbered = candles.ok_or("no `candles`")?.iter().enumerate();
-            numbered
-                .map(|(at, candle)| bar(candle, interval).ok_or_else(|| format!("candle {at}")))
-                .collect()
+            let candles = root.get("data").and_then(|data| data.get("candles"));
+            json::candles(candles, "no `candles`", |candle| bar(candle, interval))
         })
     }
 }
@@ -116,16 +111,6 @@ fn quote_row(row: Value<'_, '_>) -> Result<QuoteRow, String> {
     };
     let field = |name: &str| row.get(name).and_then(price);
     let ohlc = |name: &str| row.get("ohlc")?.get(name).and_then(price);
-    let depth = |side: &str| {
-        let mut levels = [DepthRow::default(); 5];
-        let rows = row.get("depth").and_then(|d| d.get(side)?.as_array());
-        if let Some(rows) = rows {
-            for (level, row) in levels.iter_mut().zip(rows.iter()) {
-                *level = depth_row(row);
-            }
-        }
-        levels
-    };
     let volume = row.get("last_volume").and_then(whole).unwrap_or_default();
     Ok(QuoteRow {
         key: word(row, "display_symbol").unwrap_or(key).to_owned(),
@@ -138,35 +123,16 @@ fn quote_row(row: Value<'_, '_>) -> Result<QuoteRow, String> {
         volume: u64::try_from(volume).unwrap_or(0),
         lower_circuit: field("low_price_range").unwrap_or_default(),
         upper_circuit: field("high_price_range").unwrap_or_default(),
-        bids: depth("buy"),
-        asks: depth("sell"),
+        bids: depth(row, "buy", price, qty),
+        asks: depth(row, "sell", price, qty),
         at: row.get("lstup_time").and_then(time).unwrap_or_default(),
     })
-}
-
-fn depth_row(row: Value<'_, '_>) -> DepthRow {
-    DepthRow {
-        price: row.get("price").and_then(price).unwrap_or_default(),
-        quantity: row.get("quantity").and_then(qty).unwrap_or_default(),
-        orders: row.get("orders").and_then(qty).unwrap_or_default().0,
-    }
 }
 
 fn bar(candle: Value<'_, '_>, interval: Interval) -> Option<Bar> {
     let mut fields = candle.as_array()?.iter();
     let start = parse_time(text(fields.next()?)?)?;
-    let mut next = || fields.next().and_then(price);
-    let (open, high, low, close) = (next()?, next()?, next()?, next()?);
-    let volume = u64::try_from(whole(fields.next()?)?).ok()?;
-    let bar = Bar {
-        start,
-        end: start.offset(interval.width_ns()),
-        open,
-        high,
-        low,
-        close,
-        volume,
-        ticks: 0,
-    };
-    bar.is_sound().then_some(bar)
+    let mut price = || fields.next().and_then(price);
+    let prices = [price()?, price()?, price()?, price()?];
+    interval.bar(start, prices, whole(fields.next()?)?)
 }

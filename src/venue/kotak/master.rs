@@ -20,9 +20,10 @@ use crate::model::{
     Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right, Token, WallNanos,
 };
 use crate::venue::json::text;
-use crate::venue::master::{ContractKey, Master, MasterFault};
+use crate::venue::master::{ContractKey, Master, MasterFault, Reason, field};
 use crate::venue::session::{Answer, Ask, Step};
 use crate::venue::{ApiFault, Auth, JsonScratch, Masters, Request};
+use csv::ByteRecord;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 
@@ -96,35 +97,10 @@ impl Masters for Kotak {
         keep: &dyn Fn(&Instrument) -> bool,
         qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
     ) -> Result<Master, MasterFault> {
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
-        let columns = columns(reader.byte_headers().ok())?;
-        let mut master = Master::default();
-        let mut record = csv::ByteRecord::new();
-        loop {
-            let line = reader.position().line();
-            let outcome = match reader.read_byte_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => {
-                    let field = |at: usize| {
-                        let bytes = record.get(at).unwrap_or_default();
-                        std::str::from_utf8(bytes).unwrap_or_default().trim()
-                    };
-                    Row::new(columns.map(field)).instrument(exchange, qty_max)
-                }
-                Err(error) => Err(Reason::Bad(error.to_string())),
-            };
-            master.rows = master.rows.saturating_add(1);
-            match outcome {
-                Ok(row) if keep(&row) => master.instruments.push(row),
-                Ok(_) => {}
-                Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
-                Err(Reason::Bad(why)) => {
-                    master.bad = master.bad.saturating_add(1);
-                    master.first_bad.get_or_insert((line, why));
-                }
-            }
-        }
-        checked(master)
+        Master::read(file, columns, keep, |columns, row| {
+            let fields = columns.map(|at| field(row, at));
+            Row::new(fields).instrument(exchange, qty_max)
+        })
     }
 }
 
@@ -155,48 +131,18 @@ pub fn parse_paths(
 }
 
 /// Where each of [`COLUMNS`] stands.
-fn columns(header: Option<&csv::ByteRecord>) -> Result<[usize; COLUMNS.len()], MasterFault> {
+fn columns(header: &ByteRecord) -> Result<[usize; COLUMNS.len()], MasterFault> {
     let plain = |name: &[u8]| {
         let text = std::str::from_utf8(name).unwrap_or_default();
         text.trim_matches([' ', ';', '\u{feff}']).to_owned()
     };
-    let names: Vec<String> = header.map_or(Vec::new(), |header| header.iter().map(plain).collect());
+    let names: Vec<String> = header.iter().map(plain).collect();
     let mut columns = [0_usize; COLUMNS.len()];
     for (at, wanted) in columns.iter_mut().zip(COLUMNS) {
         let found = names.iter().position(|name| name == wanted);
         *at = found.ok_or(MasterFault::Column(wanted))?;
     }
     Ok(columns)
-}
-
-/// Refuses a file without rows, or with too many bad ones.
-fn checked(master: Master) -> Result<Master, MasterFault> {
-    if master.rows == 0 {
-        return Err(MasterFault::Empty);
-    }
-    match master.first_bad {
-        Some((line, why)) if master.bad.saturating_mul(100) > master.rows => {
-            Err(MasterFault::TooManyBad {
-                bad: master.bad,
-                rows: master.rows,
-                line,
-                why,
-            })
-        }
-        first_bad => Ok(Master {
-            first_bad,
-            ..master
-        }),
-    }
-}
-
-enum Reason {
-    Foreign,
-    Bad(String),
-}
-
-fn bad(column: &str, value: &str) -> Reason {
-    Reason::Bad(format!("{column} is `{value}`"))
 }
 
 /// The texts of one row.
@@ -259,7 +205,7 @@ impl<'a> Row<'a> {
     fn instrument(
         &self,
         exchange: Exchange,
-        qty_max: impl Fn(&ContractKey<'_>) -> Qty,
+        qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
     ) -> Result<Instrument, Reason> {
         let segment = Segment::parse(self.segment).ok_or(Reason::Foreign)?;
         if segment != Segment::for_exchange(exchange) {
@@ -267,7 +213,7 @@ impl<'a> Row<'a> {
         }
         let kind = self.kind(segment)?;
         if self.symbol.is_empty() {
-            return Err(bad("pTrdSymbol", self.symbol));
+            return Err(Reason::column("pTrdSymbol", self.symbol));
         }
         if kind == Kind::Index {
             return Ok(self.index(exchange));
@@ -348,19 +294,23 @@ impl<'a> Row<'a> {
     fn token(&self, segment: Segment) -> Result<Token, Reason> {
         let number = self.number.parse().ok();
         let token = number.and_then(|number| segment.token(number));
-        token.ok_or_else(|| bad("pSymbol", self.number))
+        token.ok_or_else(|| Reason::column("pSymbol", self.number))
     }
 
     /// A price of the row, in parts of a rupee as fine as its precision says.
     fn price(&self, column: &str, value: &str) -> Result<Price, Reason> {
         let decimals = self.precision.parse::<u32>();
-        let decimals = decimals.map_err(|_| bad("lPrecision", self.precision))?;
-        scaled(value, decimals).ok_or_else(|| bad(column, value))
+        let decimals = decimals.map_err(|_| Reason::column("lPrecision", self.precision))?;
+        scaled(value, decimals).ok_or_else(|| Reason::column(column, value))
     }
 
     fn lot(&self) -> Result<Qty, Reason> {
-        let read =
-            |column: &str, value: &str| value.parse().map(Qty).map_err(|_| bad(column, value));
+        let read = |column: &str, value: &str| {
+            value
+                .parse()
+                .map(Qty)
+                .map_err(|_| Reason::column(column, value))
+        };
         let lot = read("lLotSize", self.lot)?;
         if read("iLotSize", self.lot_again)? == lot {
             Ok(lot)
@@ -374,7 +324,7 @@ impl<'a> Row<'a> {
 
     /// The day of expiry, by the epoch of the segment's file.
     fn expiry(&self, segment: Segment) -> Result<Day, Reason> {
-        let wrong = || bad("lExpiryDate", self.expiry);
+        let wrong = || Reason::column("lExpiryDate", self.expiry);
         let seconds: i64 = self.expiry.parse().map_err(|_| wrong())?;
         if seconds <= 0 {
             return Err(wrong());

@@ -11,7 +11,7 @@ use super::fields::{order_id, side_letter};
 use super::segment::Segment;
 use super::{faults, session};
 use crate::model::{Instrument, OrderId, Side};
-use crate::venue::request::{USER_AGENT, is_header_text, push_form_value};
+use crate::venue::request::{USER_AGENT, append, append_start, is_word, push_form_value};
 use crate::venue::template::Piece;
 use crate::venue::{
     Auth, Change, Endpoint, JsonScratch, Orders, Product, Reply, Template, TemplateFault, Working,
@@ -33,7 +33,6 @@ impl Orders for Kotak {
         if !contract.is_tradable() || matches!(segment, Segment::CdeFo | Segment::BseCd) {
             return Err(TemplateFault::NotTradable);
         }
-        let is_word = |text: &str| is_header_text(text) && !text.contains([' ', '"', '\\']);
         let secrets = [auth.api_key.expose(), auth.access_token.expose()];
         if !secrets
             .into_iter()
@@ -177,17 +176,11 @@ impl Body {
 
 /// Request line and headers, but for the length.
 fn request_head(path: &str, endpoint: &Endpoint, auth: &Auth, out: &mut Vec<u8>) {
-    append(
-        out,
-        format_args!("POST {path} HTTP/1.1\r\nHost: {}", endpoint.host),
-    );
-    if endpoint.port != 443 {
-        append(out, format_args!(":{}", endpoint.port));
-    }
+    append_start(out, format_args!("POST {path}"), endpoint);
     append(
         out,
         format_args!(
-            "\r\nAuthorization: {}\r\nSid: {}\r\nAuth: {}\r\nUser-Agent: {USER_AGENT}\r\n\
+            "Authorization: {}\r\nSid: {}\r\nAuth: {}\r\nUser-Agent: {USER_AGENT}\r\n\
              Accept: application/json\r\nAccept-Encoding: identity\r\nConnection: keep-alive\r\n\
              Content-Type: application/x-www-form-urlencoded\r\n",
             auth.api_key.expose(),
@@ -195,9 +188,4 @@ fn request_head(path: &str, endpoint: &Endpoint, auth: &Auth, out: &mut Vec<u8>)
             auth.access_token.expose(),
         ),
     );
-}
-
-fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    let written = out.write_fmt(text);
-    debug_assert!(written.is_ok(), "a Vec takes any bytes");
 }

@@ -220,10 +220,7 @@ fn one_time_code(credentials: &Credentials) -> Result<Secret, ApiFault> {
 }
 
 fn unreadable(what: &str) -> ApiFault {
-    ApiFault::Unreadable {
-        status: 0,
-        what: what.to_owned(),
-    }
+    ApiFault::unreadable(0, what)
 }
 
 /// What a step of the login grants.

@@ -6,8 +6,10 @@ use super::packet::{
 };
 use super::segment::Segment;
 use crate::model::FeedFault;
-use crate::venue::show::{BadFrame, Depth, DepthLevel, Ohlc, Show, Shown, Traded, stamp};
-use crate::venue::{Cursor, FRAME_MAX, Frame};
+use crate::venue::show::{
+    BadFrame, Depth, DepthLevel, Ohlc, Show, Shown, Traded, inspect_packets, stamp,
+};
+use crate::venue::{Cursor, Frame};
 
 impl Show for super::Kotak {
     /// Nothing stands around the packets of a message: each can be one by itself.
@@ -16,18 +18,7 @@ impl Show for super::Kotak {
     }
 
     fn inspect(message: &[u8]) -> Result<Frame, BadFrame> {
-        if message.len() > FRAME_MAX {
-            return Err(bad(FeedFault::Oversized, 0, message.len(), FRAME_MAX));
-        }
-        let (mut at, mut count) = (0_usize, 0_u16);
-        while at < message.len() {
-            at = at.saturating_add(step(message, at)?);
-            count = count.saturating_add(1);
-        }
-        match count {
-            0 => Err(bad(FeedFault::Truncated, 0, 0, HEADER)),
-            count => Ok(Frame::Packets(Cursor::new(0, count))),
-        }
+        inspect_packets(message, HEADER, step)
     }
 
     fn next_body<'f>(
@@ -61,24 +52,15 @@ impl Show for super::Kotak {
 fn step(message: &[u8], at: usize) -> Result<usize, BadFrame> {
     let rest = message.get(at..).unwrap_or_default();
     let Some(length) = feed::length_at(message, at) else {
-        return Err(bad(FeedFault::Trailing, at, rest.len(), HEADER));
+        return Err(BadFrame::new(FeedFault::Trailing, at, rest.len(), HEADER));
     };
     if length < HEADER {
-        return Err(bad(FeedFault::Length, at, length, HEADER));
+        return Err(BadFrame::new(FeedFault::Length, at, length, HEADER));
     }
     if length > rest.len() {
-        return Err(bad(FeedFault::Truncated, at, rest.len(), length));
+        return Err(BadFrame::new(FeedFault::Truncated, at, rest.len(), length));
     }
     Ok(length)
-}
-
-const fn bad(fault: FeedFault, offset: usize, found: usize, expected: usize) -> BadFrame {
-    BadFrame {
-        fault,
-        offset,
-        found,
-        expected,
-    }
 }
 
 fn shown(packet: &Packet, segment: Segment) -> Shown {
@@ -143,12 +125,10 @@ fn index_shown(index: &Index, divider: f64) -> Shown {
         mode: Some("quote"),
         instrument_token: Some(index.token),
         last_price: Some(rupees(index.last)),
-        ohlc: Some(Ohlc {
-            open: rupees(index.open),
-            high: rupees(index.high),
-            low: rupees(index.low),
-            close: rupees(index.close),
-        }),
+        ohlc: Some(Ohlc::of(
+            [index.open, index.high, index.low, index.close],
+            rupees,
+        )),
         change: Some(f64::from(index.change_percent) / 100.0),
         exchange_timestamp: Some(stamp(packet::time(at))),
         ..Shown::default()
@@ -197,15 +177,16 @@ fn picture_shown(picture: &Picture, header: Header, divider: f64) -> Shown {
     let rupees = |raw: u32| f64::from(raw) / divider;
     let (kind, mode) = level(header.level);
     let (buys, sells) = picture.counts(Level::of(header.level).unwrap_or_default());
-    let rows = |count: u32, side: &[Row]| {
-        let row = |row: &Row| DepthLevel {
-            quantity: row.quantity,
-            price: f64::from(row.price) / divider,
-            orders: i64::from(row.orders),
-        };
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        Some(side.iter().take(count).map(row).collect())
+    let row = |row: &Row| DepthLevel {
+        quantity: row.quantity,
+        price: f64::from(row.price) / divider,
+        orders: i64::from(row.orders),
     };
+    let most = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    let (buys, sells) = (
+        picture.buys.iter().take(most(buys)),
+        picture.sells.iter().take(most(sells)),
+    );
     let shown = Shown {
         kind: Some(kind),
         tradable: Some(true),
@@ -219,20 +200,15 @@ fn picture_shown(picture: &Picture, header: Header, divider: f64) -> Shown {
             total_buy_quantity: picture.buy_total,
             total_sell_quantity: picture.sell_total,
         }),
-        ohlc: Some(Ohlc {
-            open: rupees(picture.open),
-            high: rupees(picture.high),
-            low: rupees(picture.low),
-            close: rupees(picture.close),
-        }),
+        ohlc: Some(Ohlc::of(
+            [picture.open, picture.high, picture.low, picture.close],
+            rupees,
+        )),
         change: Some(f64::from(picture.change_percent) / 100.0),
         last_trade_time: Some(stamp(packet::time(picture.traded_at))),
         oi: Some(i64::from(picture.open_interest)),
         exchange_timestamp: Some(stamp(packet::time(picture.updated_at))),
-        depth: Some(Depth {
-            buy: rows(buys, &picture.buys),
-            sell: rows(sells, &picture.sells),
-        }),
+        depth: Some(Depth::of(buys, sells, row)),
         ..Shown::default()
     };
     shown

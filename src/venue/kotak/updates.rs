@@ -11,8 +11,9 @@
 use super::Kotak;
 use super::fields::{order_id, price, qty, side_of, time, whole};
 use super::segment::Segment;
-use crate::model::{OrderId, OrderState, Price, Qty, RejectClass, Side, Tag, Token, WallNanos};
+use crate::model::{OrderState, Qty, Token};
 use crate::venue::json::{self, Value};
+use crate::venue::report::Said;
 use crate::venue::{JsonScratch, OrderUpdate, TextMessage, Updates};
 
 /// The answer to the greeting of the market feed, as seen and as documented.
@@ -110,6 +111,7 @@ pub fn state_of(status: &str, filled: Qty, quantity: Qty) -> OrderState {
 /// Reads an order row of the book or the stream in one pass over its keys; `None` when a field that decides is missing.
 pub fn order_update(row: Value<'_, '_>) -> Option<OrderUpdate> {
     let mut said = Said::default();
+    let (mut segment, mut number) = (None, None);
     for (key, value) in &row.as_object()? {
         match key {
             "nOrdNo" => said.order_id = order_id(value),
@@ -122,68 +124,20 @@ pub fn order_update(row: Value<'_, '_>) -> Option<OrderUpdate> {
             "cnlQty" => said.cancelled = qty(value),
             "avgPrc" => said.average = price(value).unwrap_or_default(),
             "prc" => said.limit = price(value).unwrap_or_default(),
-            "exSeg" => said.segment = json::text(value).and_then(Segment::parse),
-            "tok" => said.number = whole(value).and_then(|number| u32::try_from(number).ok()),
-            "GuiOrdId" => said.tag = json::text(value).and_then(tag_of),
+            "exSeg" => segment = json::text(value).and_then(Segment::parse),
+            "tok" => number = whole(value).and_then(|number| u32::try_from(number).ok()),
+            // What the broker calls the order id of the user interface.
+            "GuiOrdId" => said.tag = json::tag(value),
             "ordDtTm" | "exCfmTm" | "hsUpTm" | "boeSec" | "updRecvTm" => {
-                said.at = time(value).map_or(said.at, |time| said.at.max(time));
+                said.seen(time(value));
             }
             _ => {}
         }
     }
-    said.update()
-}
-
-/// What a row says, before it is checked.
-#[derive(Default)]
-struct Said<'a> {
-    order_id: Option<OrderId>,
-    status: Option<&'a str>,
-    side: Option<Side>,
-    quantity: Option<Qty>,
-    filled: Option<Qty>,
-    cancelled: Option<Qty>,
-    average: Price,
-    limit: Price,
-    segment: Option<Segment>,
-    number: Option<u32>,
-    tag: Option<Tag>,
-    at: WallNanos,
-}
-
-impl Said<'_> {
-    fn update(self) -> Option<OrderUpdate> {
-        let (quantity, filled) = (self.quantity?, self.filled?);
-        let mut state = state_of(self.status?, filled, quantity);
-        // What is neither filled nor cancelled is still on its way; rows that never reached the exchange say nothing.
-        let told = self.cancelled.filter(|cancelled| *cancelled > Qty::ZERO);
-        let accounted = told.is_none_or(|cancelled| filled.saturating_add(cancelled) >= quantity);
-        if state == OrderState::Cancelled && !accounted {
-            state = OrderState::Open;
-        }
-        let token = self.segment.zip(self.number);
-        Some(OrderUpdate {
-            tag: self.tag,
-            order_id: self.order_id?,
-            state,
-            filled,
-            quantity,
-            average: self.average,
-            limit: self.limit,
-            token: token
-                .and_then(|(segment, number)| segment.token(number))
-                .unwrap_or(Token(0)),
-            side: self.side?,
-            // The reason is prose, and prose is not matched on.
-            reject: (state == OrderState::Rejected).then_some(RejectClass::Order),
-            at: self.at,
-        })
-    }
-}
-
-/// Our tag, which the broker calls the order id of the user interface.
-fn tag_of(text: &str) -> Option<Tag> {
-    Tag::parse(text.as_bytes())
+    let token = segment.zip(number);
+    let token = token.and_then(|(segment, number)| segment.token(number));
+    said.token = token.unwrap_or(Token(0));
+    said.update(state_of)
 }
 
 /// Reads the answer to a subscription: names by token, for as many as have one.

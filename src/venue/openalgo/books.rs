@@ -16,7 +16,7 @@ use super::symbol::token_of;
 use super::updates::{order_update, parse_time, side_of};
 use crate::model::{Money, NetQty, OrderId, OrderState, Price, Qty, Token};
 use crate::venue::books::{Margins, OrderRow, PositionRow, Positions, TradeRow};
-use crate::venue::json::{Value, text};
+use crate::venue::json::{Value, need, rows, text, word};
 use crate::venue::{ApiFault, Auth, Books, JsonScratch, Request};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -94,33 +94,6 @@ impl Books for OpenAlgo {
             })
         })
     }
-}
-
-/// Reads every item of a list; the first that fails names itself.
-fn rows<'t, 'a: 't, R>(
-    list: Value<'t, 'a>,
-    what: &str,
-    read: impl Fn(Value<'t, 'a>) -> Result<R, String>,
-) -> Result<Vec<R>, String> {
-    let items = list
-        .as_array()
-        .ok_or_else(|| format!("{what} list is not a list"))?;
-    let numbered = items.iter().enumerate();
-    numbered
-        .map(|(at, row)| read(row).map_err(|field| format!("{what} row {at}: {field}")))
-        .collect()
-}
-
-fn need<'t, 'a: 't, R>(
-    row: Value<'t, 'a>,
-    name: &str,
-    read: impl Fn(Value<'t, 'a>) -> Option<R>,
-) -> Result<R, String> {
-    row.get(name).and_then(read).ok_or_else(|| name.to_owned())
-}
-
-fn word(row: Value<'_, '_>, name: &str) -> Result<String, String> {
-    need(row, name, text).map(str::to_owned)
 }
 
 /// Exchange, symbol and token of a row's instrument.

@@ -7,6 +7,7 @@
 //! Analyzer mode is one switch for a whole server: orders go to a paper book and look like success. Every reply that says
 //! so is taken for the end of the session, because what the broker has can no longer be learned or changed.
 
+use crate::venue::fault::answer;
 use crate::venue::json::{self, Value, text};
 use crate::venue::{ApiFault, JsonScratch};
 
@@ -42,25 +43,16 @@ pub fn root<'a, R>(
     json: &mut JsonScratch,
     read: impl FnOnce(Value<'_, 'a>) -> Result<R, String>,
 ) -> Result<R, ApiFault> {
-    if status == 429 {
-        return Err(ApiFault::RateLimited);
-    }
-    let unreadable = |what: String| ApiFault::Unreadable { status, what };
-    let outcome = json.read(body, |root| {
+    answer(status, body, json, |root| {
         if is_analyzer(root) {
             let message = ANALYZER.to_owned();
             return Err(ApiFault::Session { message });
         }
         if is_success(status, root) {
-            return read(root).map_err(unreadable);
+            return read(root).map_err(|what| ApiFault::unreadable(status, what));
         }
         Err(failure(status, root))
-    });
-    match outcome {
-        Some(result) => result,
-        None if status >= 500 => Err(ApiFault::Unavailable { status }),
-        None => Err(unreadable("not JSON".to_owned())),
-    }
+    })
 }
 
 /// As [`root`] for answers whose content is the member `data`.
@@ -85,8 +77,7 @@ fn failure(status: u16, root: Value<'_, '_>) -> ApiFault {
         if status >= 500 {
             return ApiFault::Unavailable { status };
         }
-        let what = "neither a success nor an error envelope".to_owned();
-        return ApiFault::Unreadable { status, what };
+        return ApiFault::unreadable(status, "neither a success nor an error envelope");
     }
     // A schema error has a map of fields in place of a sentence.
     let message = match root.get("message") {

@@ -12,7 +12,7 @@ use super::request::post;
 use super::symbol::{token_of, word_of};
 use crate::model::time::{DAY, SECOND};
 use crate::model::{Bar, Day, Instrument, Price, WallNanos};
-use crate::venue::json::{Value, text};
+use crate::venue::json::{Value, candles, text};
 use crate::venue::quotes::{DepthRow, QuoteKind, QuoteRow};
 use crate::venue::stamp::parse_time;
 use crate::venue::{ApiFault, Auth, Interval, JsonScratch, Market, Request};
@@ -97,11 +97,9 @@ impl Market for OpenAlgo {
         interval: Interval,
     ) -> Result<Vec<Bar>, ApiFault> {
         data(status, body, json, |data| {
-            let candles = data.as_array().ok_or("`data` is not a list")?;
-            let numbered = candles.iter().enumerate();
-            numbered
-                .map(|(at, candle)| bar(candle, interval).ok_or_else(|| format!("candle {at}")))
-                .collect()
+            candles(Some(data), "`data` is not a list", |candle| {
+                bar(candle, interval)
+            })
         })
     }
 }
@@ -136,18 +134,14 @@ fn quote_row(exchange: &str, symbol: &str, data: Value<'_, '_>) -> Result<QuoteR
 
 fn bar(candle: Value<'_, '_>, interval: Interval) -> Option<Bar> {
     let member = |name: &str| candle.get(name).and_then(price);
-    let start = start(candle.get("timestamp")?, interval)?;
-    let bar = Bar {
-        start,
-        end: start.offset(interval.width_ns()),
-        open: member("open")?,
-        high: member("high")?,
-        low: member("low")?,
-        close: member("close")?,
-        volume: u64::try_from(candle.get("volume").and_then(whole)?).ok()?,
-        ticks: 0,
-    };
-    bar.is_sound().then_some(bar)
+    let prices = [
+        member("open")?,
+        member("high")?,
+        member("low")?,
+        member("close")?,
+    ];
+    let volume = candle.get("volume").and_then(whole)?;
+    interval.bar(start(candle.get("timestamp")?, interval)?, prices, volume)
 }
 
 /// When a candle starts: seconds since 1970 from the server, a time as text in some of the documentation.

@@ -14,10 +14,13 @@ use super::request::get;
 use super::symbol::{day_first, parse_day, parse_exchange, token_of};
 use crate::model::price::PER_RUPEE;
 use crate::model::{Day, Exchange, Instrument, InstrumentIx, Kind, Price, Qty, Right};
-use crate::venue::master::{ContractKey, Master, MasterFault};
+use crate::venue::master::{
+    ContractKey, Master, MasterFault, Reason, each_row, field, place, places,
+};
 use crate::venue::request::form;
 use crate::venue::session::{Answer, Ask, Step};
 use crate::venue::{ApiFault, Auth, JsonScratch, Masters, Request};
+use csv::ByteRecord;
 
 /// Asks for the list of one exchange. Those of NSE and BSE are asked for with everything else, because their indices
 /// stand on exchanges of their own.
@@ -47,25 +50,15 @@ struct Columns {
 }
 
 impl Columns {
-    fn find(header: &csv::ByteRecord) -> Result<Self, MasterFault> {
-        let place = |name: &str| {
-            header
-                .iter()
-                .position(|h| h.trim_ascii() == name.as_bytes())
-        };
-        let mut needed = [0; COLUMNS.len()];
-        for (at, name) in needed.iter_mut().zip(COLUMNS) {
-            *at = place(name).ok_or(MasterFault::Column(name))?;
-        }
-        let freeze = place("freeze_qty");
-        Ok(Self { needed, freeze })
+    fn find(header: &ByteRecord) -> Result<Self, MasterFault> {
+        Ok(Self {
+            needed: places(header, COLUMNS)?,
+            freeze: place(header, "freeze_qty"),
+        })
     }
 
-    fn row<'a>(&self, record: &'a csv::ByteRecord) -> Row<'a> {
-        let field = |at: usize| {
-            let bytes = record.get(at).unwrap_or_default();
-            std::str::from_utf8(bytes).unwrap_or_default().trim()
-        };
+    fn row<'a>(&self, record: &'a ByteRecord) -> Row<'a> {
+        let field = |at: usize| field(record, at);
         let [symbol, name, exchange, expiry, strike, lot, tick] = self.needed.map(field);
         Row {
             symbol,
@@ -89,11 +82,6 @@ struct Row<'a> {
     lot: &'a str,
     tick: &'a str,
     freeze: &'a str,
-}
-
-enum Reason {
-    Foreign,
-    Bad(String),
 }
 
 impl Masters for OpenAlgo {
@@ -122,74 +110,27 @@ impl Masters for OpenAlgo {
     }
 
     fn parse_master(
-        list: &[u8],
+        file: &[u8],
         exchange: Exchange,
         keep: &dyn Fn(&Instrument) -> bool,
         qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
     ) -> Result<Master, MasterFault> {
-        let finest = finest_tick(list, exchange)?;
-        let per_unit = unit(exchange, finest);
-        let mut master = Master::default();
-        each(list, |line, row| {
-            let outcome = row.map_err(Reason::Bad).and_then(|row| {
-                if parse_exchange(row.exchange).is_none_or(|(found, _)| found != exchange) {
-                    return Err(Reason::Foreign);
-                }
-                instrument(&row, per_unit, qty_max)
-            });
-            master.rows = master.rows.saturating_add(1);
-            match outcome {
-                Ok(row) if keep(&row) => master.instruments.push(row),
-                Ok(_) => {}
-                Err(Reason::Foreign) => master.foreign = master.foreign.saturating_add(1),
-                Err(Reason::Bad(why)) => {
-                    master.bad = master.bad.saturating_add(1);
-                    master.first_bad.get_or_insert((line, why));
-                }
+        let per_unit = unit(exchange, finest_tick(file, exchange)?);
+        Master::read(file, Columns::find, keep, |columns, row| {
+            let row = columns.row(row);
+            if parse_exchange(row.exchange).is_none_or(|(found, _)| found != exchange) {
+                return Err(Reason::Foreign);
             }
-        })?;
-        if master.rows == 0 {
-            return Err(MasterFault::Empty);
-        }
-        match &master.first_bad {
-            Some((line, why)) if master.bad.saturating_mul(100) > master.rows => {
-                Err(MasterFault::TooManyBad {
-                    bad: master.bad,
-                    rows: master.rows,
-                    line: *line,
-                    why: why.clone(),
-                })
-            }
-            _ => Ok(master),
-        }
-    }
-}
-
-/// Hands every row with its line to `take`.
-fn each(
-    list: &[u8],
-    mut take: impl FnMut(u64, Result<Row<'_>, String>),
-) -> Result<(), MasterFault> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(list);
-    let columns = Columns::find(&reader.byte_headers().cloned().unwrap_or_default())?;
-    let mut record = csv::ByteRecord::new();
-    // The reader counts a line that ends in CR LF too late.
-    let mut line = 1_u64;
-    loop {
-        line = line.saturating_add(1);
-        match reader.read_byte_record(&mut record) {
-            Ok(false) => return Ok(()),
-            Ok(true) => take(line, Ok(columns.row(&record))),
-            Err(error) => take(line, Err(error.to_string())),
-        }
+            instrument(&row, per_unit, qty_max)
+        })
     }
 }
 
 /// The finest tick of what is traded on an exchange, in whatever unit the list has.
 fn finest_tick(list: &[u8], exchange: Exchange) -> Result<Option<Price>, MasterFault> {
     let mut finest: Option<Price> = None;
-    each(list, |_, row| {
-        if let Ok(row) = row
+    each_row(list, Columns::find, |_, columns, row| {
+        if let Ok(row) = row.map(|row| columns.row(row))
             && parse_exchange(row.exchange) == Some((exchange, false))
             && let Ok(tick) = Price::parse(row.tick.as_bytes())
             && tick > Price::ZERO
@@ -218,7 +159,7 @@ fn instrument(
     per_unit: i64,
     qty_max: &dyn Fn(&ContractKey<'_>) -> Qty,
 ) -> Result<Instrument, Reason> {
-    let bad = |column: &str, value: &str| Reason::Bad(format!("{column} is `{value}`"));
+    let bad = Reason::column;
     let (exchange, is_index) = parse_exchange(row.exchange).ok_or(Reason::Foreign)?;
     if row.symbol.is_empty() {
         return Err(bad("symbol", row.symbol));
@@ -268,7 +209,7 @@ fn kind(row: &Row<'_>, exchange: Exchange, is_index: bool) -> Result<(Kind, Opti
     if matches!(exchange, Exchange::Nse | Exchange::Bse) {
         return Ok((Kind::Equity, None));
     }
-    let bad = |column: &str, value: &str| Reason::Bad(format!("{column} is `{value}`"));
+    let bad = Reason::column;
     if row.expiry.is_empty() {
         return Err(Reason::Foreign);
     }

@@ -16,13 +16,11 @@ use super::request::STRATEGY;
 use super::symbol::{exchange_name, word_of};
 use crate::model::{Instrument, Kind, OrderId, RejectClass, Side};
 use crate::venue::json::{Value, text};
-use crate::venue::report::Slices;
-use crate::venue::request::{USER_AGENT, is_header_text};
+use crate::venue::request::{USER_AGENT, append, append_body, append_start, is_word};
 use crate::venue::template::Piece;
 use crate::venue::{
     Auth, Change, Endpoint, JsonScratch, Orders, Product, Reply, Template, TemplateFault, Working,
 };
-use std::io::Write as _;
 
 /// Room for the body of a modification: a key of 256 characters, a symbol, and twelve short fields.
 const BODY_MAX: usize = 768;
@@ -40,10 +38,9 @@ impl Orders for OpenAlgo {
             return Err(TemplateFault::NotTradable);
         }
         let key = auth.api_key.expose();
-        let is_plain = |text: &str| is_header_text(text) && !text.contains([' ', '"', '\\']);
         if ![key, &endpoint.host, &contract.symbol]
             .into_iter()
-            .all(is_plain)
+            .all(is_word)
         {
             return Err(TemplateFault::Header);
         }
@@ -103,39 +100,22 @@ impl Orders for OpenAlgo {
     }
 }
 
-/// Writes a whole request: its length has to be known before its body.
+/// Writes a whole request.
 fn request(name: &str, endpoint: &Endpoint, body: std::fmt::Arguments<'_>, out: &mut Vec<u8>) {
-    let mut bytes = [0_u8; BODY_MAX];
-    let mut rest = bytes.as_mut_slice();
-    let written = rest.write_fmt(body);
-    debug_assert!(written.is_ok(), "a key, a symbol, and a few short fields");
-    let length = BODY_MAX.saturating_sub(rest.len());
     out.clear();
     request_head(name, endpoint, out);
-    append(out, format_args!("Content-Length: {length}\r\n\r\n"));
-    out.extend_from_slice(bytes.get(..length).unwrap_or_default());
+    append_body::<BODY_MAX>(out, body);
 }
 
 fn request_head(name: &str, endpoint: &Endpoint, out: &mut Vec<u8>) {
-    append(
-        out,
-        format_args!("POST /api/v1/{name} HTTP/1.1\r\nHost: {}", endpoint.host),
-    );
-    if endpoint.port != 443 {
-        append(out, format_args!(":{}", endpoint.port));
-    }
+    append_start(out, format_args!("POST /api/v1/{name}"), endpoint);
     append(
         out,
         format_args!(
-            "\r\nUser-Agent: {USER_AGENT}\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n\
+            "User-Agent: {USER_AGENT}\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n\
              Content-Type: application/json\r\nConnection: keep-alive\r\n"
         ),
     );
-}
-
-fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    let written = out.write_fmt(text);
-    debug_assert!(written.is_ok(), "a Vec takes any bytes");
 }
 
 fn outcome(status: u16, root: Value<'_, '_>) -> Reply {
@@ -147,36 +127,18 @@ fn outcome(status: u16, root: Value<'_, '_>) -> Reply {
         return Reply::Unknown;
     }
     if let Some(items) = root.get("results").and_then(|list| list.as_array()) {
-        return slices(items.iter());
+        return Reply::of_slices(None, items.iter().map(leg));
     }
     let number = root.get("orderid").and_then(order_id);
     number.map_or(Reply::Unknown, Reply::Acknowledged)
 }
 
-/// Legs of a split: success of the whole is said when one of them succeeded.
-fn slices<'t, 'a: 't>(items: impl Iterator<Item = Value<'t, 'a>>) -> Reply {
-    let (mut accepted, mut refused, mut first) = (0_u16, 0_u16, None);
-    for item in items {
-        let is_success = item.get("status").and_then(text) == Some("success");
-        match item
-            .get("orderid")
-            .and_then(order_id)
-            .filter(|_| is_success)
-        {
-            Some(order) => {
-                accepted = accepted.saturating_add(1);
-                first = first.or(Some(order));
-            }
-            None => refused = refused.saturating_add(1),
-        }
-    }
-    first.map_or(Reply::Unknown, |first| {
-        Reply::Sliced(Slices {
-            first,
-            accepted,
-            refused,
-        })
-    })
+/// The number of a leg of a split: success of the whole is said when one of them succeeded.
+fn leg(item: Value<'_, '_>) -> Option<OrderId> {
+    let is_success = item.get("status").and_then(text) == Some("success");
+    item.get("orderid")
+        .and_then(order_id)
+        .filter(|_| is_success)
 }
 
 #[cfg(test)]
@@ -185,6 +147,7 @@ mod tests {
     use crate::model::{Exchange, Price, Qty, Tag, Token};
     use crate::venue::Named;
     use crate::venue::openalgo::samples::contract;
+    use crate::venue::report::Slices;
     use proptest::prelude::*;
 
     fn parts() -> (Endpoint, Auth) {
