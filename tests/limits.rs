@@ -283,6 +283,12 @@ fn rows() -> Vec<Row> {
             ABOVE,
         ),
         flag(
+            Denial::PositionDiffers,
+            "position",
+            |c, v| c.facts.differs = v > 0,
+            NEVER,
+        ),
+        flag(
             Denial::OutsideSession,
             "session",
             |c, v| c.facts.in_session = v <= 0,

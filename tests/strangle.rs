@@ -19,6 +19,7 @@ mod world;
 
 use processes::{Venue, World, pause, text, wait_for};
 use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use world::Played;
@@ -191,6 +192,51 @@ fn an_interrupt_finishes_the_batch_that_is_out_and_starts_no_other() {
     assert!(error.contains("batch 1 was the last one"), "{error}");
     assert!(error.contains("Call 1/3, Put 1/3"), "{error}");
     assert_eq!(venue.order_requests().len(), 2);
+}
+
+#[test]
+fn what_an_earlier_run_left_without_an_end_is_named_and_the_run_ends_with_1() {
+    let world = World::new(same);
+    let script = world.path("faults.toml");
+    let silent = |nth| format!("[[fault]]\non = \"place\"\nnth = {nth}\nwhat = \"silent\"\n");
+    std::fs::write(&script, silent(1) + &silent(2)).expect("written");
+    let script = script.to_str().expect("text");
+    let venue = Venue::start(
+        &world,
+        "venue",
+        &["--rate-limit", "off", "--faults", script],
+    );
+    let mut first = command(&world, &venue.ready_file, &legs("2", "1s"))
+        .spawn()
+        .expect("starts");
+    wait_for("both orders", || {
+        (venue.order_requests().len() == 2).then_some(())
+    });
+    first.kill().expect("ours");
+    first.wait().expect("ends");
+    // Of other contracts, so that nothing waits for what is unknown.
+    let mut more = legs("2", "1s");
+    (more[1], more[3]) = ("BANKNIFTY26NOV52100CE", "BANKNIFTY26NOV52100PE");
+    let mut second = command(&world, &venue.ready_file, &more)
+        .spawn()
+        .expect("starts");
+    let mut talk = BufReader::new(second.stderr.take().expect("piped"));
+    let mut said = String::new();
+    while !said.contains("waiting up to") {
+        assert!(talk.read_line(&mut said).expect("text") > 0, "{said}");
+    }
+    let pid = rustix::process::Pid::from_child(&second);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("ours");
+    talk.read_to_string(&mut said).expect("text");
+    let run = ended(&second.wait_with_output().expect("ends"));
+    assert_eq!(run.code, 1, "{said}");
+    assert!(said.contains("ended: Call 1/1, Put 1/1"), "{said}");
+    assert_eq!(run.result["success"], false);
+    let error = text(&run.result["error"]);
+    for part in ["not everything has an end", " is unknown", " is not over"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert!(said.contains("was being worked at the end"), "{said}");
 }
 
 #[test]

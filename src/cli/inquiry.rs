@@ -42,6 +42,20 @@ pub(in crate::cli) fn words(news: &News) -> String {
             format!("ALARM the order book cannot be read: {why}; it is tried again")
         }
         News::Reading => "the order book can be read again".to_owned(),
+        News::Differs {
+            symbol,
+            ours,
+            venue,
+        } => format!(
+            "ALARM {symbol}: the account holds {venue} units, by our fills it would be {ours}: nothing is opened in it, and \
+             nothing closed beyond what the venue shows, until they agree; look at the order book"
+        ),
+        News::Agrees(symbol) => {
+            format!("{symbol}: the account holds again what our fills come to")
+        }
+        News::NotCompared(why) => {
+            format!("ALARM positions cannot be compared: {why}; it is tried again")
+        }
         News::Missed(count) => format!(
             "ALARM {count} records of the gateway were not heard: an order may be unknown and not asked about; \
              start again to have it found"

@@ -323,6 +323,11 @@ fn words(alarm: &Alarm, instruments: &InstrumentTable) -> String {
         Alarm::Fence(tag, order_id) => {
             format!("ALARM order {} with our tag {tag} is not ours", order_id.0)
         }
+        Alarm::Lookalike(tag, order_id) => format!(
+            "ALARM order {} has no tag and looks like the exit {tag}, whose outcome is unknown: look whether it is that \
+             one; what it filled is in no position here",
+            order_id.0
+        ),
         Alarm::Twice(tag, order_id) => format!(
             "ALARM order {} is a second one with tag {tag}: look at it now",
             order_id.0

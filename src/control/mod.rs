@@ -11,6 +11,7 @@ pub mod inquire;
 pub mod keeper;
 pub mod masters;
 pub mod poll;
+pub mod reconcile;
 pub mod recover;
 pub mod renumber;
 pub mod resume;

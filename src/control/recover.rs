@@ -10,6 +10,8 @@
 //! - A pure function of its inputs: the same journal and the same books recover the same state, twice too.
 //! - An answer that lacks what cannot be gone is not believed, and nothing is concluded from it (S6).
 //! - Fills the journal lacks are applied one by one in exchange order, each trade id once.
+//! - Fills of a row that may be an exit of unknown outcome are taken over by nobody: to close them would be to open again
+//!   what that exit closed.
 //! - A row that carries no tag is that of the order the journal knows by its number; the books of a venue that echoes no
 //!   tags are read this way alone.
 //! - An instrument keeps its identity by the broker's token: a changed configuration renumbers, and the fills of
@@ -105,6 +107,8 @@ pub enum Alarm {
     LateFill(Tag),
     /// An order with our tag that the journal does not know: another instance sends.
     Fence(Tag, OrderId),
+    /// A row without a tag looks like this exit, whose outcome is unknown: its fills are taken over by nobody.
+    Lookalike(Tag, OrderId),
     /// Two rows for one tag; this younger one was not attached.
     Twice(Tag, OrderId),
     /// The trades of an order do not add up to its filled units; the order book was believed.
@@ -498,10 +502,33 @@ fn stranger(
             out.fence = true;
             out.alarms.push(Alarm::Fence(tag, order_id));
         }
-        (Verdict::Adopt, _) => out.adopted.extend(adopt(row, replayed, run)),
+        (Verdict::Adopt, _) => match lookalike(row, replayed, run, out) {
+            Some(tag) => out.alarms.push(Alarm::Lookalike(tag, order_id)),
+            None => out.adopted.extend(adopt(row, replayed, run)),
+        },
         // Left alone, ended, or a note that the journal's beginning is gone: nothing moves.
         _ => {}
     }
+}
+
+/// The exit of unknown outcome that a row without a tag may be. What was taken over before that exit left is not it, and
+/// what may be an entry is a position to be closed, whoever opened it.
+fn lookalike(row: &OrderRow, replayed: &Replayed, run: &Run<'_>, out: &Recovered) -> Option<Tag> {
+    let update = &row.update;
+    let name = adopted_tag(update.order_id);
+    let is_known = replayed.adopted.iter().any(|fill| fill.tag == name);
+    if is_known || !row.tags.is_empty() {
+        return None;
+    }
+    let instrument = run.tokens.get(update.token)?;
+    let looks = (instrument, update.side, update.quantity, update.limit);
+    let fits = |record: &&OrderRecord| {
+        let order = &record.order;
+        record.state == OrderState::Unknown
+            && order.reduces
+            && looks == (order.instrument, order.side, order.qty, order.limit)
+    };
+    out.orders.iter().find(fits).map(|record| record.order.tag)
 }
 
 /// The part of a foreign order's fills that was not taken over before.

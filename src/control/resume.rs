@@ -209,6 +209,7 @@ fn patience(recovered: &Recovered) -> usize {
         Alarm::Revived(_)
         | Alarm::LateFill(_)
         | Alarm::Fence(..)
+        | Alarm::Lookalike(..)
         | Alarm::Twice(..)
         | Alarm::Strays(_) => 0,
     });

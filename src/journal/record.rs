@@ -262,6 +262,7 @@ code!(
     Denial::LastBand = 27,
     Denial::Modifications = 28,
     Denial::BudgetHour = 29,
+    Denial::PositionDiffers = 30,
 );
 
 code!(

@@ -1,6 +1,6 @@
 //! What control asks of the gateway, and what the gateway says about an intent's end.
 
-use super::ids::{OrderId, Tag};
+use super::ids::{InstrumentIx, OrderId, Tag};
 use super::intent::{Intent, IntentId};
 use super::order::{OrderState, RejectClass};
 use super::price::Price;
@@ -23,6 +23,9 @@ pub enum Command {
     /// Net units of its instrument that the venue's positions show, at least three seconds after the last byte of an
     /// exit nobody knows, while the close is near (reliability, section 2.6).
     Residual(Tag, NetQty),
+    /// So many units more the venue shows of an instrument than our fills come to, as two reads agree; none when it
+    /// shows the same again. Nothing is sent because of it.
+    Differs(InstrumentIx, NetQty),
     /// Cancel every working order.
     CancelAll,
     /// Close everything the engine holds, reduce-only.

@@ -157,11 +157,13 @@ pub enum Denial {
     LastBand,
     /// The order was modified as often as allowed.
     Modifications,
+    /// The venue's position in the instrument is not what our fills come to.
+    PositionDiffers,
 }
 
 impl Denial {
     /// Every denial, for documentation and tests.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::NotWholeLots,
         Self::AboveFreeze,
         Self::OffTick,
@@ -191,6 +193,7 @@ impl Denial {
         Self::BudgetDay,
         Self::LastBand,
         Self::Modifications,
+        Self::PositionDiffers,
     ];
 
     /// The code shown to people and written to records.
@@ -225,6 +228,7 @@ impl Denial {
             Self::BudgetDay => "budget_day",
             Self::LastBand => "last_band",
             Self::Modifications => "modifications",
+            Self::PositionDiffers => "position_differs",
         }
     }
 }

@@ -169,26 +169,37 @@ pub fn start_batches(
     })
 }
 
+/// What a gateway said last.
+#[derive(Debug, Default)]
+pub struct Rest {
+    /// What became known of orders.
+    pub entries: Vec<Entry>,
+    /// News and alarms.
+    pub events: Vec<GatewayEvent>,
+}
+
 impl BatchEngine {
     /// Stops the gateway, which waits for replies that are due and for what is evened out, and hands on what it still
-    /// knew.
+    /// knew and told.
     ///
     /// # Errors
     ///
     /// The name of a stage that panicked.
-    pub fn stop(mut self) -> Result<(Gateway, Vec<Entry>), String> {
+    pub fn stop(mut self) -> Result<Rest, String> {
         let [gateway, dialler] = &self.stop;
         dialler.set();
         gateway.set();
         let mut gateway = self.gateway.join()?;
-        let mut rest = Vec::new();
+        let mut rest = Rest::default();
         loop {
-            rest.extend(std::iter::from_fn(|| self.records.pop()));
+            rest.entries
+                .extend(std::iter::from_fn(|| self.records.pop()));
             if !gateway.hand_on_rest() {
                 break;
             }
         }
+        rest.events.extend(std::iter::from_fn(|| self.events.pop()));
         self.dialler.join()?;
-        Ok((gateway, rest))
+        Ok(rest)
     }
 }

@@ -14,6 +14,8 @@
 //! - A session that is dead is said once and ends all reads.
 //! - An order that ended without being filled is looked at for half a minute more: a fill may follow a
 //!   cancellation, and an order that was refused may turn out to live.
+//! - The venue's positions are compared with our fills every minute (`control::reconcile`); a difference that two reads
+//!   show is told and handed to the gateway, which opens nothing in that contract until it is over.
 //! - Of two orders for one leg the younger is cancelled by its number, through the gateway, as long as it works and
 //!   has no fills.
 //!
@@ -23,6 +25,7 @@ use super::LANES;
 use crate::book::OrderRecord;
 use crate::control::Desk;
 use crate::control::inquire::{Ask, Books, Finding, Inquirer, Notice, Settings, Shape, Unread};
+use crate::control::reconcile::{Difference, Reconciler};
 use crate::hot::gateway::{Armed, TradingHours};
 use crate::journal::Entry;
 use crate::journal::recover::{JournalSays, Verdict, venue_says, verdict};
@@ -73,6 +76,19 @@ pub enum News {
     Failing(String),
     /// Reads succeed again.
     Reading,
+    /// The account's position in a contract is not what our fills come to, as two reads agree.
+    Differs {
+        /// Its symbol.
+        symbol: String,
+        /// Net units by our fills, and what was held beside them at the start.
+        ours: i64,
+        /// Net units at the venue.
+        venue: i64,
+    },
+    /// It is again.
+    Agrees(String),
+    /// The positions cannot be read to be compared; it is tried again.
+    NotCompared(String),
     /// So many entries of the gateway found no room on their way here.
     Missed(u64),
     /// The session is dead: nothing more is read.
@@ -145,6 +161,10 @@ pub struct Inquiry {
     ears: Ears,
     family: [u8; 10],
     tokens: Vec<Token>,
+    symbols: Vec<String>,
+    reconciler: Reconciler,
+    /// Reads of the positions that failed in a row.
+    blind: u32,
     heard: Receiver<Entry>,
     heard_view: LaneView,
     missed: u64,
@@ -308,12 +328,17 @@ impl Inquiry {
             settle_ns: SETTLE_NS,
             echoes_tags: parts.desk.broker().facts().echoes_tags,
         };
+        let rows = &parts.instruments;
+        let tokens: Vec<Token> = rows.iter().map(|row| row.token).collect();
         let mut inquiry = Self {
+            symbols: rows.iter().map(|row| row.symbol.clone()).collect(),
+            reconciler: Reconciler::new(&tokens),
+            blind: 0,
             desk: parts.desk,
             inquirer: Inquirer::new(settings).cycling(parts.ears.cycle_ns()),
             ears: parts.ears,
             family,
-            tokens: parts.instruments.iter().map(|row| row.token).collect(),
+            tokens,
             heard,
             heard_view,
             missed: 0,
@@ -367,9 +392,12 @@ impl Inquiry {
             Entry::Amending(amend) if amend.limit.is_none() => {
                 self.inquirer.look_by(now.mono.plus(CANCEL_LOOK_NS));
             }
+            Entry::Fill(fill) => {
+                let units = fill.side.sign() * i64::from(fill.qty.0);
+                self.reconciler.fill(fill.instrument, units, now.mono);
+            }
             Entry::Amending(_)
             | Entry::Sending(_)
-            | Entry::Fill(_)
             | Entry::Ended(_)
             | Entry::Adopted(_)
             | Entry::Latch(_)
@@ -511,6 +539,61 @@ impl Inquiry {
         self.exits.remove(&tag);
     }
 
+    /// Compares the venue's positions with our fills.
+    fn reconcile(&mut self, clock: &Clock) {
+        let begun = clock.mono();
+        self.not_before = begun.plus(SPACING_NS);
+        let positions = match self.desk.positions() {
+            Ok(positions) => positions,
+            Err(fault) => {
+                self.reconciler.unread(clock.mono());
+                self.blind = self.blind.saturating_add(1);
+                if self.blind == FAILURES_TOLD {
+                    self.news(News::NotCompared(fault.to_string()));
+                }
+                return;
+            }
+        };
+        self.blind = 0;
+        // What was filled while they were read counts.
+        self.hear_all(clock);
+        let shapes = self.sent.values().filter_map(|(_, shape)| *shape);
+        let open = shapes.map(|shape| shape.token).collect();
+        let found = self
+            .reconciler
+            .look(&positions, &open, (begun, clock.mono()));
+        for Difference {
+            instrument,
+            ours,
+            venue,
+        } in found
+        {
+            let units = NetQty(venue.saturating_sub(ours));
+            self.waiting.push_back(Command::Differs(instrument, units));
+            let symbol = self.symbols.get(instrument.at()).cloned();
+            let symbol = symbol.unwrap_or_default();
+            self.news(if units == NetQty::FLAT {
+                News::Agrees(symbol)
+            } else {
+                News::Differs {
+                    symbol,
+                    ours,
+                    venue,
+                }
+            });
+        }
+    }
+
+    /// Takes everything the gateway said.
+    fn hear_all(&mut self, clock: &Clock) -> usize {
+        let mut done = 0;
+        while let Some(entry) = self.heard.pop() {
+            self.hear(&entry, clock.now());
+            done += 1;
+        }
+        done
+    }
+
     /// Every notice once: the inquirer repeats itself with every book.
     fn notice(&mut self, notice: Notice) {
         if let Notice::Twice { tag, order_id } = notice {
@@ -564,11 +647,7 @@ impl Stage for Inquiry {
     }
 
     fn work(&mut self, clock: &Clock) -> usize {
-        let mut done = 0;
-        while let Some(entry) = self.heard.pop() {
-            self.hear(&entry, clock.now());
-            done += 1;
-        }
+        let mut done = self.hear_all(clock);
         self.count_missed();
         pass_on(&mut self.waiting, &mut self.evidence);
         if self.deaf.is_set() {
@@ -585,6 +664,9 @@ impl Stage for Inquiry {
             done += 1;
         } else if let Some(ask) = self.inquirer.next(now) {
             self.read(ask, clock);
+            done += 1;
+        } else if self.reconciler.is_due(now) {
+            self.reconcile(clock);
             done += 1;
         }
         done

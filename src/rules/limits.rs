@@ -10,6 +10,7 @@
 //! | mode, armed, whole lots, freeze, tick, band, session, frozen leg, order budget | yes | yes |
 //! | trading state | from `reducing` | only `halted` |
 //! | larger than the position it reduces | - | yes |
+//! | position that is not the venue's | yes | beyond what the venue shows |
 //! | runaway, daily loss, duplicate, allowed list, cut-off, data age, last price, open orders, values, lots | yes | never |
 //!
 //! Promises
@@ -118,8 +119,11 @@ pub struct Facts {
     pub in_session: bool,
     /// True when entries are still allowed by the time of day.
     pub entries_allowed: bool,
-    /// True when an order of the same strategy and instrument has no known outcome.
+    /// True when the contract is halted, or when this order opens and another of its strategy in the contract has no
+    /// known outcome.
     pub is_frozen: bool,
+    /// True when the venue's position in the instrument is not what our fills come to.
+    pub differs: bool,
     /// Orders open or unconfirmed now.
     pub open_orders: u32,
     /// Value of today's entries: executed, open and unconfirmed.
@@ -156,6 +160,7 @@ impl Default for Facts {
             in_session: true,
             entries_allowed: true,
             is_frozen: false,
+            differs: false,
             open_orders: 0,
             committed: Money::ZERO,
             net: NetQty::FLAT,
@@ -282,6 +287,9 @@ fn for_entries(
     }
     if !facts.is_allowed {
         return Err(Denial::NotAllowed);
+    }
+    if facts.differs {
+        return Err(Denial::PositionDiffers);
     }
     if !facts.entries_allowed {
         return Err(Denial::OutsideSession);

@@ -54,6 +54,8 @@ pub(crate) struct Setup {
     pub(crate) reply_timeout_ns: u64,
     /// Time without an order after which one is rehearsed; zero never.
     pub(crate) rehearse_ns: u64,
+    /// True for a wire on which nothing carries our tags, whatever the broker.
+    pub(crate) is_tagless: bool,
 }
 
 impl Default for Setup {
@@ -69,6 +71,7 @@ impl Default for Setup {
             order_ttl_ns: ORDER_TTL,
             reply_timeout_ns: REPLY_TIMEOUT,
             rehearse_ns: 0,
+            is_tagless: false,
         }
     }
 }
@@ -250,6 +253,11 @@ impl Desk {
             reply: meter(Hop::Reply).0,
         })
         .with_inquiry(counted("h", 256).0, evidence);
+        let gateway = if setup.is_tagless {
+            gateway.hearing_tags(false)
+        } else {
+            gateway
+        };
         let gateway = match setup.rehearse_ns {
             0 => gateway,
             every => gateway.rehearsing(Mirror::open(false).expect("sockets"), every, Aims::new(0)),

@@ -18,7 +18,7 @@ pub(in crate::cli) mod names;
 pub(in crate::cli) mod prepare;
 mod prices;
 mod recording;
-mod settle;
+pub(in crate::cli) mod settle;
 mod summary;
 
 pub(in crate::cli) use control::pause;

@@ -1,20 +1,20 @@
 //! The loop of a run of batches: reads prices, hands intents over, passes on what is found, tells people.
 
+use super::ledger::Ledger;
 use super::{Failure, follow, print_json};
 use crate::cli::hand::Hand;
 use crate::cli::inquiry;
-use crate::cli::run::console::budget;
 use crate::cli::run::decisions::Explainer;
 use crate::cli::run::journal::Journal;
+use crate::cli::run::settle::{Patience, WORKING_NS, waiting};
 use crate::control::Desk;
-use crate::control::batch::{Batches, End, Outcome, Step, Submit, start_of_run};
+use crate::control::batch::{Batches, End, Outcome, Step, Submit};
 use crate::control::dial::{Dialled, Want};
 use crate::control::guard::Wish;
 use crate::hot::gateway::GatewayEvent;
-use crate::journal::Entry;
 use crate::model::{
-    Action, Command, Instrument, InstrumentIx, InstrumentTable, Intent, IntentId, Leg, LegRole,
-    MonoNanos, OrderState, Price, Qty, ReportSource, Side, Signal, StrategyIx, Tag, TradingState,
+    Action, Command, Instrument, InstrumentIx, InstrumentTable, Intent, Leg, LegRole, MonoNanos,
+    Price, Qty, Side, Signal, StrategyIx, TradingState,
 };
 use crate::pipeline::batch::BatchEngine;
 use crate::pipeline::inquiry::News;
@@ -89,6 +89,13 @@ impl Teller {
         }
     }
 
+    /// Moves the bar.
+    pub(super) fn filled(&self, lots: u64) {
+        if let Some(bar) = &self.bar {
+            bar.inc(lots);
+        }
+    }
+
     fn begin(&mut self, lots: u64) {
         if !std::io::stderr().is_terminal() {
             return;
@@ -106,7 +113,7 @@ impl Teller {
 #[derive(Debug)]
 pub(super) struct Driver {
     pub(super) engine: BatchEngine,
-    pub(super) batches: Batches,
+    pub(super) ledger: Ledger,
     pub(super) desk: Desk,
     pub(super) priced: Priced,
     pub(super) is_simulated: bool,
@@ -114,7 +121,6 @@ pub(super) struct Driver {
     pub(super) explainer: Explainer,
     pub(super) hand: Hand,
     pub(super) wanted_links: usize,
-    pub(super) login_ns: u64,
 }
 
 /// What the loop remembers between turns.
@@ -136,7 +142,7 @@ struct Turn {
 impl Driver {
     /// The moment of the run: the engine's clock, which started when the session stood.
     fn now(&self) -> MonoNanos {
-        self.engine.clock.mono().plus(self.login_ns)
+        self.engine.clock.mono().plus(self.ledger.login_ns)
     }
 
     pub(super) fn run(
@@ -146,7 +152,8 @@ impl Driver {
         json: bool,
     ) -> Result<(), Failure> {
         teller.begin(
-            self.batches
+            self.ledger
+                .batches
                 .batches()
                 .iter()
                 .map(|b| u64::from(b.lots.0))
@@ -156,10 +163,14 @@ impl Driver {
         while self.turn(&mut turn, interrupted, teller) {
             crate::cli::run::pause(PERIOD);
         }
+        self.settle(&mut turn, interrupted, teller);
         let now = self.now();
-        let (_, rest) = self.engine.stop().map_err(Failure::Failed)?;
-        for entry in &rest {
-            self.batches.take(entry, now);
+        let rest = self.engine.stop().map_err(Failure::Failed)?;
+        for entry in rest.entries {
+            self.ledger.take(entry, now, teller);
+        }
+        for event in &rest.events {
+            self.ledger.hear(event, teller);
         }
         if let Some(bar) = teller.bar.take() {
             bar.finish_and_clear();
@@ -167,13 +178,12 @@ impl Driver {
         if let Err(fault) = self.journal.finish() {
             teller.say(&format!("ALARM {fault}"));
         }
-        let origin = start_of_run(self.login_ns);
-        let outcome = self.batches.outcome(origin, now);
-        farewell(&self.batches, &outcome, teller);
+        let outcome = self.ledger.outcome(now);
+        farewell(&self.ledger.batches, &outcome, teller);
         if json {
             print_json(&outcome);
         }
-        match (self.batches.end(), outcome.error) {
+        match (self.ledger.batches.end(), outcome.error) {
             (_, None) => Ok(()),
             (Some(End::Interrupted(_)), Some(why)) => Err(Failure::Interrupted(why)),
             (_, Some(why)) => Err(Failure::Failed(why)),
@@ -185,22 +195,10 @@ impl Driver {
         let now = self.now();
         if interrupted.swap(false, Ordering::Relaxed) {
             teller.say("Ctrl-C: the batch that is out is finished, no other starts");
-            self.batches.stop(End::Interrupted(turn.batch));
+            self.ledger.batches.stop(End::Interrupted(turn.batch));
         }
-        while let Some(note) = self.hand.note() {
-            teller.say(&note);
-        }
-        while let Some(wish) = self.hand.wish() {
-            if wish == Wish::Flatten {
-                self.engine.wishes.ask(Command::Flatten);
-            }
-        }
-        let state = self.engine.state.get();
-        if state != TradingState::Active {
-            self.batches.stop(End::Latched(state));
-        }
-        self.hear(turn, teller);
-        match self.batches.step(now) {
+        self.attend(turn, teller);
+        match self.ledger.batches.step(now) {
             Step::Over => return false,
             Step::Wait(until) => {
                 if turn.told_wait != Some(until) {
@@ -223,6 +221,39 @@ impl Driver {
         true
     }
 
+    /// Hears what people ask for and what the engine says.
+    fn attend(&mut self, turn: &mut Turn, teller: &mut Teller) {
+        while let Some(note) = self.hand.note() {
+            teller.say(&note);
+        }
+        while let Some(wish) = self.hand.wish() {
+            if wish == Wish::Flatten {
+                self.engine.wishes.ask(Command::Flatten);
+            }
+        }
+        let state = self.engine.state.get();
+        if state != TradingState::Active {
+            self.ledger.batches.stop(End::Latched(state));
+        }
+        self.hear(turn, teller);
+    }
+
+    /// Waits until every order has an end, as long as somebody may still say so; Ctrl-C ends that.
+    fn settle(&mut self, turn: &mut Turn, interrupted: &AtomicBool, teller: &mut Teller) {
+        let end = self.ledger.batches.end();
+        let can_ask = !matches!(end, Some(End::SessionDead | End::VenueGone(_)));
+        let patience = Patience::new(self.now(), WORKING_NS, can_ask);
+        if self.ledger.open.has_unknown() && can_ask {
+            teller.say(&waiting());
+        }
+        while patience.waits(&self.ledger.open, self.now())
+            && !interrupted.swap(false, Ordering::Relaxed)
+        {
+            crate::cli::run::pause(PERIOD);
+            self.attend(turn, teller);
+        }
+    }
+
     /// Reads everything the gateway and the dialler said.
     fn hear(&mut self, turn: &mut Turn, teller: &mut Teller) {
         while let Ok(news) = self.engine.dialled.try_recv() {
@@ -230,69 +261,20 @@ impl Driver {
                 Dialled::Up(..) => turn.links += 1,
                 Dialled::Failed(_, why, _) => teller.say(&format!("no order connection: {why}")),
                 Dialled::SessionDead(_) | Dialled::BackupDead(_) => {
-                    self.batches.stop(End::SessionDead);
+                    self.ledger.batches.stop(End::SessionDead);
                 }
             }
         }
         while let Some(event) = self.engine.events.pop() {
-            match event {
-                GatewayEvent::ConnectionLost => {
-                    turn.links = turn.links.saturating_sub(1);
-                    self.engine.wants.send(Want::OrderConnection).ok();
-                }
-                GatewayEvent::SessionDead => self.batches.stop(End::SessionDead),
-                GatewayEvent::Unknown(tag) => teller.say(&format!(
-                    "  ALARM {} {tag}: no answer, asking the order book",
-                    leg_name(tag)
-                )),
-                GatewayEvent::Contradiction(tag) => {
-                    teller.say(&format!("  ALARM {tag}: reports contradict each other"));
-                }
-                // Others' orders are theirs, and a strangle rehearses nothing.
-                GatewayEvent::Foreign(_) | GatewayEvent::RehearsalsOver(_) => {}
-                GatewayEvent::Imbalance(intent) => teller.say(&format!(
-                    "  ALARM the legs of intent {} differ and this is not being repaired: look at it now",
-                    intent.0
-                )),
-                GatewayEvent::NotSynced => {
-                    teller.say("  ALARM the disk did not confirm the journal: entries end");
-                }
-                GatewayEvent::State(state) => teller.say(&format!("  ALARM trading is {state}")),
-                GatewayEvent::Runaway(_) => {
-                    teller.say("  ALARM too many orders or rejections: nothing more is opened");
-                }
-                GatewayEvent::JournalFull => teller.say(
-                    "  ALARM the journal cannot be written: entries end, exits leave without a record",
-                ),
-                GatewayEvent::Budget(urgency, full) => {
-                    teller.say(&format!("  {}", budget(urgency, &full)));
-                }
-                GatewayEvent::DailyLoss(result) => teller.say(&format!(
-                    "  ALARM the day's result is {result}: entries are over"
-                )),
-                GatewayEvent::NotFlat(_) => teller.say(
-                    "  ALARM a position is not closed: ask for it again, or close it at the broker",
-                ),
-                GatewayEvent::ExitUnknown(tag) => teller.say(&format!(
-                    "  ALARM {} {tag}: not known and the close is near: look at the order book now",
-                    leg_name(tag)
-                )),
-                GatewayEvent::Outside(tag) => teller.say(&format!(
-                    "  ALARM order {tag} of an earlier run may work and its contract is none of this run: \
-                     it is cancelled when its time is over or by tezi kill"
-                )),
-                GatewayEvent::Abandoned(intent) => teller.say(&format!(
-                    "  ALARM intent {} was being worked at the end: the next start goes on with it",
-                    intent.0
-                )),
+            if event == GatewayEvent::ConnectionLost {
+                turn.links = turn.links.saturating_sub(1);
+                self.engine.wants.send(Want::OrderConnection).ok();
             }
+            self.ledger.hear(&event, teller);
         }
         let now = self.now();
         while let Some(entry) = self.engine.records.pop() {
-            // The gateway's clock began after the login; the run's did before it.
-            let entry = self.shifted(entry);
-            self.tell(&entry, teller);
-            self.batches.take(&entry, now);
+            self.ledger.take(entry, now, teller);
             turn.written += 1;
         }
         let mono = self.engine.clock.mono();
@@ -307,22 +289,12 @@ impl Driver {
         self.engine.wishes.turn();
         while let Some(news) = self.engine.asking.news() {
             if let News::SessionDead(_) = news {
-                self.batches.stop(End::SessionDead);
+                self.ledger.batches.stop(End::SessionDead);
             }
             if let Some(line) = inquiry::guard(&self.hand, &news) {
                 teller.say(&line);
             }
             teller.say(&format!("  {}", inquiry::words(&news)));
-        }
-    }
-
-    fn shifted(&self, entry: Entry) -> Entry {
-        match entry {
-            Entry::Report(mut report) => {
-                report.received = report.received.plus(self.login_ns);
-                Entry::Report(report)
-            }
-            other => other,
         }
     }
 
@@ -335,7 +307,8 @@ impl Driver {
         if turn.links < 2.min(self.wanted_links) {
             let since = *turn.waiting_since.get_or_insert(now);
             if now.since(since) > LINKS_NS {
-                self.batches
+                self.ledger
+                    .batches
                     .stop(End::VenueGone("no two order connections".to_owned()));
             }
             return;
@@ -362,14 +335,14 @@ impl Driver {
             return;
         };
         turn.batch = due.batch;
-        let count = self.batches.batches().len();
+        let count = self.ledger.batches.batches().len();
         teller.say(&format!(
             "batch {}/{count}: {} lots, CALL {} and PUT {} units",
             due.batch, due.lots, due.qty[0], due.qty[1]
         ));
         let now = self.now();
         if self.engine.intents.push(intent).is_ok() {
-            self.batches.submitted(now);
+            self.ledger.batches.submitted(now);
             turn.read_at = now.plus(PRICES_NS);
             let cause = format!(
                 "batch {} of {count}, {} lots of each leg",
@@ -439,102 +412,8 @@ impl Driver {
         turn.read_at = self.now().plus(RETRY_NS);
         teller.say(&format!("cannot read: {why}"));
         if turn.failures >= FAILURES_MAX {
-            self.batches.stop(End::VenueGone(why));
+            self.ledger.batches.stop(End::VenueGone(why));
         }
-    }
-
-    fn tell(&self, entry: &Entry, teller: &mut Teller) {
-        match entry {
-            Entry::Admitted(order) => {
-                let symbol = self.priced.table.get(order.instrument);
-                let whose = self.whose(order.intent.0);
-                teller.say(&format!(
-                    "  {whose}{} {} {} {} at {}  {}",
-                    order.role.name(),
-                    order.side,
-                    order.qty,
-                    symbol.map_or("?", |row| row.symbol.as_str()),
-                    order.limit,
-                    order.tag
-                ));
-            }
-            Entry::Report(report) => {
-                let why = match (report.denial, report.reject) {
-                    (Some(denial), _) => format!(": {}", denial.name()),
-                    (None, Some(class)) => format!(": {}", class.name()),
-                    (None, None) => String::new(),
-                };
-                let intent = report.tag.intent_and_leg().map_or(0, |(intent, _)| intent);
-                let name = format!("{}{}", self.whose(intent), leg_name(report.tag));
-                let id = report.order_id.0;
-                if report.source == ReportSource::Reply && id != 0 {
-                    teller.say(&format!(
-                        "  {name} reply: order id {id}, {}{why}",
-                        report.state
-                    ));
-                } else if is_absence(report) {
-                    teller.say(&format!(
-                        "  {name} {} never arrived: order book and trades lack it; its place is free again",
-                        report.tag
-                    ));
-                } else if report.state.is_terminal() {
-                    // That an order is unknown the gateway's alarm has said.
-                    let alarm = matches!(report.state, OrderState::Denied | OrderState::Rejected);
-                    teller.say(&format!(
-                        "  {}{name} {}{why}, {} filled at {}",
-                        if alarm { "ALARM " } else { "" },
-                        report.state,
-                        report.filled,
-                        report.average
-                    ));
-                }
-            }
-            Entry::Fill(fill) => {
-                let intent = fill.tag.intent_and_leg().map_or(0, |(intent, _)| intent);
-                if let Some(bar) = &teller.bar
-                    && self.batches.number_of(intent).is_some()
-                {
-                    let lot = self
-                        .priced
-                        .table
-                        .get(fill.instrument)
-                        .map_or(1, |row| row.lot.0);
-                    if fill.instrument == InstrumentIx(0) {
-                        bar.inc(u64::from(fill.qty.0 / lot.max(1)));
-                    }
-                }
-            }
-            Entry::Ended(ended) => {
-                let whose = self.whose(ended.intent.0);
-                teller.say(&format!("  {whose}batch ended: {}", ended.how.name()));
-            }
-            Entry::Sending(_)
-            | Entry::Amending(_)
-            | Entry::Adopted(_)
-            | Entry::Latch(_)
-            | Entry::Checkpoint(_) => {}
-        }
-    }
-}
-
-impl Driver {
-    /// Says so when an intent is none of this run's batches: an earlier run of the day left it, or an operator asked.
-    fn whose(&self, intent: u64) -> &'static str {
-        match self.batches.number_of(intent) {
-            Some(_) => "",
-            None if IntentId(intent).is_operator() => "operator: ",
-            None => "earlier run: ",
-        }
-    }
-}
-
-fn leg_name(tag: Tag) -> &'static str {
-    match tag.intent_and_leg() {
-        Some((_, 0)) => "CALL",
-        Some((_, 1)) => "PUT",
-        Some((_, 2)) => "CALL (closing)",
-        Some((_, 3)) => "PUT (closing)",
-        _ => "?",
     }
 }
 
@@ -556,11 +435,4 @@ fn farewell(batches: &Batches, outcome: &Outcome, teller: &mut Teller) {
             times.total_s, times.waiting_s, times.api_calls, times.sequential_s
         ));
     }
-}
-/// True for the report that ends an unknown order after the proof that it never existed.
-fn is_absence(report: &crate::model::Report) -> bool {
-    report.state == OrderState::Rejected
-        && report.source == ReportSource::Poll
-        && report.order_id.0 == 0
-        && report.reject.is_none()
 }

@@ -2,6 +2,7 @@
 
 mod contracts;
 mod drive;
+mod ledger;
 
 use super::Failure;
 use super::hand::Hand;
@@ -10,6 +11,7 @@ use super::run::decisions::{Explainer, run_names};
 use super::run::journal::{Journal, new_segment, sync_of};
 use super::run::names::Names;
 use super::run::prepare::{arm_failure, market_time, sim_clock};
+use super::run::settle::Open;
 use crate::config::Config;
 use crate::control::batch::{Batches, Delay, Ends, Outcome, Plan, Setup, reads, start_of_run};
 use crate::model::{Instrument, InstrumentIx, Lots, Price, Qty, Side};
@@ -21,6 +23,7 @@ use crate::runtime::{Clock, MarketTime};
 use crate::venue::Product;
 use crate::venue::quotes::QuoteRow;
 use drive::{Driver, Priced, Teller};
+use ledger::Ledger;
 use serde_json::json;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -38,7 +41,8 @@ Batches of --batch-lots leave one after the other, the last one smaller; CALL an
 leave at once. The delay lies between batches, there is none after the last; auto waits 15 s while
 the mean reply takes less than 1 s, 25 s above 3 s, otherwise 20 s. Ctrl-C finishes the batch that is
 out and starts no other. Beside the time taken stands what the same orders take one after the other
-with a login each: orders x (login + mean reply) + delays.";
+with a login each: orders x (login + mean reply) + delays. A run that leaves an order without an end,
+also one of an earlier run of the day, names it and ends with 1.";
 
 /// Sells (or buys) lots of a CALL and a PUT in batches over time, with one login.
 #[derive(Debug, clap::Args)]
@@ -268,7 +272,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         lot,
         patience_ns: drive::PATIENCE_NS,
     };
-    let batches = Batches::new(setup, origin.logged_in);
+    let ledger = Ledger {
+        batches: Batches::new(setup, origin.logged_in),
+        table: priced.table.clone(),
+        open: Open::of(&resumed.carried.orders),
+        abandoned: Vec::new(),
+        login_ns,
+    };
     let engine = start_batches(
         armoury,
         (segment, resumed.tail, sync_of(&config)),
@@ -278,7 +288,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     )?;
     let driver = Driver {
         engine,
-        batches,
+        ledger,
         desk: twin,
         priced,
         is_simulated: config.venue.simulated,
@@ -286,7 +296,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         explainer,
         hand,
         wanted_links: links,
-        login_ns,
     };
     driver.run(&interrupted, &mut teller, args.json)
 }

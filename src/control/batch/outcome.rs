@@ -7,7 +7,7 @@ use serde::Serialize;
 /// The result of `tezi strangle`. Fields are written in this order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
-    /// True when every batch left and both legs of each are filled to the last unit.
+    /// True when every batch left, both legs of each are filled to the last unit, and nothing is left without an end.
     pub success: bool,
     /// Why not, in one sentence.
     pub error: Option<String>,
@@ -119,6 +119,21 @@ impl Outcome {
             skews: None,
             times: None,
         }
+    }
+}
+
+impl Outcome {
+    /// The same of a run that leaves something without an end, whoever began it: no success, and the reason names it.
+    #[must_use]
+    pub fn leaving(mut self, left: Option<String>) -> Self {
+        if let Some(left) = left {
+            self.success = false;
+            self.error = Some(match self.error {
+                Some(why) => format!("{why}; {left}"),
+                None => left,
+            });
+        }
+        self
     }
 }
 

@@ -262,6 +262,29 @@ fn fills_of_others_are_taken_over_once_and_their_orders_left_alone() {
 }
 
 #[test]
+fn fills_that_may_be_of_an_unknown_exit_are_named_and_taken_over_by_nobody() {
+    let mut exit = left(1, OrderState::Sending, 0);
+    let entry = replayed(vec![exit]);
+    exit.order.reduces = true;
+    let mut journal = replayed(vec![exit]);
+    let mut same = row(None, 55, OrderState::Filled, 75);
+    same.update.limit = Price(1_050_000);
+    let other = row(None, 56, OrderState::Filled, 75);
+    let rows = [same, other];
+    let found = run_with(&journal, &rows, &[], None).expect("believed");
+    assert_eq!(found.alarms, [Alarm::Lookalike(tag(1), OrderId(55))]);
+    let taken: Vec<&str> = found.adopted.iter().map(|fill| fill.tag.as_str()).collect();
+    assert_eq!(taken, ["A0000000000000000056"]);
+    let found = run_with(&entry, &rows[..1], &[], None).expect("believed");
+    assert_eq!((found.alarms.len(), found.adopted.len()), (0, 1));
+    // What was somebody else's before the exit left is so now.
+    let before = run_with(&replayed(Vec::new()), &rows[..1], &[], None);
+    journal.adopted = before.expect("believed").adopted;
+    let found = run_with(&journal, &rows[..1], &[], None).expect("believed");
+    assert_eq!((found.alarms.len(), found.adopted.len()), (0, 0));
+}
+
+#[test]
 fn books_that_cannot_be_true_are_not_believed() {
     let known = replayed(vec![left(1, OrderState::Open, 25)]);
     let empty = run_with(&known, &[], &[], None).expect_err("empty");

@@ -70,6 +70,11 @@ impl<C: Connection> Gateway<C> {
         if let Some(denial) = self.budget.denial(urgency, u32::from(ahead) + 1, now.mono) {
             return Err(denial);
         }
+        // Beside an order nobody knows nothing is opened. What closes no more than is held, less all that such an order
+        // may close, leaves: where a wire carries no tags the order may stay unknown for the day.
+        let is_frozen = !order.reduces
+            && self.standing.unknown > 0
+            && self.orders.is_frozen(order.strategy, order.instrument);
         let (net, gross_lots, committed) = self.exposure(&order, &beside);
         let facts = Facts {
             reference: leg.reference,
@@ -88,9 +93,8 @@ impl<C: Connection> Gateway<C> {
             data_age_ns: now.mono.since(order.received),
             in_session: armed.hours.is_open(now.wall),
             entries_allowed: armed.hours.allows_entry(now.wall),
-            is_frozen: (self.standing.unknown > 0
-                && self.orders.is_frozen(order.strategy, order.instrument))
-                || self.halted.contains(&order.instrument),
+            differs: self.differs_by(order.instrument) != 0,
+            is_frozen: is_frozen || self.halted.contains(&order.instrument),
             is_allowed: armed.is_allowed,
             mode_matches: self.parts.mode_matches,
             is_loss_latched: self.loss_latched,
@@ -292,17 +296,35 @@ impl<C: Connection> Gateway<C> {
         }
     }
 
-    /// Units a reducing order may still take off what its strategy holds.
+    /// Units by which the venue's position is beyond what our fills come to.
+    #[inline]
+    fn differs_by(&self, instrument: InstrumentIx) -> i64 {
+        let mut found = self.differing.iter();
+        let found = found.find(|(of, _)| *of == instrument);
+        found.map_or(0, |(_, units)| *units)
+    }
+
+    /// Units a reducing order may still take off what its strategy holds. What the venue's position is ahead of our
+    /// fills in the order's own direction may have been closed by others: closed again it would be opened the other way.
     #[inline]
     pub(super) fn reducible(&self, order: &Order) -> Qty {
         let held = self.holdings.net(order.strategy, order.instrument);
         // Positive when the order's side brings the position nearer to zero.
         let against = held.saturating_mul(-order.side.sign());
         let held = u32::try_from(against.max(0)).unwrap_or(u32::MAX);
-        let closing = self
-            .orders
-            .closing(order.strategy, order.instrument, order.side);
-        Qty(held.saturating_sub(closing))
+        let of = (order.strategy, order.instrument, order.side);
+        let closing = self.orders.closing(of.0, of.1, of.2);
+        let ahead = self
+            .differs_by(order.instrument)
+            .saturating_mul(order.side.sign());
+        let ahead = u32::try_from(ahead.max(0)).unwrap_or(u32::MAX);
+        // An unknown order that filled is part of it.
+        let gone = ahead.saturating_sub(if ahead > 0 {
+            self.orders.closing_unknown(of.0, of.1, of.2)
+        } else {
+            0
+        });
+        Qty(held.saturating_sub(closing).saturating_sub(gone))
     }
 
     /// Counts an order, or a rejection, towards what stops a strategy; that stops entries alone.

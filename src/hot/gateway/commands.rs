@@ -64,6 +64,12 @@ impl<C: Connection> Gateway<C> {
             }
             Command::Absent(tag) => self.take_absence(tag, clock),
             Command::Residual(tag, net) => self.take_residual(tag, net, clock.now()),
+            Command::Differs(instrument, units) => {
+                self.differing.retain(|(of, _)| *of != instrument);
+                if units != NetQty::FLAT {
+                    self.differing.push((instrument, units.0));
+                }
+            }
             Command::Cancel(tag) => self.cancel(tag),
             Command::CancelNumber(tag, order_id) => {
                 if !self.cancels.contains(&(tag, order_id)) {

@@ -23,7 +23,7 @@ impl<C: Connection> Gateway<C> {
     /// Keeps an update of a number nobody knows, or counts it as foreign.
     #[cold]
     pub(super) fn keep_early(&mut self, update: OrderUpdate) {
-        let may_be_ours = !self.parts.broker.facts().echoes_tags && self.lines.awaits_placement();
+        let may_be_ours = !self.echoes_tags && self.lines.awaits_placement();
         if may_be_ours && self.early.len() < EARLY_MAX {
             self.early.push(update);
         } else {

@@ -3,10 +3,13 @@
 //! Promises
 //! - A position is closed by one intent at a time, and by no more than is held and not being closed already.
 
+use super::holdings::Held;
 use super::ticket::Ticket;
 use super::{Gateway, GatewayEvent};
+use crate::book::OrderRecord;
 use crate::model::{
-    Action, InstrumentIx, Intent, IntentId, Leg, LegRole, Price, Qty, Side, Signal, StrategyIx,
+    Action, InstrumentIx, Intent, IntentId, Leg, LegRole, OrderId, OrderState, Price, Qty, Side,
+    Signal, StrategyIx,
 };
 use crate::net::Connection;
 use crate::rules::{Urgency, protected_limit};
@@ -24,14 +27,21 @@ impl<C: Connection> Gateway<C> {
         for ticket in self.tickets.iter_mut() {
             ticket.close();
         }
-        let mut is_done = self.orders.live() == 0;
+        // Of an order whose number was never heard on a wire without tags nothing more is heard: a flatten that waited
+        // for it would close for the rest of the day whatever is opened.
+        let is_heard_of = |record: &OrderRecord| {
+            self.echoes_tags || record.state != OrderState::Unknown || record.order_id != OrderId(0)
+        };
+        let mut is_done = !self.orders.iter_live().any(is_heard_of);
         let mut at = 0;
         while let Some(held) = self.holdings.get(at) {
             at += 1;
-            is_done &= held.net == 0;
+            is_done &= held.net.unsigned_abs() <= u64::from(self.lost_closing(&held));
             let closes = |ticket: &Ticket| {
                 let intent = &ticket.intent;
+                // One that waits for an order nobody knows closes no more than that order may.
                 intent.id.is_operator()
+                    && !ticket.is_frozen()
                     && intent.signal.strategy == held.strategy
                     && intent.signal.instrument == held.instrument
             };
@@ -41,6 +51,20 @@ impl<C: Connection> Gateway<C> {
             }
         }
         self.flatten_due = (!is_done).then(|| now.mono.plus(FLATTEN_AGAIN_NS));
+        if is_done {
+            // What may be closed by an order of which nothing more is heard is left to a person.
+            self.tell_not_flat();
+        }
+    }
+
+    /// Units of a position that orders may close of which nothing more is heard.
+    fn lost_closing(&self, held: &Held) -> u32 {
+        if self.echoes_tags {
+            return 0;
+        }
+        let side = closing_side(held.net);
+        self.orders
+            .closing_unknown(held.strategy, held.instrument, side)
     }
 
     /// Closes `net` units of what a strategy holds of an instrument, under an intent numbered like an operator's;
@@ -54,7 +78,7 @@ impl<C: Connection> Gateway<C> {
     ) {
         let now = clock.now();
         let units = u32::try_from(net.unsigned_abs()).unwrap_or(u32::MAX);
-        let side = if net > 0 { Side::Sell } else { Side::Buy };
+        let side = closing_side(net);
         let closing = self.orders.closing(strategy, instrument, side);
         let free = units.saturating_sub(closing);
         if free == 0 {
@@ -118,4 +142,9 @@ impl<C: Connection> Gateway<C> {
         }
         done
     }
+}
+
+/// The side that brings a position nearer to zero.
+const fn closing_side(net: i64) -> Side {
+    if net > 0 { Side::Sell } else { Side::Buy }
 }

@@ -90,6 +90,8 @@ pub struct Gateway<C = HttpConnection> {
     twins: Vec<Twin>,
     /// Updates without a tag that came before the reply with their number.
     early: Vec<OrderUpdate>,
+    /// False where rows and updates of the broker carry no tags.
+    echoes_tags: bool,
     /// When a flatten looks again at what is left.
     flatten_due: Option<MonoNanos>,
     /// True when the run ends while everything is to be closed.
@@ -107,6 +109,8 @@ pub struct Gateway<C = HttpConnection> {
     budget_told: Option<(Period, MonoNanos)>,
     /// Instruments in which nothing is sent: the venue lost an order it had spoken of.
     halted: Vec<InstrumentIx>,
+    /// Units by which the venue's position in an instrument is beyond what our fills come to.
+    differing: Vec<(InstrumentIx, i64)>,
     is_stopping: bool,
     /// Orders that left while the journal could not be written.
     unwritten: Vec<Tag>,
@@ -144,6 +148,7 @@ impl<C: Connection> Gateway<C> {
             cancels: Vec::with_capacity(256),
             twins: Vec::new(),
             early: Vec::with_capacity(EARLY_MAX),
+            echoes_tags: parts.broker.facts().echoes_tags,
             flatten_due: None,
             is_flat_wanted: false,
             inquiry: None,
@@ -153,6 +158,7 @@ impl<C: Connection> Gateway<C> {
             loss_seen: MonoNanos(0),
             budget_told: None,
             halted: Vec::new(),
+            differing: Vec::new(),
             is_stopping: false,
             unwritten: Vec::new(),
             modifications: Vec::new(),
@@ -173,6 +179,13 @@ impl<C: Connection> Gateway<C> {
     #[must_use]
     pub fn with_inquiry(mut self, heard: Counted<Entry>, evidence: Receiver<Command>) -> Self {
         self.inquiry = Some((heard, evidence));
+        self
+    }
+
+    /// Says whether rows and updates carry our tags, where that is not the broker's to say: in a simulation.
+    #[must_use]
+    pub const fn hearing_tags(mut self, echoes_tags: bool) -> Self {
+        self.echoes_tags = echoes_tags;
         self
     }
 

@@ -309,6 +309,23 @@ impl Orders {
         })
     }
 
+    /// The part of [`Self::closing`] that is of orders nobody can speak for.
+    pub(super) fn closing_unknown(
+        &self,
+        strategy: StrategyIx,
+        instrument: InstrumentIx,
+        side: Side,
+    ) -> u32 {
+        let own = self.iter_awaited().filter(|record| {
+            let order = &record.order;
+            record.state == OrderState::Unknown
+                && (order.strategy, order.instrument, order.side) == (strategy, instrument, side)
+        });
+        own.fold(0, |sum: u32, record| {
+            sum.saturating_add(record.remaining().0)
+        })
+    }
+
     pub(super) fn tag(&self, slot: Slot) -> Option<Tag> {
         self.records
             .get(slot.0 as usize)

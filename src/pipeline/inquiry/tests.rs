@@ -9,6 +9,10 @@ use crate::net::{Url, tls};
 use crate::ring::lane::Policy;
 use crate::ring::lossless;
 use crate::venue::{Broker, OrderUpdate};
+use parking_lot::Mutex;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::Arc;
 
 const DAY: Day = Day(20_780);
 
@@ -37,6 +41,21 @@ fn order(intent: u64) -> Order {
         signal: Price::ZERO,
         reduces: false,
         received: MonoNanos(1),
+    }
+}
+
+fn contract() -> Instrument {
+    Instrument {
+        ix: InstrumentIx(0),
+        token: Token(5),
+        exchange: Exchange::Nfo,
+        symbol: "X".to_owned(),
+        underlying: String::new(),
+        kind: Kind::Future,
+        expiry: None,
+        tick: Price(500),
+        lot: Qty(75),
+        qty_max: Qty(75),
     }
 }
 
@@ -216,18 +235,7 @@ fn an_order_an_earlier_run_left_is_not_called_absent_beside_one_without_a_tag_th
         order_id: OrderId(0),
         ..unknown
     });
-    let contract = Instrument {
-        ix: InstrumentIx(0),
-        token: Token(5),
-        exchange: Exchange::Nfo,
-        symbol: "X".to_owned(),
-        underlying: String::new(),
-        kind: Kind::Future,
-        expiry: None,
-        tick: Price(500),
-        lot: Qty(75),
-        qty_max: Qty(75),
-    };
+    let contract = contract();
     let now = Stamp {
         wall: WallNanos::from_secs(1_000_000),
         ..at(1)
@@ -295,4 +303,103 @@ fn the_order_book_is_read_every_second_while_no_stream_tells_of_orders_and_seldo
     assert_eq!(due(&mut asking), Some(MonoNanos(SECOND)));
     show(orders, LinkState::Connected);
     assert_eq!(due(&mut asking), Some(MonoNanos(5 * SECOND)));
+}
+
+/// A broker that answers every call with what the account holds of the contract; `None` refuses.
+fn holding(units: &Arc<Mutex<Option<i64>>>) -> Desk {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("port");
+    let port = listener.local_addr().expect("address").port();
+    let held = Arc::clone(units);
+    let serve = move || {
+        for mut peer in listener.incoming().map_while(Result::ok) {
+            while peer.read(&mut [0; 4_096]).is_ok_and(|count| count > 0) {
+                let rows = held.lock().map(|net| {
+                    format!(
+                        r#"{{"exchange":"NFO","tradingsymbol":"X","instrument_token":5,"product":"NRML",
+                        "quantity":{net},"overnight_quantity":0,"multiplier":1,"average_price":1,"last_price":1,
+                        "buy_quantity":0,"sell_quantity":0,"buy_value":0,"sell_value":0,"pnl":0}}"#
+                    )
+                });
+                let (status, body) = match rows {
+                    Some(row) => (
+                        "200 OK",
+                        format!(r#"{{"status":"success","data":{{"net":[{row}],"day":[]}}}}"#),
+                    ),
+                    None => ("503 Service Unavailable", String::new()),
+                };
+                let length = body.len();
+                let reply = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}");
+                peer.write_all(reply.as_bytes()).ok();
+            }
+        }
+    };
+    std::thread::Builder::new().spawn(serve).expect("thread");
+    let url = Url::parse(&format!("http://127.0.0.1:{port}")).expect("address");
+    Desk::visitor(Broker::Kite, url, tls::client_config(None).expect("roots"))
+}
+
+#[test]
+fn positions_that_differ_at_two_looks_are_told_once_to_people_and_to_the_gateway_and_so_is_their_end()
+ {
+    let held = Arc::new(Mutex::new(Some(0)));
+    let parts = InquiryParts {
+        desk: holding(&held),
+        family: (7, DAY),
+        instruments: InstrumentTable::new(vec![contract()]),
+        carried: Vec::new(),
+        ears: Ears::none(5 * SECOND),
+        hours: Vec::new(),
+    };
+    let clock = Clock::stepped(at(1));
+    let (mut inquiry, (mut said, mut evidence), _, news) = inquiry(parts, at(1));
+    let mut turn = |second: u64| {
+        clock.step_to(at(second));
+        inquiry.work(&clock);
+        inquiry.work(&clock);
+        let commands: Vec<Command> = std::iter::from_fn(|| evidence.pop()).collect();
+        (commands, news.try_iter().collect::<Vec<News>>())
+    };
+    let nothing = (Vec::new(), Vec::new());
+    assert_eq!(turn(2), nothing);
+    // Ours, and the venue shows it.
+    said.push(Entry::Fill(crate::model::Fill {
+        tag: tag(7, 1),
+        strategy: StrategyIx(0),
+        instrument: InstrumentIx(0),
+        side: Side::Sell,
+        qty: Qty(75),
+        price: Price(1),
+        at: WallNanos(1),
+    }));
+    *held.lock() = Some(-75);
+    assert_eq!(turn(30), nothing);
+    assert_eq!(turn(62), nothing);
+    // Somebody bought it back at the broker's own screen.
+    *held.lock() = Some(0);
+    for second in [100, 122, 131] {
+        assert_eq!(turn(second), nothing, "{second}");
+    }
+    let differs = |ours, venue| News::Differs {
+        symbol: "X".to_owned(),
+        ours,
+        venue,
+    };
+    let command = |units| Command::Differs(InstrumentIx(0), NetQty(units));
+    let told = (vec![command(75)], vec![differs(-75, 0)]);
+    assert_eq!(turn(132), told);
+    assert_eq!(turn(142), nothing, "once");
+    *held.lock() = None;
+    for second in [152, 162] {
+        assert_eq!(turn(second), nothing, "{second}");
+    }
+    let (commands, said_last) = turn(172);
+    assert_eq!(commands, []);
+    assert!(
+        matches!(said_last[..], [News::NotCompared(_)]),
+        "{said_last:?}"
+    );
+    *held.lock() = Some(-75);
+    assert_eq!(turn(182), nothing);
+    let over = (vec![command(0)], vec![News::Agrees("X".to_owned())]);
+    assert_eq!(turn(192), over);
 }

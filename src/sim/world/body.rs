@@ -3,7 +3,7 @@
 //! A death is exact: the bytes of a turn are handed over after it, so a process can be stopped behind any record it
 //! wrote. What it wrote later is taken back from the disk, what it sent later never left.
 
-use super::checks::Violation;
+use super::checks::{Adoption, Violation};
 use super::life::{Birth, Life};
 use super::network::Sent;
 use super::outcome::add;
@@ -16,7 +16,7 @@ use crate::hot::gateway::GatewayEvent;
 use crate::journal::reader::Tail;
 use crate::journal::recover::Carried;
 use crate::journal::{Entry, Record};
-use crate::model::{Command, OrderState, WallNanos};
+use crate::model::{Command, Fill, OrderState, WallNanos};
 use crate::venue::Auth;
 
 const SECOND: u64 = 1_000_000_000;
@@ -59,7 +59,8 @@ impl Run {
                 format!("start, {} records, {end}", journal.records.len())
             });
             self.earlier = journal.records.len();
-            self.start = Some(Start::new(&journal, &self.wire, self.now));
+            let echoes = self.plan.echoes_tags;
+            self.start = Some(Start::new(&journal, &self.wire, self.now, echoes));
         }
         Ok(())
     }
@@ -162,6 +163,7 @@ impl Run {
                 life.inquiry.carry(record, token, (now.mono, now.wall));
                 self.orders.insert(record.order.tag, record.order);
             }
+            self.note_adopted(&recovered.adopted);
             self.trader.resume(&carried.fills, intent_base + 1);
             let written = life.gateway.journal().written();
             if self.is_killed_by(written) {
@@ -181,6 +183,21 @@ impl Run {
             self.dial();
         }
         Ok(())
+    }
+
+    /// Notes what a start takes over.
+    fn note_adopted(&mut self, fills: &[Fill]) {
+        for fill in fills {
+            // `A` and the broker's number.
+            let number = fill.tag.as_str().trim_start_matches('A');
+            let row = self.ground.row(fill.instrument);
+            self.adopted.push(Adoption {
+                real: self.now,
+                order: number.parse().unwrap_or(0),
+                symbol: row.map_or_else(String::new, |row| row.symbol.clone()),
+                units: fill.side.sign() * i64::from(fill.qty.0),
+            });
+        }
     }
 
     fn dial(&mut self) {

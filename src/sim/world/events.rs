@@ -82,7 +82,10 @@ impl Run {
     fn feed(&mut self, text: String) {
         let mut bytes = text.into_bytes();
         let message = BROKER.text_message(&mut bytes, &mut self.json);
-        if let (TextMessage::OrderUpdate(update), Some(life)) = (message, &mut self.life) {
+        if let (TextMessage::OrderUpdate(mut update), Some(life)) = (message, &mut self.life) {
+            if !self.plan.echoes_tags {
+                update.tag = None;
+            }
             self.trace.line(self.now, || {
                 format!(
                     "feed {:?} {:?} {} {}",

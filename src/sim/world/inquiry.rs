@@ -2,7 +2,7 @@
 
 use super::ground::BROKER;
 use super::network::Wire;
-use super::reader::{Read, Reader};
+use super::reader::{Read, Reader, forget_tags};
 use crate::book::OrderRecord;
 use crate::control::inquire::{Ask, Books, Finding, Inquirer, Notice, Settings, Shape, Unread};
 use crate::journal::Entry;
@@ -30,6 +30,8 @@ pub(super) struct Inquiry {
     pub(super) notices: Vec<Notice>,
     endpoint: Endpoint,
     auth: Auth,
+    /// False for a wire whose rows carry no tags.
+    echoes_tags: bool,
 }
 
 impl Inquiry {
@@ -39,6 +41,7 @@ impl Inquiry {
         (endpoint, auth): (&Endpoint, &Auth),
     ) -> Self {
         Self {
+            echoes_tags: settings.echoes_tags,
             inquirer: Inquirer::new(settings),
             reader: Reader::new(Arc::clone(wire)),
             asked: None,
@@ -151,6 +154,9 @@ impl Inquiry {
                 Ask::Orders => {
                     let rows = BROKER.parse_orders(status, &mut body, &mut self.json);
                     orders = rows.inspect_err(&mut note).ok();
+                    if let (Some(rows), false) = (&mut orders, self.echoes_tags) {
+                        forget_tags(rows);
+                    }
                 }
                 Ask::Trades => {
                     let rows = BROKER.parse_trades(status, &mut body, &mut self.json);

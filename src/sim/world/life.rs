@@ -131,11 +131,12 @@ impl Life {
             first_byte: meter(Hop::FirstByte).0,
             both_legs: meter(Hop::BothLegs).0,
             reply: meter(Hop::Reply).0,
-        });
+        })
+        .hearing_tags(plan.echoes_tags);
         let settings = Settings {
             family: ground.prefix(),
             settle_ns: knobs.settle_ns,
-            echoes_tags: true,
+            echoes_tags: plan.echoes_tags,
         };
         let mut life = Self {
             gateway,

@@ -46,6 +46,8 @@ use std::fmt;
 pub struct Outcome {
     /// Its seed.
     pub seed: u64,
+    /// True for a wire that carries no tags.
+    pub is_tagless: bool,
     /// What happened in it, when that was not left to the seed.
     pub scenario: Option<Scenario>,
     /// Intents asked for.
@@ -70,7 +72,7 @@ pub struct Outcome {
     pub refused: bool,
     /// Nanoseconds from the end of faults and decisions until everything was settled; `None` when it never was.
     pub settled_ns: Option<u64>,
-    /// Orders that stay visibly unknown because a stranger's order looks like them.
+    /// Orders that stay visibly unknown: a stranger's looks like them, or the wire carries no tags.
     pub visible: u64,
     /// Nanoseconds of world time.
     pub lasted_ns: u64,
@@ -88,8 +90,13 @@ pub struct Outcome {
 impl Outcome {
     /// The command that repeats the world with its trace.
     pub fn command(&self) -> String {
+        let tagless = if self.is_tagless {
+            "TEZI_TAGLESS=1 "
+        } else {
+            ""
+        };
         format!(
-            "TEZI_SEED={} cargo test --test simulation one_seed -- --nocapture",
+            "{tagless}TEZI_SEED={} cargo test --test simulation one_seed -- --nocapture",
             self.seed
         )
     }

@@ -4,6 +4,7 @@ use super::Outcome;
 use super::checks::{Evidence, Violation};
 use super::plan::STRATEGIES;
 use super::run::{Phase, Run, SETTLE};
+use crate::book::OrderRecord;
 use crate::hot::gateway::GatewayTotals;
 use crate::journal::Entry;
 use crate::model::InstrumentIx;
@@ -54,15 +55,17 @@ impl Run {
             known,
             book: book.collect(),
             adopter: STRATEGIES,
+            adopted: std::mem::take(&mut self.adopted),
             alarms: self.alarms.clone(),
             sent: self.sent.clone(),
             per_second: self.plan.budget.per_second,
             policies: self.plan.rules.policies.clone(),
-            visible: self.visible.clone(),
+            visible: self.left().tags().copied().collect(),
             earlier: self.earlier,
             waiting: self.trader.waits_for().copied().collect(),
             down: [self.down.as_slice(), self.plan.stopped.as_slice()].concat(),
             bunches: self.plan.network.slow > 0.0,
+            is_tagless: !self.plan.echoes_tags,
             record,
         };
         let mut violations = std::mem::take(&mut self.broken);
@@ -103,6 +106,7 @@ impl Run {
         let count = |length: usize| u64::try_from(length).unwrap_or(0);
         Ok(Outcome {
             seed: self.seed,
+            is_tagless: self.knobs.tagless,
             scenario: self.scenario,
             intents: count(evidence.asked.len()),
             orders: count(evidence.record.orders.len()),
@@ -172,14 +176,20 @@ fn refused(evidence: &Evidence, violations: &mut Vec<Violation>) {
     violations.retain(|violation| !matches!(violation.promise, "O2" | "S3" | "O9"));
 }
 
-/// What an operator wanted closed is closed.
+/// What an operator wanted closed is closed, but for what an order that nobody can speak for may have closed.
 fn closed(evidence: &Evidence, violations: &mut Vec<Violation>) {
+    let left = evidence.left();
     for ((strategy, symbol), net) in &evidence.book {
-        let is_frozen = evidence
-            .known
-            .iter()
-            .any(|record| record.is_live() && record.order.strategy.0 == *strategy);
-        if *net != 0 && !is_frozen {
+        let is_it = |record: &&OrderRecord| {
+            let traded = evidence.symbols.get(record.order.instrument.at());
+            record.is_live() && record.order.strategy.0 == *strategy && traded == Some(symbol)
+        };
+        let live = || evidence.known.iter().filter(is_it);
+        // One that works is told of as an order that did not end.
+        let works = live().any(|record| !left.has(&record.order.tag));
+        let closing = live().filter(|record| record.order.side.sign() == -net.signum());
+        let closing: u64 = closing.map(|record| u64::from(record.remaining().0)).sum();
+        if net.unsigned_abs() > closing && !works {
             violations.push(Violation {
                 promise: "O2",
                 words: format!("strategy {strategy} still holds {net} of {symbol} after a flatten"),

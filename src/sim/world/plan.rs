@@ -46,21 +46,29 @@ pub struct Knobs {
     pub has_twin: bool,
     /// Percent of starts before which a bit of the journal's last file has flipped.
     pub flips: u8,
+    /// The wire carries no tags: orders are known by the number a reply named.
+    pub tagless: bool,
+}
+
+impl Knobs {
+    /// Nothing is broken.
+    pub const USUAL: Self = Self {
+        settle_ns: 15 * SECOND,
+        believes_silence: false,
+        deaf_after_ms: u64::MAX,
+        intents: 200,
+        immortal: false,
+        forgets: false,
+        clock_step_ns: 0,
+        has_twin: false,
+        flips: 0,
+        tagless: false,
+    };
 }
 
 impl Default for Knobs {
     fn default() -> Self {
-        Self {
-            settle_ns: 15 * SECOND,
-            believes_silence: false,
-            deaf_after_ms: u64::MAX,
-            intents: 200,
-            immortal: false,
-            forgets: false,
-            clock_step_ns: 0,
-            has_twin: false,
-            flips: 0,
-        }
+        Self::USUAL
     }
 }
 
@@ -102,6 +110,8 @@ pub(super) struct Plan {
     pub(super) feedless: Vec<(u64, u64)>,
     /// While these last the process is stopped; it goes on as if nothing had been.
     pub(super) stopped: Vec<(u64, u64)>,
+    /// False for a wire on which neither rows nor updates carry our tags.
+    pub(super) echoes_tags: bool,
 }
 
 impl Plan {
@@ -181,6 +191,7 @@ impl Plan {
             failing,
             feedless,
             stopped: spans(&mut dice, 20.0, 30),
+            echoes_tags: !knobs.tagless,
         }
     }
 }

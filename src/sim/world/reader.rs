@@ -2,6 +2,7 @@
 
 use super::network::{Scripted, Wire};
 use crate::net::{Connection as _, Incoming};
+use crate::venue::books::OrderRow;
 use crate::venue::{Endpoint, Request};
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -71,5 +72,13 @@ impl Reader {
             self.connection = None;
         }
         Some(read)
+    }
+}
+
+/// What a wire without tags says of orders.
+pub(super) fn forget_tags(rows: &mut [OrderRow]) {
+    for row in rows {
+        row.update.tag = None;
+        row.tags.clear();
     }
 }

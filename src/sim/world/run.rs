@@ -1,6 +1,6 @@
 //! The loop of a world: the next moment at which anything can happen, and what happens then.
 
-use super::checks::Violation;
+use super::checks::{Adoption, Left, Violation};
 use super::disk::Disk;
 use super::events::said;
 use super::ground::{ACCOUNT, Ground, market_rules};
@@ -12,8 +12,9 @@ use super::start::Start;
 use super::trace::Trace;
 use super::trader::Trader;
 use super::{Outcome, World, dice};
+use crate::book::OrderRecord;
 use crate::hot::gateway::{GatewayEvent, GatewayTotals};
-use crate::model::{Command, Day, Order, Price, Tag, TradingState, WallNanos};
+use crate::model::{Command, Day, Order, OrderId, Price, Tag, TradingState, WallNanos};
 use crate::ring::StateLatch;
 use crate::sim::dice::Dice;
 use crate::sim::settings::Settings;
@@ -144,6 +145,8 @@ pub(super) struct Run {
     pub(super) visible: BTreeSet<Tag>,
     pub(super) totals: GatewayTotals,
     pub(super) broken: Vec<Violation>,
+    /// What starts took over.
+    pub(super) adopted: Vec<Adoption>,
     /// Alarms of recoveries, a line each.
     pub(super) recovered: Vec<String>,
 }
@@ -218,6 +221,7 @@ impl Run {
             visible: BTreeSet::new(),
             totals: GatewayTotals::default(),
             broken: Vec::new(),
+            adopted: Vec::new(),
             recovered: Vec::new(),
             plan,
         })
@@ -367,29 +371,35 @@ impl Run {
         self.refuses || matches!(self.phase, Phase::Closing(since) if is_closed(since))
     }
 
+    /// Orders nobody can speak for and that people know of as that: a stranger's looks like one, or the wire carries
+    /// no tags and no reply named its number.
+    pub(super) fn left(&self) -> Left {
+        let orders = self.life.iter().flat_map(|life| life.gateway.orders());
+        Left::new(orders, |record| {
+            let is_nameless = !self.plan.echoes_tags && record.order_id == OrderId(0);
+            is_nameless || self.visible.contains(&record.order.tag)
+        })
+    }
+
     /// True when nothing is under way: not in the gateway, not at the venue, not in question.
     fn is_settled(&self) -> bool {
         let Some(life) = &self.life else {
             return false;
         };
-        let intent = |tag: &Tag| tag.intent_and_leg().map(|(intent, _)| intent);
-        let is_open = |tag: &Tag| {
-            self.visible
-                .iter()
-                .all(|other| intent(other) != intent(tag))
-        };
-        let waits = self.trader.waits_for().any(is_open);
-        let lives = life
-            .gateway
-            .orders()
-            .any(|record| record.is_live() && is_open(&record.order.tag));
-        let works = self
-            .venue
-            .world
-            .desk
-            .orders
-            .iter()
-            .any(|order| !order.is_foreign && !order.status.is_final());
+        let left = self.left();
+        let waits = self.trader.waits_for().any(|tag| {
+            let intent = tag.intent_and_leg().map_or(0, |(intent, _)| intent);
+            !left.excuses(intent, self.trader.asked.get(&intent), None)
+        });
+        let is_live = |record: &OrderRecord| record.is_live() && !left.has(&record.order.tag);
+        let lives = life.gateway.orders().any(is_live);
+        let mut orders = self.venue.world.desk.orders.iter();
+        let works = orders.any(|order| {
+            let tag = order.terms.tag.as_deref();
+            let tag = tag.and_then(|tag| Tag::parse(tag.as_bytes()));
+            let is_left = tag.is_some_and(|tag| left.has(&tag));
+            !order.is_foreign && !order.status.is_final() && !is_left
+        });
         !(waits || lives || works)
     }
 }

@@ -4,7 +4,7 @@ use super::ground::{BROKER, Ground};
 use super::life::DAWN;
 use super::network::Wire;
 use super::plan::STRATEGIES;
-use super::reader::{Read, Reader};
+use super::reader::{Read, Reader, forget_tags};
 use crate::control::recover::{NotBelieved, Recovered, Run, VenueBooks, recover};
 use crate::journal::recover::{Replayed, fold};
 use crate::journal::{Journal, reader::Tail};
@@ -50,10 +50,16 @@ pub(super) struct Start {
     trades: Vec<TradeRow>,
     not_before: u64,
     wait: u64,
+    echoes_tags: bool,
 }
 
 impl Start {
-    pub(super) fn new(journal: &Journal, wire: &Arc<Mutex<Wire>>, now: u64) -> Self {
+    pub(super) fn new(
+        journal: &Journal,
+        wire: &Arc<Mutex<Wire>>,
+        now: u64,
+        echoes_tags: bool,
+    ) -> Self {
         Self {
             replayed: fold(&journal.records),
             tail: journal.tail,
@@ -64,6 +70,7 @@ impl Start {
             trades: Vec::new(),
             not_before: now,
             wait: SECOND / 2,
+            echoes_tags,
         }
     }
 
@@ -95,6 +102,9 @@ impl Start {
                 .parse_orders(status, &mut body, &mut self.json)
                 .map(|rows| {
                     self.orders = rows;
+                    if !self.echoes_tags {
+                        forget_tags(&mut self.orders);
+                    }
                     None
                 }),
             Part::Trades => BROKER

@@ -3,7 +3,7 @@
 use super::{Control, PERIOD, pause};
 use crate::cli::Failure;
 use crate::cli::run::console::Console;
-use crate::cli::run::settle::Left;
+use crate::cli::run::settle::{Left, Patience, WORKING_NS, waiting};
 use crate::cli::run::{Args, summary};
 use crate::hot::gateway::GatewayEvent;
 use crate::model::WallNanos;
@@ -11,10 +11,6 @@ use crate::pipeline::Stopped;
 use crate::pipeline::cache::Caching;
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// How long the end of a run waits for what became of an order that nobody knows: a venue is given 15 s to show it,
-/// then two reads lack it.
-const UNKNOWN_NS: u64 = 20_000_000_000;
 
 /// Why the run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,13 +116,13 @@ impl Control {
         // From here on a signal means that nothing more is waited for.
         interrupted.store(false, Ordering::Relaxed);
         let begun = self.engine.clock.mono();
-        let until = begun.plus(if end == End::Interrupted {
+        let working_ns = if end == End::Interrupted {
             1_000_000_000
         } else {
-            5_000_000_000
-        });
+            WORKING_NS
+        };
         let can_ask = !matches!(end, End::SessionDead | End::VenueGone);
-        let known = begun.plus(if can_ask { UNKNOWN_NS } else { 0 });
+        let patience = Patience::new(begun, working_ns, can_ask);
         // A quiet moment first: the clock closes the last bars, updates of the last fills are on their way.
         let mut quiet = begun.plus(200_000_000);
         if is_over {
@@ -141,20 +137,16 @@ impl Control {
         loop {
             self.turn(console);
             let now = self.engine.clock.mono();
-            let is_settling = self.open.count() > 0 && now < until;
-            let is_asking = self.open.has_unknown() && now < known;
-            if now >= quiet && !is_settling && !is_asking {
+            if now >= quiet && !patience.waits(&self.open, now) {
                 break;
             }
-            if now >= until && interrupted.load(Ordering::Relaxed) {
+            let is_late = patience.is_late(now);
+            if is_late && interrupted.load(Ordering::Relaxed) {
                 break;
             }
-            if now >= until && is_asking && !is_told {
+            if is_late && patience.asks(&self.open, now) && !is_told {
                 is_told = true;
-                console.say(&format!(
-                    "waiting up to {} s for what became of orders nobody knows; Ctrl-C ends this at once",
-                    UNKNOWN_NS / 1_000_000_000
-                ));
+                console.say(&waiting());
             }
             pause(PERIOD);
         }

@@ -320,6 +320,7 @@ pub(super) const fn meaning(denial: Denial) -> &'static str {
         Denial::BudgetDay => "the day's requests are used up",
         Denial::LastBand => "the limit price is too far from the last price seen",
         Denial::Modifications => "the order was modified as often as allowed",
+        Denial::PositionDiffers => "the venue's position in it is not what our fills come to",
     }
 }
 

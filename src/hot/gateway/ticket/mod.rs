@@ -155,6 +155,11 @@ impl Ticket {
         self.works.iter().all(Work::is_over)
     }
 
+    /// True while nobody can speak for an order of it.
+    pub(super) fn is_frozen(&self) -> bool {
+        self.works.iter().any(Work::is_unknown)
+    }
+
     /// True when it only closes what is held.
     pub(super) const fn is_exit(&self) -> bool {
         self.works[0].leg.reduces

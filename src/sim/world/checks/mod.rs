@@ -8,6 +8,7 @@
 //! | [`nothing_forgotten`] | O2 | every order and every intent has an end on both sides |
 //! | [`nothing_unjournaled`] | O3 | orders at the venue, records on the disk |
 //! | [`no_early_resend`] | O4 | arrival of attempt n + 1, end of attempt n |
+//! | [`nothing_beside_unknown`] | O4 | what the journal admits while an order of the strategy in the contract is unknown |
 //! | [`no_reversal`] | O8 | the venue's net position before and after each fill of an order that reduces |
 //! | [`legs_together`] | O9 | filled units of both legs at the venue, alarms |
 //! | [`repaired_in_time`] | O9 | how long the legs differ at the venue, what was sent meanwhile |
@@ -22,16 +23,20 @@ use crate::hot::gateway::GatewayEvent;
 use crate::journal::Entry;
 use crate::model::{Intent, Order, Tag};
 use crate::rules::LegsPolicy;
-use crate::sim::record::{OrderTruth, Record};
+use crate::sim::record::{OrderTruth, Record, TradeTruth};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+mod left;
 mod orders;
 mod state;
 #[cfg(test)]
 mod tests;
 
-pub use orders::{no_early_resend, no_more_than_asked, no_reversal, one_live_order};
+pub(in crate::sim::world) use left::Left;
+pub use orders::{
+    no_early_resend, no_more_than_asked, no_reversal, nothing_beside_unknown, one_live_order,
+};
 pub use state::{
     books_agree, budget_kept, legs_together, nothing_forgotten, nothing_unjournaled,
     repaired_in_time,
@@ -75,6 +80,8 @@ pub struct Evidence {
     pub book: BTreeMap<(u16, String), i64>,
     /// The strategy that orders of others are booked to, once taken over.
     pub adopter: u16,
+    /// What starts took over, in order.
+    pub adopted: Vec<Adoption>,
     /// Alarms and when they were raised.
     pub alarms: Vec<(u64, GatewayEvent)>,
     /// When each order request left, with the number of the life it left from.
@@ -93,6 +100,31 @@ pub struct Evidence {
     pub down: Vec<(u64, u64)>,
     /// True when the network bunches requests on their way.
     pub bunches: bool,
+    /// True for a wire that carries no tags.
+    pub is_tagless: bool,
+}
+
+/// Units that a start took over from the venue's books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// When, on the world's clock.
+    pub real: u64,
+    /// The broker's number of the order that was filled.
+    pub order: u64,
+    /// Its contract.
+    pub symbol: String,
+    /// Units, negative when sold.
+    pub units: i64,
+}
+
+/// One step of a position.
+struct Move<'a> {
+    real: u64,
+    strategy: u16,
+    symbol: &'a str,
+    units: i64,
+    /// The execution that made it; none for what was taken over.
+    by: Option<(&'a Order, &'a TradeTruth)>,
 }
 
 /// First 16 bytes of a tag: account, day, intent and leg.
@@ -128,6 +160,50 @@ impl Evidence {
         rows.filter_map(|order| Some((self.tag_of(order.tag.as_ref())?, order)))
     }
 
+    /// Our order with a number at the venue.
+    fn order_of(&self, number: u64) -> Option<&Order> {
+        let mut rows = self.record.orders.iter();
+        let row = rows.find(|row| row.id == number && !row.is_foreign)?;
+        self.orders.get(&self.tag_of(row.tag.as_ref())?)
+    }
+
+    /// Everything that moved the position of a strategy, in order: executions of our orders, and what starts took over
+    /// from the books without a name. Where that was an order of ours its strategy loses what is taken over.
+    fn moves(&self) -> Vec<Move<'_>> {
+        let mut found = Vec::new();
+        let mut adopted = self.adopted.iter().peekable();
+        for trade in &self.record.trades {
+            while let Some(one) = adopted.next_if(|one| one.real <= trade.real) {
+                found.extend(self.transfer(one));
+            }
+            let tag = self.tag_of(trade.tag.as_ref());
+            let own = tag.and_then(|tag| self.orders.get(&tag));
+            found.extend(own.map(|order| Move {
+                real: trade.real,
+                strategy: order.strategy.0,
+                symbol: &trade.symbol,
+                units: trade.side.sign() * i64::from(trade.qty),
+                by: Some((order, trade)),
+            }));
+        }
+        found.extend(adopted.flat_map(|one| self.transfer(one)));
+        found
+    }
+
+    /// What a start took over, taken from the strategy whose order it was.
+    fn transfer<'a>(&'a self, one: &'a Adoption) -> impl Iterator<Item = Move<'a>> {
+        let to = |strategy, units| Move {
+            real: one.real,
+            strategy,
+            symbol: &one.symbol,
+            units,
+            by: None,
+        };
+        let own = self.order_of(one.order);
+        let lost = own.map(|order| to(order.strategy.0, -one.units));
+        lost.into_iter().chain([to(self.adopter, one.units)])
+    }
+
     /// True when the journal could not be written for a time.
     fn was_full(&self) -> bool {
         self.alarms
@@ -160,6 +236,7 @@ impl Evidence {
         nothing_forgotten(self, &mut found);
         nothing_unjournaled(self, &mut found);
         no_early_resend(self, &mut found);
+        nothing_beside_unknown(self, &mut found);
         no_reversal(self, &mut found);
         legs_together(self, &mut found);
         repaired_in_time(self, &mut found);

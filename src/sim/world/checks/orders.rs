@@ -1,7 +1,8 @@
 //! Checkers of single orders: how many live, how much is filled, when the next one comes.
 
 use super::{Evidence, LegKey, Violation, end_of, fault, late_units, leg_key};
-use crate::model::Tag;
+use crate::journal::Entry;
+use crate::model::{InstrumentIx, OrderState, StrategyIx, Tag};
 use crate::sim::faults::On;
 use crate::sim::record::OrderTruth;
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,6 +94,33 @@ pub fn no_early_resend(evidence: &Evidence, found: &mut Vec<Violation>) {
     }
 }
 
+/// O4: from the moment an order is unknown until something is known of it, its strategy opens nothing in its contract,
+/// and nothing follows it for its leg.
+pub fn nothing_beside_unknown(evidence: &Evidence, found: &mut Vec<Violation>) {
+    let mut unknown: BTreeMap<Tag, (StrategyIx, InstrumentIx)> = BTreeMap::new();
+    for entry in &evidence.journal {
+        match entry {
+            Entry::Report(report) if report.state == OrderState::Unknown => {
+                if let Some(order) = evidence.orders.get(&report.tag) {
+                    unknown.insert(report.tag, (order.strategy, order.instrument));
+                }
+            }
+            Entry::Report(report) => drop(unknown.remove(&report.tag)),
+            Entry::Admitted(order) => {
+                let key = (order.strategy, order.instrument);
+                let is_stopped = |(tag, place): (&Tag, &(StrategyIx, InstrumentIx))| {
+                    leg_key(tag) == leg_key(&order.tag) || (!order.reduces && *place == key)
+                };
+                if let Some((tag, _)) = unknown.iter().find(|row| is_stopped(*row)) {
+                    let words = format!("{} left while {tag} was unknown", order.tag);
+                    fault(found, "O4", words);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// O8: no order that reduces brings a position through zero.
 pub fn no_reversal(evidence: &Evidence, found: &mut Vec<Violation>) {
     let mut net: BTreeMap<(u16, &str), (i64, i64)> = BTreeMap::new();
@@ -103,30 +131,28 @@ pub fn no_reversal(evidence: &Evidence, found: &mut Vec<Violation>) {
         .map(|order| (order.id, order))
         .collect();
     let mut filled: BTreeMap<u64, u32> = BTreeMap::new();
-    for trade in &evidence.record.trades {
-        let tag = evidence.tag_of(trade.tag.as_ref());
-        let order = tag.and_then(|tag| evidence.orders.get(&tag));
-        let strategy = order.map_or(evidence.adopter, |order| order.strategy.0);
+    for step in evidence.moves() {
+        let (held, excused) = net.entry((step.strategy, step.symbol)).or_default();
+        let before = *held;
+        *held += step.units;
+        let Some((order, trade)) = step.by else {
+            continue;
+        };
         let so_far = filled.entry(trade.order).or_default();
         *so_far += trade.qty;
         let end = truths.get(&trade.order).and_then(|truth| end_of(truth));
         let late = end.map_or(0, |(_, at_end)| {
             so_far.saturating_sub(at_end).min(trade.qty)
         });
-        let (held, excused) = net.entry((strategy, trade.symbol.as_str())).or_default();
         *excused += i64::from(late);
-        let before = *held;
-        *held += trade.side.sign() * i64::from(trade.qty);
         let beyond = match before.signum() {
             0 => held.abs(),
             sign => (-*held * sign).max(0),
         };
-        let reduces = order.is_some_and(|order| order.reduces);
-        if reduces && beyond > *excused {
-            let tag = tag.map_or_else(String::new, |tag| tag.to_string());
+        if order.reduces && beyond > *excused {
             let words = format!(
-                "{tag} brought strategy {strategy} in {} from {before} to {held}, {excused} units came late",
-                trade.symbol
+                "{} brought strategy {} in {} from {before} to {held}, {excused} units came late",
+                order.tag, step.strategy, step.symbol
             );
             fault(found, "O8", words);
         }

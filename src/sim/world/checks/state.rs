@@ -4,7 +4,7 @@ use super::{Evidence, SECOND, Violation, fault};
 use crate::book::OrderRecord;
 use crate::hot::gateway::GatewayEvent;
 use crate::journal::Entry;
-use crate::model::{Ending, Intent, OrderState, Tag};
+use crate::model::{Ending, Intent, Order, OrderState, Tag};
 use crate::rules::{LegsPolicy, Policy};
 use crate::sim::faults::Kind;
 use crate::sim::order::Status;
@@ -32,22 +32,30 @@ pub fn nothing_forgotten(evidence: &Evidence, found: &mut Vec<Violation>) {
             _ => {}
         }
     }
-    // An intent with such an order waits for it as a whole.
-    let numbers = evidence.visible.iter().filter_map(Tag::intent_and_leg);
-    let open: BTreeSet<u64> = numbers.map(|(intent, _)| intent).collect();
+    let left = evidence.left();
+    let waits = |intent: u64, order: Option<&Order>| {
+        left.excuses(intent, evidence.asked.get(&intent), order)
+    };
     let was_full = evidence.was_full();
-    for (tag, order) in evidence.ours() {
+    let unwritten: BTreeSet<Tag> = evidence.unjournaled().collect();
+    let is_unwritten = |tag: &Tag| {
+        let order = evidence.orders.get(tag);
+        was_full && unwritten.contains(tag) && order.is_some_and(|order| order.reduces)
+    };
+    for (tag, order) in evidence.ours().filter(|(tag, _)| !left.has(tag)) {
         if !order.status.is_final() {
             let words = format!("{tag} still works at the venue: {:?}", order.status);
             fault(found, "O2", words);
         }
         match known.get(&tag).map(|record| record.state) {
+            // An exit may leave without a record while none can be written. Without its tag no later start finds it as
+            // ours: what it filled is taken over like anybody's.
+            None if evidence.is_tagless && is_unwritten(&tag) => {}
             None => fault(
                 found,
                 "O2",
                 format!("{tag} is at the venue and nobody knows it"),
             ),
-            Some(OrderState::Unknown) if evidence.visible.contains(&tag) => {}
             Some(state) if !state.is_terminal() => {
                 fault(found, "O2", format!("{tag} is {state} to the engine"));
             }
@@ -56,8 +64,7 @@ pub fn nothing_forgotten(evidence: &Evidence, found: &mut Vec<Violation>) {
     }
     for record in known.values() {
         let tag = record.order.tag;
-        let is_visible = evidence.visible.contains(&tag);
-        if record.is_live() && !is_visible && !evidence.ours().any(|(other, _)| other == tag) {
+        if record.is_live() && !left.has(&tag) && !evidence.ours().any(|(other, _)| other == tag) {
             fault(
                 found,
                 "O2",
@@ -65,19 +72,18 @@ pub fn nothing_forgotten(evidence: &Evidence, found: &mut Vec<Violation>) {
             );
         }
         let intent = record.order.intent.0;
-        let is_visible = is_visible || open.contains(&intent);
         let end = ended.get(&intent);
         let over = match end {
             Some(how) => *how != Ending::Reopened,
             None => was_full || !recent.contains(&intent),
         };
-        if !over && !is_visible {
+        if !over && !waits(intent, Some(&record.order)) {
             fault(found, "O2", format!("intent {intent} of {tag} has no end"));
         }
     }
     for tag in &evidence.waiting {
         let intent = tag.intent_and_leg().map_or(0, |(intent, _)| intent);
-        if !open.contains(&intent) {
+        if !waits(intent, None) {
             fault(
                 found,
                 "O2",
@@ -139,17 +145,14 @@ struct Close {
 fn closes(evidence: &Evidence) -> BTreeMap<(u16, &str), Vec<Close>> {
     let mut held: BTreeMap<(u16, &str), i64> = BTreeMap::new();
     let mut found: BTreeMap<(u16, &str), Vec<Close>> = BTreeMap::new();
-    for trade in &evidence.record.trades {
-        let tag = evidence.tag_of(trade.tag.as_ref());
-        let order = tag.and_then(|tag| evidence.orders.get(&tag));
-        let strategy = order.map_or(evidence.adopter, |order| order.strategy.0);
-        let key = (strategy, trade.symbol.as_str());
+    for step in evidence.moves() {
+        let key = (step.strategy, step.symbol);
         let left = held.entry(key).or_default();
-        *left += trade.side.sign() * i64::from(trade.qty);
-        let is_exit = order.is_some_and(|order| order.reduces);
+        *left += step.units;
+        let exit = step.by.filter(|(order, _)| order.reduces);
         found.entry(key).or_default().push(Close {
-            at: trade.real,
-            qty: if is_exit { trade.qty.into() } else { 0 },
+            at: step.real,
+            qty: exit.map_or(0, |(_, trade)| trade.qty.into()),
             left: *left,
         });
     }
@@ -160,7 +163,9 @@ fn closes(evidence: &Evidence) -> BTreeMap<(u16, &str), Vec<Close>> {
 /// exit of the strategy followed and nothing of the longer leg's contract was held any more in its direction.
 pub fn legs_together(evidence: &Evidence, found: &mut Vec<Violation>) {
     let mut filled: BTreeMap<u64, [i64; 4]> = BTreeMap::new();
-    for (tag, order) in evidence.ours() {
+    let left = evidence.left();
+    // What an order that is left to people had filled nobody can count; that it may be anything they know.
+    for (tag, order) in evidence.ours().filter(|(tag, _)| !left.has(tag)) {
         if let Some((intent, leg)) = tag.intent_and_leg()
             && let Some(sum) = filled.entry(intent).or_default().get_mut(usize::from(leg))
         {
@@ -196,6 +201,14 @@ pub fn legs_together(evidence: &Evidence, found: &mut Vec<Violation>) {
             let Some(leg) = intent.legs().nth(more) else {
                 return false;
             };
+            // What an order left to people may have closed is told as not closed.
+            let waits = left.excuses(*number, Some(intent), None);
+            let not_flat = GatewayEvent::NotFlat(leg.instrument);
+            let is_told =
+                |(at, alarm): &(u64, GatewayEvent)| *at >= began(*number) && *alarm == not_flat;
+            if waits && evidence.alarms.iter().any(is_told) {
+                return true;
+            }
             let strategy = intent.signal.strategy.0;
             let symbol = evidence.symbols.get(leg.instrument.at());
             let own = symbol.and_then(|symbol| closes.get(&(strategy, symbol.as_str())));
@@ -203,6 +216,8 @@ pub fn legs_together(evidence: &Evidence, found: &mut Vec<Violation>) {
             let later = || own.into_iter().flatten().filter(|close| close.at >= from);
             let mut of_strategy = exits.iter().filter(|((of, _), _)| *of == strategy);
             let follows = of_strategy.any(|(_, times)| times.iter().any(|at| *at >= from));
+            // One that waits behind an order left to people never gets there.
+            let follows = follows || waits;
             later().map(|close| close.qty).sum::<u64>() >= uneven
                 || (follows && later().any(|close| close.left * leg.side.sign() <= 0))
         });
@@ -349,7 +364,9 @@ pub fn books_agree(evidence: &Evidence, found: &mut Vec<Violation>) {
         .map(|record| (record.order.tag, record))
         .collect();
     let mut net: BTreeMap<(u16, String), i64> = BTreeMap::new();
-    for (tag, order) in evidence.ours() {
+    // What nobody can speak for is in no book, and people know that.
+    let left = evidence.left();
+    for (tag, order) in evidence.ours().filter(|(tag, _)| !left.has(tag)) {
         if let Some(record) = known.get(&tag) {
             let same = match order.status {
                 Status::Complete => record.state == OrderState::Filled,
@@ -369,6 +386,13 @@ pub fn books_agree(evidence: &Evidence, found: &mut Vec<Violation>) {
         if let Some(strategy) = strategy {
             let units = order.side.sign() * i64::from(order.filled);
             *net.entry((strategy, order.symbol.clone())).or_default() += units;
+        }
+    }
+    for one in &evidence.adopted {
+        let order = evidence.order_of(one.order);
+        if let Some(order) = order.filter(|order| !left.has(&order.tag)) {
+            let key = (order.strategy.0, one.symbol.clone());
+            *net.entry(key).or_default() -= one.units;
         }
     }
     let keys: BTreeSet<_> = net.keys().chain(evidence.book.keys()).collect();

@@ -387,7 +387,91 @@ fn an_unknown_order_is_forgotten_unless_people_were_told() {
     last.state = OrderState::Unknown;
     assert!(made.promises().contains(&"O2"));
     made.evidence.visible.insert(tag);
+    assert!(made.promises().contains(&"O2"), "nobody was told");
+    let told = GatewayEvent::Unknown(tag);
+    made.evidence.alarms.push((made.at, told));
     assert!(!made.promises().contains(&"O2"));
+}
+
+/// An order of intent 3 that no reply named, told of, in the first contract, and never at the venue.
+fn nameless(made: &mut Made) -> Tag {
+    made.ask(3, &[leg(0, Side::Sell, 60, false)]);
+    let tag = tag(3, 0, 0, 0);
+    let life = made.next();
+    made.place(Placed {
+        filled: 0,
+        ..placed(tag, 0, Side::Sell, 60, life)
+    });
+    made.evidence.record.orders.pop();
+    let last = made.evidence.known.last_mut().expect("an order");
+    *last = OrderRecord::new(last.order);
+    last.state = OrderState::Unknown;
+    made.evidence.visible.insert(tag);
+    let told = GatewayEvent::Unknown(tag);
+    made.evidence.alarms.push((made.at, told));
+    tag
+}
+
+#[test]
+fn behind_an_order_left_to_people_may_wait_what_is_of_its_strategy_and_contract_alone() {
+    for (ix, strategy, expected) in [(0, 0, &[][..]), (1, 0, &["O2"]), (0, 1, &["O2"])] {
+        let mut made = good();
+        nameless(&mut made);
+        assert_eq!(made.promises(), [""; 0], "what it had filled nobody knows");
+        made.ask(4, &[leg(ix, Side::Buy, 30, true)]);
+        let waits = made.evidence.asked.get_mut(&4).expect("asked for");
+        waits.signal.strategy = StrategyIx(strategy);
+        made.evidence.waiting.insert(tag(4, 0, 0, 0));
+        assert_eq!(
+            made.promises(),
+            expected,
+            "contract {ix}, strategy {strategy}"
+        );
+    }
+}
+
+#[test]
+fn what_opens_beside_an_unknown_order_or_follows_it_is_seen() {
+    let report = |tag, state| {
+        Entry::Report(Report {
+            tag,
+            order_id: OrderId(0),
+            state,
+            filled: Qty::ZERO,
+            average: Price::ZERO,
+            reject: None,
+            denial: None,
+            source: ReportSource::Poll,
+            at: WallNanos(1),
+            received: MonoNanos(0),
+        })
+    };
+    for (ix, reduces, own_leg, is_known, expected) in [
+        (0, false, false, false, &["O4"][..]),
+        (0, true, false, false, &[]),
+        (1, false, false, false, &[]),
+        (0, true, true, false, &["O4"]),
+        (0, false, false, true, &[]),
+        (0, false, true, true, &[]),
+    ] {
+        let mut made = good();
+        let unknown = nameless(&mut made);
+        let said = report(unknown, OrderState::Unknown);
+        made.evidence.journal.push(said);
+        if is_known {
+            let said = report(unknown, OrderState::Rejected);
+            made.evidence.journal.push(said);
+        }
+        let mut next = made.evidence.orders[&unknown];
+        let number = if own_leg { 3 } else { 4 };
+        (next.tag, next.reduces) = (tag(number, 0, 0, 1), reduces);
+        next.instrument = InstrumentIx(ix);
+        made.evidence.journal.push(Entry::Admitted(next));
+        let mut found = Vec::new();
+        nothing_beside_unknown(&made.evidence, &mut found);
+        let found: Vec<_> = found.iter().map(|violation| violation.promise).collect();
+        assert_eq!(found, expected, "{ix} {reduces} {own_leg} {is_known}");
+    }
 }
 
 #[test]

@@ -235,6 +235,7 @@ impl Scenario {
             failing: Vec::new(),
             feedless: Vec::new(),
             stopped: Vec::new(),
+            echoes_tags: !knobs.tagless,
         })
     }
 }
