@@ -119,6 +119,9 @@ impl Row<'_> {
         if self.symbol.is_empty() {
             return Err(Reason::column("symbol", ""));
         }
+        if kind == Kind::Index && self.display.is_empty() {
+            return Err(Reason::column("display name", ""));
+        }
         if kind == Kind::Index {
             return Ok(Instrument {
                 ix: InstrumentIx(0),
