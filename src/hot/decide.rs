@@ -274,6 +274,9 @@ impl Decide {
             if let Some(bar) = folded.closed {
                 self.close(unit, &bar, tick);
             }
+            if folded.joins {
+                self.join(unit);
+            }
         }
         let strategy = self.compute.units()[unit].strategy;
         let close = self.close_of(unit);
@@ -283,6 +286,13 @@ impl Decide {
         if folded.is_forming && (wants || is_rehearsed) {
             self.look(unit, strategy, tick, is_rehearsed);
         }
+    }
+
+    /// Whether a unit lacks prices is known from its first tick on.
+    #[cold]
+    fn join(&mut self, unit: usize) {
+        let unit = &self.compute.units()[unit];
+        self.evaluate.set_warm(unit.strategy, unit.is_warm());
     }
 
     #[cold]

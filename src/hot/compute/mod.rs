@@ -57,6 +57,8 @@ pub struct Folded {
     pub is_forming: bool,
     /// True when its time is before what the unit already has.
     pub is_late: bool,
+    /// True for the first tick since a start within a session: whether the unit is warm may have changed.
+    pub joins: bool,
 }
 
 impl Folded {
@@ -66,6 +68,7 @@ impl Folded {
             closed: left_over.or(folded.closed),
             is_forming: matches!(folded.outcome, FoldOutcome::Opened | FoldOutcome::Extended),
             is_late: folded.outcome == FoldOutcome::Late,
+            joins: false,
         }
     }
 }
@@ -102,8 +105,9 @@ impl Unit {
     #[inline]
     fn fold(&mut self, tick: &Tick) -> Folded {
         let left_over = self.turn_to(tick.exchange_time);
-        let folded = Folded::of(&self.bars.fold(tick), left_over);
+        let mut folded = Folded::of(&self.bars.fold(tick), left_over);
         if self.seam.is_open() {
+            folded.joins = true;
             let forming = self.bars.forming();
             self.seam.join(tick.exchange_time, forming, &self.sessions);
         }

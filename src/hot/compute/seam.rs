@@ -7,12 +7,16 @@
 //!
 //! Promises
 //! - Before the first tick nobody knows how much is missing: what closes till then is not whole.
-//! - Of the bars from the first tick on the one it belongs to is not whole, when there was trading in between.
+//! - Of the bars from the first tick on the one it belongs to is not whole, when it lacks more than [`ACCEPTED_NS`] of
+//!   trading, or half of itself where that is less: every start within a session lacks the minute that has no row yet.
 //! - A first tick that tells of nothing later than history leaves no hole: nothing was traded since.
 
 use crate::indicators::words::words_of;
 use crate::model::session::trading_ns;
 use crate::model::{Bar, Session, WallNanos};
+
+/// Trading that a bar may lack and still be decided on, in nanoseconds: the minute that was not over, and a start.
+const ACCEPTED_NS: i64 = 90_000_000_000;
 
 /// What a unit lacks between its history and its ticks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,9 +51,11 @@ impl Seam {
         let Some(known) = self.open_since.take() else {
             return;
         };
-        if trading_ns(sessions, (known, at)) > 0
-            && let Some(bar) = forming.filter(|bar| bar.end > at)
-        {
+        let Some(bar) = forming.filter(|bar| bar.end > at) else {
+            return;
+        };
+        let lacks_ns = trading_ns(sessions, (known.max(bar.start), at));
+        if lacks_ns > ACCEPTED_NS.min(bar.end.since(bar.start) / 2) {
             self.lacks_until = Some(bar.end);
         }
     }

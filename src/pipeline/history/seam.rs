@@ -60,8 +60,8 @@ pub fn catch_up(
         unit.open_seam(open);
         if let Some(known) = open {
             caught.news.push(format!(
-                "NOT WHOLE {} {}: prices from {known} to the first tick are in no bar: no entry before the bars they \
-                 belong to have closed",
+                "NOT WHOLE {} {}: prices from {known} to the first tick are in no bar: no entry before that tick, and \
+                 none in its bar when that lacks more than 90 s or half of itself",
                 row.symbol,
                 unit.timeframe()
             ));

@@ -104,8 +104,8 @@ impl Control {
         };
         let seconds = live.since(since) / 1_000_000_000;
         let text = format!(
-            "the feed is live: prices from {since} to {live} ({seconds} s) are in no bar; entries wait for the bars they \
-             belong to to close"
+            "the feed is live: prices from {since} to {live} ({seconds} s) are in no bar; where a bar lacks more than 90 s \
+             or half of itself, entries wait for its close"
         );
         aloud(self.progress.as_ref(), || {
             console.line("recovery", &text, &json!({ "text": text }));

@@ -83,9 +83,12 @@ fn held_at_close(unit: Unit, ticks: &[i64]) -> Vec<bool> {
     let mut is_warm = compute.units()[0].is_warm();
     let mut closed = Vec::new();
     for second in ticks {
-        if let Some(bar) = compute.fold(0, &tick(*second)).closed {
+        let folded = compute.fold(0, &tick(*second));
+        if let Some(bar) = folded.closed {
             closed.push(!is_warm);
             compute.unit(0).commit(&bar);
+        }
+        if folded.closed.is_some() || folded.joins {
             is_warm = compute.units()[0].is_warm();
         }
     }
@@ -118,11 +121,28 @@ fn bars_that_lack_prices_are_held_and_the_next_is_not() {
     own.warm(&rows(0, 70));
     assert_eq!(caught(&mut own, at(70 * 60 + 30), &[]), Some(minute(70)));
     let ticks = [75 * 60 + 20, 76 * 60, 210 * 60, 285 * 60];
+    let held = held_at_close(own.clone(), &ticks);
+    assert_eq!(held, [true, false, false], "its bar; the next lacks 20 s");
+    // It is live two minutes into the bar.
+    let ticks = [77 * 60, 78 * 60, 210 * 60, 285 * 60];
     let held = held_at_close(own, &ticks);
     assert_eq!(
         held,
         [true, true, false],
         "its bar, the next, the one after"
+    );
+}
+
+#[test]
+fn a_bar_that_lacks_the_minute_of_its_start_is_decided_on() {
+    // History up to 11:42, the last look at 11:42:50, the feed live at 11:42:53.
+    let mut own = unit();
+    own.warm(&rows(0, 147));
+    assert!(caught(&mut own, at(147 * 60 + 50), &[]).is_some());
+    assert!(!own.is_warm(), "nobody knows before a tick");
+    assert_eq!(
+        held_at_close(own, &[147 * 60 + 53, 210 * 60, 285 * 60]),
+        [false, false]
     );
 }
 
