@@ -13,6 +13,8 @@ use tezi::net::{HttpConnection, Url, tls};
 
 /// Longer than anything takes on a loaded machine; only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// Longest wait for something among lines that keep coming.
+const LONGEST: Duration = Duration::from_secs(400);
 
 #[expect(clippy::disallowed_methods, reason = "a test waits in real time")]
 fn now() -> Instant {
@@ -273,7 +275,9 @@ impl Engine {
 
     /// Reads on until `enough` is true of everything said.
     pub(crate) fn until(&mut self, what: &str, enough: impl Fn(&[Value]) -> bool) {
+        let until = now() + LONGEST;
         while !enough(&self.said) {
+            assert!(now() < until, "gave up waiting for {what}");
             match self.heard.lines.recv_timeout(PATIENCE) {
                 Ok(line) => self.said.push(parse(&line)),
                 Err(why) => panic!("no {what}: {why}; {:?}", self.heard.talk.try_recv()),
