@@ -138,8 +138,8 @@ impl Unit {
         is_sound
     }
 
-    /// True when it may open something: it has seen as many closed bars as it needs, and no price of the bar that forms
-    /// is missing.
+    /// True when it may open something: it has seen as many closed bars as it needs, and the bar that forms does not lack
+    /// much of what was traded before the first tick.
     pub const fn is_warm(&self) -> bool {
         self.has_enough_bars() && self.seam.is_whole()
     }
@@ -149,8 +149,8 @@ impl Unit {
         self.bars_seen >= self.warm_bars_min
     }
 
-    /// Says since when nothing traded is in a bar before the first tick: entries wait for the bars that lack it to
-    /// close. `None` when nothing is traded before the first tick.
+    /// Says since when nothing traded is in a bar before the first tick: entries wait for that tick, and for the close of
+    /// a bar that lacks much. `None` when nothing is traded before the first tick.
     pub const fn open_seam(&mut self, known: Option<WallNanos>) {
         self.seam.open(known);
     }

@@ -1,4 +1,5 @@
-//! Where history ends and ticks begin: prices between the two are in no bar, and no entry is based on a bar without them.
+//! Where history ends and ticks begin: prices between the two are in no bar, and no entry is based on a bar that lacks
+//! much of them.
 //!
 //! ```text
 //!   ── history ──┤ known until · · · · · · · first tick ├── ticks ──
@@ -6,9 +7,9 @@
 //! ```
 //!
 //! Promises
-//! - Before the first tick nobody knows how much is missing: what closes till then is not whole.
-//! - Of the bars from the first tick on the one it belongs to is not whole, when it lacks more than [`ACCEPTED_NS`] of
-//!   trading, or half of itself where that is less: every start within a session lacks the minute that has no row yet.
+//! - Before the first tick nobody knows how much is missing: what closes till then is taken for one that lacks much.
+//! - Of the bars from the first tick on only the one it belongs to can: when it lacks more than [`ACCEPTED_NS`] of trading,
+//!   or half of itself where that is less. Every start within a session lacks the minute that has no row yet.
 //! - A first tick that tells of nothing later than history leaves no hole: nothing was traded since.
 
 use crate::indicators::words::words_of;
@@ -23,7 +24,7 @@ const ACCEPTED_NS: i64 = 90_000_000_000;
 pub(super) struct Seam {
     /// How far history is known, while no tick has come since the start.
     open_since: Option<WallNanos>,
-    /// End of the bar that lacks prices and has not closed.
+    /// End of the bar that lacks much and has not closed.
     lacks_until: Option<WallNanos>,
 }
 
@@ -40,7 +41,7 @@ impl Seam {
         self.open_since.is_some()
     }
 
-    /// True when the forming bar, and every one after it, has all its prices.
+    /// True when neither the forming bar nor one after it lacks much.
     pub(super) const fn is_whole(&self) -> bool {
         self.open_since.is_none() && self.lacks_until.is_none()
     }

@@ -64,7 +64,7 @@ pub enum Skip {
     TooLate,
     /// Nothing is held that an exit could close.
     Flat,
-    /// Too few bars of history for an entry.
+    /// Too few bars of history for an entry, or the bar lacks prices from before the first tick.
     NotWarm,
     /// The watched instrument was not heard lately.
     Stale,
@@ -85,7 +85,9 @@ impl Skip {
             Self::PyramidsDone => "additions used up",
             Self::TooLate => "too close to the close",
             Self::Flat => "nothing to close",
-            Self::NotWarm => "not warm: too few bars of history",
+            Self::NotWarm => {
+                "not warm: too few bars of history, or a bar without the prices of the start"
+            }
             Self::Stale => "no fresh price of what is watched",
             Self::Diverges => "the sources differ on the price",
             Self::Mute => "the stream is silent about it, prices are asked for",
@@ -123,7 +125,7 @@ struct Run {
     exit: Option<Exiting>,
     /// What was skipped last in this bar: it is told once.
     skipped: Option<(Action, Skip)>,
-    /// False while there are too few bars for an entry.
+    /// False while there are too few bars for an entry, or the one that forms lacks prices.
     is_warm: bool,
 }
 
@@ -310,11 +312,12 @@ impl Evaluate {
         let inputs = run.inputs(occasion, in_position, eod_window);
         let decision = run.plan.strategy.decide(&inputs);
         let conditions = decision.conditions;
-        let wanted = match (is_exiting, occasion.is_rehearsed) {
-            (true, _) => Some(Action::Exit),
-            (false, true) if in_position => Some(Action::Exit),
-            (false, true) => Some(Action::Entry),
-            (false, false) => decision.action,
+        let wanted = if is_exiting || (occasion.is_rehearsed && in_position) {
+            Some(Action::Exit)
+        } else if occasion.is_rehearsed {
+            Some(Action::Entry)
+        } else {
+            decision.action
         };
         let Some(action) = wanted else {
             return (Verdict::Nothing, conditions);

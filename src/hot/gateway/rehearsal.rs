@@ -142,23 +142,9 @@ impl<C: Connection> Gateway<C> {
             let next = self.family.tag(self.latest.wrapping_add(1), number, 0, 0);
             black_box(self.orders.record(next));
         }
-        let mut shadows = legs.map(|leg| leg.and_then(|leg| self.shadow(leg)));
-        if shadows[0].is_none() {
-            shadows.swap(0, 1);
-        }
-        let Some(first) = shadows[0] else {
+        let Some(intent) = self.shadow(legs, now) else {
             return;
         };
-        let signal = Signal {
-            action: Action::Entry,
-            strategy: StrategyIx(0),
-            instrument: first.instrument,
-            price: first.limit,
-            conditions: 0,
-            at: now.wall,
-            received: now.mono,
-        };
-        let intent = Intent::new(IntentId(0), signal, first, shadows[1]);
         // Admitted or not, it is dropped here: what counts is that the limits were looked at.
         black_box(self.admit_legs(&intent, now)).ok();
         for (number, leg) in (0_u8..).zip(intent.legs()) {
@@ -195,8 +181,25 @@ impl<C: Connection> Gateway<C> {
         }
     }
 
+    /// An intent for one lot of each leg at its latest price, under a number that no intent has.
+    fn shadow(&self, legs: [Option<(InstrumentIx, Side)>; 2], now: Stamp) -> Option<Intent> {
+        let mut legs = legs.into_iter().flatten();
+        let mut leg = || legs.next().and_then(|leg| self.shadow_leg(leg));
+        let (first, second) = (leg()?, leg());
+        let signal = Signal {
+            action: Action::Entry,
+            strategy: StrategyIx(0),
+            instrument: first.instrument,
+            price: first.limit,
+            conditions: 0,
+            at: now.wall,
+            received: now.mono,
+        };
+        Some(Intent::new(IntentId(0), signal, first, second))
+    }
+
     /// One lot of an instrument at its latest price.
-    fn shadow(&self, (instrument, side): (InstrumentIx, Side)) -> Option<Leg> {
+    fn shadow_leg(&self, (instrument, side): (InstrumentIx, Side)) -> Option<Leg> {
         let armed = self.parts.armed.get(instrument.at())?;
         let last = self.parts.quotes.get(instrument).last;
         let price = if last.0 > 0 {

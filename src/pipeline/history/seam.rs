@@ -7,7 +7,8 @@
 //!
 //! Promises
 //! - A minute that ended before the last look and that a source has is in its bar.
-//! - What is left until the first tick is told, and no entry is based on a bar that lacks it ([`Unit::open_seam`]).
+//! - What is left until the first tick is told, and no entry is based on a bar that lacks much of it
+//!   ([`Unit::open_seam`]).
 //! - What a unit begins with is recorded as its state then, so a replay begins with the same.
 
 use super::fetch::{Library, Which};
